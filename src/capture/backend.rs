@@ -1,0 +1,69 @@
+//! What every way of watching a command has in common.
+
+use super::Observation;
+use crate::environment::Refusal;
+use crate::trace::Pid;
+use crossbeam_channel::Sender;
+use std::ffi::OsString;
+use std::io;
+
+/// A way of watching a command.
+///
+/// The session calls `environment` before the fork, `start` when the child exists and waits
+/// before its exec, and `finish` when the command has ended.
+pub trait Backend: Send {
+    /// The name that `--backend` knows it by.
+    fn name(&self) -> &'static str;
+
+    /// Variables to add to the command's environment, `GOFLAGS` excepted: see `go_flags`.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        Vec::new()
+    }
+
+    /// Flags for the go command (`-toolexec=...`), one flag an entry, not quoted.
+    fn go_flags(&self) -> Vec<OsString> {
+        Vec::new()
+    }
+
+    /// Begins to watch the tree of `root`, which has not called exec yet.
+    ///
+    /// # Errors
+    ///
+    /// When watching cannot begin; the session goes on without this backend and records why.
+    fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error>;
+
+    /// Delivers what is still under way, then stops watching.
+    ///
+    /// # Errors
+    ///
+    /// When something that was observed could not be delivered.
+    fn finish(&mut self) -> Result<(), Error>;
+}
+
+/// What can go wrong while capturing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// This machine does not let the backend work.
+    #[error("{backend}: {refusal}")]
+    Refused {
+        /// Which backend.
+        backend: &'static str,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A call to the operating system failed.
+    #[error("{call} failed on {target}")]
+    Os {
+        /// Which call.
+        call: &'static str,
+        /// On what: a path, a pid, ...
+        target: String,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+    /// The trace could not be written.
+    #[error("the trace cannot be written")]
+    Trace(#[source] crate::trace::file::Error),
+}

@@ -1,0 +1,15 @@
+//! World to trace: launches the command, runs the backends, records what they observe.
+//!
+//! ```text
+//! backend threads ──Observation──► recorder thread ──Record──► trace::file::Writer
+//! ```
+//!
+//! A [`Backend`] delivers [`Observation`]s in the order in which they happened within each
+//! process. The recorder alone knows the tables of processes and mappings; it turns
+//! observations into the records of a trace. Nothing here formats for a viewer.
+
+mod backend;
+mod observation;
+
+pub use backend::{Backend, Error};
+pub use observation::{Monotonic, Observation};

@@ -1,0 +1,58 @@
+//! The command line: the only room that prints, exits, and reads arguments and environment.
+
+mod dump;
+mod exit;
+mod export;
+mod flamegraph;
+mod recover;
+mod run;
+mod setup;
+mod show;
+mod timeline;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Shows where a Go build's time goes.
+#[derive(Debug, Parser)]
+#[command(name = "gotrace", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a command and records where its time goes.
+    Run(run::Args),
+    /// Shows a trace as tables.
+    Show(show::Args),
+    /// Draws the samples of a trace as a flamegraph (SVG).
+    Flamegraph(flamegraph::Args),
+    /// Draws the build of a trace over time (SVG, or text on the terminal).
+    Timeline(timeline::Args),
+    /// Writes a trace in a format that other tools open.
+    Export(export::Args),
+    /// Writes every record of a trace as a line of JSON: `export --format jsonl`.
+    Dump(dump::Args),
+    /// Makes a sealed copy of a trace whose recorder was killed, or of a damaged one.
+    Recover(recover::Args),
+    /// Grants gotrace what it needs to see more, after showing what that is.
+    Setup(setup::Args),
+}
+
+/// Runs the command that the arguments name and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(args) => args.run(),
+        Command::Show(args) => args.run(),
+        Command::Flamegraph(args) => args.run(),
+        Command::Timeline(args) => args.run(),
+        Command::Export(args) => args.run(),
+        Command::Dump(args) => args.run(),
+        Command::Recover(args) => args.run(),
+        Command::Setup(args) => args.run(),
+    };
+    exit::report(outcome)
+}

@@ -1,0 +1,1 @@
+//! Writes for machines: Perfetto, Chrome, folded stacks, JSON lines, JSON.

@@ -1,0 +1,173 @@
+//! The waist of the house: what a trace is, in memory and on disk.
+//!
+//! Everything left of here (`capture`, `import`) makes traces, everything right of here reads
+//! them. This room knows no operating system, no binary format and no viewer.
+//!
+//! - [`Trace`] holds a whole trace but its samples, which stream from the file block by block;
+//! - [`file`] reads, writes and recovers the file of `docs/trace-format.md`;
+//! - the other modules are the records of the model.
+
+mod action;
+mod address;
+mod clock;
+mod context;
+pub mod file;
+mod ids;
+mod image;
+mod process;
+mod stack;
+mod strings;
+mod symbol;
+
+pub use action::{Action, Imports};
+pub use address::{Avma, ImageOffset};
+pub use clock::{ClockAnchor, Nanos};
+pub use context::{BlindSpot, Counter, Ending, Host, Loss, Setting, Toolchain};
+pub use ids::{FrameId, FunctionId, Goid, ImageId, Pid, ProcessId, StackId, StringId, Tid};
+pub use image::{Image, ImageKind, Mapping};
+pub use process::{Arch, Exec, Exit, ExitStatus, Process, Thread, Usage};
+pub use stack::{
+    Frame, FramePlace, FrameRole, ProfileSample, Sample, SampleKind, SamplePlace, Stacks,
+};
+pub use strings::Strings;
+pub use symbol::{FrameSymbol, Function, Location, Unnamed};
+
+/// One low-volume record, as the recorder writes it and the reader finds it.
+///
+/// Samples are not here: they have a path of their own, in columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A program began. Its `exit` is not stored here.
+    ProcessStarted(Process),
+    /// A program ended.
+    ProcessEnded(ProcessId, Exit),
+    /// A thread, written when it ends or at the end of the recording.
+    Thread(Thread),
+    /// An executable range was mapped.
+    Mapping(Mapping),
+    /// A stack of a tool's own profile.
+    Profile(ProfileSample),
+    /// A node of an action graph.
+    Action(Action),
+    /// An importcfg.
+    Imports(Imports),
+    /// The machine.
+    Host(Host),
+    /// A toolchain.
+    Toolchain(Toolchain),
+    /// A setting.
+    Setting(Setting),
+    /// Events that were lost.
+    Loss(Loss),
+    /// What could not be seen.
+    BlindSpot(BlindSpot),
+    /// A value over time.
+    Counter(Counter),
+    /// The end of the recording.
+    Ending(Ending),
+}
+
+/// A whole trace but its samples, which are read from the file as they are walked.
+///
+/// Every table is ordered by its id. Ids found in a file are checked when it is read: an id in
+/// a record of this value has a row in its table.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Ties trace time to the wall clock.
+    pub anchor: ClockAnchor,
+    /// The machine.
+    pub host: Host,
+    /// Go toolchains that the command used, the first one found by the command's own PATH.
+    pub toolchains: Vec<Toolchain>,
+    /// How it was recorded.
+    pub settings: Vec<Setting>,
+    /// All strings.
+    pub strings: Strings,
+    /// All programs, [`Process::own`] ones included.
+    pub processes: Vec<Process>,
+    /// Threads whose end was seen.
+    pub threads: Vec<Thread>,
+    /// Files whose code was mapped.
+    pub images: Vec<Image>,
+    /// Where they were mapped.
+    pub mappings: Vec<Mapping>,
+    /// Distinct code addresses.
+    pub frames: Vec<Frame>,
+    /// Distinct stacks.
+    pub stacks: Stacks,
+    /// Named functions.
+    pub functions: Vec<Function>,
+    /// Names of frames, one for each frame, in the order of [`FrameId`].
+    pub symbols: Vec<Result<Vec<Location>, Unnamed>>,
+    /// Stacks of tools' own profiles.
+    pub profiles: Vec<ProfileSample>,
+    /// Nodes of action graphs.
+    pub actions: Vec<Action>,
+    /// Direct dependencies of compiles and links.
+    pub imports: Vec<Imports>,
+    /// Values over time.
+    pub counters: Vec<Counter>,
+    /// What was lost.
+    pub losses: Vec<Loss>,
+    /// What could not be seen.
+    pub blind_spots: Vec<BlindSpot>,
+    /// How the recording ended; `None` when its recorder was killed.
+    pub ending: Option<Ending>,
+    /// What was wrong with the file, if anything.
+    pub integrity: file::Integrity,
+    samples: file::SampleBlocks,
+}
+
+impl Trace {
+    /// Walks all samples, a block at a time, in the order of recording (by time within a thread).
+    ///
+    /// # Errors
+    ///
+    /// A block that cannot be read or decoded is an error of its own; the walk can go on.
+    pub fn samples(&self) -> impl Iterator<Item = Result<file::SampleBlock, file::Error>> + '_ {
+        self.samples.iter()
+    }
+
+    /// Number of samples, known without reading them.
+    #[must_use]
+    pub fn sample_count(&self) -> u64 {
+        self.samples.count()
+    }
+
+    /// Adds samples that live in memory: for imports, and for tests of what reads traces.
+    pub fn push_samples(&mut self, samples: &[Sample]) {
+        self.samples.push(file::SampleBlock::from(samples));
+    }
+
+    /// A string as text; bytes that are not UTF-8 are shown as replacement characters.
+    #[must_use]
+    pub fn text(&self, id: StringId) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.strings.get(id))
+    }
+
+    /// Looks a process up.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.get(id.index())
+    }
+
+    /// The names of a frame, innermost first, or why it has none.
+    #[must_use]
+    pub fn symbol(&self, frame: FrameId) -> Result<&[Location], Unnamed> {
+        match self.symbols.get(frame.index()) {
+            Some(Ok(locations)) => Ok(locations),
+            Some(Err(why)) => Err(*why),
+            None => Err(Unnamed::NotLookedUp),
+        }
+    }
+
+    /// The last moment that the trace knows of.
+    #[must_use]
+    pub fn end(&self) -> Nanos {
+        let ended = self.ending.map_or(Nanos::ZERO, |ending| ending.command_end);
+        let exits = self.processes.iter().map(|p| p.end_or(p.exec_at)).max();
+        ended
+            .max(exits.unwrap_or(Nanos::ZERO))
+            .max(self.samples.last_time())
+    }
+}

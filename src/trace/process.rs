@@ -1,0 +1,180 @@
+//! Processes and threads: who ran, from when to when, and what it used.
+
+use super::{Nanos, Pid, ProcessId, StringId, Tid};
+
+/// One program image, from its exec (or from where the recorder first saw it) to its end.
+///
+/// A fork that never execs has no row: its use of the machine is added to its parent's
+/// [`Usage`] and counted in [`Usage::forks_folded`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Position in the table of processes.
+    pub id: ProcessId,
+    /// The operating system's number.
+    pub pid: Pid,
+    /// The program that forked this one; none for the traced command itself.
+    pub parent: Option<ProcessId>,
+    /// The program that this one replaced by exec in the same process, when that one has a row.
+    pub predecessor: Option<ProcessId>,
+    /// When it was forked; for a successor, when it was exec'ed.
+    pub start: Nanos,
+    /// When its program began to run.
+    pub exec_at: Nanos,
+    /// What it ran.
+    pub exec: Exec,
+    /// Its end, when the recorder saw it.
+    pub exit: Option<Exit>,
+    /// gotrace's own (the toolexec shim): in no row and no total of any view.
+    pub own: bool,
+}
+
+/// What a process ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// Arguments, the program's name first. Not always UTF-8. Already redacted.
+    pub argv: Vec<StringId>,
+    /// Arguments were left out because the recorder could not read them all.
+    pub argv_truncated: bool,
+    /// Working directory, or empty when it could not be read.
+    pub cwd: StringId,
+    /// Path of the executable file, or empty when it could not be read.
+    pub exe: StringId,
+    /// Architecture of the program that the user ran.
+    pub arch: Arch,
+    /// Name of the translator that ran it (`qemu-aarch64`, `rosetta`, ...), empty if native.
+    pub translator: StringId,
+}
+
+/// How and when a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// When.
+    pub at: Nanos,
+    /// How.
+    pub status: ExitStatus,
+    /// What it used, of the whole process, all threads.
+    pub usage: Usage,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// It went on as another program: see the process whose predecessor it is.
+    Replaced,
+    /// It ended, and how was not to be had.
+    Unknown,
+}
+
+/// What a process used of the machine. Zero where the backend could not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in user mode.
+    pub user: Nanos,
+    /// CPU time in the kernel.
+    pub system: Nanos,
+    /// Time its threads were ready to run and waited for a core.
+    pub runqueue: Nanos,
+    /// Largest resident set, in bytes.
+    pub max_rss_bytes: u64,
+    /// Page faults served without I/O.
+    pub minor_faults: u64,
+    /// Page faults that waited for I/O.
+    pub major_faults: u64,
+    /// Bytes that it caused to be read from storage.
+    pub read_bytes: u64,
+    /// Bytes that it caused to be written to storage.
+    pub written_bytes: u64,
+    /// Times it gave up the CPU to wait.
+    pub voluntary_switches: u64,
+    /// Times the CPU was taken from it.
+    pub involuntary_switches: u64,
+    /// Forked children without an exec whose use is included here.
+    pub forks_folded: u32,
+}
+
+impl Usage {
+    /// CPU time in user mode and in the kernel.
+    #[must_use]
+    pub fn cpu(&self) -> Nanos {
+        self.user + self.system
+    }
+
+    /// Adds what a folded fork or an ended thread used.
+    pub fn add(&mut self, other: &Self) {
+        self.user += other.user;
+        self.system += other.system;
+        self.runqueue += other.runqueue;
+        self.max_rss_bytes = self.max_rss_bytes.max(other.max_rss_bytes);
+        self.minor_faults += other.minor_faults;
+        self.major_faults += other.major_faults;
+        self.read_bytes += other.read_bytes;
+        self.written_bytes += other.written_bytes;
+        self.voluntary_switches += other.voluntary_switches;
+        self.involuntary_switches += other.involuntary_switches;
+        self.forks_folded += other.forks_folded;
+    }
+}
+
+impl Process {
+    /// When it ended, or `open_end` when the recorder did not see that.
+    #[must_use]
+    pub fn end_or(&self, open_end: Nanos) -> Nanos {
+        self.exit.map_or(open_end, |exit| exit.at)
+    }
+
+    /// CPU time used, zero while it has not ended.
+    #[must_use]
+    pub fn cpu(&self) -> Nanos {
+        self.exit.map_or(Nanos::ZERO, |exit| exit.usage.cpu())
+    }
+}
+
+/// One thread of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// The program that it belonged to when it ended or was last seen.
+    pub process: ProcessId,
+    /// The operating system's number.
+    pub tid: Tid,
+    /// When it started.
+    pub start: Nanos,
+    /// When it ended, if that was seen.
+    pub end: Option<Nanos>,
+    /// Name that the system knows it by.
+    pub name: StringId,
+    /// CPU time it used.
+    pub cpu: Nanos,
+    /// Time it was ready to run and waited for a core.
+    pub runqueue: Nanos,
+}
+
+/// Instruction set of a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arch {
+    /// Not known, or none that Go builds are traced on.
+    #[default]
+    Unknown,
+    /// x86-64.
+    Amd64,
+    /// `AArch64`.
+    Arm64,
+    /// 32-bit x86.
+    X86,
+}
+
+impl Arch {
+    /// As Go writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+            Self::X86 => "386",
+        }
+    }
+}
