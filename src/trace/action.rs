@@ -17,6 +17,10 @@ pub struct Action {
     pub package: StringId,
     /// Output file that the action makes, or empty.
     pub target: StringId,
+    /// Directory under `$WORK` where it works (`/tmp/go-build123/b042/`), or empty.
+    pub objdir: StringId,
+    /// It or something that it needs failed.
+    pub failed: bool,
     /// Numbers of the actions that must be done before, in the same graph.
     pub deps: Vec<u32>,
     /// When all of them were done.

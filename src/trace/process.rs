@@ -39,6 +39,8 @@ pub struct Exec {
     pub cwd: StringId,
     /// Path of the executable file, or empty when it could not be read.
     pub exe: StringId,
+    /// Import path that the go command named for it (`TOOLEXEC_IMPORTPATH`), or empty.
+    pub package: StringId,
     /// Architecture of the program that the user ran.
     pub arch: Arch,
     /// Name of the translator that ran it (`qemu-aarch64`, `rosetta`, ...), empty if native.
