@@ -1,13 +1,50 @@
 //! `gotrace export`.
 
+use super::output::Output;
+use super::trace_operand::TraceOperand;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Writes a trace in a format that other tools open.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    trace: TraceOperand,
+    /// Format to write
+    #[arg(long, value_enum)]
+    format: Format,
+    /// File to write; `-`, the default, is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What another tool opens.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Perfetto's protobuf, for ui.perfetto.dev and `trace_processor`
+    Perfetto,
+    /// Chrome's trace JSON, for Chrome's tracing page and whatever else reads it
+    Chrome,
+    /// Folded stacks, for flamegraph tools
+    Folded,
+    /// Every record of the trace as a line of JSON
+    Jsonl,
+}
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("export: being built")
+        write(&self.trace, self.format, self.output.as_deref())
     }
+}
+
+/// Writes a trace as `format` to a file or to standard output.
+pub(super) fn write(
+    trace: &TraceOperand,
+    format: Format,
+    output: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let path = trace.path()?;
+    let output = Output::to(output)?;
+    output.finish()?;
+    anyhow::bail!("{}: export as {format:?}: being built", path.display())
 }

@@ -4,11 +4,13 @@ mod dump;
 mod exit;
 mod export;
 mod flamegraph;
+mod output;
 mod recover;
 mod run;
 mod setup;
 mod show;
 mod timeline;
+mod trace_operand;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,0 +1,224 @@
+//! Where text and files go: standard output or a file, notes on standard error, colour or not.
+//!
+//! Everything that a command prints passes here. A pipe that its reader closed surfaces as an
+//! [`io::ErrorKind::BrokenPipe`] error, which `exit` turns into a quiet end.
+
+use anyhow::Context as _;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::path::{Path, PathBuf};
+
+/// Size of the buffer before standard output or a file.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A buffered destination, to be ended with [`Output::finish`].
+///
+/// A plain file is written beside its final name and takes that name in the end, so that a
+/// command that fails leaves what was there before.
+#[derive(Debug)]
+pub(super) struct Output(Destination);
+
+#[derive(Debug)]
+enum Destination {
+    Stdout(BufWriter<StdoutLock<'static>>),
+    /// Written in place: a device, a pipe, or a file behind a link.
+    InPlace(BufWriter<File>, PathBuf),
+    Replacing(BufWriter<File>, Replacement),
+}
+
+/// A file that is being made beside the one whose place it will take. Dropped early, it goes.
+#[derive(Debug)]
+struct Replacement {
+    partial: PathBuf,
+    path: PathBuf,
+    done: bool,
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.done {
+            drop(fs::remove_file(&self.partial));
+        }
+    }
+}
+
+impl Output {
+    /// Standard output.
+    pub(super) fn stdout() -> Self {
+        let stdout = io::stdout().lock();
+        Self(Destination::Stdout(BufWriter::with_capacity(
+            BUFFER_BYTES,
+            stdout,
+        )))
+    }
+
+    /// The operand of `-o`: a file, or standard output for `-` and for none at all.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made.
+    pub(super) fn to(path: Option<&Path>) -> anyhow::Result<Self> {
+        match path {
+            Some(path) if path != Path::new("-") => Self::file(path),
+            _ => Ok(Self::stdout()),
+        }
+    }
+
+    fn file(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("{}: cannot create", path.display());
+        let plain = match fs::symlink_metadata(path) {
+            Ok(found) => found.is_file(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if let (true, Some(name)) = (plain, path.file_name()) {
+            let partial = path.with_file_name(partial_name(name));
+            match File::create_new(&partial) {
+                Ok(file) => {
+                    if let Ok(found) = fs::metadata(path) {
+                        file.set_permissions(found.permissions())
+                            .with_context(cannot)?;
+                    }
+                    let replacement = Replacement {
+                        partial,
+                        path: path.to_owned(),
+                        done: false,
+                    };
+                    let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+                    return Ok(Self(Destination::Replacing(file, replacement)));
+                }
+                // The folder takes no new file, but the file that is there may be writable.
+                Err(error) if !path.exists() => return Err(error).with_context(cannot),
+                Err(_) => {}
+            }
+        }
+        let file = File::create(path).with_context(cannot)?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(Self(Destination::InPlace(file, path.to_owned())))
+    }
+
+    /// Whether to write colours: only to a terminal, and not when `NO_COLOR` is set
+    /// (<https://no-color.org>) or the terminal is dumb.
+    pub(super) fn colour(&self) -> bool {
+        let terminal = match &self.0 {
+            Destination::Stdout(stdout) => stdout.get_ref().is_terminal(),
+            Destination::InPlace(..) | Destination::Replacing(..) => false,
+        };
+        terminal && colour_wanted(|name| std::env::var_os(name).unwrap_or_default())
+    }
+
+    /// Writes out what is buffered and puts a file into its place.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be done; a closed pipe is [`io::ErrorKind::BrokenPipe`].
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self.0 {
+            Destination::Stdout(mut stdout) => stdout.flush().context("standard output"),
+            Destination::InPlace(mut file, path) => file
+                .flush()
+                .with_context(|| format!("{}: cannot write", path.display())),
+            Destination::Replacing(mut file, mut replacement) => {
+                let path = replacement.path.clone();
+                file.flush()
+                    .with_context(|| format!("{}: cannot write", path.display()))?;
+                fs::rename(&replacement.partial, &path)
+                    .with_context(|| format!("{}: cannot put into place", path.display()))?;
+                replacement.done = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Destination::Stdout(stdout) => stdout.write(bytes),
+            Destination::InPlace(file, _) | Destination::Replacing(file, _) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Destination::Stdout(stdout) => stdout.flush(),
+            Destination::InPlace(file, _) | Destination::Replacing(file, _) => file.flush(),
+        }
+    }
+}
+
+/// Prints a line for the user beside the output: `gotrace: <message>` on standard error.
+///
+/// A closed standard error is ignored: the note was for whoever was there to read it.
+pub(super) fn note(message: &str) {
+    drop(writeln!(io::stderr(), "gotrace: {message}"));
+}
+
+/// Name of the file that is written before it becomes `name`; apart for each gotrace process.
+fn partial_name(name: &OsStr) -> std::ffi::OsString {
+    let mut partial = std::ffi::OsString::from(".gotrace-partial-");
+    partial.push(std::process::id().to_string());
+    partial.push("-");
+    // A name may be as long as the file system allows, and the prefix must fit too.
+    if name.len() <= 200 {
+        partial.push(name);
+    }
+    partial
+}
+
+fn colour_wanted(variable: impl Fn(&str) -> std::ffi::OsString) -> bool {
+    variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_only_when_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.svg");
+        fs::write(&path, "before").unwrap();
+
+        let mut output = Output::to(Some(&path)).unwrap();
+        output.write_all(b"half").unwrap();
+        drop(output);
+        assert_eq!(fs::read(&path).unwrap(), b"before");
+
+        let mut output = Output::to(Some(&path)).unwrap();
+        output.write_all(b"whole").unwrap();
+        assert!(!output.colour());
+        output.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_a_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let mut output = Output::to(Some(&link)).unwrap();
+        output.write_all(b"through").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"through");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let error = Output::to(Some(folder.path())).unwrap_err();
+        assert!(error.to_string().ends_with(": cannot create"), "{error}");
+        let error = Output::to(Some(&folder.path().join("no/such"))).unwrap_err();
+        assert!(error.to_string().ends_with("no/such: cannot create"));
+    }
+
+    #[test]
+    fn colour_follows_no_color_and_dumb_terminals() {
+        let with = |name: &'static str, value: &'static str| {
+            colour_wanted(move |asked| if asked == name { value } else { "" }.into())
+        };
+        assert!(with("TERM", "xterm"));
+        assert!(with("NO_COLOR", ""));
+        assert!(!with("NO_COLOR", "1"));
+        assert!(!with("TERM", "dumb"));
+    }
+}

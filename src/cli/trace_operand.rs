@@ -1,0 +1,132 @@
+//! The TRACE operand: the path that was given, or else the newest trace that gotrace recorded.
+
+use super::output;
+use anyhow::{Context as _, bail};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Extension of trace files.
+pub(super) const EXTENSION: &str = "gotrace";
+
+/// The TRACE operand of commands that read a trace.
+#[derive(Debug, clap::Args)]
+pub(super) struct TraceOperand {
+    /// Trace file; without it the newest recorded trace, which is then named on stderr
+    #[arg(value_name = "TRACE")]
+    trace: Option<PathBuf>,
+}
+
+impl TraceOperand {
+    /// The path of the trace. A path that was not given is named on standard error.
+    ///
+    /// # Errors
+    ///
+    /// When none was given and none can be found.
+    pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(given) = &self.trace {
+            return Ok(given.clone());
+        }
+        let folder = folder().context("no TRACE given, and neither HOME nor XDG_STATE_HOME set")?;
+        let Some(path) = newest(&folder)? else {
+            bail!(
+                "{}: no trace there, and none given; `gotrace run -- go build ./...` records one",
+                folder.display()
+            );
+        };
+        output::note(&format!("reading {}", path.display()));
+        Ok(path)
+    }
+}
+
+/// The folder where traces go when no `-o` says otherwise; `None` without a home.
+pub(super) fn folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name);
+    folder_of(
+        std::env::consts::OS,
+        variable("XDG_STATE_HOME"),
+        variable("HOME"),
+    )
+}
+
+/// As the XDG base directory specification has it, a relative `XDG_STATE_HOME` does not count.
+fn folder_of(os: &str, state: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute =
+        |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
+    if os == "macos" {
+        return Some(absolute(home)?.join("Library/Application Support/gotrace"));
+    }
+    let state = absolute(state).or_else(|| Some(absolute(home)?.join(".local/state")))?;
+    Some(state.join("gotrace"))
+}
+
+/// The trace in `folder` that was written last; of several at one time, the last by name.
+fn newest(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let cannot = || format!("{}: cannot read", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(cannot),
+    };
+    let mut last = None;
+    for entry in entries {
+        let path = entry.with_context(cannot)?.path();
+        if path.extension() != Some(OsStr::new(EXTENSION)) {
+            continue;
+        }
+        // A file that went away since it was listed is not the newest.
+        let Ok(found) = fs::metadata(&path) else {
+            continue;
+        };
+        if found.is_file() {
+            last = last.max(Some((found.modified().with_context(cannot)?, path)));
+        }
+    }
+    Ok(last.map(|(_, path)| path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn the_newest_trace_is_found_by_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(newest(&folder.path().join("none")).unwrap(), None);
+        assert_eq!(newest(folder.path()).unwrap(), None);
+        let now = SystemTime::now();
+        for (name, age) in [
+            ("b.gotrace", 10),
+            ("a.gotrace", 5),
+            ("c.svg", 1),
+            ("aa.gotrace", 5),
+        ] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(now - Duration::from_secs(age)).unwrap();
+        }
+        fs::create_dir(folder.path().join("d.gotrace")).unwrap();
+        let found = newest(folder.path()).unwrap().unwrap();
+        assert_eq!(found, folder.path().join("aa.gotrace"));
+    }
+
+    #[test]
+    fn the_folder_follows_the_system() {
+        let of = |os, state: &str, home: &str| {
+            let path = |path: &str| (!path.is_empty()).then(|| path.into());
+            folder_of(os, path(state), path(home)).map(|path| path.display().to_string())
+        };
+        let some = |path: &str| Some(path.to_owned());
+        assert_eq!(of("linux", "/s", "/h"), some("/s/gotrace"));
+        assert_eq!(
+            of("linux", "relative", "/h"),
+            some("/h/.local/state/gotrace")
+        );
+        assert_eq!(of("linux", "", ""), None);
+        assert_eq!(
+            of("macos", "/s", "/h"),
+            some("/h/Library/Application Support/gotrace")
+        );
+    }
+}
