@@ -7,6 +7,17 @@ use crossbeam_channel::Sender;
 use std::ffi::OsString;
 use std::io;
 
+/// What a backend is asked to record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Samples a second and core; `None` for the backend's default, 0 for none.
+    pub rate_hz: Option<u32>,
+    /// Stacks of waiting threads, too.
+    pub off_cpu: bool,
+    /// The tools' own CPU profiles, too.
+    pub profile: bool,
+}
+
 /// A way of watching a command.
 ///
 /// The session calls `environment` before the fork, `start` when the child exists and waits

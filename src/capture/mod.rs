@@ -11,5 +11,5 @@
 mod backend;
 mod observation;
 
-pub use backend::{Backend, Error};
+pub use backend::{Backend, Error, Request};
 pub use observation::{Monotonic, Observation};

@@ -50,7 +50,17 @@ pub enum Observation {
         /// `usage` holds the CPU time of the whole process already.
         whole: bool,
     },
-    /// An executable range of memory was mapped.
+    /// A process is gone, and how it ended was not to be had.
+    Gone {
+        /// When.
+        time: Monotonic,
+        /// Which.
+        pid: Pid,
+        /// What the process itself, without its children, was last seen to have used.
+        usage: Usage,
+    },
+    /// An executable range of memory was mapped. The ranges of a program come after its
+    /// [`Self::Executed`], which empties the table of ranges of that process.
     Mapped {
         /// When.
         time: Monotonic,
