@@ -1,1 +1,10 @@
 //! Draws for eyes: text tables, flamegraphs, timelines. Values in, text or SVG out.
+//!
+//! - [`units`] writes durations, sizes, shares and counts as people read them;
+//! - [`text`] draws summaries, tables and timelines for terminals and pipes.
+//!
+//! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
+//! that says how wide it is and what it can show, and a writer.
+
+pub mod text;
+pub mod units;

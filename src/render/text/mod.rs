@@ -1,0 +1,9 @@
+//! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
+
+mod page;
+mod table;
+mod width;
+
+pub use page::{Page, Tone};
+pub use table::{Cell, Column, Table};
+pub use width::{columns, middle};
