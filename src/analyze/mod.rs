@@ -1,1 +1,92 @@
 //! Pure functions over a trace: build graph, critical path, costs, call trees. No I/O.
+//!
+//! A [`Trace`] comes in; plain values go out, for `render` to draw and `export` to write:
+//!
+//! - [`Roles`] says for each process what tool it is and which package it works for;
+//! - [`build`] holds the build graph of each go command: actions, critical path, what-if;
+//! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
+//! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks;
+//! - [`timeline`] assigns lanes, and counts concurrency and CPU over time;
+//! - [`summary`] gathers what is shown after a run.
+//!
+//! [`Analysis`] computes the first two once and hands them to the others. Processes that are
+//! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
+
+pub mod build;
+pub mod call_tree;
+pub mod cost;
+mod filter;
+mod name;
+pub mod profile;
+mod role;
+pub mod summary;
+pub mod timeline;
+mod tool;
+
+pub use build::{Build, Builds};
+pub use call_tree::CallTree;
+pub use cost::Costs;
+pub use filter::{Filter, Source};
+pub use name::Name;
+pub use profile::Profile;
+pub use role::{Role, Roles};
+pub use summary::Summary;
+pub use timeline::Timeline;
+pub use tool::Tool;
+
+use crate::trace::Trace;
+
+/// A trace with the roles of its processes and the graphs of its builds.
+#[derive(Debug)]
+pub struct Analysis<'t> {
+    /// What is analyzed.
+    pub trace: &'t Trace,
+    /// What each process is, and for which package it works.
+    pub roles: Roles,
+    /// The builds of the go commands, in the order of their start.
+    pub builds: Builds,
+}
+
+impl<'t> Analysis<'t> {
+    /// Computes roles and build graphs. Linear in processes, actions and dependencies.
+    #[must_use]
+    pub fn of(trace: &'t Trace) -> Self {
+        let roles = Roles::of(trace);
+        let builds = Builds::of(trace, &roles);
+        Self {
+            trace,
+            roles,
+            builds,
+        }
+    }
+
+    /// What each package, tool, action and process cost.
+    #[must_use]
+    pub fn costs(&self) -> Costs {
+        Costs::of(self)
+    }
+
+    /// Functions and images by the samples that pass `filter`. Reads all samples once.
+    #[must_use]
+    pub fn profile(&self, filter: &Filter) -> Profile {
+        Profile::of(self, filter)
+    }
+
+    /// The merged stacks of the samples that pass `filter`. Reads all samples once.
+    #[must_use]
+    pub fn call_tree(&self, options: &call_tree::Options) -> CallTree {
+        CallTree::of(self, options)
+    }
+
+    /// Lanes, concurrency and CPU over time. Reads all samples once.
+    #[must_use]
+    pub fn timeline(&self, options: timeline::Options) -> Timeline {
+        Timeline::of(self, options)
+    }
+
+    /// What is shown after a run, with at most `top` rows in each ranking.
+    #[must_use]
+    pub fn summary(&self, top: usize) -> Summary {
+        Summary::of(self, top)
+    }
+}

@@ -1,0 +1,86 @@
+//! Which samples a view is about.
+
+use super::{Roles, Tool};
+use crate::trace::{Nanos, ProcessId, Sample, SampleKind};
+
+/// Where stacks come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Samples; where the trace has none, the tools' own profiles.
+    #[default]
+    Any,
+    /// What was sampled from outside.
+    Samples,
+    /// The tools' own CPU profiles. They have no time: a time range excludes them all.
+    Profiles,
+}
+
+/// Which samples a view is about; the default takes all on-CPU samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Where stacks come from.
+    pub source: Source,
+    /// Running (the default) or waiting: the weights of the two cannot be added.
+    pub kind: SampleKind,
+    /// Only this program.
+    pub process: Option<ProcessId>,
+    /// Only this tool, by [`Tool::name`].
+    pub tool: Option<String>,
+    /// Only programs that work for the package of this import path.
+    pub package: Option<String>,
+    /// Only from this time on.
+    pub from: Option<Nanos>,
+    /// Only before this time.
+    pub to: Option<Nanos>,
+}
+
+impl Filter {
+    /// Whether the samples of a program can pass; its samples are then still to be asked for.
+    #[must_use]
+    pub fn takes_process(&self, roles: &Roles, process: ProcessId) -> bool {
+        let Some(role) = roles.get(process) else {
+            return false;
+        };
+        self.process.is_none_or(|wanted| wanted == process)
+            && self
+                .tool
+                .as_deref()
+                .is_none_or(|wanted| role.tool.name() == wanted)
+            && (self.package.is_none() || self.package.as_deref() == role.package.as_deref())
+    }
+
+    /// How much of a sample's weight passes the kind and the time range.
+    ///
+    /// An off-CPU sample covers the time before [`Sample::time`] and is cut to the range.
+    #[must_use]
+    pub fn weight(&self, sample: &Sample) -> Nanos {
+        if sample.kind != self.kind {
+            return Nanos::ZERO;
+        }
+        let from = self.from.unwrap_or(Nanos::ZERO);
+        let to = self.to.unwrap_or(Nanos(u64::MAX));
+        match sample.kind {
+            SampleKind::OnCpu if (from..to).contains(&sample.time) => sample.weight,
+            SampleKind::OnCpu => Nanos::ZERO,
+            SampleKind::OffCpu => {
+                let begin = sample.time.since(sample.weight);
+                sample.time.min(to).since(begin.max(from))
+            }
+        }
+    }
+
+    /// Whether a time range is asked for.
+    #[must_use]
+    pub const fn has_range(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// Only samples of programs that are this tool.
+    #[must_use]
+    pub fn of_tool(tool: &Tool) -> Self {
+        Self {
+            tool: Some(tool.name().to_owned()),
+            ..Self::default()
+        }
+    }
+}
