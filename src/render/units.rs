@@ -18,10 +18,10 @@ pub fn duration(time: Nanos) -> String {
     }
     // The bounds lie where rounding to three digits would reach the next unit.
     match nanos {
-        ..1_000 => format!("{nanos} ns"),
-        ..999_500 => three_digits(nanos, MICROSECOND, "µs"),
-        ..999_500_000 => three_digits(nanos, MILLISECOND, "ms"),
-        ..59_950_000_000 => three_digits(nanos, SECOND, "s"),
+        0..1_000 => format!("{nanos} ns"),
+        1_000..999_500 => three_digits(nanos, MICROSECOND, "µs"),
+        999_500..999_500_000 => three_digits(nanos, MILLISECOND, "ms"),
+        999_500_000..59_950_000_000 => three_digits(nanos, SECOND, "s"),
         _ => long(nanos),
     }
 }
@@ -61,11 +61,11 @@ impl Scale {
     #[must_use]
     pub fn of(largest: Nanos) -> Self {
         let (unit, name, decimals) = match largest.0 {
-            ..10_000 => (MICROSECOND, "µs", 2),
-            ..1_000_000 => (MICROSECOND, "µs", 1),
-            ..10_000_000 => (MILLISECOND, "ms", 2),
-            ..1_000_000_000 => (MILLISECOND, "ms", 1),
-            ..100_000_000_000 => (SECOND, "s", 2),
+            0..10_000 => (MICROSECOND, "µs", 2),
+            10_000..1_000_000 => (MICROSECOND, "µs", 1),
+            1_000_000..10_000_000 => (MILLISECOND, "ms", 2),
+            10_000_000..1_000_000_000 => (MILLISECOND, "ms", 1),
+            1_000_000_000..100_000_000_000 => (SECOND, "s", 2),
             _ => (SECOND, "s", 1),
         };
         Self {
@@ -159,7 +159,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

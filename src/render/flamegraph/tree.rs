@@ -57,6 +57,7 @@ impl Tree {
     }
 
     /// Weight of all stacks.
+    #[cfg(test)]
     pub(super) fn total(&self) -> u64 {
         self.nodes.first().map_or(0, |root| root.total)
     }
@@ -89,7 +90,10 @@ impl Tree {
                 }
                 path.push_str(labels.get(node.label).map_or("?", String::as_str));
             }
-            pending.extend(self.lightest_first(node, labels).map(|child| (child, 0, false)));
+            pending.extend(
+                self.lightest_first(node, labels)
+                    .map(|child| (child, 0, false)),
+            );
         }
         lines
     }
@@ -106,7 +110,11 @@ impl Tree {
             })
             .collect();
         children.sort_unstable();
-        children.into_iter().map(|(_, _, child)| child).collect::<Vec<_>>().into_iter()
+        children
+            .into_iter()
+            .map(|(_, _, child)| child)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 }
 

@@ -6,4 +6,4 @@ mod width;
 
 pub use page::{Page, Tone};
 pub use table::{Cell, Column, Table};
-pub use width::{columns, middle};
+pub use width::{columns, middle, safe};

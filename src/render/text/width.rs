@@ -22,7 +22,7 @@ fn char_columns(c: char) -> Option<usize> {
 /// has no width could make two names look the same. Combining marks stay where they belong to a
 /// character.
 #[must_use]
-pub(super) fn safe(text: &str) -> String {
+pub fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut marks = None;
     for c in text.chars() {

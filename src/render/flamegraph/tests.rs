@@ -1,0 +1,273 @@
+//! Pictures of call trees made by hand, read back with an XML parser of its own.
+
+use super::*;
+use crate::analyze::Name;
+use crate::analyze::call_tree::Node;
+use crate::trace::{Exec, Function, Process};
+
+/// Nodes as `(kind, name, parent, own milliseconds)`; names stand for themselves.
+fn calls(rows: &[(NodeKind, &str, u32, u64)]) -> CallTree {
+    let mut tree = CallTree {
+        nodes: vec![Node {
+            kind: NodeKind::Root,
+            parent: 0,
+            name: 0,
+            own: Weight::default(),
+            total: Weight::default(),
+        }],
+        names: vec![Name::default()],
+        ..CallTree::default()
+    };
+    for &(kind, name, parent, own) in rows {
+        let known = tree.names.iter().position(|other| &**other == name);
+        let index = known.unwrap_or_else(|| {
+            tree.names.push(Name::from(name));
+            tree.names.len() - 1
+        });
+        let own = Weight {
+            time: Nanos(own * 1_000_000),
+            samples: u64::from(own > 0),
+        };
+        let mut at = parent as usize;
+        tree.nodes.push(Node {
+            kind,
+            parent,
+            name: u32::try_from(index).unwrap(),
+            own,
+            total: own,
+        });
+        loop {
+            tree.nodes[at].total += own;
+            if at == 0 {
+                break;
+            }
+            at = tree.nodes[at].parent as usize;
+        }
+    }
+    tree
+}
+
+fn trace() -> Trace {
+    let mut trace = Trace::default();
+    for (name, file) in [
+        (
+            "cmd/compile/internal/ssa.Compile",
+            "cmd/compile/internal/ssa/compile.go",
+        ),
+        ("runtime.gcDrain", "runtime/mgcmark.go"),
+        ("deflate", "deflate.c"),
+    ] {
+        let name = trace.strings.push(name.as_bytes());
+        let file = trace.strings.push(file.as_bytes());
+        trace.functions.push(Function { name, file });
+    }
+    let argv = ["go", "build", "a<b>;\"c\""]
+        .map(|word| trace.strings.push(word.as_bytes()))
+        .to_vec();
+    trace.processes.push(Process {
+        exec: Exec {
+            argv,
+            ..Exec::default()
+        },
+        ..Process::default()
+    });
+    trace
+}
+
+const HOSTILE: &str = "</script>]]>\"'&\x1b[2J\u{202e};f 12";
+
+fn hostile_calls() -> CallTree {
+    use NodeKind::{Function, Group, Inlined, Unnamed};
+    calls(&[
+        (Group, "compile", 0, 0),
+        (Function, "cmd/compile/internal/ssa.Compile", 1, 30),
+        (Inlined, "runtime.gcDrain", 2, 20),
+        (Function, HOSTILE, 2, 7),
+        (Group, "link", 0, 0),
+        (Unnamed, "[stripped: libz.so]", 5, 5),
+        (Function, "deflate", 6, 38),
+    ])
+}
+
+fn svg(calls: &CallTree, options: &Options) -> String {
+    let mut out = Vec::new();
+    Picture::of(&trace(), calls, options)
+        .write(options, &mut out)
+        .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn parse(svg: &str) -> roxmltree::Document<'_> {
+    let options = roxmltree::ParsingOptions {
+        allow_dtd: true,
+        ..roxmltree::ParsingOptions::default()
+    };
+    roxmltree::Document::parse_with_options(svg, options).unwrap()
+}
+
+/// Titles of frames with their weight in nanoseconds, vertical position and colour.
+fn frames(document: &roxmltree::Document<'_>) -> Vec<(String, u64, f64, String)> {
+    let container = document
+        .descendants()
+        .find(|node| node.attribute("id") == Some("frames"))
+        .unwrap();
+    let groups = container.children().filter(|node| node.has_tag_name("g"));
+    groups
+        .map(|group| {
+            let child = |name: &str| {
+                let mut children = group.children();
+                children
+                    .find(|node| node.tag_name().name() == name)
+                    .unwrap()
+            };
+            let rect = child("rect");
+            let width = rect
+                .attributes()
+                .find(|attribute| attribute.name() == "w")
+                .unwrap();
+            (
+                child("title").text().unwrap().to_owned(),
+                width.value().parse().unwrap(),
+                rect.attribute("y").unwrap().parse().unwrap(),
+                rect.attribute("fill").unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn each_level_weighs_what_the_trace_does() {
+    let calls = hostile_calls();
+    let svg = svg(&calls, &Options::default());
+    let document = parse(&svg);
+    let frames = frames(&document);
+    let root = frames
+        .iter()
+        .find(|frame| frame.0.starts_with("all "))
+        .unwrap();
+    assert_eq!(root.0, "all (100 ms, 100%)");
+    assert_eq!(root.1, calls.total().time.0);
+    let groups: u64 = frames
+        .iter()
+        .filter(|frame| frame.2 == root.2 - 17.0)
+        .map(|frame| frame.1)
+        .sum();
+    assert_eq!(groups, 100_000_000);
+    assert!(
+        frames
+            .iter()
+            .any(|frame| frame.0 == "compile (57 ms, 57.00%)")
+    );
+    assert!(
+        frames
+            .iter()
+            .any(|frame| frame.0 == "deflate (38 ms, 38.00%)")
+    );
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    let svg = svg(&hostile_calls(), &Options::default());
+    let document = parse(&svg);
+    let scripts = document
+        .descendants()
+        .filter(|node| node.has_tag_name("script"));
+    assert_eq!(scripts.count(), 1);
+    let name = "</script>]]>\"'&\\x1b[2J\\u{202e},f\u{a0}12 (7 ms, 7.00%)";
+    assert!(frames(&document).iter().any(|frame| frame.0 == name));
+    assert!(!svg.contains(['\x1b', '\u{202e}']));
+    let title = document
+        .descendants()
+        .find(|node| node.attribute("id") == Some("title"))
+        .unwrap();
+    assert_eq!(
+        title.text(),
+        Some("CPU time of go build a<b>,\"c\": 100 ms in 5 samples")
+    );
+}
+
+#[test]
+fn colours_follow_the_origin_and_the_legend_names_them() {
+    let svg = svg(&hostile_calls(), &Options::default());
+    let document = parse(&svg);
+    let frames = frames(&document);
+    let colour = |start: &str| {
+        let frame = frames.iter().find(|frame| frame.0.starts_with(start));
+        frame.unwrap().3.clone()
+    };
+    let rgb = |colour: crate::render::palette::Rgb| {
+        format!("rgb({},{},{})", colour.0, colour.1, colour.2)
+    };
+    assert_eq!(
+        colour("runtime.gcDrain"),
+        rgb(Origin::Collector.shade("runtime.gcDrain"))
+    );
+    assert_eq!(colour("deflate"), rgb(Origin::C.shade("deflate")));
+    assert_eq!(colour("[stripped"), rgb(Origin::Unnamed.colour()));
+    assert_eq!(colour("link"), rgb(Origin::Group.colour()));
+    let legend: Vec<_> = document
+        .descendants()
+        .find(|node| node.attribute("class") == Some("legend"))
+        .unwrap()
+        .descendants()
+        .filter_map(|node| node.has_tag_name("text").then(|| node.text()).flatten())
+        .collect();
+    assert_eq!(
+        legend,
+        [
+            "Go toolchain 30 %",
+            "garbage collector 20 %",
+            "C 45 %",
+            "unnamed 5.0 %"
+        ]
+    );
+}
+
+#[test]
+fn reversed_pictures_begin_with_the_innermost_function() {
+    let options = Options {
+        reversed: true,
+        inverted: true,
+        ..Options::default()
+    };
+    let svg = svg(&hostile_calls(), &options);
+    let document = parse(&svg);
+    let frames = frames(&document);
+    let y = |start: &str| {
+        let frame = frames.iter().find(|frame| frame.0.starts_with(start));
+        frame.unwrap().2
+    };
+    // The root is at the top, then the tool, then what ran, then its callers.
+    assert!(y("all ") < y("link "));
+    assert!(y("link ") < y("deflate "));
+    assert!(y("deflate ") < y("[stripped"));
+    assert_eq!(y("deflate "), y("runtime.gcDrain "));
+}
+
+#[test]
+fn siblings_with_a_common_beginning_are_not_torn_apart() {
+    use NodeKind::Function;
+    // Sorted by name, `a.f` would stand between `a` itself and `a;b`.
+    let calls = calls(&[
+        (Function, "a", 0, 1),
+        (Function, "b", 1, 2),
+        (Function, "a.f", 0, 4),
+    ]);
+    let svg = svg(&calls, &Options::default());
+    let document = parse(&svg);
+    let frames = frames(&document);
+    let named_a = frames.iter().filter(|frame| frame.0.starts_with("a ("));
+    assert_eq!(
+        named_a.map(|frame| frame.1).collect::<Vec<_>>(),
+        [3_000_000]
+    );
+    assert_eq!(frames.len(), 4);
+}
+
+#[test]
+fn nothing_to_draw_is_said() {
+    let trace = trace();
+    let analysis = Analysis::of(&trace);
+    let error = draw(&analysis, &Options::default(), &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::NoSamples));
+}
