@@ -1,1 +1,14 @@
 //! Writes for machines: Perfetto, Chrome, folded stacks, JSON lines, JSON.
+//!
+//! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
+//! made, so that memory does not grow with the length of the trace. Each format owns its own
+//! records; no type of another room is serialized as it stands.
+
+mod frames;
+mod labels;
+mod lanes;
+mod text;
+
+pub mod folded;
+pub mod jsonl;
+pub mod perfetto;

@@ -1,0 +1,40 @@
+//! Perfetto's trace format (protobuf), for ui.perfetto.dev and `trace_processor`.
+//!
+//! An [`Analysis`] comes in, packets go out one at a time:
+//!
+//! - each build is a group of tracks: its actions in lanes, and their waits for a slot;
+//!   dependencies are flows, and what the end waited for has the category `critical_path`,
+//!   beside a track of its own;
+//! - each process is a Perfetto process, each program it ran a slice with its arguments;
+//! - on-CPU samples are perf samples, off-CPU samples slices of their threads;
+//! - counters, settings, losses and blind spots have tracks of their own.
+//!
+//! Left out: stacks of tools' own profiles, which have no time, and gotrace's own processes.
+
+mod builds;
+mod packets;
+mod programs;
+mod proto;
+mod recording;
+mod samples;
+mod tracks;
+
+use crate::analyze::Analysis;
+use packets::Packets;
+use std::io::{self, Write};
+
+/// Writes a trace.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<()> {
+    let trace = analysis.trace;
+    let mut packets = Packets::begin(out, trace.anchor)?;
+    recording::notes(trace, &mut packets)?;
+    builds::write(analysis, &mut packets)?;
+    let mut threads = programs::write(analysis, &mut packets)?;
+    recording::counters(analysis, &mut packets)?;
+    let unreadable_blocks = samples::write(trace, &mut threads, &mut packets)?;
+    recording::unreadable(trace, unreadable_blocks, &mut packets)
+}
