@@ -1,7 +1,7 @@
 //! Which samples a view is about.
 
 use super::{Roles, Tool};
-use crate::trace::{Nanos, ProcessId, Sample, SampleKind};
+use crate::trace::{Nanos, ProcessId, Sample, SampleKind, Trace};
 
 /// Where stacks come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,4 +83,16 @@ impl Filter {
             ..Self::default()
         }
     }
+}
+
+/// Walks all samples, block by block, and returns how many blocks could not be read.
+pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
+    let mut unreadable = 0;
+    for block in trace.samples() {
+        match block {
+            Ok(block) => block.iter().for_each(|sample| each(&sample)),
+            Err(_) => unreadable += 1,
+        }
+    }
+    unreadable
 }

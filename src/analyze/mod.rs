@@ -12,6 +12,7 @@
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
 
+mod argv;
 pub mod build;
 pub mod call_tree;
 pub mod cost;

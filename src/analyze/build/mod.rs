@@ -1,12 +1,18 @@
 //! The build graph of each go command: actions, their times, what gates what.
 //!
 //! Processes with roles and the go commands' action graphs come in; [`Build`]s go out, one for
-//! each go command that built something.
+//! each go command.
 //!
 //! Times of an action: *ready* when the last of its dependencies was done, *start* when the go
 //! command gave it one of its slots (`-p`), *end* when it was done. `start − ready` is the wait
 //! for a slot.
 
+mod draft;
+mod gating;
+mod graph;
+mod inferred;
+mod load;
+mod measure;
 mod path;
 mod what_if;
 
@@ -126,14 +132,22 @@ pub struct BuildAction {
     pub cpu: Nanos,
     /// Time that those programs' threads waited for a core.
     pub runqueue: Nanos,
-    /// Number of actions that could begin when this one was done, because it was the last of
-    /// their dependencies.
+    /// Number of working actions (see [`Self::works`]) that could begin when this one was
+    /// done, because it was the last of their dependencies; those that had nothing to do in
+    /// between are passed over.
     pub unlocks: u32,
-    /// Number of actions behind it in that way, directly or through others.
+    /// Number of working actions behind it in that way, directly or through others.
     pub gates: u32,
 }
 
 impl BuildAction {
+    /// Whether it did work of its own: built or failed, and no mere bookkeeping.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        matches!(self.outcome, Outcome::Built | Outcome::Failed)
+            && !matches!(self.kind, ActionKind::CheckCache | ActionKind::Bookkeeping)
+    }
+
     /// How long it ran.
     #[must_use]
     pub fn running(&self) -> Nanos {
@@ -159,7 +173,10 @@ pub enum Origin {
     Processes,
 }
 
-/// What one go command built.
+/// One go command, and what it built.
+///
+/// Times of actions lie within the go command's life: what its graph says beyond that (its
+/// clock is the wall clock, which can be set) is cut.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Build {
     /// The go command, where its process was seen.
@@ -176,7 +193,8 @@ pub struct Build {
     pub nested: bool,
     /// Actions that the go command can have under way at once.
     pub slots: u32,
-    /// All actions; dependencies need not stand before their dependents.
+    /// All actions; dependencies need not stand before their dependents. Empty for a go
+    /// command that built nothing (`go env`, `go mod download`). There is no circle in them.
     pub actions: Vec<BuildAction>,
     /// Why the build took as long as it did.
     pub critical_path: CriticalPath,
@@ -184,7 +202,8 @@ pub struct Build {
     pub longest_chain: Chain,
     /// How well it used the machine.
     pub parallelism: Parallelism,
-    /// What the go command did before its first action.
+    /// What the go command did before its first action. Here without its CPU time, for which
+    /// samples have to be read: see [`Load::of_all`].
     pub load: Load,
     /// Test binaries that were run.
     pub tests: Vec<TestRun>,
@@ -263,7 +282,7 @@ impl Build {
 /// The builds of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Builds {
-    /// One for each go command that built something, by start.
+    /// One for each go command, by start.
     pub builds: Vec<Build>,
     /// The critical path through all of them, see [`CriticalPath`]: from the end of the command
     /// back, what ran between two builds being a segment of its own.
@@ -272,15 +291,27 @@ pub struct Builds {
 
 impl Builds {
     /// Makes the build graphs of a trace.
+    ///
+    /// O((processes + actions + dependencies) · log).
     #[must_use]
     pub fn of(trace: &Trace, roles: &Roles) -> Self {
-        let _ = (trace, roles);
-        Self::default()
+        let mut builds = draft::builds(trace, roles);
+        builds.sort_by_key(|build| (build.start, build.go));
+        for (index, build) in (0..).zip(&mut builds) {
+            build.critical_path = CriticalPath::of_build(index, build);
+        }
+        let critical_path = CriticalPath::of_command(trace, &builds);
+        Self {
+            builds,
+            critical_path,
+        }
     }
 
-    /// The build that took longest, if there was one.
+    /// The longest build with actions; without any, the longest go command.
     #[must_use]
     pub fn main(&self) -> Option<&Build> {
-        self.builds.iter().max_by_key(|build| build.wall())
+        self.builds
+            .iter()
+            .max_by_key(|build| (!build.actions.is_empty(), build.wall()))
     }
 }

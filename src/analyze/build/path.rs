@@ -1,7 +1,7 @@
 //! Why a build took as long as it did: the critical path, and the longest chain.
 
-use super::ActionIndex;
-use crate::trace::Nanos;
+use super::{ActionIndex, Build, BuildAction, Outcome, gating};
+use crate::trace::{Nanos, Trace};
 
 /// What a piece of the critical path was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,4 +72,130 @@ pub struct Chain {
     pub length: Nanos,
     /// The actions, first to last. Those that took no time are left out.
     pub actions: Vec<ActionIndex>,
+}
+
+/// Puts segments together from the end to the start; they always touch each other.
+struct Walk {
+    build: u32,
+    /// Latest first.
+    segments: Vec<Segment>,
+    /// Where the walk has come to.
+    at: Nanos,
+}
+
+impl Walk {
+    /// Goes back to `to`; forward is nowhere.
+    fn back_to(&mut self, to: Nanos, kind: SegmentKind) {
+        if to < self.at {
+            self.segments.push(Segment {
+                build: self.build,
+                kind,
+                start: to,
+                end: self.at,
+            });
+            self.at = to;
+        }
+    }
+}
+
+impl CriticalPath {
+    /// Walks a build back from its end; `index` is its place among the builds.
+    pub(super) fn of_build(index: u32, build: &Build) -> Self {
+        let mut walk = Walk {
+            build: index,
+            segments: Vec::new(),
+            at: build.end,
+        };
+        let reached = |action: &BuildAction| action.outcome != Outcome::NotReached;
+        let last = build.indexed().filter(|(_, action)| reached(action));
+        let mut next = last
+            .max_by_key(|(index, action)| (action.end, std::cmp::Reverse(*index)))
+            .map(|(index, _)| index);
+        while let Some((index, action)) = next.and_then(|i| Some((i, build.action(i)?))) {
+            walk.back_to(action.end, SegmentKind::GoItself);
+            walk.back_to(action.start, SegmentKind::Running(index));
+            walk.back_to(action.ready, SegmentKind::Waiting(index));
+            next = gating::last_dep(&build.actions, action);
+        }
+        walk.back_to(build.start, SegmentKind::Load);
+        Self::from_latest_first(walk.segments)
+    }
+
+    /// Walks the whole command back: the build that ended last; what ran before it outside of
+    /// builds; of the builds that had ended by then, the one that ended last; and so on. Builds
+    /// that ran within or beside those are not on the path.
+    pub(super) fn of_command(trace: &Trace, builds: &[Build]) -> Self {
+        let start = trace.processes.iter().filter(|process| !process.own);
+        let start = start.map(|process| process.start).min().unwrap_or_default();
+        let end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
+        let mut walk = Walk {
+            build: 0,
+            segments: Vec::new(),
+            at: end,
+        };
+        let mut by_end: Vec<&Build> = builds.iter().filter(|build| !build.nested).collect();
+        by_end.sort_by_key(|build| std::cmp::Reverse((build.end, build.start)));
+        for build in by_end {
+            if build.end <= walk.at && build.start < walk.at {
+                walk.back_to(build.end, SegmentKind::Outside);
+                walk.segments
+                    .extend(build.critical_path.segments.iter().rev());
+                walk.at = build.start;
+            }
+        }
+        walk.back_to(start, SegmentKind::Outside);
+        Self::from_latest_first(walk.segments)
+    }
+
+    fn from_latest_first(mut segments: Vec<Segment>) -> Self {
+        segments.reverse();
+        let mut path = Self::default();
+        for segment in &segments {
+            let sum = match segment.kind {
+                SegmentKind::Running(_) => &mut path.running,
+                SegmentKind::Waiting(_) => &mut path.waiting,
+                SegmentKind::Load | SegmentKind::GoItself => &mut path.go,
+                SegmentKind::Outside => &mut path.outside,
+            };
+            *sum += segment.length();
+        }
+        path.segments = segments;
+        path
+    }
+
+    /// From the first segment's start to the last one's end.
+    #[must_use]
+    pub fn wall(&self) -> Nanos {
+        match (self.segments.first(), self.segments.last()) {
+            (Some(first), Some(last)) => last.end.since(first.start),
+            _ => Nanos::ZERO,
+        }
+    }
+}
+
+impl Chain {
+    /// Follows the formula; `order` has dependencies first. Of equally long chains, the one
+    /// through the actions that stand first.
+    pub(super) fn longest(actions: &[BuildAction], order: &[ActionIndex]) -> Self {
+        let mut lengths = vec![Nanos::ZERO; actions.len()];
+        let mut before: Vec<Option<ActionIndex>> = vec![None; actions.len()];
+        for &index in order {
+            let action = &actions[index.index()];
+            let dep = action.deps.iter().copied();
+            let dep = dep.max_by_key(|dep| (lengths[dep.index()], std::cmp::Reverse(*dep)));
+            before[index.index()] = dep;
+            lengths[index.index()] =
+                action.running() + dep.map_or(Nanos::ZERO, |dep| lengths[dep.index()]);
+        }
+        let last = order.iter().copied();
+        let last = last.max_by_key(|index| (lengths[index.index()], std::cmp::Reverse(*index)));
+        let mut chain: Vec<_> = std::iter::successors(last, |index| before[index.index()])
+            .filter(|index| actions[index.index()].running() > Nanos::ZERO)
+            .collect();
+        chain.reverse();
+        Self {
+            length: last.map_or(Nanos::ZERO, |index| lengths[index.index()]),
+            actions: chain,
+        }
+    }
 }

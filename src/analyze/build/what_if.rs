@@ -1,8 +1,9 @@
 //! What would help: the build simulated again with other durations.
 
-use super::Build;
-use crate::analyze::Name;
-use crate::trace::Nanos;
+use super::{ActionIndex, Build, BuildAction, SegmentKind, gating::Dependents};
+use crate::{analyze::Name, trace::Nanos};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// What the build would take if one package cost nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,11 @@ pub struct WhatIf {
 #[derive(Clone, Debug)]
 pub struct Simulation<'b> {
     build: &'b Build,
+    dependents: Dependents,
+    /// Each action's place in the order of measured starts.
+    rank: Vec<u32>,
+    /// Running time of each package's actions, and where they stand.
+    packages: FxHashMap<Name, (Nanos, Vec<ActionIndex>)>,
     span: Nanos,
 }
 
@@ -36,10 +42,30 @@ impl<'b> Simulation<'b> {
     /// Prepares the model of a build and runs it as measured.
     #[must_use]
     pub fn of(build: &'b Build) -> Self {
-        Self {
-            build,
-            span: build.wall(),
+        let mut by_start: Vec<(Nanos, ActionIndex)> = build
+            .indexed()
+            .map(|(index, action)| (action.start, index))
+            .collect();
+        by_start.sort_unstable();
+        let mut rank = vec![0; by_start.len()];
+        for (place, (_, index)) in (0..).zip(by_start) {
+            rank[index.index()] = place;
         }
+        let mut packages: FxHashMap<Name, (Nanos, Vec<ActionIndex>)> = FxHashMap::default();
+        for (index, action) in build.indexed().filter(|(_, a)| !a.package.is_empty()) {
+            let (running, actions) = packages.entry(action.package.clone()).or_default();
+            *running += action.running();
+            actions.push(index);
+        }
+        let mut simulation = Self {
+            build,
+            dependents: Dependents::of(&build.actions),
+            rank,
+            packages,
+            span: Nanos::ZERO,
+        };
+        simulation.span = simulation.run(&[]);
+        simulation
     }
 
     /// The simulated span of all actions with nothing changed; beside the measured one it
@@ -54,21 +80,83 @@ impl<'b> Simulation<'b> {
     /// Costs one simulation: O((actions + dependencies) · log actions).
     #[must_use]
     pub fn without(&self, package: &str) -> Option<WhatIf> {
-        let mut rows = self.build.actions.iter().filter(|a| &*a.package == package);
-        let first = rows.next()?;
+        let (name, (running, actions)) = self.packages.get_key_value(package)?;
+        let saved = self.span.since(self.run(actions));
         Some(WhatIf {
-            package: first.package.clone(),
-            running: first.running() + rows.map(super::BuildAction::running).sum(),
-            wall: self.build.wall(),
-            saved: Nanos::ZERO,
+            package: name.clone(),
+            running: *running,
+            wall: self.build.wall().since(saved),
+            saved,
         })
     }
 
     /// The packages that would save most, of at most `candidates` that are simulated: those
-    /// on the longest chain or critical path first, then those that run longest.
+    /// on the longest chain or critical path first, then the others, each by running time.
+    /// Packages that would save nothing are left out.
     #[must_use]
     pub fn best(&self, candidates: usize) -> Vec<WhatIf> {
-        let _ = candidates;
-        Vec::new()
+        let on_path = self
+            .build
+            .critical_path
+            .segments
+            .iter()
+            .filter_map(|segment| match segment.kind {
+                SegmentKind::Running(index) | SegmentKind::Waiting(index) => Some(index),
+                SegmentKind::Load | SegmentKind::GoItself | SegmentKind::Outside => None,
+            });
+        let gating: FxHashSet<&Name> = on_path
+            .chain(self.build.longest_chain.actions.iter().copied())
+            .filter_map(|index| Some(&self.build.action(index)?.package))
+            .collect();
+        let mut ordered: Vec<(bool, Nanos, &Name)> = self
+            .packages
+            .iter()
+            .map(|(name, (running, _))| (gating.contains(name), *running, name))
+            .collect();
+        ordered.sort_unstable_by(|a, b| b.cmp(a));
+        let mut best: Vec<WhatIf> = ordered
+            .into_iter()
+            .take(candidates)
+            .filter_map(|(_, _, name)| self.without(name))
+            .filter(|what_if| what_if.saved > Nanos::ZERO)
+            .collect();
+        best.sort_by(|a, b| (b.saved, &a.package).cmp(&(a.saved, &b.package)));
+        best
+    }
+
+    /// Runs the model; the actions `free` take no time. Returns when the last one ends.
+    fn run(&self, free: &[ActionIndex]) -> Nanos {
+        let actions = &self.build.actions;
+        let mut lengths: Vec<Nanos> = actions.iter().map(BuildAction::running).collect();
+        for index in free {
+            lengths[index.index()] = Nanos::ZERO;
+        }
+        let mut open: Vec<usize> = actions.iter().map(|action| action.deps.len()).collect();
+        let mut ready: BinaryHeap<Reverse<(u32, ActionIndex)>> = self
+            .build
+            .indexed()
+            .filter(|(_, action)| action.deps.is_empty())
+            .map(|(index, _)| Reverse((self.rank[index.index()], index)))
+            .collect();
+        let mut running: BinaryHeap<Reverse<(Nanos, ActionIndex)>> = BinaryHeap::new();
+        let slots = (self.build.slots as usize).max(1);
+        let mut now = Nanos::ZERO;
+        loop {
+            while running.len() < slots
+                && let Some(Reverse((_, index))) = ready.pop()
+            {
+                running.push(Reverse((now + lengths[index.index()], index)));
+            }
+            let Some(Reverse((end, done))) = running.pop() else {
+                return now;
+            };
+            now = end;
+            for &next in self.dependents.of_action(done) {
+                open[next.index()] -= 1;
+                if open[next.index()] == 0 {
+                    ready.push(Reverse((self.rank[next.index()], next)));
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! Measures of a build: slots, parallelism, tests.
+
+use super::{ActionIndex, ActionKind, BuildAction, Parallelism, TestRun, draft::Command};
+use crate::{
+    analyze::argv,
+    trace::{Nanos, Trace},
+};
+
+/// How many actions the go command can have under way: its `-p`, that of GOFLAGS, GOMAXPROCS,
+/// or the number of cores (`cfg.BuildP = runtime.GOMAXPROCS(0)`).
+pub(super) fn slots(command: &Command<'_>) -> Option<u32> {
+    let trace = command.trace;
+    let own = command
+        .go
+        .and_then(|go| trace.process(go))
+        .and_then(|go| argv::flag(trace, &go.exec, b"-p"))
+        .and_then(number);
+    let cores = trace.host.cores;
+    own.or_else(|| {
+        let flags = setting(trace, "env.GOFLAGS")?;
+        let p = flags
+            .split_whitespace()
+            .find_map(|flag| flag.strip_prefix("-p="))?;
+        number(p.as_bytes())
+    })
+    .or_else(|| number(setting(trace, "env.GOMAXPROCS")?.as_bytes()))
+    .or((cores > 0).then_some(cores))
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    let number = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (number > 0).then_some(number)
+}
+
+fn setting<'t>(trace: &'t Trace, key: &str) -> Option<std::borrow::Cow<'t, str>> {
+    let found = trace
+        .settings
+        .iter()
+        .find(|setting| trace.strings.get(setting.key) == key.as_bytes())?;
+    Some(trace.text(found.value))
+}
+
+/// Length of the union of intervals.
+pub(in crate::analyze) fn union(mut spans: Vec<(Nanos, Nanos)>) -> Nanos {
+    spans.sort_unstable();
+    let mut length = Nanos::ZERO;
+    let mut covered = Nanos::ZERO;
+    for (start, end) in spans {
+        length += end.since(start.max(covered));
+        covered = covered.max(end);
+    }
+    length
+}
+
+/// Most intervals that overlap at one moment; one that ends where another begins does not.
+pub(in crate::analyze) fn peak(spans: impl Iterator<Item = (Nanos, Nanos)>) -> u32 {
+    let mut edges: Vec<(Nanos, bool)> = spans
+        .filter(|(start, end)| start < end)
+        .flat_map(|(start, end)| [(start, true), (end, false)])
+        .collect();
+    // Ends sort before starts of the same moment.
+    edges.sort_unstable();
+    let mut now = 0_u32;
+    let mut most = 0;
+    for (_, begins) in edges {
+        if begins {
+            now += 1;
+            most = most.max(now);
+        } else {
+            now -= 1;
+        }
+    }
+    most
+}
+
+impl Parallelism {
+    pub(super) fn of(command: &Command<'_>, actions: &[BuildAction], cpu: Nanos) -> Self {
+        let spans = || actions.iter().map(|action| (action.start, action.end));
+        let wall = command.end.since(command.start);
+        let per_wall = |time: Nanos| match wall {
+            Nanos::ZERO => 0.0,
+            wall => time.seconds() / wall.seconds(),
+        };
+        Self {
+            cpu,
+            cpu_per_wall: per_wall(cpu),
+            actions_per_wall: per_wall(actions.iter().map(BuildAction::running).sum()),
+            peak: peak(spans()),
+            slot_wait: actions.iter().map(BuildAction::waited).sum(),
+            idle: wall.since(union(spans().collect())),
+        }
+    }
+}
+
+/// The test binaries of a build, by position of the actions that ran them.
+pub(super) fn tests(actions: &[BuildAction]) -> Vec<TestRun> {
+    let runs = actions
+        .iter()
+        .filter(|action| action.kind == ActionKind::TestRun);
+    let mut tests = Vec::new();
+    for run in runs {
+        let link = link_of(actions, run);
+        if link.is_none() && run.processes.is_empty() {
+            continue;
+        }
+        let compile = link.map_or(Nanos::ZERO, |link| test_compiles(actions, run, link));
+        tests.push(TestRun {
+            package: run.package.clone(),
+            compile,
+            link: link.map_or(Nanos::ZERO, BuildAction::running),
+            run: run.running(),
+            run_cpu: run.cpu,
+        });
+    }
+    tests
+}
+
+/// The link that a test run waits for, through nodes that only tie others together.
+fn link_of<'a>(actions: &'a [BuildAction], run: &'a BuildAction) -> Option<&'a BuildAction> {
+    let direct = |action: &'a BuildAction| {
+        let deps = action.deps.iter();
+        deps.filter_map(|dep: &ActionIndex| actions.get(dep.index()))
+    };
+    let is_link = |action: &&BuildAction| action.kind == ActionKind::Link;
+    direct(run).find(is_link).or_else(|| {
+        direct(run)
+            .filter(|dep| dep.kind == ActionKind::Bookkeeping)
+            .flat_map(direct)
+            .find(is_link)
+    })
+}
+
+/// What was compiled of the package under test: itself, its external tests, its main.
+fn test_compiles(actions: &[BuildAction], run: &BuildAction, link: &BuildAction) -> Nanos {
+    let compiles = link.deps.iter().filter_map(|dep| {
+        let dep = actions.get(dep.index())?;
+        let behind = dep.package.strip_prefix(&*run.package)?;
+        let ours = dep.kind == ActionKind::Compile && ["", ".test", "_test"].contains(&behind);
+        ours.then(|| dep.running())
+    });
+    compiles.sum()
+}
