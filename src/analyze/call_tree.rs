@@ -1,6 +1,11 @@
 //! Merged call stacks: what flamegraphs and folded files are made of.
 
-use super::{Analysis, Filter, Name, profile::Weight};
+use super::{
+    Analysis, Filter, Name, argv,
+    profile::{self, Weight},
+};
+use crate::trace::{FrameId, FramePlace, FunctionId, ProcessId, StackId, Trace, Unnamed};
+use rustc_hash::FxHashMap;
 
 /// What stands below all stacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,12 +60,13 @@ pub struct Node {
     pub total: Weight,
 }
 
-/// All stacks, merged by path. Memory is bounded by the number of distinct paths.
+/// All stacks, merged by path of names. Memory is bounded by the number of distinct paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallTree {
-    /// The root stands first, and each node after its parent.
+    /// The root stands first, and each node directly before what grows from it, siblings in
+    /// the order of their names.
     pub nodes: Vec<Node>,
-    /// Names of nodes, each once.
+    /// Names of nodes, each once. The first is empty: the root's.
     pub names: Vec<Name>,
     /// The stacks came from the tools' own profiles.
     pub from_profiles: bool,
@@ -72,27 +78,41 @@ impl CallTree {
     /// Reads all samples once and merges their stacks.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, options: &Options) -> Self {
-        let _ = (analysis, options);
+        let groups = Groups::of(analysis, options.grouping);
+        let mut weights: FxHashMap<(u32, StackId), Weight> = FxHashMap::default();
+        let walked = options.filter.walk(analysis, |process, stack, weight| {
+            let group = groups.of_process(process);
+            *weights.entry((group, stack)).or_default() += weight;
+        });
+        let mut growth = Growth::of(analysis.trace);
+        for ((group, stack), weight) in weights {
+            let below = match options.grouping {
+                Grouping::None => ROOT,
+                _ => growth.child(ROOT, NodeKind::Group, groups.name(group)),
+            };
+            let node = growth.node_of(group, below, stack);
+            growth.nodes[node as usize].own += weight;
+        }
+        let (nodes, names) = growth.finish();
         Self {
-            nodes: vec![Node {
-                kind: NodeKind::Root,
-                parent: 0,
-                name: 0,
-                own: Weight::default(),
-                total: Weight::default(),
-            }],
-            names: vec![Name::default()],
-            from_profiles: false,
-            unreadable_blocks: 0,
+            nodes,
+            names,
+            from_profiles: walked.from_profiles,
+            unreadable_blocks: walked.unreadable_blocks,
         }
     }
 
     /// All samples.
     #[must_use]
     pub fn total(&self) -> Weight {
-        self.nodes
-            .first()
-            .map_or_else(Weight::default, |root| root.total)
+        let root = self.nodes.first();
+        root.map_or_else(Weight::default, |root| root.total)
+    }
+
+    /// A node's name; the root's is empty.
+    #[must_use]
+    pub fn name(&self, node: &Node) -> &str {
+        self.names.get(node.name as usize).map_or("", |name| name)
     }
 
     /// Paths with their own weight, outermost name first, siblings in the order of their names.
@@ -114,5 +134,208 @@ impl CallTree {
         }
         path.reverse();
         path
+    }
+}
+
+const ROOT: u32 = 0;
+
+/// The groups that stand below the stacks.
+struct Groups {
+    of_process: Vec<u32>,
+    names: Vec<Name>,
+}
+
+impl Groups {
+    fn of(analysis: &Analysis<'_>, grouping: Grouping) -> Self {
+        let mut known: FxHashMap<Name, u32> = FxHashMap::default();
+        let mut groups = Self {
+            of_process: vec![0; analysis.trace.processes.len()],
+            names: Vec::new(),
+        };
+        for (id, role) in analysis.roles.iter() {
+            let name = match grouping {
+                Grouping::None => Name::default(),
+                Grouping::Tool => Name::from(role.tool.name()),
+                Grouping::Package => role
+                    .package
+                    .clone()
+                    .unwrap_or_else(|| Name::from("[no package]")),
+                Grouping::Process => {
+                    let pid = analysis
+                        .trace
+                        .process(id)
+                        .map_or(0, |process| process.pid.0);
+                    Name::from(format!("{} ({pid})", role.tool.name()))
+                }
+            };
+            let next = u32::try_from(groups.names.len()).unwrap_or(u32::MAX);
+            let group = *known.entry(name.clone()).or_insert(next);
+            if group == next {
+                groups.names.push(name);
+            }
+            groups.of_process[id.index()] = group;
+        }
+        groups
+    }
+
+    fn of_process(&self, process: ProcessId) -> u32 {
+        self.of_process.get(process.index()).copied().unwrap_or(0)
+    }
+
+    fn name(&self, group: u32) -> Name {
+        self.names.get(group as usize).cloned().unwrap_or_default()
+    }
+}
+
+/// A tree that grows by stacks, in the order in which they come.
+struct Growth<'t> {
+    trace: &'t Trace,
+    nodes: Vec<Node>,
+    names: Vec<Name>,
+    name_ids: FxHashMap<Name, u32>,
+    children: FxHashMap<(u32, u32), u32>,
+    /// The node of each stack of each group that came up so far.
+    stacks: FxHashMap<(u32, StackId), u32>,
+    functions: FxHashMap<FunctionId, Name>,
+}
+
+impl<'t> Growth<'t> {
+    fn of(trace: &'t Trace) -> Self {
+        Self {
+            trace,
+            nodes: vec![Node {
+                kind: NodeKind::Root,
+                parent: ROOT,
+                name: 0,
+                own: Weight::default(),
+                total: Weight::default(),
+            }],
+            names: vec![Name::default()],
+            name_ids: FxHashMap::from_iter([(Name::default(), 0)]),
+            children: FxHashMap::default(),
+            stacks: FxHashMap::default(),
+            functions: FxHashMap::default(),
+        }
+    }
+
+    fn child(&mut self, parent: u32, kind: NodeKind, name: Name) -> u32 {
+        let next_name = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let name = *self.name_ids.entry(name).or_insert_with_key(|name| {
+            self.names.push(name.clone());
+            next_name
+        });
+        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let node = *self.children.entry((parent, name)).or_insert(next);
+        if node == next {
+            self.nodes.push(Node {
+                kind,
+                parent,
+                name,
+                own: Weight::default(),
+                total: Weight::default(),
+            });
+        }
+        // What is once a function of its own is not shown as inlined.
+        let known = &mut self.nodes[node as usize].kind;
+        *known = kind.min(*known);
+        node
+    }
+
+    /// The node of a stack; callers that were met before need not be walked again.
+    fn node_of(&mut self, group: u32, below: u32, stack: StackId) -> u32 {
+        let mut above: Vec<(StackId, FrameId)> = Vec::new();
+        let mut at = stack;
+        let mut node = loop {
+            if let Some(&node) = self.stacks.get(&(group, at)) {
+                break node;
+            }
+            let Some((callers, frame)) = self.trace.stacks.node(at) else {
+                break below;
+            };
+            above.push((at, frame));
+            at = callers;
+        };
+        while let Some((stack, frame)) = above.pop() {
+            node = self.frame(node, frame);
+            self.stacks.insert((group, stack), node);
+        }
+        node
+    }
+
+    fn frame(&mut self, mut node: u32, frame: FrameId) -> u32 {
+        let trace = self.trace;
+        match trace.symbol(frame) {
+            Ok(locations @ [.., _]) => {
+                for (depth, location) in locations.iter().rev().enumerate() {
+                    let kind = match depth {
+                        0 => NodeKind::Function,
+                        _ => NodeKind::Inlined,
+                    };
+                    let name = self.function(location.function);
+                    node = self.child(node, kind, name);
+                }
+                node
+            }
+            Ok([]) => self.unnamed(node, frame, Unnamed::NoSymbol),
+            Err(why) => self.unnamed(node, frame, why),
+        }
+    }
+
+    fn function(&mut self, id: FunctionId) -> Name {
+        let trace = self.trace;
+        let name = self.functions.entry(id).or_insert_with(|| {
+            let function = trace.functions.get(id.index());
+            let bytes = function.map_or(&[][..], |function| trace.strings.get(function.name));
+            Name::from(bytes)
+        });
+        name.clone()
+    }
+
+    fn unnamed(&mut self, node: u32, frame: FrameId, why: Unnamed) -> u32 {
+        let trace = self.trace;
+        let name = match profile::place(trace, frame) {
+            FramePlace::Truncated => "[truncated]".to_owned(),
+            FramePlace::Kernel(_) => "[kernel]".to_owned(),
+            FramePlace::Unmapped(_) => format!("[{why}]"),
+            FramePlace::Image(image, _) => {
+                let path = trace.images.get(image.index()).map(|image| image.path);
+                let path = trace.strings.get(path.unwrap_or_default());
+                let file = String::from_utf8_lossy(argv::base(path));
+                format!("[{why}: {file}]")
+            }
+        };
+        self.child(node, NodeKind::Unnamed, Name::from(name))
+    }
+
+    /// Puts the nodes in the order of their names, and adds up their totals.
+    fn finish(self) -> (Vec<Node>, Vec<Name>) {
+        let mut order: Vec<u32> = (0..).take(self.nodes.len()).skip(1).collect();
+        let name = |id: &u32| {
+            let node = &self.nodes[*id as usize];
+            (node.parent, &self.names[node.name as usize])
+        };
+        // By parent, and within one the last name first: they are pushed, and popped again.
+        order.sort_unstable_by(|a, b| (name(a).0, name(b).1).cmp(&(name(b).0, name(a).1)));
+        let children_of = |parent: u32| {
+            let from = order.partition_point(|id| name(id).0 < parent);
+            let to = order.partition_point(|id| name(id).0 <= parent);
+            order.get(from..to).unwrap_or_default()
+        };
+        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
+        let mut steps = vec![(ROOT, ROOT)];
+        while let Some((old, parent)) = steps.pop() {
+            let new = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+            nodes.push(Node {
+                parent,
+                total: self.nodes[old as usize].own,
+                ..self.nodes[old as usize].clone()
+            });
+            steps.extend(children_of(old).iter().map(|&child| (child, new)));
+        }
+        for index in (1..nodes.len()).rev() {
+            let (total, parent) = (nodes[index].total, nodes[index].parent);
+            nodes[parent as usize].total += total;
+        }
+        (nodes, self.names)
     }
 }

@@ -2,8 +2,13 @@
 //!
 //! CPU times are those that the system counted for the whole process, folded forks included.
 
-use super::{Analysis, Name, Tool, build::ActionIndex};
-use crate::trace::{Nanos, ProcessId, Usage};
+use super::{
+    Analysis, Name, Tool,
+    build::{ActionIndex, union},
+};
+use crate::trace::{Nanos, Process, ProcessId, Usage};
+use rustc_hash::FxHashMap;
+use std::hash::Hash;
 
 /// What a group of processes cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +54,9 @@ pub struct ActionRef {
     pub action: ActionIndex,
 }
 
-/// All costs of a trace. Rows are ordered by CPU time, largest first, then by key.
+/// All costs of a trace. Rows are ordered by CPU time, largest first, then by wall time, then
+/// by key. Packages, tools and processes each hold every process once; so do actions, but for
+/// the processes that belong to none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
     /// Everything.
@@ -65,10 +72,145 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Adds them up.
+    /// Adds them up. A process whose end was not seen lives to the end of the trace, and its
+    /// CPU time is not known.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>) -> Self {
-        let _ = analysis;
-        Self::default()
+        let lives = Lives::of(analysis);
+        let mut total = Group::default();
+        let mut packages: FxHashMap<Option<Name>, Group> = FxHashMap::default();
+        let mut tools: FxHashMap<Tool, Group> = FxHashMap::default();
+        let mut processes: FxHashMap<ProcessId, Group> = FxHashMap::default();
+        for (id, role) in analysis.roles.iter() {
+            let Some(process) = analysis.trace.process(id) else {
+                continue;
+            };
+            let one = lives.cost(process);
+            total.add(one);
+            packages.entry(role.package.clone()).or_default().add(one);
+            tools.entry(role.tool.clone()).or_default().add(one);
+            processes.entry(id).or_default().add(one);
+        }
+        let mut actions: FxHashMap<ActionRef, Group> = FxHashMap::default();
+        for (build, graph) in (0..).zip(&analysis.builds.builds) {
+            for (action, row) in graph.indexed() {
+                let found = row
+                    .processes
+                    .iter()
+                    .filter_map(|&id| analysis.trace.process(id));
+                for process in found {
+                    let key = ActionRef { build, action };
+                    actions.entry(key).or_default().add(lives.cost(process));
+                }
+            }
+        }
+        let total = total.cost();
+        Self {
+            total,
+            packages: rows(packages, total),
+            tools: rows(tools, total),
+            actions: rows(actions, total),
+            processes: rows(processes, total),
+        }
     }
+}
+
+/// One process: its cost and its life.
+#[derive(Clone, Copy)]
+struct One {
+    cost: Cost,
+    life: (Nanos, Nanos),
+}
+
+/// Sums of several processes.
+#[derive(Default)]
+struct Group {
+    sum: Cost,
+    lives: Vec<(Nanos, Nanos)>,
+}
+
+impl Group {
+    fn add(&mut self, one: One) {
+        self.sum.usage.add(&one.cost.usage);
+        self.sum.waiting += one.cost.waiting;
+        self.sum.processes += 1;
+        self.lives.push(one.life);
+    }
+
+    fn cost(self) -> Cost {
+        Cost {
+            wall: union(self.lives),
+            ..self.sum
+        }
+    }
+}
+
+/// When each process's children lived.
+struct Lives {
+    end: Nanos,
+    children: FxHashMap<ProcessId, Vec<(Nanos, Nanos)>>,
+}
+
+impl Lives {
+    fn of(analysis: &Analysis<'_>) -> Self {
+        let mut lives = Self {
+            end: analysis.trace.end(),
+            children: FxHashMap::default(),
+        };
+        for (id, role) in analysis.roles.iter() {
+            if let (Some(parent), Some(process)) = (role.parent, analysis.trace.process(id)) {
+                let life = lives.of_process(process);
+                lives.children.entry(parent).or_default().push(life);
+            }
+        }
+        lives
+    }
+
+    fn of_process(&self, process: &Process) -> (Nanos, Nanos) {
+        (process.start, process.end_or(self.end))
+    }
+
+    fn cost(&self, process: &Process) -> One {
+        let (start, end) = self.of_process(process);
+        let usage = process.exit.map(|exit| exit.usage).unwrap_or_default();
+        let wall = end.since(start);
+        let children = self.children.get(&process.id).map_or(Nanos::ZERO, |lives| {
+            let within = lives
+                .iter()
+                .map(|life| (life.0.max(start), life.1.min(end)));
+            union(within.filter(|life| life.0 < life.1).collect())
+        });
+        // Nothing is known of how an unended process spent its time.
+        let spent = children + usage.cpu() + usage.runqueue;
+        let waiting = process.exit.map_or(Nanos::ZERO, |_| wall.since(spent));
+        One {
+            cost: Cost {
+                wall,
+                usage,
+                waiting,
+                processes: 1,
+            },
+            life: (start, end),
+        }
+    }
+}
+
+fn rows<K: Ord + Hash>(groups: FxHashMap<K, Group>, total: Cost) -> Vec<CostRow<K>> {
+    let all = total.cpu();
+    let mut rows: Vec<CostRow<K>> = groups
+        .into_iter()
+        .map(|(key, group)| {
+            let cost = group.cost();
+            let share = match all {
+                Nanos::ZERO => 0.0,
+                all => cost.cpu().seconds() / all.seconds(),
+            };
+            CostRow { key, cost, share }
+        })
+        .collect();
+    rows.sort_unstable_by(|a, b| {
+        let order = |row: &CostRow<K>| (row.cost.cpu(), row.cost.wall);
+        order(b).cmp(&order(a)).then_with(|| a.key.cmp(&b.key))
+    });
+    rows
 }

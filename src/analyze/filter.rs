@@ -1,7 +1,7 @@
 //! Which samples a view is about.
 
-use super::{Roles, Tool};
-use crate::trace::{Nanos, ProcessId, Sample, SampleKind, Trace};
+use super::{Analysis, Roles, Tool, profile::Weight};
+use crate::trace::{Nanos, ProcessId, Sample, SampleKind, StackId, Trace};
 
 /// Where stacks come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +85,15 @@ impl Filter {
     }
 }
 
+/// What a walk over stacks was made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walked {
+    /// The tools' own profiles, not samples.
+    pub(super) from_profiles: bool,
+    /// Blocks of samples that could not be read.
+    pub(super) unreadable_blocks: u64,
+}
+
 /// Walks all samples, block by block, and returns how many blocks could not be read.
 pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
     let mut unreadable = 0;
@@ -95,4 +104,44 @@ pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
         }
     }
     unreadable
+}
+
+impl Filter {
+    /// Walks the stacks of what passes, with the weight that passes.
+    pub(super) fn walk(
+        &self,
+        analysis: &Analysis<'_>,
+        mut each: impl FnMut(ProcessId, StackId, Weight),
+    ) -> Walked {
+        let trace = analysis.trace;
+        let takes: Vec<bool> = trace
+            .processes
+            .iter()
+            .map(|process| self.takes_process(&analysis.roles, process.id))
+            .collect();
+        let takes = |process: ProcessId| takes.get(process.index()) == Some(&true);
+        let from_profiles = match self.source {
+            Source::Any => trace.sample_count() == 0 && !trace.profiles.is_empty(),
+            Source::Samples => false,
+            Source::Profiles => true,
+        };
+        let mut unreadable_blocks = 0;
+        if !from_profiles {
+            unreadable_blocks = walk(trace, |sample| {
+                let time = self.weight(sample);
+                if time > Nanos::ZERO && takes(sample.process) {
+                    each(sample.process, sample.stack, Weight { time, samples: 1 });
+                }
+            });
+        } else if !self.has_range() && self.kind == SampleKind::OnCpu {
+            for stack in trace.profiles.iter().filter(|stack| takes(stack.process)) {
+                let time = stack.weight;
+                each(stack.process, stack.stack, Weight { time, samples: 1 });
+            }
+        }
+        Walked {
+            from_profiles,
+            unreadable_blocks,
+        }
+    }
 }

@@ -1,12 +1,17 @@
 //! What is shown after a run, as values.
 
 use super::{
-    Analysis, Name,
-    build::{Chain, CriticalPath, Load, Parallelism, Segment, TestRun, WhatIf},
+    Analysis, Name, argv,
+    build::{
+        ActionKind, Build, BuildAction, Chain, CriticalPath, Load, Origin, Outcome, Parallelism,
+        Segment, SegmentKind, Simulation, TestRun, WhatIf,
+    },
     cost::{Cost, CostRow},
     profile::{FunctionRow, Profile, Row, Weight},
 };
-use crate::trace::{Arch, ExitStatus, Nanos, Unnamed};
+use crate::trace::{Arch, ExitStatus, Nanos, StringId, Trace, Unnamed};
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 
 /// The toolchain that the command used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,40 +114,227 @@ pub struct Summary {
     pub tax: Option<Tax>,
 }
 
+/// Packages whose absence is simulated at most.
+const WHAT_IF_CANDIDATES: usize = 12;
+
 impl Summary {
-    /// Gathers it.
+    /// Gathers it. Reads all samples twice.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, top: usize) -> Self {
-        let profile = Profile::of(analysis, &super::Filter::default());
         let trace = analysis.trace;
-        let wall = trace.end();
+        let profile = Profile::of(analysis, &super::Filter::default());
+        let costs = analysis.costs();
+        let path = &analysis.builds.critical_path;
+        let wall = path.wall();
+        let builds = &analysis.builds.builds;
+        let actions = || builds.iter().flat_map(|build| &build.actions);
+        let cached = |action: &&BuildAction| {
+            action.kind == ActionKind::Compile && action.outcome == Outcome::Cached
+        };
+        let main = analysis.builds.main();
+        let mut tests: Vec<TestRun> = builds.iter().flat_map(|b| b.tests.clone()).collect();
+        tests.sort_by_key(|test| Reverse(test.run));
+        tests.truncate(top);
         Self {
-            command: Name::default(),
+            command: command(analysis),
             status: trace.ending.and_then(|ending| ending.status),
-            toolchains: Vec::new(),
+            toolchains: toolchains(trace),
             host_arch: trace.host.arch,
             cores: trace.host.cores,
             wall,
-            total: analysis.costs().total,
-            parallelism: 0.0,
-            builds: analysis.builds.builds.len(),
-            built: 0,
-            cached: 0,
-            critical_path: analysis.builds.critical_path.clone(),
-            critical_segments: Vec::new(),
-            longest_chain: Chain::default(),
-            build_parallelism: Parallelism::default(),
-            load: Load::default(),
-            what_if: Vec::new(),
-            tests: Vec::new(),
-            packages: Vec::new(),
-            tools: Vec::new(),
+            total: costs.total,
+            parallelism: ratio(costs.total.cpu(), wall).unwrap_or(0.0),
+            builds: builds.iter().filter(|b| !b.actions.is_empty()).count(),
+            built: actions().filter(|action| action.works()).count(),
+            cached: actions().filter(cached).count(),
+            critical_path: path.clone(),
+            critical_segments: longest_segments(analysis, top),
+            longest_chain: main.map_or_else(Chain::default, |b| b.longest_chain.clone()),
+            build_parallelism: main.map(|b| b.parallelism).unwrap_or_default(),
+            load: load_of(analysis, main),
+            what_if: main.map_or_else(Vec::new, |build| {
+                let mut best = Simulation::of(build).best(WHAT_IF_CANDIDATES);
+                best.truncate(top);
+                best
+            }),
+            tests,
+            packages: named(costs.packages, top, |package| package),
+            tools: named(costs.tools, top, |tool| Some(Name::from(tool.name()))),
             samples: profile.total,
-            functions: profile.functions.into_iter().take(top).collect(),
-            unnamed: profile.unnamed,
+            functions: profile.functions.iter().take(top).cloned().collect(),
+            unnamed: profile.unnamed.clone(),
             truncated: profile.truncated,
-            gaps: Vec::new(),
-            tax: None,
+            gaps: gaps(analysis, &profile),
+            tax: trace.ending.map(|ending| {
+                let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
+                Tax {
+                    own: ending.own_cpu,
+                    kernel: ending.kernel_cpu,
+                    share: ratio(all, costs.total.cpu()),
+                    max_rss_bytes: ending.own_max_rss_bytes,
+                }
+            }),
         }
     }
+}
+
+fn ratio(part: Nanos, whole: Nanos) -> Option<f64> {
+    (whole > Nanos::ZERO).then(|| part.seconds() / whole.seconds())
+}
+
+/// The command line of the first program.
+fn command(analysis: &Analysis<'_>) -> Name {
+    let first = analysis.roles.iter().next();
+    let Some(process) = first.and_then(|(id, _)| analysis.trace.process(id)) else {
+        return Name::default();
+    };
+    let words: Vec<_> = argv::args(analysis.trace, &process.exec)
+        .map(String::from_utf8_lossy)
+        .collect();
+    Name::from(words.join(" "))
+}
+
+fn toolchains(trace: &Trace) -> Vec<ToolchainFacts> {
+    let facts = trace.toolchains.iter().map(|toolchain| ToolchainFacts {
+        version: Name::from(trace.strings.get(toolchain.version)),
+        arch: toolchain.arch,
+        translator: (toolchain.translator != StringId::EMPTY)
+            .then(|| Name::from(trace.strings.get(toolchain.translator))),
+    });
+    facts.collect()
+}
+
+fn load_of(analysis: &Analysis<'_>, main: Option<&Build>) -> Load {
+    let loads = Load::of_all(analysis);
+    let builds = analysis.builds.builds.iter().zip(loads);
+    let mut of_main = builds.filter(|(build, _)| main.is_some_and(|m| std::ptr::eq(m, *build)));
+    of_main.next().map(|(_, load)| load).unwrap_or_default()
+}
+
+fn named<K>(
+    rows: Vec<CostRow<K>>,
+    top: usize,
+    name: impl Fn(K) -> Option<Name>,
+) -> Vec<CostRow<Name>> {
+    let rows = rows.into_iter().filter_map(|row| {
+        Some(CostRow {
+            key: name(row.key)?,
+            cost: row.cost,
+            share: row.share,
+        })
+    });
+    rows.take(top).collect()
+}
+
+fn longest_segments(analysis: &Analysis<'_>, top: usize) -> Vec<NamedSegment> {
+    let mut segments = analysis.builds.critical_path.segments.clone();
+    segments.sort_by_key(|segment| Reverse(segment.length()));
+    segments.truncate(top);
+    let named = segments.into_iter().map(|segment| NamedSegment {
+        segment,
+        label: label(analysis, &segment),
+    });
+    named.collect()
+}
+
+/// What a segment of a critical path is called.
+#[must_use]
+pub fn label(analysis: &Analysis<'_>, segment: &Segment) -> Name {
+    let build = analysis.builds.builds.get(segment.build as usize);
+    let action = |index| {
+        let action = build.and_then(|build| build.action(index));
+        action.map_or_else(String::new, |action| match &*action.package {
+            "" => action.mode.to_string(),
+            package => format!("{} {package}", action.kind.name()),
+        })
+    };
+    Name::from(match segment.kind {
+        SegmentKind::Running(index) => action(index),
+        SegmentKind::Waiting(index) => format!("waiting for a slot: {}", action(index)),
+        SegmentKind::Load => "go: load".to_owned(),
+        SegmentKind::GoItself => "go itself".to_owned(),
+        SegmentKind::Outside => "outside of go".to_owned(),
+    })
+}
+
+/// Everything that was lost or not seen; equal ones are counted together.
+fn gaps(analysis: &Analysis<'_>, profile: &Profile) -> Vec<Gap> {
+    let trace = analysis.trace;
+    let mut found: Vec<Gap> = Vec::new();
+    let mut places: FxHashMap<(Name, Name), usize> = FxHashMap::default();
+    let mut note = |what: &str, why: &str, count: Option<u64>| {
+        let key = (Name::from(what), Name::from(why));
+        let place = *places.entry(key.clone()).or_insert_with(|| {
+            let (what, why) = key;
+            found.push(Gap {
+                what,
+                why,
+                count: None,
+            });
+            found.len() - 1
+        });
+        if let Some(more) = count {
+            let sum = &mut found[place].count;
+            *sum = Some(sum.unwrap_or(0).saturating_add(more));
+        }
+    };
+    for loss in &trace.losses {
+        note(
+            &trace.text(loss.what),
+            &trace.text(loss.why),
+            Some(loss.count),
+        );
+    }
+    for spot in &trace.blind_spots {
+        note(&trace.text(spot.what), &trace.text(spot.why), None);
+    }
+    if trace.integrity.unsealed || trace.ending.is_none() {
+        let why = "the recorder was killed or the file was cut";
+        note("the end of the recording", why, None);
+    }
+    if trace.integrity.cut_bytes > 0 {
+        let bytes = trace.integrity.cut_bytes;
+        note(
+            "bytes at the end of the file",
+            "they hold no whole block",
+            Some(bytes),
+        );
+    }
+    let damaged = trace.integrity.damaged_blocks;
+    if damaged > 0 {
+        note(
+            "blocks of the file",
+            "their checksum or contents are wrong",
+            Some(damaged),
+        );
+    }
+    if profile.unreadable_blocks > 0 {
+        let blocks = profile.unreadable_blocks;
+        note("blocks of samples", "they cannot be read", Some(blocks));
+    }
+    for (id, _) in analysis.roles.iter() {
+        let process = trace.process(id);
+        if process.is_some_and(|process| process.exec.argv_truncated) {
+            let why = "they were longer than the recorder could read";
+            note("arguments of processes", why, Some(1));
+        }
+        if trace.ending.is_some() && process.is_some_and(|process| process.exit.is_none()) {
+            let why = "they went on after the command";
+            note("the end of processes, and their CPU time", why, Some(1));
+        }
+    }
+    for build in analysis
+        .builds
+        .builds
+        .iter()
+        .filter(|b| !b.actions.is_empty())
+    {
+        let why = match build.origin {
+            Origin::ActionGraph => continue,
+            Origin::UntimedGraph => "the go command did not live to write it",
+            Origin::Processes => "none was written; inferred from command lines",
+        };
+        note(&format!("the action graph of {}", build.command), why, None);
+    }
+    found
 }

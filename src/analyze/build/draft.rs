@@ -94,13 +94,15 @@ impl<'t> Command<'t> {
             (role.tool == Tool::Go).then_some(before)
         };
         let first = std::iter::successors(process, before).take(100).last();
+        let start = first.map_or(Nanos::ZERO, |process| process.start);
+        let open_end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
         Self {
             trace,
             roles,
             go: Some(go),
             members,
-            start: first.map_or(Nanos::ZERO, |process| process.start),
-            end: exit.unwrap_or_else(|| trace.end()),
+            start,
+            end: exit.unwrap_or(open_end).max(start),
         }
     }
 

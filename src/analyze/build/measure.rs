@@ -53,7 +53,7 @@ pub(in crate::analyze) fn union(mut spans: Vec<(Nanos, Nanos)>) -> Nanos {
 }
 
 /// Most intervals that overlap at one moment; one that ends where another begins does not.
-pub(in crate::analyze) fn peak(spans: impl Iterator<Item = (Nanos, Nanos)>) -> u32 {
+fn peak(spans: impl Iterator<Item = (Nanos, Nanos)>) -> u32 {
     let mut edges: Vec<(Nanos, bool)> = spans
         .filter(|(start, end)| start < end)
         .flat_map(|(start, end)| [(start, true), (end, false)])

@@ -16,6 +16,7 @@ mod measure;
 mod path;
 mod what_if;
 
+pub(super) use measure::union;
 pub use path::{Chain, CriticalPath, Segment, SegmentKind};
 pub use what_if::{Simulation, WhatIf};
 
