@@ -1,0 +1,112 @@
+//! The command line from outside: `docs/commands.md` is what `--help` prints.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+/// What `gotrace ARGUMENTS` prints, on a line of fixed length.
+#[cfg(test)]
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_gotrace"))
+        .args(arguments)
+        .arg("--help")
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{arguments:?} --help: {}",
+        output.status
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that a help text lists.
+#[cfg(test)]
+fn commands(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    lines
+        .take_while(|line| line.starts_with("  "))
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect()
+}
+
+#[test]
+fn the_page_of_commands_is_what_help_prints() {
+    let overview = help(&[]);
+    let mut page = String::from(
+        "# Commands\n\nEvery command and flag, as `gotrace COMMAND --help` prints them. This page is written by\n`UPDATE=1 cargo test --test cli`.\n",
+    );
+    write!(
+        page,
+        "\n## gotrace\n\n```text\n{}\n```\n",
+        overview.trim_end()
+    )
+    .unwrap();
+    let commands = commands(&overview);
+    assert!(
+        commands.contains(&"run") && commands.contains(&"show"),
+        "{commands:?}"
+    );
+    for name in commands {
+        let text = help(&[name]);
+        write!(
+            page,
+            "\n## gotrace {name}\n\n```text\n{}\n```\n",
+            text.trim_end()
+        )
+        .unwrap();
+    }
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        written == page,
+        "stale: UPDATE=1 cargo test --test cli writes docs/commands.md anew"
+    );
+}
+
+#[test]
+fn every_flag_has_a_sentence() {
+    for name in commands(&help(&[])) {
+        let text = help(&[name]);
+        for (at, line) in text.lines().enumerate() {
+            let flag = line.trim_start();
+            if !flag.starts_with('-') || line.starts_with("          ") {
+                continue;
+            }
+            let described = flag
+                .split_once("  ")
+                .is_some_and(|(_, words)| !words.is_empty());
+            let next = text.lines().nth(at + 1).unwrap_or_default();
+            assert!(
+                described || next.starts_with("     "),
+                "gotrace {name}: {flag}: says nothing"
+            );
+        }
+    }
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    for arguments in [
+        &["no-such-command"][..],
+        &["show", "--no-such-flag"],
+        &["run"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_gotrace"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
