@@ -9,7 +9,10 @@
 //! observations into the records of a trace. Nothing here formats for a viewer.
 
 mod backend;
+pub mod decode;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod observation;
 
 pub use backend::{Backend, Error, Request};
-pub use observation::{Monotonic, Observation};
+pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0
+ *
+ * Watches one tree of processes: who forks, executes and ends, with what it used, and where its
+ * threads run. What is sent is drawn in records.h.
+ *
+ * The tree is a hash by process number. gotrace enters the root; each fork of a member enters
+ * its child. Every program asks the hash first and leaves at once for anybody else.
+ */
+#include "cpu.h"
+#include "kernel.h"
+#include "records.h"
+#include "walk.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Set before loading: only processes of this user are shown; ANY_USER for everybody. */
+#define ANY_USER 0xffffffff
+const volatile u32 watcher = ANY_USER;
+
+#define RING_BYTES (4 * 1024 * 1024)
+#define WAKE_BYTES (RING_BYTES / 4)
+#define MAX_PROCESSES 32768
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RING_BYTES);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LAYOUTS);
+	__type(key, u32);
+	__type(value, struct layout);
+} layouts SEC(".maps");
+
+struct process {
+	u64 dev, ino, size; /* executable */
+	u64 start_code;
+	u64 max_rss;
+	u64 run_delay; /* of its ended threads */
+	u32 threads;
+	u32 wait_status;
+	u32 hidden; /* belongs to another user: nothing of it but its place in the tree is shown */
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PROCESSES);
+	__type(key, u32);
+	__type(value, struct process);
+} tree SEC(".maps");
+
+#define PATH_BYTES 16384
+#define MAX_COMPONENT 256
+#define MAX_DEPTH 256
+
+struct exec_scratch {
+	struct exec_record record;
+	char bytes[PATH_BYTES + 4096];
+	/* Not sent: where append_component is. */
+	struct dentry *dentry, *root;
+	struct mount *mount;
+	u32 at, whole;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct exec_scratch);
+} exec_scratch SEC(".maps");
+
+#define ARGV_CHUNK 16384
+#define ARGV_CHUNKS 448 /* 7 MiB: more than Linux allows (3/4 of the 8 MiB stack) */
+
+struct argv_scratch {
+	struct argv_record record;
+	char bytes[ARGV_CHUNK];
+	u64 start; /* not sent */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct argv_scratch);
+} argv_scratch SEC(".maps");
+
+/* One for the sampling program, which may interrupt the other, one for sched_switch. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct walk);
+} walks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PROCESSES);
+	__type(key, u32);
+	__type(value, u64);
+} away SEC(".maps");
+
+static __always_inline struct counters *counted(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&counts, &zero);
+}
+
+#define COUNT(field)                                                                               \
+	do {                                                                                       \
+		struct counters *c_ = counted();                                                   \
+		if (c_)                                                                            \
+			__sync_fetch_and_add(&c_->field, 1);                                       \
+	} while (0)
+
+static __always_inline void head(struct header *h, u16 kind, u32 length, struct task_struct *task)
+{
+	h->kind = kind;
+	h->flags = 0;
+	h->length = length;
+	h->tgid = task->tgid;
+	h->tid = task->pid;
+	h->time = bpf_ktime_get_ns();
+}
+
+/* Wakes gotrace only when much has gathered; it looks by itself several times a second. */
+static __always_inline u64 wake(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= WAKE_BYTES ? BPF_RB_FORCE_WAKEUP :
+									     BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline bool foreign(struct task_struct *task)
+{
+	return watcher != ANY_USER &&
+	       (task->cred->uid.val != watcher || task->cred->euid.val != watcher);
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(u64 *ctx)
+{
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	u32 parent_tgid = parent->tgid, tgid = child->tgid;
+	struct process *p = bpf_map_lookup_elem(&tree, &parent_tgid);
+	struct process entry;
+	struct fork_record record = {};
+
+	if (!p)
+		return 0;
+	if (tgid == parent_tgid) {
+		__sync_fetch_and_add(&p->threads, 1);
+		return 0;
+	}
+	__builtin_memcpy(&entry, p, sizeof(entry));
+	entry.threads = 1;
+	entry.max_rss = 0;
+	entry.run_delay = 0;
+	entry.wait_status = 0;
+	if (bpf_map_update_elem(&tree, &tgid, &entry, BPF_ANY)) {
+		COUNT(lost_processes);
+		return 0;
+	}
+	head(&record.h, KIND_FORK, sizeof(record), child);
+	record.parent = parent_tgid;
+	if (bpf_ringbuf_output(&events, &record, sizeof(record), wake()))
+		COUNT(lost_forks);
+	return 0;
+}
+
+/* Appends one component of the path at hand; 1 when the root is reached. */
+static long append_component(u32 i, struct exec_scratch **scratch)
+{
+	struct exec_scratch *s = *scratch;
+	struct dentry *dentry = s->dentry, *parent;
+	long n;
+
+	(void)i;
+	if (dentry == s->root) {
+		struct mount *mount = s->mount, *up = BPF_CORE_READ(mount, mnt_parent);
+
+		if (up == mount) {
+			s->whole = 1;
+			return 1;
+		}
+		s->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		s->mount = up;
+		s->root = BPF_CORE_READ(up, mnt.mnt_root);
+		return 0;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (s->at > PATH_BYTES - MAX_COMPONENT)
+		return 1;
+	n = bpf_probe_read_kernel_str(&s->bytes[s->at & (PATH_BYTES - 1)], MAX_COMPONENT,
+				      BPF_CORE_READ(dentry, d_name.name));
+	if (n < 0)
+		return 1;
+	s->at += n & (2 * MAX_COMPONENT - 1);
+	s->dentry = parent;
+	if (parent == dentry) { /* of no mount: a memfd, a detached tree */
+		s->whole = 1;
+		return 1;
+	}
+	return 0;
+}
+
+/* Appends the components of a path, the innermost first; returns how many bytes. */
+static __always_inline u32 append_path(struct exec_scratch *s, struct path *path)
+{
+	struct vfsmount *mnt = path->mnt;
+	u32 before = s->at;
+
+	s->mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	s->root = mnt->mnt_root;
+	s->dentry = path->dentry;
+	s->whole = 0;
+	REPEAT(MAX_DEPTH, append_component, &s);
+	if (!s->whole)
+		s->record.h.flags |= EXEC_PATH_CUT;
+	return s->at - before;
+}
+
+static __always_inline void add_io(struct usage *u, struct task_io_accounting *io)
+{
+	u->read_bytes += io->read_bytes;
+	u->write_bytes += io->write_bytes;
+}
+
+static __always_inline void usage_of_thread(struct usage *u, struct task_struct *task)
+{
+	u->runtime = task->se.sum_exec_runtime;
+	u->utime = task->utime;
+	u->stime = task->stime;
+	u->run_delay = 0;
+	if (bpf_core_field_exists(task->sched_info.run_delay))
+		u->run_delay = task->sched_info.run_delay;
+	u->min_flt = task->min_flt;
+	u->maj_flt = task->maj_flt;
+	u->nvcsw = task->nvcsw;
+	u->nivcsw = task->nivcsw;
+	u->read_bytes = 0;
+	u->write_bytes = 0;
+	if (bpf_core_field_exists(task->ioac.read_bytes)) {
+		u->read_bytes = task->ioac.read_bytes;
+		u->write_bytes = task->ioac.write_bytes;
+	}
+}
+
+static __always_inline void add_ended_threads(struct usage *u, struct signal_struct *signal,
+					      struct process *p)
+{
+	u->runtime += signal->sum_sched_runtime;
+	u->utime += signal->utime;
+	u->stime += signal->stime;
+	u->run_delay += p->run_delay;
+	u->min_flt += signal->min_flt;
+	u->maj_flt += signal->maj_flt;
+	u->nvcsw += signal->nvcsw;
+	u->nivcsw += signal->nivcsw;
+	if (bpf_core_field_exists(signal->ioac.read_bytes))
+		add_io(u, &signal->ioac);
+}
+
+/* Sends the next piece of the arguments; 1 when they are sent, or cannot be. */
+static long send_piece(u32 i, struct argv_scratch **scratch)
+{
+	struct argv_scratch *s = *scratch;
+	struct argv_record *r = &s->record;
+	u64 n = r->total - r->offset;
+
+	(void)i;
+	if (r->offset >= r->total)
+		return 1;
+	if (n > ARGV_CHUNK)
+		n = ARGV_CHUNK;
+	if (bpf_probe_read_user(s->bytes, n, (void *)(s->start + r->offset))) {
+		r->h.flags = ARGV_UNREADABLE;
+		n = 0;
+	}
+	r->h.length = sizeof(*r) + n;
+	if (bpf_ringbuf_output(&events, s, sizeof(*r) + n, wake())) {
+		COUNT(lost_argv);
+		return 1;
+	}
+	r->offset += n;
+	return n == 0;
+}
+
+static __always_inline void send_argv(struct task_struct *task, u64 start, u64 total)
+{
+	u32 zero = 0;
+	struct argv_scratch *s = bpf_map_lookup_elem(&argv_scratch, &zero);
+
+	if (!s)
+		return;
+	head(&s->record.h, KIND_ARGV, 0, task);
+	s->record.offset = 0;
+	s->record.total = total;
+	s->start = start;
+	REPEAT(ARGV_CHUNKS, send_piece, &s);
+}
+
+static __always_inline bool known(const struct process *p);
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct linux_binprm *bprm = (void *)ctx[2];
+	u32 tgid = task->tgid, zero = 0, at;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	struct exec_scratch *s;
+	struct exec_record *r;
+	u64 argv_start, argv_end;
+	long n;
+
+	if (!p)
+		return 0;
+	s = bpf_map_lookup_elem(&exec_scratch, &zero);
+	if (!s)
+		return 0;
+	r = &s->record;
+	head(&r->h, KIND_EXEC, 0, task);
+	usage_of_thread(&r->before, task);
+	add_ended_threads(&r->before, task->signal, p);
+	r->dev = bprm->file->f_inode->i_sb->s_dev;
+	r->ino = bprm->file->f_inode->i_ino;
+	r->size = bprm->file->f_inode->i_size;
+	p->dev = r->dev;
+	p->ino = r->ino;
+	p->size = r->size;
+	p->start_code = task->mm->start_code;
+	p->max_rss = 0;
+	p->hidden = foreign(task);
+	argv_start = task->mm->arg_start;
+	argv_end = task->mm->arg_end;
+	r->argv_bytes = argv_end > argv_start ? argv_end - argv_start : 0;
+	__builtin_memset(r->magic, 0, sizeof(r->magic));
+	bpf_probe_read_kernel(r->magic, sizeof(r->magic), bprm->buf);
+
+	s->at = 0;
+	r->exe_bytes = append_path(s, &bprm->file->f_path);
+	r->cwd_bytes = append_path(s, &task->fs->pwd);
+	at = s->at;
+	r->asked_bytes = 0;
+	r->pad = 0;
+	r->pad2 = 0;
+	if (bprm->interp != bprm->filename) {
+		r->h.flags |= EXEC_INDIRECT;
+		n = bpf_probe_read_kernel_str(&s->bytes[at & (PATH_BYTES - 1)], 4096, bprm->filename);
+		if (n > 0) {
+			r->asked_bytes = n;
+			at += n & 8191;
+		}
+	}
+	at &= 2 * PATH_BYTES - 1;
+	if (at > sizeof(s->bytes))
+		return 0;
+	r->h.length = sizeof(*r) + at;
+	if (bpf_ringbuf_output(&events, s, sizeof(*r) + at,
+			       known(p) ? wake() : BPF_RB_FORCE_WAKEUP)) {
+		COUNT(lost_execs);
+		return 0;
+	}
+	send_argv(task, argv_start, r->argv_bytes);
+	return 0;
+}
+
+static __always_inline u64 resident_peak(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	u64 pages = 0;
+
+	/* Until 6.15 the memory is gone when this tracepoint is reached. */
+	if (mm && bpf_core_field_exists(mm->rss_stat[0].count)) {
+		u64 first = (u64)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+			    bpf_core_field_offset(struct percpu_counter, count);
+
+		for (int i = 0; i < 4; i++) {
+			u64 at = first + i * bpf_core_type_size(struct percpu_counter);
+			s64 n = 0;
+
+			bpf_probe_read_kernel(&n, sizeof(n), (void *)at);
+			if (i != 2 && n > 0) /* file, anonymous, shared; not swapped */
+				pages += n;
+		}
+		if (mm->hiwater_rss > pages)
+			pages = mm->hiwater_rss;
+	} else {
+		pages = task->signal->maxrss;
+	}
+	return pages * 4096;
+}
+
+/* A thread begins to end: what will be gone when it has ended. */
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	u32 tgid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	u64 peak;
+
+	if (!p)
+		return 0;
+	peak = resident_peak(task);
+	if (peak > p->max_rss)
+		p->max_rss = peak;
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		p->wait_status = task->signal->group_exit_code;
+	else if (task->pid == task->tgid)
+		p->wait_status = task->exit_code;
+	return 0;
+}
+
+static __always_inline u32 state_of(struct task_struct *task)
+{
+	struct task_struct___state *old = (void *)task;
+
+	if (bpf_core_field_exists(old->state))
+		return BPF_CORE_READ(old, state);
+	return task->__state;
+}
+
+/* A thread has left the processor for the last time: its use of it is final only now. */
+static __always_inline void ended(struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	struct end_record record = {};
+
+	if (!p)
+		return;
+	head(&record.h, KIND_END, sizeof(record), task);
+	record.start = task->start_time;
+	usage_of_thread(&record.usage, task);
+	__sync_fetch_and_add(&p->run_delay, record.usage.run_delay);
+	record.max_rss = p->max_rss;
+	record.wait_status = p->wait_status;
+	bpf_probe_read_kernel(record.name, sizeof(record.name), task->comm);
+	__sync_fetch_and_add(&p->threads, -1);
+	/* Two may see the last count; only one can take the entry out. */
+	if (*(volatile u32 *)&p->threads == 0 && !bpf_map_delete_elem(&tree, &tgid))
+		record.h.flags |= END_OF_PROCESS;
+	if (bpf_ringbuf_output(&events, &record, sizeof(record), wake()))
+		COUNT(lost_ends);
+}
+
+SEC("tp_btf/sched_switch")
+int on_last_switch(u64 *ctx)
+{
+	struct task_struct *previous = (void *)ctx[1];
+
+	if ((previous->flags & PF_EXITING) && (state_of(previous) & TASK_DEAD))
+		ended(previous);
+	return 0;
+}
+
+/* What gotrace knows of the executable of a process, or nothing. */
+static __always_inline struct layout *layout_of(const struct process *p)
+{
+	u32 slot = p->dev * 31 + p->ino * 7 + p->size;
+
+	for (u32 i = 0; i < LAYOUT_TRIES; i++) {
+		u32 index = (slot + i) & (LAYOUTS - 1);
+		struct layout *l = bpf_map_lookup_elem(&layouts, &index);
+
+		if (!l || l->state == LAYOUT_EMPTY)
+			return NULL;
+		if (l->ino == p->ino && l->dev == p->dev && l->size == p->size)
+			return l;
+	}
+	return NULL;
+}
+
+static __always_inline bool known(const struct process *p)
+{
+	return layout_of(p) != NULL;
+}
+
+/* Walks the current thread's stack and sends it. */
+static __always_inline void send_stack(struct walk *w, struct task_struct *task,
+				       const struct process *p, const struct start *s, u16 kind,
+				       u16 flags)
+{
+	struct layout *l = layout_of(p);
+	u64 bytes;
+
+	if (l && l->state != LAYOUT_GO)
+		l = NULL;
+	walk_stack(w, s, l, task, l ? p->start_code - l->text : 0);
+	bytes = w->n * sizeof(u64);
+	if (bytes > sizeof(w->frames))
+		return;
+	head(&w->record.h, kind, sizeof(w->record) + bytes, task);
+	w->record.h.flags = flags | (w->rooted ? 0 : SAMPLE_CUT) |
+			    (w->has_goroutine ? SAMPLE_GOROUTINE : 0);
+	w->record.frames = w->n;
+	w->record.pad = 0;
+	if (bpf_ringbuf_output(&events, w, sizeof(w->record) + bytes, wake())) {
+		if (kind == KIND_SAMPLE)
+			COUNT(lost_samples);
+		else
+			COUNT(lost_switches);
+	}
+}
+
+/* The registers with which a thread entered the kernel. */
+static __always_inline bool entered_with(struct start *s)
+{
+	struct cpu_registers r;
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	void *regs;
+
+	if (HAS_HELPER(task_pt_regs))
+		regs = (void *)bpf_task_pt_regs(task);
+	else
+		regs = task->stack + THREAD_SIZE - sizeof(struct kernel_registers);
+	if (bpf_probe_read_kernel(&r, sizeof(r), regs))
+		return false;
+	start_from(s, &r);
+	return s->user;
+}
+
+SEC("perf_event")
+int on_sample(struct bpf_perf_event_data *ctx)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, zero = 0;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	struct counters *c;
+	struct task_struct *task;
+	struct walk *w;
+	struct start s;
+	u16 flags = 0;
+	u64 begun;
+
+	if (!p || p->hidden)
+		return 0;
+	begun = bpf_ktime_get_ns();
+	w = bpf_map_lookup_elem(&walks, &zero);
+	c = counted();
+	if (!w || !c)
+		return 0;
+	task = bpf_get_current_task_btf();
+	start_from(&s, &ctx->regs);
+	if (!s.user) {
+		flags = SAMPLE_KERNEL;
+		if (!entered_with(&s))
+			return 0;
+	}
+	send_stack(w, task, p, &s, KIND_SAMPLE, flags);
+	__sync_fetch_and_add(&c->samples, 1);
+	__sync_fetch_and_add(&c->spent, bpf_ktime_get_ns() - begun);
+	return 0;
+}
+
+static __always_inline void leaves(struct task_struct *task)
+{
+	u32 tgid = task->tgid, tid = task->pid, one = 1;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	struct walk *w;
+	struct start s;
+	u64 now;
+
+	if (!p || p->hidden || (task->flags & PF_EXITING))
+		return;
+	w = bpf_map_lookup_elem(&walks, &one);
+	if (!w || !entered_with(&s))
+		return;
+	now = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&away, &tid, &now, BPF_ANY)) {
+		COUNT(lost_switches);
+		return;
+	}
+	send_stack(w, task, p, &s, KIND_AWAY, state_of(task) ? 0 : AWAY_PREEMPTED);
+}
+
+static __always_inline void returns(struct task_struct *task)
+{
+	u32 tid = task->pid;
+	u64 *since = bpf_map_lookup_elem(&away, &tid);
+	struct back_record record = {};
+
+	if (!since)
+		return;
+	head(&record.h, KIND_BACK, sizeof(record), task);
+	record.away = record.h.time - *since;
+	bpf_map_delete_elem(&away, &tid);
+	if (bpf_ringbuf_output(&events, &record, sizeof(record), wake()))
+		COUNT(lost_switches);
+}
+
+/* Loaded instead of on_last_switch when time off the processor is asked for. */
+SEC("tp_btf/sched_switch")
+int on_switch(u64 *ctx)
+{
+	struct task_struct *previous = (void *)ctx[1], *next = (void *)ctx[2];
+
+	if ((previous->flags & PF_EXITING) && (state_of(previous) & TASK_DEAD))
+		ended(previous);
+	else
+		leaves(previous);
+	returns(next);
+	return 0;
+}

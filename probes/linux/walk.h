@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0
+ *
+ * The stack walk: from registers to return addresses, along frame pointers, through the places
+ * where Go changes stacks.
+ *
+ * How the runtime changes stacks (runtime/asm_amd64.s, Go 1.21 to 1.27):
+ * - systemstack and asmcgocall go on on g0's stack with the frame pointer of the goroutine, so
+ *   that the chain crosses over by itself; g.sched.sp then points at the address to which
+ *   systemstack returns, which the chain does not hold, and g.sched.pc lies in
+ *   systemstack_switch;
+ * - mcall and morestack clear the frame pointer; g.sched holds pc, sp and frame pointer of the
+ *   goroutine's function;
+ * - sigtramp has no frame: sigtrampgo saves the frame pointer of the interrupted function, and
+ *   the address of the interrupted instruction is in the signal's frame alone.
+ */
+#ifndef GOTRACE_WALK_H
+#define GOTRACE_WALK_H
+
+#include "cpu.h"
+#include "records.h"
+
+#define MAX_FRAMES 512 /* a power of two */
+#define MIN_ADDRESS 4096
+#define USER_BITS 47
+#define MAX_LEAF_DISTANCE 0x2000
+
+struct walk {
+	struct sample_record record;
+	u64 frames[MAX_FRAMES];
+	/* Not sent: */
+	u64 n;
+	u64 fp;
+	u64 slide;
+	u64 lo, hi;                           /* the goroutine's stack */
+	u64 sched_sp, sched_pc, sched_fp;     /* where the goroutine left its stack */
+	u64 g0_sched_sp, g0_sched_pc;
+	u32 has_goroutine;
+	u32 on_goroutine; /* the walk has arrived on the goroutine's stack */
+	u32 resumed;
+	u32 rooted;
+	u64 g[32];
+	u64 pair[2];
+	u64 scan[16];
+};
+
+static __always_inline bool plausible(u64 address)
+{
+	return address >= MIN_ADDRESS && !(address >> USER_BITS);
+}
+
+static __always_inline void push(struct walk *w, u64 address)
+{
+	u64 n = w->n;
+
+	if (n < MAX_FRAMES) {
+		w->frames[n & (MAX_FRAMES - 1)] = address;
+		w->n = n + 1;
+	}
+}
+
+static __always_inline u64 word(const struct walk *w, u16 offset)
+{
+	return w->g[(offset >> 3) & 31];
+}
+
+static __always_inline bool within(u64 address, const u64 range[2])
+{
+	return address >= range[0] && address < range[1];
+}
+
+static __always_inline bool is_root(const struct layout *l, u64 address)
+{
+	return within(address, l->roots[0]) || within(address, l->roots[1]) ||
+	       within(address, l->roots[2]);
+}
+
+/* Finds the goroutine that the thread runs, or runs something for. */
+static __always_inline void find_goroutine(struct walk *w, const struct layout *l, u64 g)
+{
+	u64 m = 0, g0 = 0, curg = 0;
+
+	if (!g || bpf_probe_read_user(w->g, sizeof(w->g), (void *)g))
+		return;
+	if (word(w, l->g_goid)) { /* g0 and gsignal have none */
+		w->on_goroutine = 1;
+	} else {
+		m = word(w, l->g_m);
+		if (bpf_probe_read_user(&curg, sizeof(curg), (void *)(m + l->m_curg)))
+			return;
+		if (!bpf_probe_read_user(&g0, sizeof(g0), (void *)(m + l->m_g0)) && g0 == g) {
+			w->g0_sched_sp = word(w, l->g_sched_sp);
+			w->g0_sched_pc = word(w, l->g_sched_pc);
+		}
+		if (!curg || bpf_probe_read_user(w->g, sizeof(w->g), (void *)curg))
+			return;
+		w->sched_sp = word(w, l->g_sched_sp);
+		w->sched_pc = word(w, l->g_sched_pc);
+		w->sched_fp = word(w, l->g_sched_bp);
+	}
+	w->lo = w->g[0];
+	w->hi = w->g[1];
+	w->has_goroutine = 1;
+	w->record.goid = word(w, l->g_goid);
+}
+
+#if defined(__TARGET_ARCH_x86)
+
+/* Whether `target` begins the function that `pc` is in, as far as distance can tell. */
+static __always_inline bool begins(u64 target, u64 pc)
+{
+	return target <= pc && pc - target < MAX_LEAF_DISTANCE;
+}
+
+/*
+ * The caller of a function that has no frame, or not yet, or no longer: its return address is
+ * then on top of the stack. Known by the instruction at hand, or by the call before the address,
+ * which must go to where we are. Returns 0 where there is a frame.
+ */
+static __always_inline u64 frameless_caller(const struct start *s)
+{
+	u8 at[4] = {}, call[5] = {};
+	u64 top[2];
+
+	if (bpf_probe_read_user(top, sizeof(top), (void *)s->sp))
+		return 0;
+	if (bpf_probe_read_user(at, sizeof(at), (void *)s->pc))
+		return 0;
+	if (at[0] == 0x55 || at[0] == 0xc3) /* push %rbp; ret */
+		return top[0];
+	if (at[0] == 0x48 && at[1] == 0x89 && at[2] == 0xe5) /* mov %rsp,%rbp */
+		return top[1];
+	if (!plausible(top[0]) || bpf_probe_read_user(call, sizeof(call), (void *)(top[0] - 5)))
+		return 0;
+	if (call[0] == 0xe8) { /* call rel32 */
+		s32 distance = (s32)((u32)call[1] | (u32)call[2] << 8 | (u32)call[3] << 16 |
+				     (u32)call[4] << 24);
+		if (begins(top[0] + (s64)distance, s->pc))
+			return top[0];
+	}
+	return 0;
+}
+
+/*
+ * The frame of a signal that interrupted Go code, from the frame of sigtrampgo: sigtramp keeps
+ * 24 + 232 bytes (ADJSP, PUSH_REGS_HOST_TO_ABI0), then come the return address and the kernel's
+ * ucontext with r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip from its byte 40 on.
+ */
+static __always_inline void push_interrupted(struct walk *w, u64 fp, u64 next)
+{
+	u64 frame = fp + 16 + 24 + 232, bp = 0, ip = 0;
+
+	if (bpf_probe_read_user(&bp, sizeof(bp), (void *)(frame + 8 + 40 + 10 * 8)) || bp != next)
+		return;
+	if (!bpf_probe_read_user(&ip, sizeof(ip), (void *)(frame + 8 + 40 + 16 * 8)) &&
+	    plausible(ip))
+		push(w, ip + 1); /* read as a return address: names the instruction itself */
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+static __always_inline u64 frameless_caller(const struct start *s)
+{
+	u32 call = 0;
+	s64 distance;
+	u64 target;
+
+	if (!plausible(s->lr) || bpf_probe_read_user(&call, sizeof(call), (void *)(s->lr - 4)))
+		return 0;
+	if (call >> 26 != 0x25) /* bl */
+		return 0;
+	distance = ((s64)((u64)call << 38)) >> 36;
+	target = s->lr - 4 + distance;
+	return target <= s->pc && s->pc - target < MAX_LEAF_DISTANCE ? s->lr : 0;
+}
+
+static __always_inline void push_interrupted(struct walk *w, u64 fp, u64 next)
+{
+	(void)w;
+	(void)fp;
+	(void)next;
+}
+
+#endif
+
+/* Where systemstack will return to, when the walk crosses over from g0's stack. */
+static __always_inline void push_switched(struct walk *w, const struct layout *l)
+{
+	u64 address = 0;
+
+	if (within(w->sched_pc - w->slide, l->stack_switch) &&
+	    !bpf_probe_read_user(&address, sizeof(address), (void *)w->sched_sp) &&
+	    plausible(address))
+		push(w, address);
+}
+
+/* The chain has ended: goes on where the goroutine left its stack, or at the thread's root. */
+static __always_inline bool resume(struct walk *w, const struct layout *l)
+{
+	if (!l || w->resumed)
+		return false;
+	w->resumed = 1;
+	if (w->has_goroutine && !w->on_goroutine && w->sched_sp) {
+		w->on_goroutine = 1;
+		if (within(w->sched_pc - w->slide, l->stack_switch))
+			push_switched(w, l);
+		else if (plausible(w->sched_pc))
+			push(w, w->sched_pc);
+		w->fp = w->sched_fp;
+		return true;
+	}
+	if (!w->has_goroutine && w->g0_sched_sp) {
+		/* mstart0 has saved its own place, and was called by mstart a few words up. */
+		if (!plausible(w->g0_sched_pc) ||
+		    bpf_probe_read_user(w->scan, sizeof(w->scan), (void *)w->g0_sched_sp))
+			return false;
+		push(w, w->g0_sched_pc);
+		for (int i = 0; i < 16; i++) {
+			if (within(w->scan[i] - w->slide, l->roots[1])) {
+				push(w, w->scan[i]);
+				w->rooted = 1;
+				break;
+			}
+		}
+	}
+	return false;
+}
+
+struct step {
+	struct walk *w;
+	const struct layout *l;
+};
+
+/* One step of the walk; 1 at its end. */
+static long step(u32 i, struct step *at)
+{
+	struct walk *w = at->w;
+	const struct layout *l = at->l;
+	u64 fp = w->fp, next, address;
+
+	(void)i;
+	if (w->n >= MAX_FRAMES)
+		return 1;
+	if (!plausible(fp) || (fp & 7) ||
+	    bpf_probe_read_user(w->pair, sizeof(w->pair), (void *)fp) || !plausible(w->pair[1])) {
+		if (!fp && !l)
+			w->rooted = 1;
+		return !resume(w, l);
+	}
+	next = w->pair[0];
+	address = w->pair[1];
+	push(w, address);
+	w->fp = next;
+	if (!l)
+		return next <= fp; /* without Go's stack changes, callers lie higher */
+	if (is_root(l, address - w->slide)) {
+		w->rooted = 1;
+		return 1;
+	}
+	if (within(address - w->slide, l->sigtramp))
+		push_interrupted(w, fp, next);
+	if (w->has_goroutine && !w->on_goroutine && next >= w->lo && next < w->hi) {
+		w->on_goroutine = 1;
+		if (next == w->sched_fp)
+			push_switched(w, l);
+	}
+	return 0;
+}
+
+/* Walks the stack of the current thread into w->frames. */
+static __always_inline void walk_stack(struct walk *w, const struct start *s,
+				       const struct layout *l, struct task_struct *task, u64 slide)
+{
+	struct step at = { w, l };
+	u64 caller;
+
+	__builtin_memset(&w->n, 0, __builtin_offsetof(struct walk, g) - __builtin_offsetof(struct walk, n));
+	w->record.goid = 0;
+	w->slide = slide;
+	push(w, s->pc);
+	if (s->narrow)
+		return;
+	if (l)
+		find_goroutine(w, l, thread_g(s, task, l->tls_offset));
+	w->fp = s->fp;
+	caller = frameless_caller(s);
+	if (caller) {
+		w->pair[1] = 0;
+		bpf_probe_read_user(w->pair, sizeof(w->pair), (void *)s->fp);
+		if (caller != w->pair[1])
+			push(w, caller);
+		if (l && is_root(l, caller - slide)) {
+			w->rooted = 1;
+			return;
+		}
+	}
+	REPEAT(MAX_FRAMES + 4, step, &at);
+}
+
+#endif

@@ -1,0 +1,19 @@
+//! What the `bpf` backend gets from the kernel, made into observations.
+//!
+//! ```text
+//! ring buffer of gotrace.bpf.c ──► record ─┐
+//!                                          ├──► merge, by time ──► Observation
+//! perf side-band (mappings, names) ► side ─┘
+//! ```
+
+mod bytes;
+mod executable;
+mod merge;
+mod ranges;
+mod record;
+mod side;
+
+pub use executable::Files;
+pub use merge::Merge;
+pub use record::{Event, ExeKey, Malformed, Record};
+pub use side::Side;

@@ -1,0 +1,10 @@
+//! Parsers of what backends deliver: bytes in, values out. No input or output of their own, so
+//! that every one of them is built and tested on every system.
+
+#![warn(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+pub mod bpf;

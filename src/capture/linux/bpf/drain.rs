@@ -1,0 +1,214 @@
+//! The thread that empties the buffers: records in, observations out.
+
+use super::layouts::Layouts;
+use super::load::Descriptors;
+use super::now;
+use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
+use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
+use crate::capture::{Monotonic, Observation};
+use crate::trace::{Nanos, Pid};
+use crossbeam_channel::Sender;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// `RING_BYTES` of gotrace.bpf.c.
+const RING_BYTES: usize = 4 << 20;
+/// Of the side-band, for each processor. 516 KiB for each processor is what a user may have
+/// without more (`kernel.perf_event_mlock_kb`).
+const SIDE_BYTES: usize = 256 << 10;
+
+/// How often the buffers are emptied while nothing is urgent.
+const INTERVAL_MS: u16 = 100;
+/// How much later than its time a record may become visible: a program stamps it and then copies
+/// it, with interrupts or other programs in between.
+const SKEW_NS: u64 = 5_000_000;
+/// At the end, how often and how long the root's last record is waited for: a process can be
+/// waited for before its last thread has left its processor.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(1);
+const LAST_WORDS_TRIES: usize = 200;
+
+/// What is lost, in the order of `struct counters` of records.h, and why.
+const LOSSES: [(&str, &str); 7] = [
+    ("forks", RING_FULL),
+    ("execs", RING_FULL),
+    ("arguments", RING_FULL),
+    ("exits", RING_FULL),
+    ("samples", RING_FULL),
+    ("switches", RING_FULL),
+    ("processes", "the table of processes was full"),
+];
+const RING_FULL: &str = "the ring buffer was full";
+const COUNTERS: usize = LOSSES.len() + 2;
+const SPENT: usize = LOSSES.len() + 1;
+
+pub(super) struct Drain {
+    ring: RingBuffer,
+    side: Vec<PerfBuffer>,
+    counters: SharedWords,
+    layouts: Layouts,
+    links: Vec<OwnedFd>,
+    merge: Merge,
+    stopped: PipeReader,
+    out: Sender<Observation>,
+    lost: [u64; LOSSES.len()],
+    malformed: u64,
+    last: Monotonic,
+}
+
+/// The file system, for execs of scripts and of translated programs.
+struct HostFiles;
+
+impl Files for HostFiles {
+    fn head(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let mut head = Vec::with_capacity(64);
+        let file = File::open(Path::new(OsStr::from_bytes(path))).ok()?;
+        file.take(64).read_to_end(&mut head).ok()?;
+        Some(head)
+    }
+}
+
+impl Drain {
+    pub(super) fn new(
+        descriptors: Descriptors,
+        stopped: PipeReader,
+        period: Nanos,
+        root: Pid,
+        out: Sender<Observation>,
+    ) -> io::Result<Self> {
+        let side = descriptors.side.into_iter();
+        Ok(Self {
+            ring: RingBuffer::map(descriptors.ring, RING_BYTES)?,
+            side: side
+                .map(|fd| PerfBuffer::map(fd, SIDE_BYTES))
+                .collect::<io::Result<_>>()?,
+            counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
+            layouts: Layouts::map(descriptors.layouts.as_fd())?,
+            links: descriptors.links,
+            merge: Merge::new(root, period, now()),
+            stopped,
+            out,
+            lost: [0; LOSSES.len()],
+            malformed: 0,
+            last: now(),
+        })
+    }
+
+    /// Runs until it is told to stop, or nobody listens any more.
+    pub(super) fn run(mut self, expected: &[PathBuf]) -> io::Result<()> {
+        for path in expected {
+            self.layouts.expect(path);
+        }
+        loop {
+            let stop = self.wait()?;
+            let horizon = Monotonic(now().0.saturating_sub(SKEW_NS));
+            self.read();
+            if stop {
+                break;
+            }
+            self.give(horizon);
+        }
+        for _ in 0..LAST_WORDS_TRIES {
+            if self.merge.root_ended() {
+                break;
+            }
+            std::thread::sleep(LAST_WORDS);
+            self.read();
+        }
+        self.links.clear();
+        self.read();
+        self.give(Monotonic(u64::MAX));
+        self.tell(Observation::Counted {
+            time: now(),
+            name: "bpf_sampling_ns",
+            value: i64::try_from(self.counters.get(SPENT)).unwrap_or(i64::MAX),
+        });
+        Ok(())
+    }
+
+    /// Sleeps until there is something to do; true when that is to stop.
+    fn wait(&self) -> io::Result<bool> {
+        let mut fds = [
+            PollFd::new(self.ring.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::from(INTERVAL_MS)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(fds[1].any().unwrap_or(false))
+    }
+
+    /// Takes what the buffers hold: the ring first, so that no mapping is missing for a sample
+    /// that was taken from it.
+    fn read(&mut self) {
+        let Self {
+            ring,
+            side,
+            merge,
+            layouts,
+            malformed,
+            ..
+        } = self;
+        ring.drain(|bytes| match Record::parse(bytes) {
+            Ok(record) => {
+                if let Event::Executed(executed) = &record.event {
+                    layouts.learn(executed.key, &executed.exe_path());
+                }
+                merge.record(&record, &mut HostFiles);
+            }
+            Err(_) => *malformed += 1,
+        });
+        for buffer in side {
+            buffer.drain(|bytes| {
+                if let Some(side) = Side::parse(bytes) {
+                    merge.side(&side);
+                }
+            });
+        }
+    }
+
+    fn give(&mut self, horizon: Monotonic) {
+        let out = &self.out;
+        // A session that has gone away wants no more.
+        let mut tell = |observation| drop(out.send(observation));
+        if horizon.0 == u64::MAX {
+            self.merge.finish(&mut tell);
+        } else {
+            self.merge.take_until(horizon, &mut tell);
+        }
+        self.report_losses();
+    }
+
+    fn tell(&self, observation: Observation) {
+        drop(self.out.send(observation));
+    }
+
+    fn report_losses(&mut self) {
+        let to = now();
+        for (index, (what, why)) in LOSSES.into_iter().enumerate() {
+            let total = self.counters.get(index);
+            let count = total.saturating_sub(std::mem::replace(&mut self.lost[index], total));
+            self.report_loss(to, what, count, why);
+        }
+        let malformed = std::mem::take(&mut self.malformed);
+        self.report_loss(to, "records", malformed, "they could not be read");
+        self.last = to;
+    }
+
+    fn report_loss(&self, to: Monotonic, what: &'static str, count: u64, why: &str) {
+        if count > 0 {
+            self.tell(Observation::Lost {
+                from: self.last,
+                to,
+                what,
+                count,
+                why: why.to_owned(),
+            });
+        }
+    }
+}

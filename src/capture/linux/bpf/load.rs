@@ -1,0 +1,272 @@
+//! Loads the BPF programs and attaches them to one tree of processes: what needs rights.
+//!
+//! In: the tree's root. Out: [`Descriptors`], which keep the programs at work as long as they are
+//! open, wherever: the process that loads may hand them to another and end.
+
+use super::Options;
+use crate::capture::linux::sys;
+use std::io;
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
+
+/// What watching consists of. When they are closed, it ends.
+#[derive(Debug)]
+pub(super) struct Descriptors {
+    /// Ring buffer of records.
+    pub(super) ring: OwnedFd,
+    /// Counters, shared.
+    pub(super) counters: OwnedFd,
+    /// Layouts of executables, shared.
+    pub(super) layouts: OwnedFd,
+    /// Attached programs.
+    pub(super) links: Vec<OwnedFd>,
+    /// Perf side-band, one a processor.
+    pub(super) side: Vec<OwnedFd>,
+}
+
+/// Why loading failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// A step failed.
+    #[error("{step} failed")]
+    Step {
+        /// Which.
+        step: String,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+    /// This build holds no loader.
+    #[cfg(not(feature = "bpf"))]
+    #[error("gotrace was built without the feature bpf")]
+    NotBuilt,
+}
+
+fn step(step: impl Into<String>) -> impl FnOnce(io::Error) -> LoadError {
+    move |source| LoadError::Step {
+        step: step.into(),
+        source,
+    }
+}
+
+/// Whom to watch, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// Root of the tree: a process that has not called exec yet.
+    pub(super) root: u32,
+    /// Show only processes of this user; `None` for everybody's.
+    pub(super) user: Option<u32>,
+}
+
+#[cfg(not(feature = "bpf"))]
+pub(super) fn load(_target: Target, _options: &Options) -> Result<Descriptors, LoadError> {
+    Err(LoadError::NotBuilt)
+}
+
+#[cfg(feature = "bpf")]
+pub(super) fn load(target: Target, options: &Options) -> Result<Descriptors, LoadError> {
+    libbpf::load(target, options)
+}
+
+/// The processors that are switched on.
+fn processors() -> Result<Vec<u32>, LoadError> {
+    const PATH: &str = "/sys/devices/system/cpu/online";
+    let text = std::fs::read_to_string(PATH).map_err(step(format!("reading {PATH}")))?;
+    Ok(parse_processors(text.trim()))
+}
+
+/// `0-3,5` is 0, 1, 2, 3 and 5.
+fn parse_processors(text: &str) -> Vec<u32> {
+    text.split(',')
+        .filter_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+        })
+        .flatten()
+        .collect()
+}
+
+fn side_band(root: u32) -> Result<Vec<OwnedFd>, LoadError> {
+    processors()?
+        .into_iter()
+        .map(|cpu| {
+            sys::side_event(root, cpu).map_err(step(format!(
+                "perf_event_open for process {root} on processor {cpu}"
+            )))
+        })
+        .collect()
+}
+
+fn clocks(rate_hz: u32) -> Result<Vec<OwnedFd>, LoadError> {
+    let Some(period) = super::period_of(rate_hz) else {
+        return Ok(Vec::new());
+    };
+    let event = |(cpu, period): (u32, NonZero<u64>)| {
+        sys::clock_event(cpu, period).map_err(step(format!(
+            "perf_event_open for a clock on processor {cpu}"
+        )))
+    };
+    processors()?
+        .into_iter()
+        .map(|cpu| event((cpu, period)))
+        .collect()
+}
+
+#[cfg(feature = "bpf")]
+mod libbpf {
+    use super::{Descriptors, LoadError, Options, Target, clocks, side_band, step, sys};
+    use libbpf_rs::{MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
+    use std::io;
+    use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+    #[cfg(target_arch = "x86_64")]
+    static OBJECT: &[u8] = include_bytes!("../../../../probes/prebuilt/linux-amd64/gotrace.bpf.o");
+    #[cfg(target_arch = "aarch64")]
+    static OBJECT: &[u8] = include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
+
+    /// `struct process` of gotrace.bpf.c: executable (3 numbers), start of code, largest resident
+    /// set, run delay; then 32-bit: threads, status, hidden, padding.
+    const PROCESS_BYTES: usize = 6 * 8 + 4 * 4;
+    const PROCESS_THREADS: usize = 6 * 8;
+
+    fn failed(what: impl Into<String>) -> impl FnOnce(libbpf_rs::Error) -> LoadError {
+        |error| {
+            let kind = match error.kind() {
+                libbpf_rs::ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
+                libbpf_rs::ErrorKind::NotFound => io::ErrorKind::NotFound,
+                _ => io::ErrorKind::Other,
+            };
+            step(what)(io::Error::new(kind, error))
+        }
+    }
+
+    pub(super) fn load(target: Target, options: &Options) -> Result<Descriptors, LoadError> {
+        libbpf_rs::set_print(None);
+        let open = ObjectBuilder::default()
+            .name("gotrace")
+            .and_then(|builder| builder.open_memory(OBJECT))
+            .map_err(failed("opening the BPF object"))?;
+        let open = configure(open, target, options)?;
+        let object = open.load().map_err(failed("loading the BPF programs"))?;
+        let side = side_band(target.root)?;
+        let links = attach(&object, options)?;
+        enter_root(&object, target.root)?;
+        Ok(Descriptors {
+            ring: descriptor(&object, "events")?,
+            counters: descriptor(&object, "counts")?,
+            layouts: descriptor(&object, "layouts")?,
+            links,
+            side,
+        })
+    }
+
+    fn configure(
+        mut open: OpenObject,
+        target: Target,
+        options: &Options,
+    ) -> Result<OpenObject, LoadError> {
+        for mut program in open.progs_mut() {
+            let wanted = match program.name().to_str() {
+                Some("on_sample") => options.rate_hz > 0,
+                Some("on_switch") => options.off_cpu,
+                Some("on_last_switch") => !options.off_cpu,
+                _ => true,
+            };
+            program.set_autoload(wanted);
+        }
+        if let Some(user) = target.user {
+            let mut rodata = open
+                .maps_mut()
+                .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
+            let value = rodata.as_mut().and_then(|map| map.initial_value_mut());
+            value
+                .and_then(|value| value.first_chunk_mut())
+                .map(|watcher: &mut [u8; 4]| *watcher = user.to_ne_bytes())
+                .ok_or_else(|| {
+                    step("limiting the BPF programs to one user")(io::Error::other("no .rodata"))
+                })?;
+        }
+        Ok(open)
+    }
+
+    fn attach(object: &Object, options: &Options) -> Result<Vec<OwnedFd>, LoadError> {
+        let mut links = Vec::new();
+        for program in object.progs_mut() {
+            if !program.autoload() {
+                continue;
+            }
+            if program.name() == "on_sample" {
+                links.extend(attach_clocks(&program, options)?);
+                continue;
+            }
+            let name = program.name().to_string_lossy().into_owned();
+            let link = program
+                .attach()
+                .map_err(failed(format!("attaching {name}")))?;
+            links.push(copy(link.as_fd())?);
+        }
+        Ok(links)
+    }
+
+    fn attach_clocks(
+        program: &ProgramMut<'_>,
+        options: &Options,
+    ) -> Result<Vec<OwnedFd>, LoadError> {
+        let mut links = Vec::new();
+        for clock in clocks(options.rate_hz)? {
+            // libbpf closes the descriptor that it is given, and stops the event, when its link
+            // is dropped; the event lives on with the copy of the link, and is started again.
+            let given = copy(clock.as_fd())?;
+            let raw = given.as_raw_fd();
+            let link = program
+                .attach_perf_event(raw)
+                .map_err(failed("attaching to the clock"))?;
+            std::mem::forget(given);
+            links.push(copy(link.as_fd())?);
+            drop(link);
+            sys::enable(clock.as_fd()).map_err(step("starting the clock"))?;
+        }
+        Ok(links)
+    }
+
+    fn enter_root(object: &Object, root: u32) -> Result<(), LoadError> {
+        let mut process = [0; PROCESS_BYTES];
+        if let Some((_, [one, ..])) = process.split_at_mut_checked(PROCESS_THREADS) {
+            *one = 1;
+        }
+        object
+            .maps()
+            .find(|map| map.name() == "tree")
+            .ok_or_else(|| step("finding the map tree")(io::ErrorKind::NotFound.into()))?
+            .update(&root.to_ne_bytes(), &process, MapFlags::ANY)
+            .map_err(failed(format!("entering process {root}")))
+    }
+
+    fn descriptor(object: &Object, name: &str) -> Result<OwnedFd, LoadError> {
+        let map = object
+            .maps()
+            .find(|map| map.name() == name)
+            .ok_or_else(|| {
+                step(format!("finding the map {name}"))(io::ErrorKind::NotFound.into())
+            })?;
+        copy(map.as_fd())
+    }
+
+    fn copy(fd: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, LoadError> {
+        fd.try_clone_to_owned()
+            .map_err(step("copying a descriptor"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_processors;
+
+    #[test]
+    fn ranges_of_processors_are_read_as_the_kernel_writes_them() {
+        assert_eq!(parse_processors("0-1"), [0, 1]);
+        assert_eq!(parse_processors("0"), [0]);
+        assert_eq!(parse_processors("0-2,5,7-8"), [0, 1, 2, 5, 7, 8]);
+        assert_eq!(parse_processors(""), [0; 0]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Linux: BPF programs, perf events, and the memory shared with them. Calls only; what they
+//! deliver is read in [`super::decode`].
+
+pub mod bpf;
+mod sys;

@@ -1,0 +1,340 @@
+//! Memory shared with the kernel, and system calls without a safe wrapper. In: descriptors; out:
+//! values and owned memory.
+#![expect(
+    unsafe_code,
+    reason = "mmap, perf_event_open and reads of memory that the kernel writes"
+)]
+
+use perf_event_open_sys::bindings::{
+    PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,
+    PERF_TYPE_SOFTWARE, perf_event_attr,
+};
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::num::NonZero;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Pages mapped from a descriptor.
+#[derive(Debug)]
+struct Pages {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone, and no thread-local state hangs on it.
+unsafe impl Send for Pages {}
+
+impl Pages {
+    fn map(fd: BorrowedFd<'_>, length: usize, offset: usize, write: bool) -> io::Result<Self> {
+        let protection = libc::PROT_READ | if write { libc::PROT_WRITE } else { 0 };
+        let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
+        let base = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                length,
+                protection,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                offset,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mmap gave null"))?;
+        Ok(Self { base, length })
+    }
+
+    /// A number that the kernel or we change while the other reads.
+    fn atomic(&self, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.length);
+        // SAFETY: callers pass offsets of fields inside the mapping.
+        let at = unsafe { self.base.add(offset) };
+        // SAFETY: mappings are page-aligned, the offset is a multiple of 8, the memory lives as
+        // long as `self`, and both sides use it as an atomic number only.
+        unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
+    }
+
+    /// Bytes that the kernel does not change until we say that we have read them.
+    fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
+        if offset.checked_add(length)? > self.length {
+            return None;
+        }
+        // SAFETY: within the mapping, as just checked.
+        let at = unsafe { self.base.add(offset) };
+        // SAFETY: within the mapping; the callers' protocols (positions read with acquire, and
+        // published with release when done) keep the kernel from writing here meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(at.as_ptr(), length) })
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the range was mapped by `map` and is unmapped nowhere else.
+        unsafe { libc::munmap(self.base.as_ptr().cast::<c_void>(), self.length) };
+    }
+}
+
+fn page_size() -> usize {
+    // SAFETY: sysconf reads a constant of the system.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// The reading side of a BPF ring buffer (kernel/bpf/ringbuf.c).
+///
+/// ```text
+/// page 0     consumer position, ours to write
+/// page 1     producer position
+/// page 2...  data, mapped twice in a row, so that no record is ever broken at the end
+/// ```
+///
+/// A record is `u32 length | busy << 31 | discarded << 30`, `u32`, then its bytes, padded to 8.
+#[derive(Debug)]
+pub(super) struct RingBuffer {
+    fd: OwnedFd,
+    consumer: Pages,
+    producer: Pages,
+    data: usize,
+    mask: u64,
+}
+
+const RECORD_BUSY: u32 = 1 << 31;
+const RECORD_DISCARDED: u32 = 1 << 30;
+const RECORD_HEADER: usize = 8;
+
+impl RingBuffer {
+    /// Maps a ring buffer whose data are `size` bytes, a power of two.
+    pub(super) fn map(fd: OwnedFd, size: usize) -> io::Result<Self> {
+        if !size.is_power_of_two() {
+            return Err(io::Error::other("ring size is no power of two"));
+        }
+        let page = page_size();
+        Ok(Self {
+            consumer: Pages::map(fd.as_fd(), page, 0, true)?,
+            producer: Pages::map(fd.as_fd(), page + 2 * size, page, false)?,
+            fd,
+            data: page,
+            mask: size as u64 - 1,
+        })
+    }
+
+    /// Hands every record that is complete to `each` and frees its room.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(&[u8])) {
+        let mut at = self.consumer.atomic(0).load(Ordering::Relaxed);
+        let end = self.producer.atomic(0).load(Ordering::Acquire);
+        while at < end {
+            let offset = self.data + (at & self.mask) as usize;
+            let Some(state) = self.state(offset) else {
+                break;
+            };
+            if state & RECORD_BUSY != 0 {
+                break;
+            }
+            let length = (state & !(RECORD_BUSY | RECORD_DISCARDED)) as usize;
+            if state & RECORD_DISCARDED == 0
+                && let Some(bytes) = self.producer.bytes(offset + RECORD_HEADER, length)
+            {
+                each(bytes);
+            }
+            at += (RECORD_HEADER + length.next_multiple_of(8)) as u64;
+            self.consumer.atomic(0).store(at, Ordering::Release);
+        }
+    }
+
+    /// The first word of a record; the kernel clears its busy bit when the record is complete.
+    fn state(&self, offset: usize) -> Option<u32> {
+        let word = self.producer.bytes(offset, 4)?;
+        // SAFETY: records begin at multiples of 8 inside the mapping, which outlives the use;
+        // the kernel changes this word atomically.
+        let state = unsafe { AtomicU32::from_ptr(word.as_ptr().cast_mut().cast()) };
+        Some(state.load(Ordering::Acquire))
+    }
+}
+
+impl AsFd for RingBuffer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The reading side of a perf buffer (`perf_event_open(2)`, "MMAP layout").
+#[derive(Debug)]
+pub(super) struct PerfBuffer {
+    _fd: OwnedFd,
+    pages: Pages,
+    data: usize,
+    mask: u64,
+    broken: Vec<u8>,
+}
+
+/// Where `data_head` and `data_tail` lie in the first page.
+const DATA_HEAD: usize = 1024;
+const DATA_TAIL: usize = 1032;
+
+impl PerfBuffer {
+    /// Maps the buffer of an event, `size` bytes of data, a power of two.
+    pub(super) fn map(fd: OwnedFd, size: usize) -> io::Result<Self> {
+        let page = page_size();
+        Ok(Self {
+            pages: Pages::map(fd.as_fd(), page + size, 0, true)?,
+            _fd: fd,
+            data: page,
+            mask: size as u64 - 1,
+            broken: Vec::new(),
+        })
+    }
+
+    /// Hands every record to `each` and frees its room.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(&[u8])) {
+        let mut at = self.pages.atomic(DATA_TAIL).load(Ordering::Relaxed);
+        let end = self.pages.atomic(DATA_HEAD).load(Ordering::Acquire);
+        while at < end {
+            let offset = (at & self.mask) as usize;
+            // A record's size is in bytes 6 and 7; records are multiples of 8, so that their
+            // headers are never broken.
+            let size = match self.pages.bytes(self.data + offset + 6, 2) {
+                Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
+                _ => 0,
+            };
+            if size < 8 {
+                at = end;
+                break;
+            }
+            let capacity = self.mask as usize + 1;
+            let whole = size.min(capacity - offset);
+            if let Some(first) = self.pages.bytes(self.data + offset, whole) {
+                if whole == size {
+                    each(first);
+                } else if let Some(second) = self.pages.bytes(self.data, size - whole) {
+                    self.broken.clear();
+                    self.broken.extend_from_slice(first);
+                    self.broken.extend_from_slice(second);
+                    each(&self.broken);
+                }
+            }
+            at += size as u64;
+        }
+        self.pages.atomic(DATA_TAIL).store(at, Ordering::Release);
+    }
+}
+
+/// A table of numbers shared with BPF programs: an array map with `BPF_F_MMAPABLE`.
+#[derive(Debug)]
+pub(super) struct SharedWords {
+    pages: Pages,
+}
+
+impl SharedWords {
+    /// Maps the first `words` numbers of a map.
+    pub(super) fn map(fd: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
+        let length = (words * 8).next_multiple_of(page_size());
+        Ok(Self {
+            pages: Pages::map(fd, length, 0, true)?,
+        })
+    }
+
+    pub(super) fn get(&self, index: usize) -> u64 {
+        if index * 8 + 8 > self.pages.length {
+            return 0;
+        }
+        self.pages.atomic(index * 8).load(Ordering::Acquire)
+    }
+
+    /// What was written before is seen by whoever sees this.
+    pub(super) fn set(&self, index: usize, value: u64) {
+        if index * 8 + 8 <= self.pages.length {
+            self.pages.atomic(index * 8).store(value, Ordering::Release);
+        }
+    }
+}
+
+fn open_event(attr: &mut perf_event_attr, pid: i32, cpu: u32) -> io::Result<OwnedFd> {
+    attr.size = size_of::<perf_event_attr>() as u32;
+    // SAFETY: `attr` is a valid structure with its size set; the kernel only reads it (and
+    // writes back its size).
+    let fd = unsafe {
+        perf_event_open_sys::perf_event_open(
+            attr,
+            pid,
+            cpu as c_int,
+            -1,
+            u64::from(PERF_FLAG_FD_CLOEXEC),
+        )
+    };
+    owned(fd)
+}
+
+fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A clock that ticks every `period` nanoseconds on one processor while it is not idle.
+pub(super) fn clock_event(cpu: u32, period: NonZero<u64>) -> io::Result<OwnedFd> {
+    let mut attr = perf_event_attr {
+        type_: PERF_TYPE_SOFTWARE,
+        config: u64::from(PERF_COUNT_SW_CPU_CLOCK),
+        ..perf_event_attr::default()
+    };
+    attr.__bindgen_anon_1.sample_period = period.get();
+    attr.set_disabled(1);
+    attr.set_exclude_idle(1);
+    open_event(&mut attr, -1, cpu)
+}
+
+/// Reports executable mappings and new programs of a process and of all that it will fork, as
+/// far as they run on one processor, stamped with `CLOCK_MONOTONIC`.
+pub(super) fn side_event(pid: u32, cpu: u32) -> io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    let mut attr = perf_event_attr {
+        type_: PERF_TYPE_SOFTWARE,
+        config: u64::from(PERF_COUNT_SW_DUMMY),
+        sample_type: u64::from(PERF_SAMPLE_TIME),
+        clockid: libc::CLOCK_MONOTONIC,
+        ..perf_event_attr::default()
+    };
+    attr.set_use_clockid(1);
+    attr.set_sample_id_all(1);
+    attr.set_inherit(1);
+    attr.set_mmap(1);
+    attr.set_mmap2(1);
+    attr.set_comm(1);
+    attr.set_comm_exec(1);
+    attr.set_exclude_kernel(1);
+    attr.set_exclude_hv(1);
+    attr.set_watermark(1);
+    attr.__bindgen_anon_2.wakeup_watermark = u32::MAX;
+    // Since Linux 5.12; before, mappings come without build id.
+    attr.set_build_id(1);
+    open_event(&mut attr, pid, cpu).or_else(|_| {
+        attr.set_build_id(0);
+        open_event(&mut attr, pid, cpu)
+    })
+}
+
+/// Starts an event that was opened stopped.
+pub(super) fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: ENABLE takes no pointer; the descriptor is open.
+    match unsafe { perf_event_open_sys::ioctls::ENABLE(event.as_raw_fd(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds, the clock of everything here.
+pub(super) fn monotonic() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid to write to, and this clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
