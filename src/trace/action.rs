@@ -29,7 +29,7 @@ pub struct Action {
     pub start: Option<Nanos>,
     /// When it was done.
     pub done: Option<Nanos>,
-    /// The package had to be built: it was not in the cache.
+    /// cmd/go's `NeedBuild`. Go 1.27 sets it for cached packages too: only `commands` tell.
     pub need_build: bool,
     /// Hash of the inputs.
     pub action_id: StringId,

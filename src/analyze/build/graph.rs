@@ -69,7 +69,7 @@ impl ActionKind {
         match mode {
             b"build" | b"test build" | b"gccgo stdlib" => Self::Compile,
             b"build check cache" => Self::CheckCache,
-            b"collect cgo" | b"swigDoIntSize" => Self::Cgo,
+            b"swigDoIntSize" => Self::Cgo,
             b"link" | b"go build -buildmode=shared" => Self::Link,
             b"vet" => Self::Vet,
             b"test run" => Self::TestRun,
@@ -89,7 +89,8 @@ impl ActionKind {
             | b"test print"
             | b"test clean"
             | b"test print (nop)"
-            | b"use installed" => Self::Bookkeeping,
+            | b"use installed"
+            | b"collect cgo" => Self::Bookkeeping,
             other if other.starts_with(b"cgo ") => Self::Cgo,
             _ => Self::Other,
         }
@@ -178,6 +179,7 @@ impl<'t> Graph<'t> {
 }
 
 /// Whether there was work, as far as the graph tells; programs that are found tell more.
+/// `need_build` is of no use: Go 1.27 sets it for cached packages as well.
 fn outcome(kind: ActionKind, action: &Action) -> Outcome {
     match kind {
         _ if action.failed => Outcome::Failed,
@@ -186,7 +188,7 @@ fn outcome(kind: ActionKind, action: &Action) -> Outcome {
         | ActionKind::Link
         | ActionKind::Vet
         | ActionKind::TestRun
-            if !action.need_build && action.commands.is_empty() =>
+            if action.commands.is_empty() =>
         {
             Outcome::Cached
         }
