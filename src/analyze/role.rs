@@ -159,11 +159,17 @@ impl Roles {
 }
 
 /// More ancestors than any build has.
-const MAX_DEPTH: usize = 10_000;
+const MAX_DEPTH: usize = 1_000;
 
-/// The program that started a process, or that it replaced; gotrace's own are passed over.
+/// The program that forked a process; gotrace's own are passed over. What a process ran before
+/// has the same parent.
 fn parent(trace: &Trace, process: &Process) -> Option<ProcessId> {
-    let up = |process: &Process| trace.process(process.parent.or(process.predecessor)?);
+    let before = |process: &&Process| trace.process(process.predecessor?);
+    let up = |process: &Process| {
+        let same = std::iter::successors(trace.process(process.id), before);
+        let forked_by = same.take(MAX_DEPTH).find_map(|process| process.parent);
+        trace.process(forked_by?)
+    };
     std::iter::successors(up(process), |&at| up(at))
         .take(MAX_DEPTH)
         .find(|at| !at.own)
