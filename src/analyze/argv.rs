@@ -121,7 +121,7 @@ mod tests {
                 b"-ffile-prefix-map=/tmp/go-build1/b005=/tmp/go-build",
                 "/tmp/go-build1/b005",
             ),
-            (b"/root/.cache/go-build/ab/abc-d", "-"),
+            (b"/home/u/.cache/go-build/ab/abc-d", "-"),
             (b"/tmp/go-build123/x042/", "-"),
             (b"/tmp/go-build123/b42/", "-"),
             (b"/tmp/go-build123/b042x/", "-"),

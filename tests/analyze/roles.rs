@@ -150,13 +150,13 @@ fn what_go_run_and_generate_start() {
     let run = b.process(None, "/go/bin/go -C /x run .", (0, 100), 1);
     let program = b.process(
         Some(run),
-        "/root/.cache/go-build/ab/cd-d/server -p 80",
+        "/home/u/.cache/go-build/ab/cd-d/server -p 80",
         (1, 2),
         1,
     );
     let helper = b.process(Some(program), "/usr/bin/curl x", (1, 2), 1);
     let generate = b.process(None, "/go/bin/go generate", (0, 100), 1);
-    let stringer = b.process(Some(generate), "/root/go/bin/stringer", (1, 2), 1);
+    let stringer = b.process(Some(generate), "/home/u/go/bin/stringer", (1, 2), 1);
     let nested = b.process(Some(generate), "/go/bin/go run x.go", (1, 2), 1);
     let roles = Roles::of(&b.trace);
     let tool = |id| roles.get(id).unwrap().tool.clone();

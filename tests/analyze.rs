@@ -1,0 +1,23 @@
+//! Analysis, against values worked out by hand, by another program, and against its laws.
+
+#[cfg(test)]
+#[path = "analyze/builder.rs"]
+mod builder;
+#[cfg(test)]
+#[path = "analyze/builds.rs"]
+mod builds;
+#[cfg(test)]
+#[path = "analyze/graphs.rs"]
+mod graphs;
+#[cfg(test)]
+#[path = "analyze/laws.rs"]
+mod laws;
+#[cfg(test)]
+#[path = "analyze/roles.rs"]
+mod roles;
+#[cfg(test)]
+#[path = "analyze/stacks.rs"]
+mod stacks;
+#[cfg(test)]
+#[path = "analyze/times.rs"]
+mod times;
