@@ -241,15 +241,15 @@ pub(crate) fn print(file: &File) -> Vec<Complaint> {
 /// Nothing names a place of the machine that it was made on.
 pub(crate) fn build_paths(file: &File) -> Vec<Complaint> {
     let here = env!("CARGO_MANIFEST_DIR");
-    let own = if here.len() > "/gotrace".len() {
-        here
-    } else {
-        "/work/"
-    };
-    let mut places = vec![own.to_owned()];
-    places.extend(["/work/", "/root/", "/tmp/wt/", "/tmp/gobin", "/Users/"].map(str::to_owned));
-    if let Some(home) = std::env::var_os("HOME").filter(|home| home.len() > 5) {
-        places.push(format!("{}/", home.to_string_lossy()));
+    let home = std::env::var("HOME").unwrap_or_default();
+    let mut places: Vec<String> = ["/work/", "/tmp/wt/", "/tmp/gobin", "/Users/"]
+        .map(str::to_owned)
+        .into();
+    if here.matches('/').count() > 1 {
+        places.push(here.to_owned());
+    }
+    if home.len() > 1 {
+        places.extend([".cargo", ".rustup"].map(|folder| format!("{home}/{folder}")));
     }
     found(file, &places, "a path of the machine that made it")
 }

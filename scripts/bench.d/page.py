@@ -1,0 +1,134 @@
+"""The page of results: the table of promises first, then what was measured to judge them."""
+
+from paired import Estimate, median, ratios
+
+def added(value):
+    """A ratio as added cost in percent, with its sign."""
+    return f"{(value - 1) * 100:+.1f} %"
+
+
+def share(part, whole):
+    """A part of a whole in percent."""
+    return f"{100 * part / whole:.1f} %" if whole else "none"
+
+
+def row(figure, reach, measured, verdict, peer):
+    """A row of the table."""
+    return f"| {figure} | {reach} | {measured} | {verdict} | {peer} |"
+
+
+def interval(estimate, show):
+    """A median with its interval."""
+    return f"{show(estimate.median)} [{show(estimate.low)}, {show(estimate.high)}]"
+
+
+def judged(estimate, bound, show):
+    """The verdict, with the interval where nothing is resolved."""
+    verdict = estimate.verdict(bound)
+    return verdict if verdict != "not resolved" else f"not resolved, [{show(estimate.low)}, {show(estimate.high)}]"
+
+
+def exact(ok):
+    """The verdict on a count, which has no interval."""
+    return "reached" if ok else "missed"
+
+
+def cost(results, name, base="plain"):
+    """The paired CPU ratios of a recorder to another one."""
+    cpu = {key: [run.cpu_s for run in runs] for key, runs in results.runs.items()}
+    return Estimate.of(ratios(cpu[name], cpu[base])) if name in cpu and base in cpu else None
+
+
+def rows(results):
+    """The table of promises, in the order in which they were made."""
+    perf, strace = cost(results, "perf 999 Hz"), cost(results, "strace")
+    beside = interval(perf, added) if perf else "not installed"
+    tree, default = cost(results, "tree"), cost(results, "default")
+    fast, fast_to_perf = cost(results, "999 Hz"), cost(results, "999 Hz", "perf 999 Hz")
+    yield row("added CPU, process tree and build graph only", "≤ 2 %", interval(tree, added),
+              judged(tree, 1.02, added), f"strace {interval(strace, added)}" if strace else "-")
+    yield row("added CPU with samples at 999 Hz", "no more than perf's", interval(fast, added),
+              f"{judged(fast_to_perf, 1.0, added)} (to perf's {interval(fast_to_perf, added)})"
+              if fast_to_perf else "nothing to compare with", f"perf {beside}")
+    dump = results.dumps["default"]
+    enough = "" if dump.samples >= 2000 else " (but too few samples)"
+    yield row(f"added CPU at the default rate ({dump.rate_hz} Hz, {dump.samples:,} samples)",
+              "≤ 2 %, ≥ 2,000 samples", interval(default, added), judged(default, 1.02, added) + enough, "-")
+    yield from counts(results)
+    yield from limits(results)
+
+
+def counts(results):
+    """Promises about what is in a trace."""
+    dump = results.dumps["999 Hz"]
+    beside = f"perf {share(results.perf[1], results.perf[0])}" if results.perf else "-"
+    yield row(f"samples of `compile` that reach a root ({dump.compile_samples:,} at 999 Hz)", "≥ 99 %",
+              share(dump.rooted, dump.compile_samples),
+              exact(dump.compile_samples and dump.rooted >= 0.99 * dump.compile_samples), beside)
+    seen = results.dumps["tree"].processes
+    yield row("rows against successful execs", "equal", f"{seen}",
+              exact(seen == results.execs) if results.execs else "nothing to compare with",
+              f"strace {results.execs}" if results.execs else "-")
+    size = results.bytes_per_sample.get("999 Hz")
+    smaller = results.bytes_per_sample.get("default")
+    beside = f"perf {results.perf[2] / results.perf[0]:.0f} (samples of compile only)" if results.perf and results.perf[0] else "-"
+    measured = f"{size:.1f} at 999 Hz" if size else "no samples"
+    if smaller:
+        measured += f", {smaller:.1f} at the default rate"
+    yield row("trace bytes per sample, names included", "≤ 25", measured, exact(size and size <= 25), beside)
+
+
+def limits(results):
+    """Promises about memory and speed."""
+    mib = lambda kib: f"{kib / 1024:.1f} MiB"
+    peak, four = Estimate.of(results.rss_kib), Estimate.of(results.rss_four_kib)
+    growth = Estimate.of(ratios(results.rss_four_kib, results.rss_kib))
+    yield row("peak RSS (VmHWM)", "≤ 96 MiB", f"{interval(peak, mib)}; at 999 Hz {mib(median(results.rss_999_kib))}",
+              judged(peak, 96 * 1024, mib), "-")
+    yield row("peak RSS for four builds in a row, to that for one", "≤ +10 %",
+              f"{interval(growth, added)} ({mib(four.median)})", judged(growth, 1.10, added), "-")
+    seconds = "{:.2f} s".format
+    summary = Estimate.of(results.summary_s)
+    yield row("command's exit to summary on screen", "≤ 0.5 s", interval(summary, seconds),
+              judged(summary, 0.5, seconds), "-")
+    million = lambda rate: f"{rate / 1e6:.1f} million"
+    rate = Estimate.of(results.decoded_per_s)
+    verdict = "reached" if rate.low >= 20e6 else "missed" if rate.high < 20e6 else "not resolved"
+    yield row("samples decoded a second, one core", "≥ 20 million", interval(rate, million), verdict,
+              "uftrace 8.7 million (published with its measurement elsewhere)")
+
+
+def absolute(results):
+    """CPU and wall seconds of each recorder."""
+    for name, runs in results.runs.items():
+        ratio = cost(results, name)
+        yield (f"| {name} | {median([run.cpu_s for run in runs]):.2f} | {median([run.wall_s for run in runs]):.2f} "
+               f"| {interval(ratio, added) if name != 'plain' else '-'} |")
+
+
+def write(results):
+    """The whole page."""
+    options = results.options
+    flags = f" --pairs {options.pairs}" if options.pairs != 20 and not options.quick else ""
+    command = f"scripts/bench{flags}{' --quick' if options.quick else ''}{' --peers' if options.peers else ''}"
+    warning = "\n**Made with --quick: this checks the harness and measures nothing.**\n" if options.quick else ""
+    own = ", ".join(f"{name} {dump.own_cpu_s:.2f} s" for name, dump in results.dumps.items())
+    lost = ", ".join(f"{name} {dump.lost}" for name, dump in results.dumps.items())
+    lines = [
+        "# Benchmarks", warning,
+        f"Made by `{command}`. Each round runs a cold `go build cmd/gofmt` once plain and once under each",
+        "recorder, forwards in one round and backwards in the next. Added CPU is the median of the paired",
+        "ratios of CPU time (the whole tree and the recorder, as the kernel counts it), with the 95 % interval",
+        "of the median by bootstrap. \"Reached\" means that the whole interval is within the bound, \"missed\"",
+        "that it is outside, else nothing is resolved. No run is discarded.", "",
+        f"- machine: {results.machine}; load before: {results.load_before:.1f}",
+        f"- calibrating loop (5 million additions in Python): {results.loop_s:.3f} s",
+        f"- {results.go}; gotrace's backend: {results.dumps['default'].backend}",
+        f"- rounds: {options.pairs}", "",
+        "| figure | to reach | measured | verdict | beside it |", "|---|---|---|---|---|",
+        *rows(results), "",
+        "## Seconds", "", "| recorder | CPU s, median | wall s, median | added CPU |", "|---|---|---|---|",
+        *absolute(results), "",
+        f"CPU time of gotrace's own process while the command ran: {own}. Events lost: {lost}.", "",
+    ]
+    return "\n".join(lines)

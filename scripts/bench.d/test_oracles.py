@@ -1,0 +1,63 @@
+"""The counting, on lines as the tools write them."""
+
+import json
+import unittest
+
+import measure
+import oracles
+
+
+class DumpLines(unittest.TestCase):
+    def test_counts(self):
+        records = [
+            {"record": "setting", "key": "backend", "value": "bpf", "source": "default"},
+            {"record": "process", "process": 0, "own": False, "exe": "/go/bin/go"},
+            {"record": "process", "process": 1, "own": False, "exe": "/go/pkg/tool/compile"},
+            {"record": "process", "process": 2, "own": True, "exe": "/bin/gotrace"},
+            {"record": "loss", "count": 7},
+            {"record": "sample", "kind": "on_cpu", "process": 0, "functions": ["main.main"]},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["a", "runtime.goexit"]},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["a", "runtime.mstart.abi0"]},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["runtime.systemstack"]},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": []},
+            {"record": "sample", "kind": "off_cpu", "process": 1, "functions": ["a"]},
+            {"record": "ending", "own_cpu_ns": 1_500_000_000},
+        ]
+        dump = oracles.Dump.of(json.dumps(record) for record in records)
+        self.assertEqual((dump.processes, dump.samples, dump.lost), (2, 5, 7))
+        self.assertEqual((dump.compile_samples, dump.rooted), (4, 2))
+        self.assertEqual((dump.own_cpu_s, dump.backend), (1.5, "bpf"))
+
+
+class Strace(unittest.TestCase):
+    def test_only_what_succeeded_counts(self):
+        lines = [
+            '10 execve("/usr/local/bin/go", ["go"], 0x7ff /* 9 vars */) = -1 ENOENT (No such file)\n',
+            '10 execve("/usr/bin/go", ["go"], 0x7ff /* 9 vars */) = 0\n',
+            '11 execve("/go/compile", ["compile"], 0xc0 /* 9 vars */ <unfinished ...>\n',
+            "12 --- SIGURG {si_signo=SIGURG} ---\n",
+            "11 <... execve resumed>)              = 0\n",
+            "11 +++ exited with 0 +++\n",
+        ]
+        self.assertEqual(oracles.successful_execs(lines), 2)
+
+
+class PerfScript(unittest.TestCase):
+    def test_samples_of_compile_and_their_roots(self):
+        text = (
+            "compile \n\t  46a0 main.a\n\t  46a1 runtime.goexit.abi0\n\n"
+            "compile \n\t  46a0 runtime.systemstack.abi0\n\n"
+            "go \n\t  46a0 runtime.goexit.abi0\n\n"
+            "compile \n\t  46a0 a\n\t  46a1 runtime.mstart.abi0\n"
+        )
+        self.assertEqual(oracles.perf_roots(text.splitlines()), (3, 2))
+
+
+class Status(unittest.TestCase):
+    def test_high_water(self):
+        self.assertEqual(measure.high_water_kib("Name:\tx\nVmHWM:\t   1234 kB\nVmRSS:\t 1 kB\n"), 1234)
+        self.assertEqual(measure.high_water_kib("Name:\tx\nState:\tZ (zombie)\n"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
