@@ -203,7 +203,11 @@ fn every_script_explains_itself() {
             file.path,
             output.status
         );
-        assert!(help.starts_with("Usage: "), "{} --help: {help}", file.path);
+        assert!(
+            help.to_lowercase().starts_with("usage: "),
+            "{} --help: {help}",
+            file.path
+        );
     }
     assert!(scripts >= 5, "{scripts} scripts");
 }

@@ -72,6 +72,12 @@ fn unsafe_code() {
                 "// SAFETY: f takes\n// nothing.\nlet a =\n    unsafe { f() };",
                 0,
             ),
+            ("tests/live.rs", "unsafe { f() }", 1),
+            (
+                "tests/live.rs",
+                "// SAFETY: ends here;\n// and here.\nunsafe { f() }",
+                0,
+            ),
             (
                 "src/trace/clock.rs",
                 "// unsafe\n#![deny(unsafe_code)]\n\"unsafe\"",

@@ -62,7 +62,10 @@ fn may_be_unsafe(path: &str) -> bool {
         "src/environment/linux/sys.rs",
         "src/environment/macos/sys.rs",
     ];
-    FILES.contains(&path) || path == "src/symbolize/mapped.rs" || path.starts_with("probes/")
+    const FOLDERS: [&str; 2] = ["probes/", "tests/"];
+    FILES.contains(&path)
+        || path == "src/symbolize/mapped.rs"
+        || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
 /// `unsafe` stands only where it may, and after a note that says why it is sound.
@@ -88,17 +91,14 @@ pub(crate) fn unsafe_code(file: &File) -> Vec<Complaint> {
 
 /// Looks for `// SAFETY:` on the lines before, as far as the statement and its comment reach.
 fn has_safety_note(text: &str, line: usize) -> bool {
-    let lines: Vec<&str> = text.lines().take(line).collect();
-    let statement = lines
-        .iter()
-        .rev()
-        .take(1)
-        .chain(lines.iter().rev().skip(1).take_while(|line| {
-            let line = line.trim();
-            !line.is_empty() && !line.ends_with([';', '}'])
-        }));
-    statement
+    let lines: Vec<&str> = text.lines().take(line).map(str::trim).collect();
+    let before = lines.iter().rev().skip(1).take_while(|line| {
+        line.starts_with("//") || !line.is_empty() && !line.ends_with([';', '}'])
+    });
+    lines
+        .last()
         .into_iter()
+        .chain(before)
         .any(|line| line.contains("// SAFETY:"))
 }
 
