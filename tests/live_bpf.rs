@@ -165,6 +165,12 @@ fn go() -> Option<PathBuf> {
 fn look() {
     let command = std::env::var("LOOK").unwrap();
     let options = Options {
+        expected: std::fs::read_dir("/tmp/gobin/1.27.3/go/pkg/tool/linux_amd64")
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .chain(["/tmp/gobin/1.27.3/go/bin/go".into()])
+            .collect(),
+        off_cpu: std::env::var("OFFCPU").is_ok(),
         rate_hz: std::env::var("RATE").map_or(999, |r| r.parse().unwrap()),
         ..Options::default()
     };

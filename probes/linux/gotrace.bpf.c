@@ -16,6 +16,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Set before loading: only processes of this user are shown; ANY_USER for everybody. */
 #define ANY_USER 0xffffffff
 const volatile u32 watcher = ANY_USER;
+/* Set before loading: stacks are sampled. */
+const volatile u32 sampling = 0;
 
 #define RING_BYTES (4 * 1024 * 1024)
 #define WAKE_BYTES (RING_BYTES / 4)
@@ -96,10 +98,11 @@ struct {
 	__type(value, struct argv_scratch);
 } argv_scratch SEC(".maps");
 
-/* One for the sampling program, which may interrupt the other, one for sched_switch. */
+/* One for the sampling program, which may interrupt the others, one for sched_switch, one for the
+ * end of a thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__type(key, u32);
 	__type(value, struct walk);
 } walks SEC(".maps");
@@ -402,27 +405,6 @@ static __always_inline u64 resident_peak(struct task_struct *task)
 	return pages * 4096;
 }
 
-/* A thread begins to end: what will be gone when it has ended. */
-SEC("tp_btf/sched_process_exit")
-int on_exit(u64 *ctx)
-{
-	struct task_struct *task = (void *)ctx[0];
-	u32 tgid = task->tgid;
-	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
-	u64 peak;
-
-	if (!p)
-		return 0;
-	peak = resident_peak(task);
-	if (peak > p->max_rss)
-		p->max_rss = peak;
-	if (task->signal->flags & SIGNAL_GROUP_EXIT)
-		p->wait_status = task->signal->group_exit_code;
-	else if (task->pid == task->tgid)
-		p->wait_status = task->exit_code;
-	return 0;
-}
-
 static __always_inline u32 state_of(struct task_struct *task)
 {
 	struct task_struct___state *old = (void *)task;
@@ -533,6 +515,36 @@ static __always_inline bool entered_with(struct start *s)
 	return s->user;
 }
 
+/* A thread begins to end: what will be gone when it has ended. */
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	u32 tgid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
+	struct walk *w;
+	struct start s;
+	u32 two = 2;
+	u64 peak;
+
+	if (!p)
+		return 0;
+	peak = resident_peak(task);
+	if (peak > p->max_rss)
+		p->max_rss = peak;
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		p->wait_status = task->signal->group_exit_code;
+	else if (task->pid == task->tgid)
+		p->wait_status = task->exit_code;
+	/* The kernel takes the memory down in this thread, and may be sampled doing so. */
+	if (!sampling || p->hidden || !task->mm)
+		return 0;
+	w = bpf_map_lookup_elem(&walks, &two);
+	if (w && entered_with(&s))
+		send_stack(w, task, p, &s, KIND_LAST, 0);
+	return 0;
+}
+
 SEC("perf_event")
 int on_sample(struct bpf_perf_event_data *ctx)
 {
@@ -559,7 +571,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		if (!entered_with(&s))
 			return 0;
 	}
-	send_stack(w, task, p, &s, KIND_SAMPLE, flags);
+	send_stack(w, task, p, &s, KIND_SAMPLE, task->mm ? flags : flags | SAMPLE_GONE);
 	__sync_fetch_and_add(&c->samples, 1);
 	__sync_fetch_and_add(&c->spent, bpf_ktime_get_ns() - begun);
 	return 0;

@@ -17,6 +17,7 @@ enum kind {
 	KIND_SAMPLE = 5, /* struct sample_record, u64 addresses, innermost first */
 	KIND_AWAY = 6,   /* the same, when a thread leaves the processor */
 	KIND_BACK = 7,   /* struct back_record */
+	KIND_LAST = 8,   /* as KIND_SAMPLE, when a thread begins to end */
 };
 
 /* header.flags */
@@ -27,7 +28,8 @@ enum kind {
 #define SAMPLE_KERNEL 1
 #define SAMPLE_CUT 2       /* the walk did not reach the root of the stack */
 #define SAMPLE_GOROUTINE 4 /* goid is valid */
-#define AWAY_PREEMPTED 8   /* it was still able to run */
+#define SAMPLE_GONE 8      /* the program's memory is gone: see the thread's KIND_LAST */
+#define AWAY_PREEMPTED 16  /* it was still able to run */
 
 struct header {
 	u16 kind;
@@ -109,9 +111,11 @@ struct layout {
 	u16 g_m, g_sched_sp, g_sched_pc, g_sched_bp;
 	u16 g_goid, m_g0, m_curg, pad;
 	u64 text;      /* first executable address as the file states it */
-	u64 roots[3][2]; /* first address and the one after the last: goexit, mstart, rt0_go */
+	/* First address of a function and the one after its last: */
+	u64 roots[4][2]; /* goexit, mstart, rt0_go, entry point */
 	u64 sigtramp[2];
 	u64 stack_switch[2]; /* systemstack_switch */
+	u64 morestack[2];
 };
 
 #define LAYOUT_EMPTY 0

@@ -4,12 +4,11 @@
  * where Go changes stacks.
  *
  * How the runtime changes stacks (runtime/asm_amd64.s, Go 1.21 to 1.27):
- * - systemstack and asmcgocall go on on g0's stack with the frame pointer of the goroutine, so
- *   that the chain crosses over by itself; g.sched.sp then points at the address to which
- *   systemstack returns, which the chain does not hold, and g.sched.pc lies in
+ * - systemstack and asmcgocall go on on g0's stack with their own frame's pointer, so that the
+ *   chain crosses over by itself; g.sched.bp is that frame, too, and g.sched.pc lies in
  *   systemstack_switch;
- * - mcall and morestack clear the frame pointer; g.sched holds pc, sp and frame pointer of the
- *   goroutine's function;
+ * - mcall clears the frame pointer; g.sched holds the caller's pc, sp and frame pointer;
+ * - morestack likewise, for a function that has no frame yet: its caller is on top of its stack;
  * - sigtramp has no frame: sigtrampgo saves the frame pointer of the interrupted function, and
  *   the address of the interrupted instruction is in the signal's frame alone.
  */
@@ -19,7 +18,7 @@
 #include "cpu.h"
 #include "records.h"
 
-#define MAX_FRAMES 512 /* a power of two */
+#define MAX_FRAMES 2048 /* a power of two */
 #define MIN_ADDRESS 4096
 #define USER_BITS 47
 #define MAX_LEAF_DISTANCE 0x2000
@@ -38,8 +37,9 @@ struct walk {
 	u32 on_goroutine; /* the walk has arrived on the goroutine's stack */
 	u32 resumed;
 	u32 rooted;
+	u64 last; /* return address */
 	u64 g[32];
-	u64 pair[2];
+	u64 read[2];
 	u64 scan[16];
 };
 
@@ -71,7 +71,7 @@ static __always_inline bool within(u64 address, const u64 range[2])
 static __always_inline bool is_root(const struct layout *l, u64 address)
 {
 	return within(address, l->roots[0]) || within(address, l->roots[1]) ||
-	       within(address, l->roots[2]);
+	       within(address, l->roots[2]) || within(address, l->roots[3]);
 }
 
 /* Finds the goroutine that the thread runs, or runs something for. */
@@ -182,30 +182,25 @@ static __always_inline void push_interrupted(struct walk *w, u64 fp, u64 next)
 
 #endif
 
-/* Where systemstack will return to, when the walk crosses over from g0's stack. */
-static __always_inline void push_switched(struct walk *w, const struct layout *l)
-{
-	u64 address = 0;
-
-	if (within(w->sched_pc - w->slide, l->stack_switch) &&
-	    !bpf_probe_read_user(&address, sizeof(address), (void *)w->sched_sp) &&
-	    plausible(address))
-		push(w, address);
-}
-
 /* The chain has ended: goes on where the goroutine left its stack, or at the thread's root. */
 static __always_inline bool resume(struct walk *w, const struct layout *l)
 {
+	u64 caller = 0;
+
 	if (!l || w->resumed)
 		return false;
 	w->resumed = 1;
 	if (w->has_goroutine && !w->on_goroutine && w->sched_sp) {
 		w->on_goroutine = 1;
-		if (within(w->sched_pc - w->slide, l->stack_switch))
-			push_switched(w, l);
-		else if (plausible(w->sched_pc))
-			push(w, w->sched_pc);
 		w->fp = w->sched_fp;
+		if (within(w->sched_pc - w->slide, l->stack_switch))
+			return true;
+		if (plausible(w->sched_pc))
+			push(w, w->sched_pc);
+		if (within(w->last - w->slide, l->morestack) &&
+		    !bpf_probe_read_user(&caller, sizeof(caller), (void *)w->sched_sp) &&
+		    plausible(caller))
+			push(w, caller);
 		return true;
 	}
 	if (!w->has_goroutine && w->g0_sched_sp) {
@@ -241,13 +236,15 @@ static long step(u32 i, struct step *at)
 	if (w->n >= MAX_FRAMES)
 		return 1;
 	if (!plausible(fp) || (fp & 7) ||
-	    bpf_probe_read_user(w->pair, sizeof(w->pair), (void *)fp) || !plausible(w->pair[1])) {
+	    bpf_probe_read_user(w->read, sizeof(w->read), (void *)fp) || !plausible(w->read[1])) {
+		if (resume(w, l))
+			return 0;
 		if (!fp && !l)
 			w->rooted = 1;
-		return !resume(w, l);
+		return 1;
 	}
-	next = w->pair[0];
-	address = w->pair[1];
+	next = w->read[0];
+	address = w->last = w->read[1];
 	push(w, address);
 	w->fp = next;
 	if (!l)
@@ -258,11 +255,8 @@ static long step(u32 i, struct step *at)
 	}
 	if (within(address - w->slide, l->sigtramp))
 		push_interrupted(w, fp, next);
-	if (w->has_goroutine && !w->on_goroutine && next >= w->lo && next < w->hi) {
+	if (next >= w->lo && next < w->hi)
 		w->on_goroutine = 1;
-		if (next == w->sched_fp)
-			push_switched(w, l);
-	}
 	return 0;
 }
 
@@ -277,17 +271,19 @@ static __always_inline void walk_stack(struct walk *w, const struct start *s,
 	w->record.goid = 0;
 	w->slide = slide;
 	push(w, s->pc);
-	if (s->narrow)
+	w->rooted = l && is_root(l, s->pc - slide);
+	if (s->narrow || w->rooted)
 		return;
 	if (l)
 		find_goroutine(w, l, thread_g(s, task, l->tls_offset));
 	w->fp = s->fp;
 	caller = frameless_caller(s);
 	if (caller) {
-		w->pair[1] = 0;
-		bpf_probe_read_user(w->pair, sizeof(w->pair), (void *)s->fp);
-		if (caller != w->pair[1])
+		w->read[1] = 0;
+		bpf_probe_read_user(w->read, sizeof(w->read), (void *)s->fp);
+		if (caller != w->read[1])
 			push(w, caller);
+		w->last = caller;
 		if (l && is_root(l, caller - slide)) {
 			w->rooted = 1;
 			return;

@@ -44,6 +44,8 @@ enum Pending {
     Executed(Box<Executed>),
     Ended(Box<ThreadEnd>),
     Sampled(Box<Sampled>),
+    Gone(Box<Sampled>),
+    Last(Box<Sampled>),
     Away(Box<Sampled>),
     Back {
         pid: Pid,
@@ -81,6 +83,7 @@ pub struct Merge {
     assembling: FxHashMap<Pid, Assembling>,
     processes: FxHashMap<Pid, Process>,
     away: FxHashMap<Tid, Box<Sampled>>,
+    last: FxHashMap<Tid, Box<Sampled>>,
     last_loss: Monotonic,
 }
 
@@ -129,8 +132,13 @@ impl Merge {
             Event::Sampled(ref stack) => {
                 let mut sampled = sampled(record, stack);
                 sampled.weight = self.period;
-                Pending::Sampled(Box::new(sampled))
+                if stack.gone {
+                    Pending::Gone(Box::new(sampled))
+                } else {
+                    Pending::Sampled(Box::new(sampled))
+                }
             }
+            Event::Last(ref stack) => Pending::Last(Box::new(sampled(record, stack))),
             Event::Away(ref stack) => Pending::Away(Box::new(sampled(record, stack))),
             Event::Back { away } => Pending::Back { pid, tid, away },
         };
@@ -284,6 +292,20 @@ impl Merge {
                 self.cut(&mut sampled);
                 out(Observation::Sampled(*sampled));
             }
+            Pending::Last(mut sampled) => {
+                self.cut(&mut sampled);
+                self.last.insert(sampled.tid, sampled);
+            }
+            Pending::Gone(mut sampled) => {
+                if let Some(last) = self.last.get(&sampled.tid)
+                    && last.pid == sampled.pid
+                {
+                    sampled.goroutine = last.goroutine;
+                    sampled.stack.clone_from(&last.stack);
+                    sampled.truncated = last.truncated;
+                }
+                out(Observation::Sampled(*sampled));
+            }
             Pending::Away(sampled) => {
                 self.away.insert(sampled.tid, sampled);
             }
@@ -314,6 +336,10 @@ impl Merge {
     fn give_end(&mut self, time: Monotonic, end: ThreadEnd, out: &mut dyn FnMut(Observation)) {
         let process = self.processes.entry(end.pid).or_default();
         process.ended.add(&end.usage);
+        if let Observation::ThreadEnded { tid, .. } = &end.observation {
+            self.last.remove(tid);
+            self.away.remove(tid);
+        }
         out(end.observation);
         if let Some(wait_status) = end.wait_status {
             let usage = process.ended.usage(end.max_rss);

@@ -15,6 +15,7 @@
 //! 5 sample header, u64 goid, u32 frames, u32 0, u64 address[frames]
 //! 6 away   as sample
 //! 7 back   header, u64 away
+//! 8 last   as sample
 //! ```
 
 use super::bytes::{Bytes, until_zero};
@@ -28,6 +29,7 @@ const END_OF_PROCESS: u16 = 1;
 const SAMPLE_KERNEL: u16 = 1;
 const SAMPLE_CUT: u16 = 2;
 const SAMPLE_GOROUTINE: u16 = 4;
+const SAMPLE_GONE: u16 = 8;
 
 /// Why a record could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +111,8 @@ pub enum Event<'a> {
     Sampled(Stack<'a>),
     /// A thread leaves the processor.
     Away(Stack<'a>),
+    /// A thread begins to end; it may be sampled once more while the kernel takes its memory away.
+    Last(Stack<'a>),
     /// A thread is back on the processor.
     Back {
         /// How long it was away.
@@ -161,6 +165,8 @@ pub struct Stack<'a> {
     pub kernel: bool,
     /// The root was not reached.
     pub cut: bool,
+    /// The memory of the program was gone: its last stack stands for this one.
+    pub gone: bool,
     addresses: &'a [u8],
 }
 
@@ -271,6 +277,7 @@ impl<'a> Record<'a> {
             5 => stack(&mut rest, flags).map(Event::Sampled),
             6 => stack(&mut rest, flags).map(Event::Away),
             7 => back(&mut rest),
+            8 => stack(&mut rest, flags).map(Event::Last),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Self {
@@ -347,6 +354,7 @@ fn stack<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Stack<'a>> {
         goroutine: (flags & SAMPLE_GOROUTINE != 0 && goid != 0).then_some(Goid(goid)),
         kernel: flags & SAMPLE_KERNEL != 0,
         cut: flags & SAMPLE_CUT != 0,
+        gone: flags & SAMPLE_GONE != 0,
         addresses: b.take(frames.checked_mul(8)?)?,
     })
 }

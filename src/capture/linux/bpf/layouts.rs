@@ -9,9 +9,8 @@
 //! word 4       u16 g.m, g.sched.sp, g.sched.pc, g.sched.bp
 //! word 5       u16 g.goid, m.g0, m.curg, 0
 //! word 6       first executable address
-//! word 7..13   ranges of goexit, mstart, rt0_go
-//! word 13..15  range of sigtramp
-//! word 15..17  range of systemstack_switch
+//! word 7..15   ranges of goexit, mstart, rt0_go, the entry point
+//! word 15..21  ranges of sigtramp, systemstack_switch, morestack
 //! ```
 
 use crate::capture::decode::bpf::ExeKey;
@@ -28,7 +27,7 @@ use std::path::Path;
 /// `LAYOUTS`, `LAYOUT_TRIES` and the size of an entry.
 const ENTRIES: u64 = 1024;
 const TRIES: u64 = 8;
-const WORDS: usize = 17;
+const WORDS: usize = 21;
 
 const STATE: usize = 3;
 const GO: u64 = 1;
@@ -53,8 +52,8 @@ struct Layout {
     m_g0: u16,
     m_curg: u16,
     text: u64,
-    /// goexit, mstart, rt0_go, sigtramp, systemstack_switch.
-    ranges: [(u64, u64); 5],
+    /// goexit, mstart, rt0_go, entry point, sigtramp, systemstack_switch, morestack.
+    ranges: [(u64, u64); 7],
 }
 
 impl Layouts {
@@ -156,7 +155,7 @@ mod elf {
         let elf = ElfFile64::<Endianness, _>::parse(&cache).ok()?;
         let info = elf.section_by_name(".go.buildinfo")?;
         let info = info.data().ok()?;
-        let version = info.get(33..)?;
+        let version = info.get(33..33 + usize::from(*info.get(32)?))?;
         let minor = version.strip_prefix(b"go1.")?;
         let minor: u32 = std::str::from_utf8(minor)
             .unwrap_or_default()
@@ -185,9 +184,7 @@ mod elf {
             if name == "runtime.tlsg" {
                 layout.tls_offset = symbol.address() as i32 - tls as i32;
             }
-            let Some(name) = name.strip_prefix("runtime.") else {
-                continue;
-            };
+            let name = name.strip_prefix("runtime.").unwrap_or(name);
             let name = name.split_once(".abi").map_or(name, |(name, _)| name);
             if let Some(index) = NAMES.iter().position(|known| *known == name) {
                 let start = symbol.address();

@@ -174,18 +174,20 @@ mod libbpf {
             };
             program.set_autoload(wanted);
         }
-        if let Some(user) = target.user {
-            let mut rodata = open
-                .maps_mut()
-                .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
-            let value = rodata.as_mut().and_then(|map| map.initial_value_mut());
-            value
-                .and_then(|value| value.first_chunk_mut())
-                .map(|watcher: &mut [u8; 4]| *watcher = user.to_ne_bytes())
-                .ok_or_else(|| {
-                    step("limiting the BPF programs to one user")(io::Error::other("no .rodata"))
-                })?;
-        }
+        let mut rodata = open
+            .maps_mut()
+            .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
+        // `watcher` and `sampling`, in the order of their declaration.
+        let settings = [
+            target.user.unwrap_or(u32::MAX),
+            u32::from(options.rate_hz > 0),
+        ];
+        rodata
+            .as_mut()
+            .and_then(|map| map.initial_value_mut())
+            .and_then(|value| value.as_chunks_mut().0.first_chunk_mut())
+            .map(|words: &mut [[u8; 4]; 2]| *words = settings.map(u32::to_ne_bytes))
+            .ok_or_else(|| step("setting up the BPF programs")(io::Error::other("no .rodata")))?;
         Ok(open)
     }
 
