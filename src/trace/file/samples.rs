@@ -1,7 +1,11 @@
 //! Samples in columns, in memory or still in the file.
 
 use super::Error;
+use super::bytes::{Bytes, Malformed, difference, follow, put_varint};
+use super::columns::{put_column, take_column};
+use super::disk::{Block, Disk};
 use crate::trace::{Goid, Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid};
+use rustc_hash::FxHashMap;
 
 /// A run of samples, a column for each field. All columns have the same length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,50 +48,320 @@ impl SampleBlock {
     pub fn is_empty(&self) -> bool {
         self.time.is_empty()
     }
+
+    pub(super) fn push(&mut self, sample: Sample) {
+        self.time.push(sample.time);
+        self.process.push(sample.process);
+        self.tid.push(sample.tid);
+        self.goroutine.push(sample.goroutine);
+        self.stack.push(sample.stack);
+        self.weight.push(sample.weight);
+        self.kind.push(sample.kind);
+        self.place.push(sample.place);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.time.clear();
+        self.process.clear();
+        self.tid.clear();
+        self.goroutine.clear();
+        self.stack.clear();
+        self.weight.clear();
+        self.kind.clear();
+        self.place.clear();
+    }
+
+    /// Time of the earliest and of the latest sample.
+    pub(super) fn span(&self) -> (Nanos, Nanos) {
+        let times = || self.time.iter().copied();
+        (
+            times().min().unwrap_or_default(),
+            times().max().unwrap_or_default(),
+        )
+    }
+
+    /// Whether every id has a row in its table.
+    pub(super) fn is_defined(&self, processes: usize, stacks: usize) -> bool {
+        self.process
+            .iter()
+            .all(|process| process.index() < processes)
+            && self.stack.iter().all(|stack| stack.index() < stacks)
+    }
+
+    /// The contents of a block of samples.
+    ///
+    /// ```text
+    /// number of threads varint │ column: their processes │ column: their tids
+    /// column: time, difference from the row before (0 at first)
+    /// column: thread, its position in the list above
+    /// column: bit 0 waiting; bits 1 to 3 place; bit 4 has a goroutine
+    /// column: goroutine, for rows that have one: difference from the thread's last one (0 at first)
+    /// column: stack, difference from the highest one so far (0 at first)
+    /// column: weight, difference from the last one of the same kind (0 at first)
+    /// ```
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut threads = Threads::default();
+        let mut columns: [Vec<u64>; 6] = Default::default();
+        let [times, indexes, flags, goroutines, stacks, weights] = &mut columns;
+        let (mut time, mut top, mut last) = (0, 0, [0; 2]);
+        for sample in self.iter() {
+            times.push(difference(sample.time.0, time));
+            time = sample.time.0;
+            let (index, goroutine) = threads.of(sample.process, sample.tid);
+            indexes.push(index);
+            let flag = flag_of(sample.kind, sample.place);
+            flags.push(flag | u64::from(sample.goroutine.is_some()) << 4);
+            if let Some(goid) = sample.goroutine {
+                goroutines.push(difference(goid.0, *goroutine));
+                *goroutine = goid.0;
+            }
+            stacks.push(difference(u64::from(sample.stack.0), top));
+            top = top.max(u64::from(sample.stack.0));
+            let [on, off] = &mut last;
+            let weight = if flag & 1 == 0 { on } else { off };
+            weights.push(difference(sample.weight.0, *weight));
+            *weight = sample.weight.0;
+        }
+        let mut out = Vec::new();
+        put_varint(&mut out, threads.processes.len() as u64);
+        put_column(&mut out, &threads.processes);
+        put_column(&mut out, &threads.tids);
+        for column in &columns {
+            put_column(&mut out, column);
+        }
+        out
+    }
+
+    pub(super) fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed> {
+        let mut bytes = Bytes::new(contents);
+        let (mut column, mut flags) = (Vec::new(), Vec::new());
+        let threads = take_threads(&mut bytes, rows)?;
+        let mut block = Self::default();
+
+        take_column(&mut bytes, rows, &mut column)?;
+        let mut time = 0;
+        block.time.extend(column.iter().map(|&step| {
+            time = follow(time, step);
+            Nanos(time)
+        }));
+
+        let mut indexes = Vec::new();
+        take_column(&mut bytes, rows, &mut indexes)?;
+        block.process.reserve(rows);
+        block.tid.reserve(rows);
+        for &index in &indexes {
+            let &(process, tid) = usize::try_from(index)
+                .ok()
+                .and_then(|index| threads.get(index))
+                .ok_or(Malformed(
+                    "expected a thread of the block's list, found another one",
+                ))?;
+            block.process.push(process);
+            block.tid.push(tid);
+        }
+
+        take_column(&mut bytes, rows, &mut flags)?;
+        block.take_flags(&flags)?;
+        let with = flags.iter().filter(|&&flag| flag & 0x10 != 0).count();
+        take_column(&mut bytes, with, &mut column)?;
+        block.take_goroutines(&flags, &indexes, threads.len(), &column)?;
+
+        take_column(&mut bytes, rows, &mut column)?;
+        let mut top = 0;
+        block.stack.reserve(rows);
+        for &step in &column {
+            let stack = follow(top, step);
+            top = top.max(stack);
+            block.stack.push(StackId(narrow(stack)?));
+        }
+
+        take_column(&mut bytes, rows, &mut column)?;
+        let mut last = [0_u64; 2];
+        block
+            .weight
+            .extend(flags.iter().zip(&column).map(|(&flag, &step)| {
+                let [on, off] = &mut last;
+                let weight = if flag & 1 == 0 { on } else { off };
+                *weight = follow(*weight, step);
+                Nanos(*weight)
+            }));
+        if bytes.is_empty() {
+            Ok(block)
+        } else {
+            Err(Malformed(
+                "expected the end of the samples, found more bytes",
+            ))
+        }
+    }
+
+    fn take_flags(&mut self, flags: &[u64]) -> Result<(), Malformed> {
+        self.kind.reserve(flags.len());
+        self.place.reserve(flags.len());
+        for &flag in flags {
+            self.kind.push(if flag & 1 == 0 {
+                SampleKind::OnCpu
+            } else {
+                SampleKind::OffCpu
+            });
+            self.place.push(match flag >> 1 & 7 {
+                0 => SamplePlace::User,
+                1 => SamplePlace::Kernel,
+                2 => SamplePlace::TranslatedCode,
+                3 => SamplePlace::Translator,
+                4 => SamplePlace::TranslatorRuntime,
+                _ => {
+                    return Err(Malformed(
+                        "expected place 0 to 4 of a sample, found another one",
+                    ));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn take_goroutines(
+        &mut self,
+        flags: &[u64],
+        indexes: &[u64],
+        threads: usize,
+        column: &[u64],
+    ) -> Result<(), Malformed> {
+        if column.is_empty() {
+            self.goroutine.resize(flags.len(), None);
+            return Ok(());
+        }
+        let mut last = vec![0_u64; threads];
+        let mut steps = column.iter();
+        self.goroutine.reserve(flags.len());
+        for (&flag, &index) in flags.iter().zip(indexes) {
+            if flag & 0x10 == 0 {
+                self.goroutine.push(None);
+                continue;
+            }
+            let goroutine = usize::try_from(index)
+                .ok()
+                .and_then(|index| last.get_mut(index))
+                .ok_or(Malformed(
+                    "expected a thread of the block's list, found another one",
+                ))?;
+            *goroutine = follow(*goroutine, steps.next().copied().unwrap_or_default());
+            self.goroutine.push(Some(Goid(*goroutine)));
+        }
+        Ok(())
+    }
+}
+
+fn flag_of(kind: SampleKind, place: SamplePlace) -> u64 {
+    let waiting = match kind {
+        SampleKind::OnCpu => 0,
+        SampleKind::OffCpu => 1,
+    };
+    let place: u64 = match place {
+        SamplePlace::User => 0,
+        SamplePlace::Kernel => 1,
+        SamplePlace::TranslatedCode => 2,
+        SamplePlace::Translator => 3,
+        SamplePlace::TranslatorRuntime => 4,
+    };
+    place << 1 | waiting
+}
+
+/// The threads of a block, in the order in which they first occur.
+#[derive(Default)]
+struct Threads {
+    indexes: FxHashMap<(ProcessId, Tid), (u64, u64)>,
+    processes: Vec<u64>,
+    tids: Vec<u64>,
+}
+
+impl Threads {
+    /// The position of a thread, and where its last goroutine is remembered.
+    fn of(&mut self, process: ProcessId, tid: Tid) -> (u64, &mut u64) {
+        let next = self.processes.len() as u64;
+        let entry = self.indexes.entry((process, tid)).or_insert((next, 0));
+        if entry.0 == next {
+            self.processes.push(u64::from(process.0));
+            self.tids.push(u64::from(tid.0));
+        }
+        (entry.0, &mut entry.1)
+    }
+}
+
+fn take_threads(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<(ProcessId, Tid)>, Malformed> {
+    let count = usize::try_from(bytes.varint()?)
+        .ok()
+        .filter(|&count| count <= rows)
+        .ok_or(Malformed("expected no more threads than samples"))?;
+    let (mut processes, mut tids) = (Vec::new(), Vec::new());
+    take_column(bytes, count, &mut processes)?;
+    take_column(bytes, count, &mut tids)?;
+    processes
+        .into_iter()
+        .zip(tids)
+        .map(|(process, tid)| Ok((ProcessId(narrow(process)?), Tid(narrow(tid)?))))
+        .collect()
+}
+
+fn narrow(value: u64) -> Result<u32, Malformed> {
+    u32::try_from(value)
+        .map_err(|_error| Malformed("expected an id of 32 bits, found a larger one"))
 }
 
 impl From<&[Sample]> for SampleBlock {
     fn from(samples: &[Sample]) -> Self {
         let mut block = Self::default();
-        for sample in samples {
-            block.time.push(sample.time);
-            block.process.push(sample.process);
-            block.tid.push(sample.tid);
-            block.goroutine.push(sample.goroutine);
-            block.stack.push(sample.stack);
-            block.weight.push(sample.weight);
-            block.kind.push(sample.kind);
-            block.place.push(sample.place);
+        for &sample in samples {
+            block.push(sample);
         }
         block
     }
 }
 
-/// All sample blocks of a trace.
+/// All sample blocks of a trace: those still in its file, and those that were added in memory.
 #[derive(Debug, Default)]
 pub struct SampleBlocks {
-    blocks: Vec<SampleBlock>,
+    disk: Option<Disk>,
+    stored: Vec<Block>,
+    held: Vec<SampleBlock>,
 }
 
 impl SampleBlocks {
+    /// The blocks of a file, all of which have been found to decode.
+    pub(super) const fn stored(disk: Disk, stored: Vec<Block>) -> Self {
+        Self {
+            disk: Some(disk),
+            stored,
+            held: Vec::new(),
+        }
+    }
+
     pub(in crate::trace) fn iter(&self) -> impl Iterator<Item = Result<SampleBlock, Error>> + '_ {
-        self.blocks.iter().cloned().map(Ok)
+        let stored = self.disk.iter().flat_map(|disk| {
+            self.stored.iter().map(|block| {
+                let contents = disk.contents(block)?;
+                SampleBlock::decode(&contents, block.header.rows as usize)
+                    .map_err(|malformed| disk.damaged(block, malformed))
+            })
+        });
+        stored.chain(self.held.iter().cloned().map(Ok))
     }
 
     pub(in crate::trace) fn count(&self) -> u64 {
-        self.blocks.iter().map(|block| block.len() as u64).sum()
+        let stored = self.stored.iter().map(|block| u64::from(block.header.rows));
+        let held = self.held.iter().map(|block| block.len() as u64);
+        stored.chain(held).sum()
     }
 
     pub(in crate::trace) fn last_time(&self) -> Nanos {
-        self.blocks
+        let stored = self.stored.iter().map(|block| block.header.to);
+        let held = self
+            .held
             .iter()
-            .flat_map(|block| &block.time)
-            .max()
-            .copied()
-            .unwrap_or_default()
+            .flat_map(|block| block.time.iter().copied());
+        stored.chain(held).max().unwrap_or_default()
     }
 
     pub(in crate::trace) fn push(&mut self, block: SampleBlock) {
-        self.blocks.push(block);
+        self.held.push(block);
     }
 }

@@ -1,19 +1,94 @@
 //! Writes a trace: interns what repeats, gathers blocks, and puts them to disk in time.
 
 use super::Error;
+use super::intern::{HeldTables, StackIds, StringIds};
+use super::layout::Kind;
+use super::records::RecordRows;
+use super::samples::SampleBlock;
+use super::sink::{Contents, Sink};
+use super::tables;
 use crate::trace::{
-    ClockAnchor, Frame, FrameId, FrameSymbol, Function, FunctionId, Image, ImageId, Record, Sample,
-    StackId, StringId,
+    ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, Image,
+    ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
 };
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What has gathered is written after this time,
+const DUE: Duration = Duration::from_secs(1);
+/// or when it takes this much memory.
+const GATHER: usize = 1 << 20;
+/// While the file cannot be written, samples are given up beyond this much memory,
+const SAMPLE_LIMIT: usize = 8 << 20;
+/// records beyond this,
+const RECORD_LIMIT: usize = 12 << 20;
+/// and new rows of tables beyond this.
+const TABLE_LIMIT: usize = 16 << 20;
+/// The most rows that go into one block.
+const BLOCK_ROWS: usize = 1 << 16;
+/// The most bytes of strings or records that are begun to be put into one block.
+const BLOCK_BYTES: usize = 1 << 20;
+/// The longest string that is kept whole: no argument and no path of Linux is longer.
+const LONGEST_STRING: usize = 4 << 20;
+/// Stacks are interned anew when there are more than this.
+const STACK_BOUND: usize = 256 << 10;
 
 /// The one owner of a trace file that is being made.
 ///
 /// Tables (strings, images, frames, stacks, functions) are interned: equal values get the same
 /// id, but for stacks, whose table starts anew when it has grown large, so that memory stays
 /// bounded. A table's new rows reach the file before the first record that uses them.
+///
+/// When the file cannot be written (a full disk), the first call that notices returns the error;
+/// later ones gather on and try again once a second. What no longer fits into memory is given
+/// up, counted, and stands in the trace as [`Loss`] when writing works again.
 #[derive(Debug)]
-pub struct Writer {}
+pub struct Writer {
+    sink: Sink,
+    strings: StringIds,
+    next_string: u32,
+    tables: HeldTables,
+    paths: Vec<Box<[u8]>>,
+    stacks: StackIds,
+    gathered: Gathered,
+    tried: Instant,
+    failing: bool,
+    lost: Lost,
+    last_time: Nanos,
+}
+
+/// What waits to be written, besides the rows of [`HeldTables`].
+#[derive(Debug, Default)]
+struct Gathered {
+    first_string: u32,
+    strings: Vec<Box<[u8]>>,
+    first_stack: u32,
+    stacks: Vec<(StackId, FrameId)>,
+    symbols: Vec<FrameSymbol>,
+    records: Vec<RecordRows>,
+    samples: Vec<SampleBlock>,
+    /// About how much memory all of it takes.
+    bytes: usize,
+}
+
+/// What was given up, and since when.
+#[derive(Debug, Default)]
+struct Lost {
+    since: Option<Nanos>,
+    samples: u64,
+    records: u64,
+    rows: u64,
+    cut: u64,
+}
+
+impl Lost {
+    const fn total(&self) -> u64 {
+        self.samples
+            .saturating_add(self.records)
+            .saturating_add(self.rows)
+            .saturating_add(self.cut)
+    }
+}
 
 impl Writer {
     /// Starts a new trace file at `path` with mode 0600, replacing one only if it is a trace.
@@ -22,57 +97,150 @@ impl Writer {
     ///
     /// When the file cannot be made, or one is there that is no gotrace trace.
     pub fn create(path: &Path, anchor: ClockAnchor) -> Result<Self, Error> {
-        let _ = (path, anchor);
-        Ok(Self {})
+        let mut strings = StringIds::default();
+        let (_empty, _new) = strings.of(&[], StringId::EMPTY.0);
+        Ok(Self {
+            sink: Sink::create(path, anchor)?,
+            strings,
+            next_string: 1,
+            tables: HeldTables::default(),
+            paths: Vec::new(),
+            stacks: StackIds::new(STACK_BOUND),
+            gathered: Gathered {
+                first_string: 1,
+                first_stack: 1,
+                ..Gathered::default()
+            },
+            tried: Instant::now(),
+            failing: false,
+            lost: Lost::default(),
+            last_time: Nanos::ZERO,
+        })
+    }
+
+    /// The file that is written.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.sink.path()
+    }
+
+    /// How many samples, records and rows had to be given up because the file cannot be written.
+    #[must_use]
+    pub const fn given_up(&self) -> u64 {
+        self.lost.total()
     }
 
     /// Interns a string.
     pub fn string(&mut self, bytes: &[u8]) -> StringId {
-        let _ = bytes;
-        StringId::EMPTY
+        if bytes.is_empty() {
+            return StringId::EMPTY;
+        }
+        let bytes = match bytes.get(..LONGEST_STRING) {
+            Some(begin) if bytes.len() > LONGEST_STRING => {
+                self.lost.cut = self.lost.cut.saturating_add(1);
+                begin
+            }
+            _ => bytes,
+        };
+        if self.is_full() {
+            return self.strings.known(bytes).unwrap_or_else(|| {
+                self.lose_row();
+                StringId::EMPTY
+            });
+        }
+        let (id, new) = self.strings.of(bytes, self.next_string);
+        if new {
+            self.next_string = self.next_string.saturating_add(1);
+            self.gathered.strings.push(bytes.into());
+            self.gather(bytes.len().saturating_add(16));
+        }
+        id
     }
 
     /// Interns an image.
     pub fn image(&mut self, image: &Image) -> ImageId {
-        let _ = image;
-        ImageId(0)
+        let (id, new) = self.tables.image(image);
+        if new {
+            let path = self.strings.recent(image.path).unwrap_or_default();
+            self.paths.push(path.into());
+            self.gather(size_of::<Image>().saturating_add(image.build_id.len()));
+        }
+        id
     }
 
     /// Interns a frame.
     pub fn frame(&mut self, frame: Frame) -> FrameId {
-        let _ = frame;
-        FrameId(0)
+        if self.is_full() {
+            if let Some(known) = self.tables.frames.known(&frame) {
+                return FrameId(known);
+            }
+            self.lose_row();
+            let lost = Frame {
+                place: FramePlace::Truncated,
+                role: FrameRole::Executing,
+            };
+            return self.tables.frame(lost).0;
+        }
+        let (id, new) = self.tables.frame(frame);
+        if new {
+            self.gather(size_of::<Frame>());
+        }
+        id
     }
 
     /// Interns the stack with these frames, innermost first.
     pub fn stack(&mut self, frames: &[FrameId]) -> StackId {
-        let _ = frames;
-        StackId::EMPTY
+        self.stacks.bound();
+        let mut stack = StackId::EMPTY;
+        for &frame in frames.iter().rev() {
+            if let Some(known) = self.stacks.known(stack, frame) {
+                stack = known;
+                continue;
+            }
+            if self.is_full() {
+                self.lose_row();
+                break;
+            }
+            let Some(added) = self.stacks.add(stack, frame) else {
+                self.lose_row();
+                break;
+            };
+            self.gathered.stacks.push((stack, frame));
+            self.gather(size_of::<(StackId, FrameId)>());
+            stack = added;
+        }
+        stack
     }
 
     /// Interns a function.
     pub fn function(&mut self, function: Function) -> FunctionId {
-        let _ = function;
-        FunctionId(0)
+        if self.is_full() && self.tables.functions.known(&function).is_none() {
+            self.lose_row();
+            return self.tables.function(Function::default()).0;
+        }
+        let (id, new) = self.tables.function(function);
+        if new {
+            self.gather(size_of::<Function>());
+        }
+        id
     }
 
     /// All frames so far, in the order of their ids: what `symbolize` has to name.
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
-        &[]
+        self.tables.frames.rows()
     }
 
     /// All images so far, in the order of their ids.
     #[must_use]
     pub fn images(&self) -> &[Image] {
-        &[]
+        self.tables.images.rows()
     }
 
-    /// The bytes of a string that was interned and is still held (paths of images are).
+    /// The path of an image, if its string was interned shortly before the image was.
     #[must_use]
     pub fn image_path(&self, image: ImageId) -> &[u8] {
-        let _ = image;
-        &[]
+        self.paths.get(image.index()).map_or(&[], |path| path)
     }
 
     /// Adds the name of a frame.
@@ -82,8 +250,14 @@ impl Writer {
     /// When a block that was due cannot be written. The record stays queued: nothing is lost
     /// until the memory bound is reached, and then it is counted.
     pub fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), Error> {
-        let _ = symbol;
-        Ok(())
+        if self.gathered.bytes > TABLE_LIMIT {
+            self.lose_row();
+            return Ok(());
+        }
+        let names = symbol.names.as_ref().map_or(0, Vec::len);
+        self.gather(size_of::<FrameSymbol>().saturating_add(names.saturating_mul(8)));
+        self.gathered.symbols.push(symbol);
+        self.flush_if_full()
     }
 
     /// Adds a record.
@@ -91,9 +265,32 @@ impl Writer {
     /// # Errors
     ///
     /// As [`Self::symbol`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the writer takes what it writes"
+    )]
     pub fn record(&mut self, record: Record) -> Result<(), Error> {
-        let _ = record;
-        Ok(())
+        if self.gathered.bytes > RECORD_LIMIT {
+            self.lost.records = self.lost.records.saturating_add(1);
+            self.lost.since.get_or_insert(self.last_time);
+            return Ok(());
+        }
+        self.push_record(&record);
+        self.flush_if_full()
+    }
+
+    fn push_record(&mut self, record: &Record) {
+        let records = &mut self.gathered.records;
+        if records.last().is_none_or(|rows| rows.len() > BLOCK_BYTES) {
+            records.push(RecordRows::default());
+        }
+        if let Some(rows) = records.last_mut() {
+            let before = rows.len();
+            rows.push(record);
+            let bytes = rows.len().saturating_sub(before);
+            self.last_time = self.last_time.max(rows.span().1);
+            self.gather(bytes);
+        }
     }
 
     /// Adds a sample.
@@ -102,8 +299,21 @@ impl Writer {
     ///
     /// As [`Self::symbol`].
     pub fn sample(&mut self, sample: Sample) -> Result<(), Error> {
-        let _ = sample;
-        Ok(())
+        self.last_time = self.last_time.max(sample.time);
+        if self.gathered.bytes > SAMPLE_LIMIT {
+            self.lost.samples = self.lost.samples.saturating_add(1);
+            self.lost.since.get_or_insert(sample.time);
+            return Ok(());
+        }
+        let blocks = &mut self.gathered.samples;
+        if blocks.last().is_none_or(|block| block.len() >= BLOCK_ROWS) {
+            blocks.push(SampleBlock::default());
+        }
+        if let Some(block) = blocks.last_mut() {
+            block.push(sample);
+        }
+        self.gather(size_of::<Sample>());
+        self.flush_if_full()
     }
 
     /// Writes what has been gathered for a second or more. To be called at least twice a second.
@@ -112,7 +322,10 @@ impl Writer {
     ///
     /// As [`Self::symbol`].
     pub fn flush_if_due(&mut self) -> Result<(), Error> {
-        Ok(())
+        if self.tried.elapsed() < DUE {
+            return Ok(());
+        }
+        self.flush()
     }
 
     /// Writes everything that is gathered, whether due or not.
@@ -121,7 +334,18 @@ impl Writer {
     ///
     /// As [`Self::symbol`].
     pub fn flush(&mut self) -> Result<(), Error> {
-        Ok(())
+        self.tried = Instant::now();
+        match self.write_all() {
+            Ok(()) => {
+                self.failing = false;
+                Ok(())
+            }
+            Err(_) if self.failing => Ok(()),
+            Err(error) => {
+                self.failing = true;
+                Err(error)
+            }
+        }
     }
 
     /// Writes what is gathered and the index that seals the file.
@@ -129,7 +353,165 @@ impl Writer {
     /// # Errors
     ///
     /// As [`Self::symbol`].
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.write_all()?;
+        self.sink.seal()
+    }
+
+    fn flush_if_full(&mut self) -> Result<(), Error> {
+        let retry = !self.failing || self.tried.elapsed() >= DUE;
+        if self.gathered.bytes >= GATHER && retry {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    const fn gather(&mut self, bytes: usize) {
+        self.gathered.bytes = self.gathered.bytes.saturating_add(bytes);
+    }
+
+    const fn is_full(&self) -> bool {
+        self.gathered.bytes > TABLE_LIMIT
+    }
+
+    fn lose_row(&mut self) {
+        self.lost.rows = self.lost.rows.saturating_add(1);
+        self.lost.since.get_or_insert(self.last_time);
+    }
+
+    fn write_all(&mut self) -> Result<(), Error> {
+        self.write_gathered()?;
+        if self.lost.total() > 0 {
+            self.record_loss();
+            self.write_gathered()?;
+        }
         Ok(())
+    }
+
+    /// Writes tables first: a row stands in the file before what names it.
+    fn write_gathered(&mut self) -> Result<(), Error> {
+        self.write_strings()?;
+        self.write_held()?;
+        let Self { sink, gathered, .. } = self;
+        while !gathered.stacks.is_empty() {
+            let rows = gathered.stacks.len().min(BLOCK_ROWS);
+            let nodes = gathered.stacks.get(..rows).unwrap_or_default();
+            let bytes = tables::put_stacks(gathered.first_stack, nodes);
+            sink.put(&table(Kind::Stacks, rows, bytes))?;
+            gathered.stacks.drain(..rows);
+            gathered.first_stack = gathered.first_stack.saturating_add(rows as u32);
+        }
+        while !gathered.symbols.is_empty() {
+            let rows = gathered.symbols.len().min(BLOCK_ROWS);
+            let symbols = gathered.symbols.get(..rows).unwrap_or_default();
+            sink.put(&table(Kind::Symbols, rows, tables::put_symbols(symbols)))?;
+            gathered.symbols.drain(..rows);
+        }
+        while let Some(rows) = gathered.records.first() {
+            sink.put(&Contents {
+                kind: Kind::Records as u8,
+                rows: rows.rows(),
+                span: rows.span(),
+                bytes: rows.contents().to_vec(),
+            })?;
+            gathered.records.remove(0);
+        }
+        while let Some(block) = gathered.samples.first() {
+            if !block.is_empty() {
+                sink.put(&Contents {
+                    kind: Kind::Samples as u8,
+                    rows: block.len() as u32,
+                    span: block.span(),
+                    bytes: block.encode(),
+                })?;
+            }
+            gathered.samples.remove(0);
+        }
+        gathered.bytes = 0;
+        Ok(())
+    }
+
+    fn write_strings(&mut self) -> Result<(), Error> {
+        let Self { sink, gathered, .. } = self;
+        while !gathered.strings.is_empty() {
+            let mut bytes = 0_usize;
+            let rows = gathered
+                .strings
+                .iter()
+                .take(BLOCK_ROWS)
+                .take_while(|string| {
+                    let begin = bytes < BLOCK_BYTES;
+                    bytes = bytes.saturating_add(string.len());
+                    begin
+                })
+                .count();
+            let strings = gathered.strings.iter().take(rows).map(|string| &**string);
+            let contents = tables::put_strings(gathered.first_string, strings);
+            sink.put(&table(Kind::Strings, rows, contents))?;
+            gathered.strings.drain(..rows);
+            gathered.first_string = gathered.first_string.saturating_add(rows as u32);
+        }
+        Ok(())
+    }
+
+    fn write_held(&mut self) -> Result<(), Error> {
+        let Self {
+            sink, tables: held, ..
+        } = self;
+        while let Some((first, rows)) = held.images.unwritten(BLOCK_ROWS) {
+            let count = rows.len();
+            sink.put(&table(Kind::Images, count, tables::put_images(first, rows)))?;
+            held.images.wrote(count);
+        }
+        while let Some((first, rows)) = held.frames.unwritten(BLOCK_ROWS) {
+            let count = rows.len();
+            sink.put(&table(Kind::Frames, count, tables::put_frames(first, rows)))?;
+            held.frames.wrote(count);
+        }
+        while let Some((first, rows)) = held.functions.unwritten(BLOCK_ROWS) {
+            let count = rows.len();
+            sink.put(&table(
+                Kind::Functions,
+                count,
+                tables::put_functions(first, rows),
+            ))?;
+            held.functions.wrote(count);
+        }
+        Ok(())
+    }
+
+    /// Puts down what was given up while the file could not be written.
+    fn record_loss(&mut self) {
+        let lost = std::mem::take(&mut self.lost);
+        let from = lost.since.unwrap_or(self.last_time);
+        let full = "the trace file could not be written";
+        for (what, count, why) in [
+            ("samples", lost.samples, full),
+            ("records", lost.records, full),
+            ("names and stacks", lost.rows, full),
+            ("ends of strings", lost.cut, "longer than 4 MiB"),
+        ] {
+            if count > 0 {
+                let (what, why) = (self.string(what.as_bytes()), self.string(why.as_bytes()));
+                let to = self.last_time;
+                self.push_record(&Record::Loss(Loss {
+                    from,
+                    to,
+                    what,
+                    count,
+                    why,
+                }));
+            }
+        }
+    }
+}
+
+fn table(kind: Kind, rows: usize, bytes: Vec<u8>) -> Contents {
+    Contents {
+        kind: kind as u8,
+        rows: rows as u32,
+        span: (Nanos::ZERO, Nanos::ZERO),
+        bytes,
     }
 }

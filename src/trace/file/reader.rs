@@ -1,0 +1,398 @@
+//! Opens a trace: loads every table and record, checks every checksum and every id.
+//!
+//! Damage costs what was damaged and no more. A table block that is lost leaves rows without
+//! contents, so that ids after it still mean what they meant; a record or block that names
+//! something that is not there is left out and counted in [`Integrity`].
+
+mod assemble;
+
+use super::bytes::Malformed;
+use super::disk::{Block, Disk, Found};
+use super::layout::{Kind, MAX_ROWS};
+use super::records::{Decoded, Limits};
+use super::samples::{SampleBlock, SampleBlocks};
+use super::tables::{self, Rows};
+use super::{Error, Integrity};
+use crate::trace::{
+    Frame, FrameId, FramePlace, FrameRole, Function, Image, ImageKind, Record, StackId, StringId,
+    Trace, Unnamed,
+};
+use std::path::Path;
+
+impl Trace {
+    /// Opens a trace file.
+    ///
+    /// A file that is damaged or whose recorder was killed opens too, without what was lost:
+    /// [`Trace::integrity`] says what.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is empty, is no trace, ends within its header, or was
+    /// written by a later gotrace.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let (disk, header) = Disk::open(path)?;
+        let found = disk.blocks()?;
+        let mut loader = Loader::new(&disk, &found);
+        if header.damaged {
+            loader.trace.integrity.damaged_header = true;
+        } else {
+            loader.trace.anchor = header.anchor;
+        }
+        loader.strings()?;
+        loader.images()?;
+        loader.frames()?;
+        loader.stacks()?;
+        loader.functions()?;
+        loader.symbols()?;
+        loader.records()?;
+        let samples = loader.samples()?;
+        let mut trace = loader.trace;
+        trace.samples = SampleBlocks::stored(disk, samples);
+        Ok(trace)
+    }
+}
+
+/// Rows that are allowed beyond those in proportion to the file, whatever its size.
+const FREE_ROWS: u64 = 1 << 20;
+/// Rows that each byte of a file may make: a small file must not fill the memory.
+const ROWS_PER_BYTE: u64 = 4;
+/// Bytes of strings that each byte of a file may make.
+const STRING_PER_BYTE: u64 = 64;
+/// Bytes of strings that are allowed beyond those.
+const FREE_STRING: u64 = 64 << 20;
+
+struct Loader<'a> {
+    disk: &'a Disk,
+    found: &'a Found,
+    trace: Trace,
+    rows_left: u64,
+    string_left: u64,
+    /// The frame of stacks whose rows are lost.
+    lost_frame: Option<FrameId>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(disk: &'a Disk, found: &'a Found) -> Self {
+        let mut trace = Trace::default();
+        trace.integrity = Integrity {
+            unsealed: !found.sealed,
+            cut_bytes: found.cut,
+            damaged_blocks: found.gaps,
+            unknown_blocks: found
+                .blocks
+                .iter()
+                .filter(|block| Kind::from_number(block.header.kind).is_none())
+                .count() as u64,
+            ..Integrity::default()
+        };
+        Self {
+            disk,
+            found,
+            trace,
+            rows_left: FREE_ROWS.saturating_add(disk.length().saturating_mul(ROWS_PER_BYTE)),
+            string_left: FREE_STRING.saturating_add(disk.length().saturating_mul(STRING_PER_BYTE)),
+            lost_frame: None,
+        }
+    }
+
+    /// Decodes every block of a kind and hands the rows over; what is refused is counted as
+    /// damaged, and `lost` is told how many rows that were.
+    fn each<T>(
+        &mut self,
+        kind: Kind,
+        decode: impl Fn(&Self, &[u8], usize) -> Result<T, Malformed>,
+        accept: impl Fn(&mut Self, T) -> Result<(), Malformed>,
+        lost: impl Fn(&mut Self, u32),
+    ) -> Result<(), Error> {
+        let found = self.found;
+        for block in found
+            .blocks
+            .iter()
+            .filter(|block| block.header.kind == kind as u8)
+        {
+            let Some(left) = self.rows_left.checked_sub(u64::from(block.header.rows)) else {
+                self.damaged();
+                continue;
+            };
+            self.rows_left = left;
+            let contents = match self.disk.contents(block) {
+                Ok(contents) => Ok(contents),
+                Err(error @ Error::Io { .. }) => return Err(error),
+                Err(_damaged) => Err(Malformed("")),
+            };
+            let accepted = contents
+                .and_then(|contents| decode(self, &contents, block.header.rows as usize))
+                .and_then(|rows| accept(self, rows));
+            if accepted.is_err() {
+                self.damaged();
+                if block.header.rows <= MAX_ROWS {
+                    lost(self, block.header.rows);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    const fn damaged(&mut self) {
+        let damaged = &mut self.trace.integrity.damaged_blocks;
+        *damaged = damaged.saturating_add(1);
+    }
+
+    /// Checks where the rows of a block begin, given how many there are already.
+    ///
+    /// A block that begins later than it should follows rows that were lost with their header;
+    /// it says how many. Without any damage it says so wrongly.
+    fn begin(&mut self, first: u32, have: usize) -> Result<u32, Malformed> {
+        let have = u32::try_from(have).unwrap_or(u32::MAX);
+        let gap = first.checked_sub(have).ok_or(Malformed(
+            "expected rows that are new, found ids that have rows",
+        ))?;
+        if gap > 0 && self.trace.integrity.damaged_blocks == 0 {
+            return Err(Malformed(
+                "expected the id after the last one, found a later one",
+            ));
+        }
+        self.rows_left = self
+            .rows_left
+            .checked_sub(u64::from(gap))
+            .ok_or(Malformed("expected fewer rows"))?;
+        Ok(gap)
+    }
+
+    const fn missing(&mut self, rows: u32) {
+        let missing = &mut self.trace.integrity.missing_rows;
+        *missing = missing.saturating_add(rows as u64);
+    }
+
+    fn strings(&mut self) -> Result<(), Error> {
+        fn lose(loader: &mut Loader<'_>, rows: u32) {
+            loader.missing(rows);
+            for _ in 0..rows {
+                loader.trace.strings.push(&[]);
+            }
+        }
+        self.each(
+            Kind::Strings,
+            |loader, contents, rows| tables::take_strings(contents, rows, loader.string_left),
+            |loader, Rows { first, rows }| {
+                let gap = loader.begin(first, loader.trace.strings.len())?;
+                lose(loader, gap);
+                for string in &rows {
+                    loader.string_left = loader.string_left.saturating_sub(string.len() as u64);
+                    loader.trace.strings.push(string);
+                }
+                Ok(())
+            },
+            lose,
+        )
+    }
+
+    fn images(&mut self) -> Result<(), Error> {
+        fn lose(loader: &mut Loader<'_>, rows: u32) {
+            loader.missing(rows);
+            let lost = Image {
+                kind: ImageKind::Anonymous,
+                ..Image::default()
+            };
+            let images = &mut loader.trace.images;
+            images.resize(images.len().saturating_add(rows as usize), lost);
+        }
+        self.each(
+            Kind::Images,
+            |_, contents, rows| tables::take_images(contents, rows),
+            |loader, Rows { first, rows }| {
+                let strings = loader.trace.strings.len();
+                all(rows.iter().all(|image| image.path.index() < strings))?;
+                let gap = loader.begin(first, loader.trace.images.len())?;
+                lose(loader, gap);
+                loader.trace.images.extend(rows);
+                Ok(())
+            },
+            lose,
+        )
+    }
+
+    fn frames(&mut self) -> Result<(), Error> {
+        fn lose(loader: &mut Loader<'_>, rows: u32) {
+            loader.missing(rows);
+            let frames = &mut loader.trace.frames;
+            frames.resize(frames.len().saturating_add(rows as usize), LOST_FRAME);
+        }
+        self.each(
+            Kind::Frames,
+            |_, contents, rows| tables::take_frames(contents, rows),
+            |loader, Rows { first, rows }| {
+                let images = loader.trace.images.len();
+                all(rows.iter().all(|frame| match frame.place {
+                    FramePlace::Image(image, _) => image.index() < images,
+                    FramePlace::Unmapped(_) | FramePlace::Kernel(_) | FramePlace::Truncated => true,
+                }))?;
+                let gap = loader.begin(first, loader.trace.frames.len())?;
+                lose(loader, gap);
+                loader.trace.frames.extend(rows);
+                Ok(())
+            },
+            lose,
+        )
+    }
+
+    fn stacks(&mut self) -> Result<(), Error> {
+        fn lose(loader: &mut Loader<'_>, rows: u32) {
+            loader.missing(rows);
+            if rows == 0 {
+                return;
+            }
+            let frame = loader.lost_frame();
+            for _ in 0..rows {
+                loader.trace.stacks.push(StackId::EMPTY, frame);
+            }
+        }
+        self.each(
+            Kind::Stacks,
+            |_, contents, rows| tables::take_stacks(contents, rows),
+            |loader, Rows { first, rows }| {
+                let frames = loader.trace.frames.len();
+                all(rows.iter().all(|(_, frame)| frame.index() < frames))?;
+                let gap = loader.begin(first, loader.trace.stacks.len())?;
+                lose(loader, gap);
+                for (callers, frame) in rows {
+                    loader.trace.stacks.push(callers, frame);
+                }
+                Ok(())
+            },
+            lose,
+        )
+    }
+
+    fn lost_frame(&mut self) -> FrameId {
+        *self.lost_frame.get_or_insert_with(|| {
+            let frames = &mut self.trace.frames;
+            let id = frames.iter().position(|&frame| frame == LOST_FRAME);
+            let id = id.unwrap_or(frames.len());
+            if id == frames.len() {
+                frames.push(LOST_FRAME);
+            }
+            FrameId(u32::try_from(id).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn functions(&mut self) -> Result<(), Error> {
+        fn lose(loader: &mut Loader<'_>, rows: u32) {
+            loader.missing(rows);
+            let functions = &mut loader.trace.functions;
+            let count = functions.len().saturating_add(rows as usize);
+            functions.resize(count, Function::default());
+        }
+        self.each(
+            Kind::Functions,
+            |_, contents, rows| tables::take_functions(contents, rows),
+            |loader, Rows { first, rows }| {
+                let strings = loader.trace.strings.len();
+                let known = |id: StringId| id.index() < strings;
+                all(rows.iter().all(|row| known(row.name) && known(row.file)))?;
+                let gap = loader.begin(first, loader.trace.functions.len())?;
+                lose(loader, gap);
+                loader.trace.functions.extend(rows);
+                Ok(())
+            },
+            lose,
+        )
+    }
+
+    fn symbols(&mut self) -> Result<(), Error> {
+        let frames = self.trace.frames.len();
+        self.trace.symbols = vec![Err(Unnamed::NotLookedUp); frames];
+        self.each(
+            Kind::Symbols,
+            |_, contents, rows| tables::take_symbols(contents, rows),
+            |loader, rows| {
+                let functions = loader.trace.functions.len();
+                all(rows.iter().all(|symbol| {
+                    let mut names = symbol.names.iter().flatten();
+                    symbol.frame.index() < frames && names.all(|at| at.function.index() < functions)
+                }))?;
+                for symbol in rows {
+                    if let Some(names) = loader.trace.symbols.get_mut(symbol.frame.index()) {
+                        *names = symbol.names;
+                    }
+                }
+                Ok(())
+            },
+            Self::missing,
+        )
+    }
+
+    fn records(&mut self) -> Result<(), Error> {
+        let limits = Limits {
+            strings: self.trace.strings.len(),
+            images: self.trace.images.len(),
+            stacks: self.trace.stacks.len(),
+        };
+        let mut records: Vec<Record> = Vec::new();
+        let found = std::cell::RefCell::new(&mut records);
+        self.each(
+            Kind::Records,
+            |_, contents, rows| Decoded::of(contents, rows, limits),
+            |loader, decoded| {
+                let integrity = &mut loader.trace.integrity;
+                integrity.unknown_records =
+                    integrity.unknown_records.saturating_add(decoded.unknown);
+                integrity.undefined = integrity.undefined.saturating_add(decoded.undefined);
+                found.borrow_mut().extend(decoded.records);
+                Ok(())
+            },
+            Self::missing,
+        )?;
+        assemble::assemble(&mut self.trace, records);
+        Ok(())
+    }
+
+    /// The blocks of samples that decode and whose ids all have rows.
+    fn samples(&mut self) -> Result<Vec<Block>, Error> {
+        let found = self.found;
+        let mut sound = Vec::new();
+        for block in found
+            .blocks
+            .iter()
+            .filter(|block| block.header.kind == Kind::Samples as u8)
+        {
+            let contents = match self.disk.contents(block) {
+                Ok(contents) => contents,
+                Err(error @ Error::Io { .. }) => return Err(error),
+                Err(_damaged) => {
+                    self.lose_samples(block);
+                    continue;
+                }
+            };
+            let samples = SampleBlock::decode(&contents, block.header.rows as usize);
+            let (processes, stacks) = (self.trace.processes.len(), self.trace.stacks.len());
+            match samples {
+                Ok(samples) if samples.is_defined(processes, stacks) => sound.push(*block),
+                _ => self.lose_samples(block),
+            }
+        }
+        Ok(sound)
+    }
+
+    const fn lose_samples(&mut self, block: &Block) {
+        self.damaged();
+        let lost = &mut self.trace.integrity.lost_samples;
+        *lost = lost.saturating_add(block.header.rows as u64);
+    }
+}
+
+/// What stands for a frame whose row is lost.
+const LOST_FRAME: Frame = Frame {
+    place: FramePlace::Truncated,
+    role: FrameRole::Executing,
+};
+
+const fn all(defined: bool) -> Result<(), Malformed> {
+    if defined {
+        Ok(())
+    } else {
+        Err(Malformed(
+            "expected ids that have rows, found one that has none",
+        ))
+    }
+}

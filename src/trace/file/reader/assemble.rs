@@ -1,0 +1,113 @@
+//! Records to the tables of a trace: starts and ends become processes, ids are checked.
+
+use crate::trace::{Exit, Process, ProcessId, Record, Trace};
+
+/// How many processes may be missing: their ids lie below one that is there.
+const MOST_MISSING: usize = 1 << 16;
+
+/// Puts every record where it belongs. Records that name a process that is not there are left
+/// out and counted.
+pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
+    let mut started = Vec::new();
+    let mut ended = Vec::new();
+    for record in records {
+        match record {
+            Record::ProcessStarted(process) => started.push(process),
+            Record::ProcessEnded(process, exit) => ended.push((process, exit)),
+            Record::Thread(thread) => trace.threads.push(thread),
+            Record::Mapping(mapping) => trace.mappings.push(mapping),
+            Record::Profile(sample) => trace.profiles.push(sample),
+            Record::Action(action) => trace.actions.push(action),
+            Record::Imports(imports) => trace.imports.push(imports),
+            Record::Host(host) => trace.host = host,
+            Record::Toolchain(toolchain) => trace.toolchains.push(toolchain),
+            Record::Setting(setting) => trace.settings.push(setting),
+            Record::Loss(loss) => trace.losses.push(loss),
+            Record::BlindSpot(spot) => trace.blind_spots.push(spot),
+            Record::Counter(counter) => trace.counters.push(counter),
+            Record::Ending(ending) => trace.ending = Some(ending),
+        }
+    }
+    processes(trace, started, ended);
+    check(trace);
+}
+
+fn processes(trace: &mut Trace, mut started: Vec<Process>, ended: Vec<(ProcessId, Exit)>) {
+    // Stable: of two with the same id the first one stays.
+    started.sort_by_key(|process| process.id);
+    let most = started.len().saturating_add(MOST_MISSING);
+    for process in started {
+        let index = process.id.index();
+        if index < trace.processes.len() || index >= most {
+            undefined(trace);
+            continue;
+        }
+        while trace.processes.len() < index {
+            let id = ProcessId(u32::try_from(trace.processes.len()).unwrap_or(u32::MAX));
+            trace.integrity.missing_rows = trace.integrity.missing_rows.saturating_add(1);
+            trace.processes.push(lost(id, &process));
+        }
+        trace.processes.push(process);
+    }
+    for (id, exit) in ended {
+        match trace.processes.get_mut(id.index()) {
+            Some(process) if process.exit.is_none() => process.exit = Some(exit),
+            _ => undefined(trace),
+        }
+    }
+}
+
+/// What stands for a process whose start is lost: nothing is known of it but that it began
+/// before the next one.
+fn lost(id: ProcessId, next: &Process) -> Process {
+    let mut process = Process {
+        id,
+        start: next.start,
+        exec_at: next.start,
+        ..Process::default()
+    };
+    process.exec.argv_truncated = true;
+    process
+}
+
+fn check(trace: &mut Trace) {
+    let count = trace.processes.len();
+    let known = |process: &ProcessId| process.index() < count;
+    let mut lost = 0_usize;
+    for process in &mut trace.processes {
+        for other in [&mut process.parent, &mut process.predecessor] {
+            if other.as_ref().is_some_and(|other| !known(other)) {
+                *other = None;
+                lost = lost.saturating_add(1);
+            }
+        }
+    }
+    for action in &mut trace.actions {
+        if action.go.as_ref().is_some_and(|go| !known(go)) {
+            action.go = None;
+            lost = lost.saturating_add(1);
+        }
+    }
+    let before = |trace: &Trace| {
+        [
+            trace.threads.len(),
+            trace.mappings.len(),
+            trace.profiles.len(),
+            trace.imports.len(),
+        ]
+        .into_iter()
+        .fold(0_usize, usize::saturating_add)
+    };
+    let all = before(trace);
+    trace.threads.retain(|thread| known(&thread.process));
+    trace.mappings.retain(|mapping| known(&mapping.process));
+    trace.profiles.retain(|sample| known(&sample.process));
+    trace.imports.retain(|imports| known(&imports.process));
+    lost = lost.saturating_add(all.saturating_sub(before(trace)));
+    let undefined = &mut trace.integrity.undefined;
+    *undefined = undefined.saturating_add(lost as u64);
+}
+
+const fn undefined(trace: &mut Trace) {
+    trace.integrity.undefined = trace.integrity.undefined.saturating_add(1);
+}

@@ -1,0 +1,5 @@
+//! The trace file: what is written comes back, and damage costs what was damaged and no more.
+
+mod trace_file {
+    mod round_trip;
+}
