@@ -56,16 +56,3 @@ pub(super) fn main_process<'a>(
             (running, std::cmp::Reverse(process.id))
         })
 }
-
-/// Actions on a build's critical path, by their position.
-pub(super) fn critical_actions(build: &Build) -> Vec<bool> {
-    let mut critical = vec![false; build.actions.len()];
-    for segment in &build.critical_path.segments {
-        if let SegmentKind::Running(index) = segment.kind
-            && let Some(critical) = critical.get_mut(index.index())
-        {
-            *critical = true;
-        }
-    }
-    critical
-}

@@ -5,10 +5,12 @@
 //! records; no type of another room is serialized as it stands.
 
 mod frames;
+mod graph;
 mod labels;
 mod lanes;
 mod text;
 
+pub mod chrome;
 pub mod folded;
 pub mod jsonl;
 pub mod perfetto;

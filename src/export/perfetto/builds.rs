@@ -5,8 +5,7 @@ use super::proto::{AnnotationValue, TrackEvent};
 use super::tracks::Track;
 use crate::analyze::Analysis;
 use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
-use crate::export::{labels, lanes};
-use crate::trace::Nanos;
+use crate::export::{graph, labels};
 use std::io::{self, Write};
 
 /// Category of everything that the build's end waited for.
@@ -23,8 +22,8 @@ pub(super) fn write(analysis: &Analysis<'_>, packets: &mut Packets<impl Write>) 
             build,
             group,
             number,
-            critical: labels::critical_actions(build),
-            flows: Flows::of(build),
+            critical: graph::critical_actions(build),
+            flows: Flows::of(number, build),
         };
         writer.actions(packets)?;
         writer.waits(packets)?;
@@ -69,15 +68,10 @@ struct BuildWriter<'a, 't> {
 impl BuildWriter<'_, '_> {
     /// Slices of all actions that were begun, in lanes without overlap.
     fn actions(&self, packets: &mut Packets<impl Write>) -> io::Result<()> {
-        let shown = self.shown();
-        let spans: Vec<_> = shown
-            .iter()
-            .map(|(_, action)| (action.start, action.end))
-            .collect();
-        for (lane, rows) in (0..).zip(lanes::pack(&spans)) {
+        for (lane, actions) in (0..).zip(graph::action_lanes(self.build)) {
             let track = Track::Actions(self.number, lane);
             packets.track(track.below(self.group, "actions", 1))?;
-            for &(index, action) in rows.iter().filter_map(|&row| shown.get(row)) {
+            for (index, action) in actions {
                 let span = (action.start, action.end);
                 packets.slice(track.uuid(), span, self.action(index, action))?;
             }
@@ -87,16 +81,10 @@ impl BuildWriter<'_, '_> {
 
     /// Slices of the time that actions were ready and waited for a slot.
     fn waits(&self, packets: &mut Packets<impl Write>) -> io::Result<()> {
-        let mut waiting = self.shown();
-        waiting.retain(|(_, action)| action.waited() > Nanos::ZERO);
-        let spans: Vec<_> = waiting
-            .iter()
-            .map(|(_, action)| (action.ready, action.start))
-            .collect();
-        for (lane, rows) in (0..).zip(lanes::pack(&spans)) {
+        for (lane, actions) in (0..).zip(graph::wait_lanes(self.build)) {
             let track = Track::Waits(self.number, lane);
             packets.track(track.below(self.group, "ready, waiting for a slot", 2))?;
-            for (_, action) in rows.iter().filter_map(|&row| waiting.get(row)) {
+            for (_, action) in actions {
                 let event = TrackEvent {
                     name: Some(labels::action(action)),
                     categories: vec!["wait".to_owned()],
@@ -106,14 +94,6 @@ impl BuildWriter<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    fn shown(&self) -> Vec<(ActionIndex, &BuildAction)> {
-        let begun = |action: &BuildAction| action.outcome != Outcome::NotReached;
-        self.build
-            .indexed()
-            .filter(|(_, action)| begun(action))
-            .collect()
     }
 
     fn action(&self, index: ActionIndex, action: &BuildAction) -> TrackEvent {
@@ -143,74 +123,43 @@ impl BuildWriter<'_, '_> {
         if self.critical.get(index.index()).is_some_and(|&yes| yes) {
             categories.push(CRITICAL.to_owned());
         }
-        let (incoming, outgoing) = self.flows.of_action(self.build, index);
-        let unique = |flow: u32| (u64::from(self.number) << 32) | u64::from(flow);
         TrackEvent {
             name: Some(labels::action(action)),
             categories,
-            flow_ids: outgoing.map(unique).collect(),
-            terminating_flow_ids: incoming.map(unique).collect(),
+            flow_ids: of_action(&self.flows.leaving, index),
+            terminating_flow_ids: of_action(&self.flows.arriving, index),
             debug_annotations: notes,
             ..TrackEvent::default()
         }
     }
 }
 
-/// A flow for each dependency whose two ends are shown: from the action that had to be done
-/// before to the one that needed it.
+/// The arrows that begin and that end at each action, by its position.
+#[derive(Default)]
 struct Flows {
-    /// Flows of each action's dependencies, by position of the action: where they begin.
-    first: Vec<u32>,
-    /// Flows that leave each action.
-    outgoing: Vec<Vec<u32>>,
+    leaving: Vec<Vec<u64>>,
+    arriving: Vec<Vec<u64>>,
 }
 
 impl Flows {
-    fn of(build: &Build) -> Self {
-        let mut first = Vec::with_capacity(build.actions.len());
-        let mut outgoing = vec![Vec::new(); build.actions.len()];
-        // Zero is no flow for readers that take it for "none".
-        let mut next: u32 = 1;
-        for action in &build.actions {
-            first.push(next);
-            for &dep in &action.deps {
-                if is_drawn(build, action, dep)
-                    && let Some(leaving) = outgoing.get_mut(dep.index())
-                {
-                    leaving.push(next);
-                }
-                next = next.saturating_add(1);
+    fn of(number: u32, build: &Build) -> Self {
+        let mut flows = Self {
+            leaving: vec![Vec::new(); build.actions.len()],
+            arriving: vec![Vec::new(); build.actions.len()],
+        };
+        for arrow in graph::arrows(build) {
+            let id = (u64::from(number) << 32) | u64::from(arrow.id);
+            let leaving = flows.leaving.get_mut(arrow.from.index());
+            let arriving = flows.arriving.get_mut(arrow.to.index());
+            if let (Some(leaving), Some(arriving)) = (leaving, arriving) {
+                leaving.push(id);
+                arriving.push(id);
             }
         }
-        Self { first, outgoing }
-    }
-
-    /// The flows that end and that begin at an action.
-    fn of_action<'a>(
-        &'a self,
-        build: &'a Build,
-        index: ActionIndex,
-    ) -> (
-        impl Iterator<Item = u32> + 'a,
-        impl Iterator<Item = u32> + 'a,
-    ) {
-        let first = self.first.get(index.index()).copied().unwrap_or_default();
-        let action = build.action(index);
-        let deps = action.map_or(&[][..], |action| &action.deps);
-        let incoming = (first..)
-            .zip(deps)
-            .filter(move |&(_, &dep)| action.is_some_and(|action| is_drawn(build, action, dep)))
-            .map(|(flow, _)| flow);
-        let outgoing = self.outgoing.get(index.index()).into_iter().flatten();
-        (incoming, outgoing.copied())
+        flows
     }
 }
 
-/// Arrows go forward in time; a reader could not follow one that goes back.
-fn is_drawn(build: &Build, action: &BuildAction, dep: ActionIndex) -> bool {
-    build.action(dep).is_some_and(|dep| {
-        dep.outcome != Outcome::NotReached
-            && action.outcome != Outcome::NotReached
-            && dep.start <= action.start
-    })
+fn of_action(flows: &[Vec<u64>], index: ActionIndex) -> Vec<u64> {
+    flows.get(index.index()).cloned().unwrap_or_default()
 }

@@ -3,9 +3,8 @@
 use super::packets::{self, Packets};
 use super::proto::TrackEvent;
 use super::tracks::Track;
-use crate::analyze::build::Outcome;
 use crate::analyze::{Analysis, timeline};
-use crate::export::lanes;
+use crate::export::{graph, lanes};
 use crate::trace::{Nanos, Trace};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,9 +20,7 @@ pub(super) fn counters(
 ) -> io::Result<()> {
     let trace = analysis.trace;
     let builds = &analysis.builds.builds;
-    let actions = builds.iter().flat_map(|build| &build.actions);
-    let begun = actions.filter(|action| action.outcome != Outcome::NotReached);
-    let actions: Vec<_> = begun.map(|action| (action.start, action.end)).collect();
+    let actions: Vec<_> = builds.iter().flat_map(graph::spans).collect();
     let end = trace.end();
     let programs = trace.processes.iter().filter(|process| !process.own);
     let programs: Vec<_> = programs
