@@ -1,7 +1,7 @@
-//! Processes, actions and segments of the critical path in, what viewers write on them out.
+//! Processes and actions in, what viewers write on them out.
 
 use crate::analyze::Analysis;
-use crate::analyze::build::{Build, BuildAction, Segment, SegmentKind};
+use crate::analyze::build::BuildAction;
 use crate::trace::{Nanos, Process, ProcessId};
 
 /// `compile fmt`: the tool, and the package it worked for where that is known.
@@ -21,23 +21,6 @@ pub(super) fn action(action: &BuildAction) -> String {
         action.mode.to_string()
     } else {
         format!("{} {}", action.kind.name(), action.package)
-    }
-}
-
-/// What a piece of the critical path was.
-pub(super) fn segment(analysis: &Analysis<'_>, segment: &Segment) -> String {
-    let build = analysis.builds.builds.get(segment.build as usize);
-    let name = |index| {
-        build
-            .and_then(|build: &Build| build.action(index))
-            .map_or_else(String::new, action)
-    };
-    match segment.kind {
-        SegmentKind::Running(index) => name(index),
-        SegmentKind::Waiting(index) => format!("waiting for a slot: {}", name(index)),
-        SegmentKind::Load => "go: load".to_owned(),
-        SegmentKind::GoItself => "go itself".to_owned(),
-        SegmentKind::Outside => "outside of go".to_owned(),
     }
 }
 

@@ -12,5 +12,6 @@ mod text;
 
 pub mod chrome;
 pub mod folded;
+pub mod json;
 pub mod jsonl;
 pub mod perfetto;

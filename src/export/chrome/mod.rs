@@ -9,8 +9,8 @@ mod events;
 mod stacks;
 
 use super::{graph, labels, lanes};
-use crate::analyze::Analysis;
 use crate::analyze::build::BuildAction;
+use crate::analyze::{Analysis, summary};
 use crate::trace::{Process, SampleKind, Trace};
 use events::{Args, Event, Events};
 use std::io::{self, Write};
@@ -87,7 +87,7 @@ fn builds(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Resul
     events.name_thread((BUILD_PID, tid), "critical path")?;
     for segment in &analysis.builds.critical_path.segments {
         events.put(&Event {
-            name: &labels::segment(analysis, segment),
+            name: &summary::label(analysis, segment),
             cat: "critical_path",
             ..Event::slice((BUILD_PID, tid), (segment.start, segment.end))
         })?;

@@ -3,8 +3,8 @@
 use super::packets::{self, Packets};
 use super::proto::{AnnotationValue, TrackEvent};
 use super::tracks::Track;
-use crate::analyze::Analysis;
 use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
+use crate::analyze::{Analysis, summary};
 use crate::export::{graph, labels};
 use std::io::{self, Write};
 
@@ -45,7 +45,7 @@ fn critical_path(analysis: &Analysis<'_>, packets: &mut Packets<impl Write>) -> 
             SegmentKind::Outside => "outside",
         };
         let event = TrackEvent {
-            name: Some(labels::segment(analysis, segment)),
+            name: Some(summary::label(analysis, segment).to_string()),
             categories: vec![CRITICAL.to_owned(), kind.to_owned()],
             ..TrackEvent::default()
         };

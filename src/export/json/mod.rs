@@ -1,0 +1,219 @@
+//! JSON of what commands show: one object with its `schema`, and `rows` as its only top-level
+//! list. `docs/json-schema.md` describes every key.
+//!
+//! An [`Analysis`] comes in; the object goes out, a row at a time.
+
+mod rows;
+
+use crate::analyze::{Analysis, Filter};
+use crate::trace::{SampleKind, Trace};
+use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+use std::cell::RefCell;
+use std::io::{self, Write};
+
+/// Name and version of what `show --json` writes.
+pub const SHOW_SCHEMA: &str = "gotrace.show/1";
+
+/// What the rows are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Packages of the build.
+    Package,
+    /// Actions of the build.
+    Action,
+    /// Programs that ran.
+    Process,
+    /// Tools: compile, link, gcc, ...
+    Tool,
+    /// Functions, by samples.
+    Function,
+    /// Images, by samples.
+    Image,
+    /// Pieces of the critical path, in the order of time.
+    CriticalPath,
+}
+
+impl By {
+    /// As on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Action => "action",
+            Self::Process => "process",
+            Self::Tool => "tool",
+            Self::Function => "function",
+            Self::Image => "image",
+            Self::CriticalPath => "critical-path",
+        }
+    }
+}
+
+/// What stands before the rows.
+#[derive(serde::Serialize)]
+struct Head<'a> {
+    schema: &'static str,
+    by: &'static str,
+    command: String,
+    wall_ns: u64,
+    cpu_ns: u64,
+    recording: Recording<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Samples>,
+}
+
+/// What is missing from the trace. Lists stand here, so that `rows` is the only one at the top.
+#[derive(serde::Serialize)]
+struct Recording<'a> {
+    complete: bool,
+    cut_bytes: u64,
+    damaged_blocks: u64,
+    losses: Vec<Loss<'a>>,
+    blind_spots: Vec<BlindSpot<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct Loss<'a> {
+    what: std::borrow::Cow<'a, str>,
+    why: std::borrow::Cow<'a, str>,
+    count: u64,
+}
+
+#[derive(serde::Serialize)]
+struct BlindSpot<'a> {
+    what: std::borrow::Cow<'a, str>,
+    why: std::borrow::Cow<'a, str>,
+}
+
+/// What the samples behind the rows are. Shares are parts of `weight_ns`.
+#[derive(serde::Serialize)]
+struct Samples {
+    kind: &'static str,
+    source: &'static str,
+    count: u64,
+    weight_ns: u64,
+    truncated_count: u64,
+    unnamed_count: u64,
+    unreadable_blocks: u64,
+}
+
+/// Writes the object of `show --json`: at most `top` rows, all of them for `None`. `filter` says
+/// which samples stand behind functions and images, and is of no effect on the others.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn show(
+    analysis: &Analysis<'_>,
+    by: By,
+    filter: &Filter,
+    top: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut samples = None;
+    let top = top.unwrap_or(usize::MAX);
+    match by {
+        By::Package | By::Tool | By::Process | By::Action | By::CriticalPath => {
+            let costs = analysis.costs();
+            let head = head(analysis, by, costs.total.cpu().0, samples);
+            match by {
+                By::Package => object(&head, rows::packages(&costs).take(top), out),
+                By::Tool => object(&head, rows::tools(&costs).take(top), out),
+                By::Process => object(&head, rows::processes(analysis, &costs).take(top), out),
+                By::Action => object(&head, rows::actions(analysis).take(top), out),
+                _ => object(&head, rows::critical_path(analysis).take(top), out),
+            }
+        }
+        By::Function | By::Image => {
+            let profile = analysis.profile(filter);
+            samples = Some(Samples {
+                kind: match filter.kind {
+                    SampleKind::OnCpu => "on_cpu",
+                    SampleKind::OffCpu => "off_cpu",
+                },
+                source: if profile.from_profiles {
+                    "profiles"
+                } else {
+                    "samples"
+                },
+                count: profile.total.samples,
+                weight_ns: profile.total.time.0,
+                truncated_count: profile.truncated.samples,
+                unnamed_count: profile.unnamed.iter().map(|row| row.own.samples).sum(),
+                unreadable_blocks: profile.unreadable_blocks,
+            });
+            let head = head(analysis, by, analysis.costs().total.cpu().0, samples);
+            if by == By::Function {
+                object(&head, rows::functions(&profile).take(top), out)
+            } else {
+                object(&head, rows::images(&profile).take(top), out)
+            }
+        }
+    }
+}
+
+fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64, samples: Option<Samples>) -> Head<'a> {
+    let trace = analysis.trace;
+    let command = trace.processes.iter().find(|process| !process.own);
+    let argv = command.map_or(&[][..], |process| &process.exec.argv);
+    let words: Vec<_> = argv.iter().map(|&word| trace.text(word)).collect();
+    Head {
+        schema: SHOW_SCHEMA,
+        by: by.name(),
+        command: words.join(" "),
+        wall_ns: trace.end().0,
+        cpu_ns,
+        recording: recording(trace),
+        samples,
+    }
+}
+
+fn recording(trace: &Trace) -> Recording<'_> {
+    let integrity = &trace.integrity;
+    let losses = trace.losses.iter().map(|loss| Loss {
+        what: trace.text(loss.what),
+        why: trace.text(loss.why),
+        count: loss.count,
+    });
+    let blind_spots = trace.blind_spots.iter().map(|spot| BlindSpot {
+        what: trace.text(spot.what),
+        why: trace.text(spot.why),
+    });
+    Recording {
+        complete: trace.ending.is_some() && !integrity.unsealed,
+        cut_bytes: integrity.cut_bytes,
+        damaged_blocks: integrity.damaged_blocks,
+        losses: losses.collect(),
+        blind_spots: blind_spots.collect(),
+    }
+}
+
+/// Writes `head` with `rows` as its last key.
+fn object<T: Serialize>(
+    head: &Head<'_>,
+    rows: impl Iterator<Item = T>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    #[derive(serde::Serialize)]
+    struct Whole<'a, R: Serialize> {
+        #[serde(flatten)]
+        head: &'a Head<'a>,
+        rows: R,
+    }
+    let rows = Rows(RefCell::new(rows));
+    serde_json::to_writer_pretty(&mut *out, &Whole { head, rows })?;
+    out.write_all(b"\n")
+}
+
+/// Rows that are made while they are written. They can be written once.
+struct Rows<I>(RefCell<I>);
+
+impl<T: Serialize, I: Iterator<Item = T>> Serialize for Rows<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for row in &mut *self.0.borrow_mut() {
+            list.serialize_element(&row)?;
+        }
+        list.end()
+    }
+}
