@@ -16,3 +16,16 @@ mod observation;
 
 pub use backend::{Backend, Error, Request};
 pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};
+
+/// What the executable `gotrace-helper` does: hands the descriptors of BPF programs to the
+/// gotrace that started it, see `linux::bpf`.
+///
+/// # Errors
+///
+/// When there is nobody to answer, or nothing to help with on this system.
+pub fn serve_descriptors() -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return linux::bpf::serve();
+    #[cfg(not(target_os = "linux"))]
+    Err(std::io::ErrorKind::Unsupported.into())
+}

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 /// Bad input: a file that is no trace, a trace that is damaged, ...
 pub(super) const BAD_INPUT: u8 = 3;
 
+/// Not permitted, or not supported here.
+pub(super) const NOT_PERMITTED: u8 = 4;
+
 /// Prints an error, if there is one, and chooses the exit code.
 ///
 /// A closed pipe is no error: whoever read has read enough.

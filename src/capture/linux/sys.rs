@@ -5,16 +5,20 @@
     reason = "mmap, perf_event_open and reads of memory that the kernel writes"
 )]
 
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr,
 };
 use std::ffi::{c_int, c_void};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Descriptors in one packet at most (`SCM_MAX_FD` of the kernel).
+const MAX_DESCRIPTORS: usize = 253;
 
 /// Pages mapped from a descriptor.
 #[derive(Debug)]
@@ -337,4 +341,59 @@ pub(super) fn monotonic() -> u64 {
     // SAFETY: `time` is valid to write to, and this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// How long to wait for a packet at most.
+pub(super) fn set_patience(socket: BorrowedFd<'_>, seconds: i64) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+    use nix::sys::time::TimeVal;
+    Ok(setsockopt(
+        &socket,
+        ReceiveTimeout,
+        &TimeVal::new(seconds, 0),
+    )?)
+}
+
+/// Sends one packet with descriptors.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    packet: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let raw: Vec<RawFd> = descriptors.iter().map(|fd| fd.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let rights: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    let packet = [IoSlice::new(packet)];
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &packet,
+        rights,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
+    Ok(())
+}
+
+/// Receives one packet and the descriptors that come with it; a packet of no bytes is the end.
+pub(super) fn receive(
+    socket: BorrowedFd<'_>,
+    packet: &mut [u8],
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
+    let mut slices = [IoSliceMut::new(packet)];
+    let message = recvmsg::<()>(
+        socket.as_raw_fd(),
+        &mut slices,
+        Some(&mut control),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
+    let mut descriptors = Vec::new();
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(raw) = part {
+            for fd in raw {
+                descriptors.push(owned(fd)?);
+            }
+        }
+    }
+    Ok((message.bytes, descriptors))
 }

@@ -1,12 +1,9 @@
 //! Whether BPF programs can be loaded here, and by whom. In: files of `/proc` and `/sys`; out:
 //! a way, or a [`Refusal`] with what would help.
 
-use crate::environment::Refusal;
+use crate::environment::{HELPER, Refusal};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Where `gotrace setup` puts the helper executable.
-pub const HELPER: &str = "/usr/local/libexec/gotrace/gotrace-helper";
 
 /// Ring buffers and `CAP_BPF` came with this kernel.
 const OLDEST_KERNEL: (u32, u32) = (5, 8);

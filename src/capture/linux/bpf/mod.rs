@@ -7,6 +7,7 @@
 //! ```
 
 mod drain;
+mod handover;
 mod layouts;
 mod load;
 
@@ -16,6 +17,7 @@ use crate::environment::linux::rights::{self, Loader};
 use crate::trace::{Nanos, Pid};
 use crossbeam_channel::Sender;
 use drain::Drain;
+pub use handover::serve;
 use load::{Descriptors, Target};
 use std::io::{self, PipeWriter, Write as _};
 use std::num::NonZero;
@@ -37,6 +39,8 @@ pub struct Options {
     pub off_cpu: bool,
     /// Executables that will run and that it pays to know before: a toolchain's.
     pub expected: Vec<PathBuf>,
+    /// Load by this helper executable, not by whatever has the rights.
+    pub helper: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -45,6 +49,7 @@ impl Default for Options {
             rate_hz: DEFAULT_RATE_HZ,
             off_cpu: false,
             expected: Vec::new(),
+            helper: None,
         }
     }
 }
@@ -75,8 +80,12 @@ fn loader() -> Result<Loader, Refusal> {
 ///
 /// When it does not work here, see [`availability`].
 pub fn open(options: Options) -> Result<Box<dyn Backend>, Refusal> {
+    let loader = match &options.helper {
+        Some(path) => Loader::Helper(path.clone()),
+        None => loader()?,
+    };
     Ok(Box::new(Bpf {
-        loader: loader()?,
+        loader,
         options,
         running: None,
     }))
@@ -99,19 +108,23 @@ struct Running {
 
 impl Bpf {
     fn load(&self, root: Pid) -> Result<Descriptors, Error> {
-        let target = Target {
-            root: root.0,
-            user: None,
+        let loaded = match &self.loader {
+            Loader::Ourselves => {
+                let target = Target {
+                    root: root.0,
+                    user: None,
+                };
+                load::load(target, &self.options).map_err(|error| chain(&error))
+            }
+            Loader::Helper(path) => {
+                handover::request(path, root.0, &self.options).map_err(|error| chain(&error))
+            }
         };
-        match &self.loader {
-            Loader::Ourselves => load::load(target, &self.options),
-            Loader::Helper(_) => load::load(target, &self.options),
-        }
-        .map_err(|error| Error::Refused {
+        loaded.map_err(|evidence| Error::Refused {
             backend: NAME,
             refusal: Refusal {
                 reason: "BPF programs could not be loaded".to_owned(),
-                evidence: chain(&error),
+                evidence,
                 remedy: "use --backend toolexec".to_owned(),
             },
         })
