@@ -13,6 +13,9 @@ mod graphs;
 #[path = "analyze/laws.rs"]
 mod laws;
 #[cfg(test)]
+#[path = "analyze/real.rs"]
+mod real;
+#[cfg(test)]
 #[path = "analyze/roles.rs"]
 mod roles;
 #[cfg(test)]

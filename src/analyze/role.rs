@@ -118,9 +118,11 @@ impl Roles {
     }
 
     fn find_objdirs(&mut self, trace: &Trace) {
+        let cgo = self.cgo_folders(trace);
         for process in &trace.processes {
             let found = match self.get(process.id) {
                 Some(role) if role.tool != Tool::Go => own_objdir(trace, process)
+                    .or_else(|| beside_cgo(trace, process, &role.tool, &cgo))
                     .map(Name::from)
                     .or_else(|| self.get(self.helped(process.id)?)?.objdir.clone()),
                 _ => None,
@@ -129,6 +131,22 @@ impl Roles {
                 role.objdir = found;
             }
         }
+    }
+
+    /// The folders in which cgo was run, and the folder of the one action that ran it there.
+    fn cgo_folders<'t>(&self, trace: &'t Trace) -> CgoFolders<'t> {
+        let mut folders = CgoFolders::default();
+        for process in &trace.processes {
+            let is_cgo = matches!(self.get(process.id), Some(role) if role.tool == Tool::Cgo);
+            let dir = own_objdir(trace, process).filter(|_| is_cgo);
+            if let Some(dir) = dir {
+                let known = folders
+                    .entry(trace.strings.get(process.exec.cwd))
+                    .or_insert(Some(dir));
+                *known = known.filter(|&known| known == dir);
+            }
+        }
+        folders
     }
 
     /// The parent that a process works for: any but a go command, which works for many.
@@ -144,8 +162,7 @@ impl Roles {
                     .named(trace, process)
                     .or_else(|| packages.in_objdir(role.objdir.as_deref()?.as_bytes()))
                     .or_else(|| stated_package(trace, process, &role.tool).map(Name::from))
-                    .or_else(|| self.get(self.helped(process.id)?)?.package.clone())
-                    .or_else(|| packages.in_folder(trace, process, &role.tool))?;
+                    .or_else(|| self.get(self.helped(process.id)?)?.package.clone())?;
                 Some(match role.tool {
                     Tool::TestBinary => tested(&package),
                     _ => package,
@@ -184,6 +201,22 @@ fn own_objdir<'t>(trace: &'t Trace, process: &'t Process) -> Option<&'t [u8]> {
         .find_map(argv::objdir)
 }
 
+/// Source folders; `None` where several actions ran cgo.
+type CgoFolders<'t> = FxHashMap<&'t [u8], Option<&'t [u8]>>;
+
+/// pkg-config names no folder of an action, but runs in the folder of the package that cgo is
+/// run for right after.
+fn beside_cgo<'t>(
+    trace: &Trace,
+    process: &Process,
+    tool: &Tool,
+    cgo: &CgoFolders<'t>,
+) -> Option<&'t [u8]> {
+    let cwd = trace.strings.get(process.exec.cwd);
+    let asks = *tool == Tool::PkgConfig && !cwd.is_empty();
+    asks.then(|| cgo.get(cwd).copied().flatten()).flatten()
+}
+
 /// The import path on a tool's own command line; `main` is none.
 fn stated_package<'t>(trace: &'t Trace, process: &'t Process, tool: &Tool) -> Option<&'t [u8]> {
     let flag = match tool {
@@ -206,47 +239,56 @@ fn without_variant(package: &[u8]) -> &[u8] {
     package.split(|&b| b == b' ').next().unwrap_or_default()
 }
 
-/// What ties folders to packages.
+/// What ties the folders of actions to packages.
 #[derive(Default)]
 struct Packages<'t> {
     names: FxHashMap<&'t [u8], Name>,
     by_objdir: FxHashMap<&'t [u8], Name>,
-    /// Source folders; `None` where several packages were compiled in one.
-    by_folder: FxHashMap<&'t [u8], Option<Name>>,
 }
 
 impl<'t> Packages<'t> {
     fn of(trace: &'t Trace, roles: &Roles) -> Self {
         let mut packages = Self::default();
         packages.read_graphs(trace);
-        let compiles = || {
-            trace.processes.iter().filter(|process| {
-                let tool = roles.get(process.id).map(|role| &role.tool);
-                tool == Some(&Tool::Compile)
-            })
+        let of_tool = |tool: Tool| {
+            let is_tool = move |process: &&Process| matches!(roles.get(process.id), Some(role) if role.tool == tool);
+            trace.processes.iter().filter(is_tool)
         };
         let mut modules = Modules::default();
-        for process in compiles() {
-            let folder = source_folder(trace, process);
+        for process in of_tool(Tool::Compile) {
             let Some(package) = packages.named(trace, process).or_else(|| {
                 let path = stated_package(trace, process, &Tool::Compile)?;
                 Some(packages.name(path))
             }) else {
                 continue;
             };
-            modules.learn(folder, package.as_bytes());
-            packages.tie(trace, process, folder, package);
-        }
-        for process in compiles() {
-            let known = own_objdir(trace, process).and_then(|dir| packages.in_objdir(dir));
-            if known.is_none() && argv::flag(trace, &process.exec, b"-p") == Some(b"main") {
-                let folder = source_folder(trace, process);
-                let mut path = modules.import_path(folder);
-                if is_test_main(trace, process) {
-                    path.push_str(".test");
-                }
-                packages.tie(trace, process, folder, Name::from(path));
+            if let Some(folder) = source_folder(trace, process) {
+                modules.learn(folder, package.as_bytes());
             }
+            packages.tie(trace, process, package);
+        }
+        // A test binary runs in the folder of the package that it tests.
+        let mut tested: FxHashMap<&[u8], &[u8]> = FxHashMap::default();
+        for process in of_tool(Tool::TestBinary) {
+            let cwd = trace.strings.get(process.exec.cwd);
+            if let (Some(dir), [_, ..]) = (own_objdir(trace, process), cwd) {
+                tested.insert(dir, cwd);
+            }
+        }
+        for process in of_tool(Tool::Compile) {
+            let dir = own_objdir(trace, process);
+            let known = dir.and_then(|dir| packages.in_objdir(dir));
+            if known.is_some() || argv::flag(trace, &process.exec, b"-p") != Some(b"main") {
+                continue;
+            }
+            let cwd = trace.strings.get(process.exec.cwd);
+            let path = if is_test_main(trace, process) {
+                let folder = dir.and_then(|dir| tested.get(dir)).unwrap_or(&cwd);
+                modules.import_path(folder) + ".test"
+            } else {
+                modules.import_path(source_folder(trace, process).unwrap_or(cwd))
+            };
+            packages.tie(trace, process, Name::from(path));
         }
         packages
     }
@@ -281,18 +323,10 @@ impl<'t> Packages<'t> {
             .clone()
     }
 
-    fn tie(&mut self, trace: &'t Trace, process: &'t Process, folder: &'t [u8], package: Name) {
+    fn tie(&mut self, trace: &'t Trace, process: &'t Process, package: Name) {
         if let Some(dir) = own_objdir(trace, process) {
-            self.by_objdir.entry(dir).or_insert_with(|| package.clone());
+            self.by_objdir.entry(dir).or_insert(package);
         }
-        self.by_folder
-            .entry(folder)
-            .and_modify(|known| {
-                if known.as_ref() != Some(&package) {
-                    *known = None;
-                }
-            })
-            .or_insert(Some(package));
     }
 
     /// The package that the go command named for a tool.
@@ -308,30 +342,19 @@ impl<'t> Packages<'t> {
     fn in_objdir(&self, dir: &[u8]) -> Option<Name> {
         self.by_objdir.get(dir).cloned()
     }
-
-    /// pkg-config and trial runs of C compilers have no folder of an action on their command
-    /// lines, but may run in the folder of the package.
-    fn in_folder(&self, trace: &Trace, process: &Process, tool: &Tool) -> Option<Name> {
-        match tool {
-            Tool::PkgConfig | Tool::Cc => self
-                .by_folder
-                .get(trace.strings.get(process.exec.cwd))
-                .cloned()
-                .flatten(),
-            _ => None,
-        }
-    }
 }
 
 /// The folder of a compiler's first source file that is not made by the build.
-fn source_folder<'t>(trace: &'t Trace, process: &'t Process) -> &'t [u8] {
-    let cwd = trace.strings.get(process.exec.cwd);
-    argv::args(trace, &process.exec)
+fn source_folder<'t>(trace: &'t Trace, process: &'t Process) -> Option<&'t [u8]> {
+    let file = argv::args(trace, &process.exec)
         .skip(1)
-        .filter(|arg| arg.ends_with(b".go") && arg.starts_with(b"/"))
-        .find(|arg| argv::objdir(arg).is_none())
-        .and_then(|file| file.get(..file.iter().rposition(|&b| b == b'/')?))
-        .unwrap_or(cwd)
+        .find(|arg| arg.ends_with(b".go") && argv::objdir(arg).is_none())?;
+    // Older go commands run the compiler in that folder, and name files `./a.go`.
+    if file.starts_with(b"/") {
+        Some(above(file))
+    } else {
+        Some(trace.strings.get(process.exec.cwd))
+    }
 }
 
 /// Whether a compiler makes the main package of a test binary.
@@ -349,7 +372,16 @@ impl<'t> Modules<'t> {
     /// Folder `/w/a/b` of package `example.com/m/a/b` says that `/w` is `example.com/m`.
     fn learn(&mut self, folder: &'t [u8], package: &[u8]) {
         let (mut folder, mut package) = (folder, package);
-        while !package.is_empty() && argv::base(folder) == argv::base(package) {
+        if let Some(tested) = package.strip_suffix(b"_test")
+            && argv::base(folder) != argv::base(package)
+        {
+            package = tested;
+        }
+        // A domain alone is no module: `/w` of `example.com/w` tells nothing of `/`.
+        while !package.is_empty()
+            && argv::base(folder) == argv::base(package)
+            && !(above(package).contains(&b'.') && !above(package).contains(&b'/'))
+        {
             folder = above(folder);
             package = above(package);
         }

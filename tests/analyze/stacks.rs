@@ -341,3 +341,29 @@ fn frames_without_a_name_say_why() {
         ]
     );
 }
+
+#[test]
+fn what_is_once_a_function_of_its_own_is_not_shown_as_inlined() {
+    for swapped in [false, true] {
+        let mut b = Builder::default();
+        let process = b.process(None, "/bin/x", (0, 10), 1);
+        let image = b.image("/bin/x");
+        let inlined = b.named(image, &["leaf", "main"]);
+        let (main, leaf) = (b.named(image, &["main"]), b.named(image, &["leaf"]));
+        let mut stacks = [vec![inlined], vec![main, leaf]];
+        if swapped {
+            stacks.reverse();
+        }
+        for frames in stacks {
+            let stack = b.stack(&frames);
+            b.sample(process, stack, 1, 1);
+        }
+        let analysis = Analysis::of(&b.trace);
+        let tree = analysis.call_tree(&Options::default());
+        let kinds: Vec<NodeKind> = tree.nodes.iter().map(|node| node.kind).collect();
+        assert_eq!(
+            kinds,
+            [NodeKind::Root, NodeKind::Function, NodeKind::Function]
+        );
+    }
+}
