@@ -18,14 +18,14 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 const volatile u32 watcher = ANY_USER;
 /* Set before loading: stacks are sampled. */
 const volatile u32 sampling = 0;
+/* Set before loading, as the size of `events` is: gotrace is woken when so much has gathered. */
+const volatile u32 wake_bytes = 1;
 
-#define RING_BYTES (4 * 1024 * 1024)
-#define WAKE_BYTES (RING_BYTES / 4)
 #define MAX_PROCESSES 32768
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, RING_BYTES);
+	__uint(max_entries, 4096);
 } events SEC(".maps");
 
 struct {
@@ -51,7 +51,7 @@ struct process {
 	u64 run_delay; /* of its ended threads */
 	u32 threads;
 	u32 wait_status;
-	u32 hidden; /* belongs to another user: nothing of it but its place in the tree is shown */
+	u32 hidden; /* belongs to another user: only which program it runs, and what it uses, is shown */
 	u32 pad;
 };
 
@@ -127,20 +127,25 @@ static __always_inline struct counters *counted(void)
 			__sync_fetch_and_add(&c_->field, 1);                                       \
 	} while (0)
 
-static __always_inline void head(struct header *h, u16 kind, u32 length, struct task_struct *task)
+static __always_inline void head_of(struct header *h, u16 kind, u32 length, u32 tgid, u32 tid)
 {
 	h->kind = kind;
 	h->flags = 0;
 	h->length = length;
-	h->tgid = task->tgid;
-	h->tid = task->pid;
+	h->tgid = tgid;
+	h->tid = tid;
 	h->time = bpf_ktime_get_ns();
+}
+
+static __always_inline void head(struct header *h, u16 kind, u32 length, struct task_struct *task)
+{
+	head_of(h, kind, length, task->tgid, task->pid);
 }
 
 /* Wakes gotrace only when much has gathered; it looks by itself several times a second. */
 static __always_inline u64 wake(void)
 {
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= WAKE_BYTES ? BPF_RB_FORCE_WAKEUP :
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wake_bytes ? BPF_RB_FORCE_WAKEUP :
 									     BPF_RB_NO_WAKEUP;
 }
 
@@ -348,12 +353,16 @@ int on_exec(u64 *ctx)
 	argv_start = task->mm->arg_start;
 	argv_end = task->mm->arg_end;
 	r->argv_bytes = argv_end > argv_start ? argv_end - argv_start : 0;
+	if (p->hidden) {
+		r->h.flags |= EXEC_HIDDEN;
+		r->argv_bytes = 0;
+	}
 	__builtin_memset(r->magic, 0, sizeof(r->magic));
 	bpf_probe_read_kernel(r->magic, sizeof(r->magic), bprm->buf);
 
 	s->at = 0;
 	r->exe_bytes = append_path(s, &bprm->file->f_path);
-	r->cwd_bytes = append_path(s, &task->fs->pwd);
+	r->cwd_bytes = p->hidden ? 0 : append_path(s, &task->fs->pwd);
 	at = s->at;
 	r->asked_bytes = 0;
 	r->pad = 0;
@@ -470,13 +479,14 @@ static __always_inline bool known(const struct process *p)
 	return layout_of(p) != NULL;
 }
 
-/* Walks the current thread's stack and sends it. */
+/* Walks the current thread's stack and sends it. `task` may be any pointer to it: the walk reads
+ * it as memory, for Linux before 5.11 has no other pointer to the current task. */
 static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 				       const struct process *p, const struct start *s, u16 kind,
 				       u16 flags)
 {
 	struct layout *l = layout_of(p);
-	u64 bytes;
+	u64 id = bpf_get_current_pid_tgid(), bytes;
 
 	if (l && l->state != LAYOUT_GO)
 		l = NULL;
@@ -484,7 +494,7 @@ static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 	bytes = w->n * sizeof(u64);
 	if (bytes > sizeof(w->frames))
 		return;
-	head(&w->record.h, kind, sizeof(w->record) + bytes, task);
+	head_of(&w->record.h, kind, sizeof(w->record) + bytes, id >> 32, id);
 	w->record.h.flags = flags | (w->rooted ? 0 : SAMPLE_CUT) |
 			    (w->has_goroutine ? SAMPLE_GOROUTINE : 0);
 	w->record.frames = w->n;
@@ -497,18 +507,19 @@ static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 	}
 }
 
-/* The registers with which a thread entered the kernel. */
+/* The registers with which the current thread entered the kernel. */
 static __always_inline bool entered_with(struct start *s)
 {
 	struct cpu_registers r;
-	struct task_struct *task = bpf_get_current_task_btf();
-
+	struct task_struct *task;
 	void *regs;
 
-	if (HAS_HELPER(task_pt_regs))
-		regs = (void *)bpf_task_pt_regs(task);
-	else
-		regs = task->stack + THREAD_SIZE - sizeof(struct kernel_registers);
+	if (HAS_HELPER(task_pt_regs)) {
+		regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	} else {
+		task = (void *)bpf_get_current_task();
+		regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - sizeof(struct kernel_registers);
+	}
 	if (bpf_probe_read_kernel(&r, sizeof(r), regs))
 		return false;
 	start_from(s, &r);
@@ -564,14 +575,16 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	c = counted();
 	if (!w || !c)
 		return 0;
-	task = bpf_get_current_task_btf();
+	task = (void *)bpf_get_current_task();
 	start_from(&s, &ctx->regs);
 	if (!s.user) {
 		flags = SAMPLE_KERNEL;
 		if (!entered_with(&s))
 			return 0;
 	}
-	send_stack(w, task, p, &s, KIND_SAMPLE, task->mm ? flags : flags | SAMPLE_GONE);
+	if (!BPF_CORE_READ(task, mm))
+		flags |= SAMPLE_GONE;
+	send_stack(w, task, p, &s, KIND_SAMPLE, flags);
 	__sync_fetch_and_add(&c->samples, 1);
 	__sync_fetch_and_add(&c->spent, bpf_ktime_get_ns() - begun);
 	return 0;

@@ -164,14 +164,17 @@ enum bpf_func_id___gotrace {
 
 /*
  * Calls step(i, context) until it returns 1. With bpf_loop (Linux 5.17) the verifier looks at one
- * round only; before, at each, so that all state of a loop lives in memory that it does not track.
+ * round only; before, at each, so that all state of a loop lives in memory that it does not track,
+ * and there are fewer rounds: more than some 300 of the walk are "too complex" for it. What has
+ * no end by then is told as cut.
  */
+#define UNROLLED 256
 #define REPEAT(count, step, context)                                                               \
 	do {                                                                                       \
 		if (HAS_HELPER(loop)) {                                                            \
 			bpf_loop(count, step, context, 0);                                         \
 		} else {                                                                           \
-			for (u32 i_ = 0; i_ < (count); i_++)                                       \
+			for (u32 i_ = 0; i_ < (count) && i_ < UNROLLED; i_++)                         \
 				if (step(i_, context))                                             \
 					break;                                                     \
 		}                                                                                  \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0
  *
  * What passes between gotrace.bpf.c and gotrace: the records of the ring buffer, read by
- * src/capture/decode/bpf.rs, and the two tables of shared memory, src/capture/linux/bpf/shared.rs.
+ * src/capture/decode/bpf, and the two tables of shared memory, src/capture/linux/bpf.
  * Everything is little-endian, as both targets are. Times are CLOCK_MONOTONIC in nanoseconds.
  */
 #ifndef GOTRACE_RECORDS_H
@@ -23,6 +23,7 @@ enum kind {
 /* header.flags */
 #define EXEC_INDIRECT 1 /* another file than the one asked for was loaded: script or translator */
 #define EXEC_PATH_CUT 2 /* a path had more components than were followed */
+#define EXEC_HIDDEN 4   /* of another user: arguments and working directory are left out */
 #define ARGV_UNREADABLE 1
 #define END_OF_PROCESS 1 /* the last thread of its process */
 #define SAMPLE_KERNEL 1

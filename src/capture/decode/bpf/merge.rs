@@ -62,6 +62,7 @@ enum Pending {
     Lost {
         count: u64,
     },
+    Unseen(Box<Observation>),
 }
 
 #[derive(Debug)]
@@ -120,7 +121,10 @@ impl Merge {
                     },
                 );
                 if argv_bytes == 0 {
-                    self.finish_argv(pid, false);
+                    self.finish_argv(pid, event.hidden);
+                }
+                if event.path_cut {
+                    self.pending.push((time.0, path_cut(time, pid)));
                 }
                 return;
             }
@@ -320,6 +324,7 @@ impl Merge {
                     out(Observation::Sampled(*sampled));
                 }
             }
+            Pending::Unseen(observation) => out(*observation),
             Pending::Lost { count } => {
                 let from = std::mem::replace(&mut self.last_loss, time);
                 out(Observation::Lost {
@@ -383,7 +388,11 @@ fn executed(
     event: &super::record::Executed<'_>,
     files: &mut dyn Files,
 ) -> Executed {
-    let cwd = path_of(event.cwd);
+    let cwd = if event.hidden {
+        Vec::new()
+    } else {
+        path_of(event.cwd)
+    };
     let program = program(path_of(event.exe), &event.magic, &cwd, event.asked, files);
     Executed {
         time,
@@ -396,6 +405,14 @@ fn executed(
         translator: program.translator,
         usage_before: event.before.usage(0),
     }
+}
+
+fn path_cut(time: Monotonic, pid: Pid) -> Pending {
+    Pending::Unseen(Box::new(Observation::Unseen {
+        time,
+        what: format!("the beginning of a path of process {}", pid.0),
+        why: "it is deeper or longer than is followed in the kernel".to_owned(),
+    }))
 }
 
 fn sampled(record: &Record<'_>, stack: &Stack<'_>) -> Sampled {

@@ -24,6 +24,7 @@ use crate::trace::{Goid, Nanos, Pid, Tid, Usage};
 
 const EXEC_INDIRECT: u16 = 1;
 const EXEC_PATH_CUT: u16 = 2;
+const EXEC_HIDDEN: u16 = 4;
 const ARGV_UNREADABLE: u16 = 1;
 const END_OF_PROCESS: u16 = 1;
 const SAMPLE_KERNEL: u16 = 1;
@@ -139,6 +140,8 @@ pub struct Executed<'a> {
     pub asked: Option<&'a [u8]>,
     /// `exe` or `cwd` has more components.
     pub path_cut: bool,
+    /// It runs for another user: its arguments and its working directory are not shown.
+    pub hidden: bool,
 }
 
 /// A thread ended.
@@ -318,6 +321,7 @@ fn executed<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Event<'a>> {
             _ => None,
         },
         path_cut: flags & EXEC_PATH_CUT != 0,
+        hidden: flags & EXEC_HIDDEN != 0,
     }))
 }
 

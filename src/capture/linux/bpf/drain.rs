@@ -6,7 +6,6 @@ use super::now;
 use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation};
-use crate::trace::{Nanos, Pid};
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
@@ -16,8 +15,6 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// `RING_BYTES` of gotrace.bpf.c.
-const RING_BYTES: usize = 4 << 20;
 /// Of the side-band, for each processor. 516 KiB for each processor is what a user may have
 /// without more (`kernel.perf_event_mlock_kb`).
 const SIDE_BYTES: usize = 256 << 10;
@@ -75,21 +72,21 @@ impl Files for HostFiles {
 impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
+        ring_bytes: usize,
         stopped: PipeReader,
-        period: Nanos,
-        root: Pid,
+        merge: Merge,
         out: Sender<Observation>,
     ) -> io::Result<Self> {
         let side = descriptors.side.into_iter();
         Ok(Self {
-            ring: RingBuffer::map(descriptors.ring, RING_BYTES)?,
+            ring: RingBuffer::map(descriptors.ring, ring_bytes)?,
             side: side
                 .map(|fd| PerfBuffer::map(fd, SIDE_BYTES))
                 .collect::<io::Result<_>>()?,
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
             layouts: Layouts::map(descriptors.layouts.as_fd())?,
             links: descriptors.links,
-            merge: Merge::new(root, period, now()),
+            merge,
             stopped,
             out,
             lost: [0; LOSSES.len()],

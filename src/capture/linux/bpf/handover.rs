@@ -4,7 +4,7 @@
 //! packet; the helper answers with packets that carry descriptors, and ends:
 //!
 //! ```text
-//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu
+//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu, u32 ring_bytes
 //! answer   'm'  ring buffer, counters, layouts          (3 descriptors)
 //!          'l'  attached programs                       (at most BATCH, repeated)
 //!          's'  side-band of each processor             (likewise)
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MAGIC: &[u8; 8] = b"gotrace1";
-const REQUEST_BYTES: usize = 20;
+const REQUEST_BYTES: usize = 24;
 /// Linux allows 253 in one packet (`SCM_MAX_FD`).
 const BATCH: usize = 200;
 /// Longest packet: the text of an error.
@@ -36,6 +36,8 @@ const PATIENCE_SECONDS: i64 = 30;
 /// As many samples as the kernel lets anybody have by default
 /// (`kernel.perf_event_max_sample_rate`).
 const MAX_RATE_HZ: u32 = 100_000;
+/// A ring buffer is memory of the kernel's, which an ordinary user gets no more of.
+const MAX_RING_BYTES: u32 = 16 << 20;
 
 /// Why the helper did not help.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +109,8 @@ fn converse(
 ) -> Result<Descriptors, HandoverError> {
     sys::set_patience(socket, PATIENCE_SECONDS).map_err(os("setsockopt", path))?;
     let mut packet = MAGIC.to_vec();
-    for number in [root, options.rate_hz, u32::from(options.off_cpu)] {
+    let off_cpu = u32::from(options.off_cpu);
+    for number in [root, options.rate_hz, off_cpu, options.ring_bytes] {
         packet.extend(number.to_le_bytes());
     }
     sys::send(socket, &packet, &[]).map_err(os("sendmsg", path))?;
@@ -175,12 +178,13 @@ fn parse_request(packet: &[u8]) -> Option<(u32, Options)> {
         return None;
     }
     let (numbers, _) = packet.strip_prefix(MAGIC)?.as_chunks();
-    let [root, rate_hz, off_cpu] = <[[u8; 4]; 3]>::try_from(numbers)
+    let [root, rate_hz, off_cpu, ring_bytes] = <[[u8; 4]; 4]>::try_from(numbers)
         .ok()?
         .map(u32::from_le_bytes);
     let options = Options {
         rate_hz: rate_hz.min(MAX_RATE_HZ),
         off_cpu: off_cpu != 0,
+        ring_bytes: ring_bytes.min(MAX_RING_BYTES),
         ..Options::default()
     };
     Some((root, options))
@@ -238,20 +242,23 @@ mod tests {
 
     #[test]
     fn a_request_has_one_form_only() {
-        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0";
+        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0";
         let (root, options) = parse_request(packet).unwrap();
         assert_eq!((root, options.rate_hz, options.off_cpu), (1337, 199, true));
+        assert_eq!(options.ring_bytes, 1 << 20);
         for length in 0..packet.len() {
             assert!(parse_request(&packet[..length]).is_none(), "{length}");
         }
-        assert!(parse_request(b"gotrace2\x39\x05\0\0\xc7\0\0\0\x01\0\0\0").is_none());
-        assert!(parse_request(b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0").is_none());
+        assert!(parse_request(b"gotrace2\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0").is_none());
+        assert!(parse_request(b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0\0").is_none());
     }
 
     #[test]
-    fn a_rate_is_limited() {
-        let (_, options) = parse_request(b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0").unwrap();
+    fn rate_and_memory_are_limited() {
+        let (_, options) =
+            parse_request(b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\x40").unwrap();
         assert_eq!(options.rate_hz, 100_000);
+        assert_eq!(options.ring_bytes, 16 << 20);
     }
 
     #[test]

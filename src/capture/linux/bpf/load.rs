@@ -129,6 +129,9 @@ mod libbpf {
     const PROCESS_BYTES: usize = 6 * 8 + 4 * 4;
     const PROCESS_THREADS: usize = 6 * 8;
 
+    /// gotrace is woken when the ring buffer is filled to one part in so many.
+    const WAKE_SHARE: u32 = 4;
+
     fn failed(what: impl Into<String>) -> impl FnOnce(libbpf_rs::Error) -> LoadError {
         |error| {
             let kind = match error.kind() {
@@ -177,17 +180,24 @@ mod libbpf {
         let mut rodata = open
             .maps_mut()
             .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
-        // `watcher` and `sampling`, in the order of their declaration.
+        // `watcher`, `sampling` and `wake_bytes`, in the order of their declaration.
         let settings = [
             target.user.unwrap_or(u32::MAX),
             u32::from(options.rate_hz > 0),
+            options.ring_bytes / WAKE_SHARE,
         ];
         rodata
             .as_mut()
             .and_then(|map| map.initial_value_mut())
             .and_then(|value| value.as_chunks_mut().0.first_chunk_mut())
-            .map(|words: &mut [[u8; 4]; 2]| *words = settings.map(u32::to_ne_bytes))
+            .map(|words: &mut [[u8; 4]; 3]| *words = settings.map(u32::to_ne_bytes))
             .ok_or_else(|| step("setting up the BPF programs")(io::Error::other("no .rodata")))?;
+        for mut map in open.maps_mut() {
+            if map.name() == "events" {
+                map.set_max_entries(options.ring_bytes)
+                    .map_err(failed("giving the ring buffer its size"))?;
+            }
+        }
         Ok(open)
     }
 

@@ -11,6 +11,7 @@ mod handover;
 mod layouts;
 mod load;
 
+use crate::capture::decode::bpf::Merge;
 use crate::capture::{Backend, Error, Monotonic, Observation};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
@@ -28,6 +29,9 @@ use std::thread::JoinHandle;
 /// CPU time, for less than one percent of it.
 pub const DEFAULT_RATE_HZ: u32 = 199;
 
+/// Size of the ring buffer when nothing else is asked for: what a busy build leaves in a second.
+pub const DEFAULT_RING_BYTES: u32 = 4 << 20;
+
 const NAME: &str = "bpf";
 
 /// What to record.
@@ -39,6 +43,8 @@ pub struct Options {
     pub off_cpu: bool,
     /// Executables that will run and that it pays to know before: a toolchain's.
     pub expected: Vec<PathBuf>,
+    /// Size of the ring buffer that records come through: a power of two, a page at least.
+    pub ring_bytes: u32,
     /// Load by this helper executable, not by whatever has the rights.
     pub helper: Option<PathBuf>,
 }
@@ -49,6 +55,7 @@ impl Default for Options {
             rate_hz: DEFAULT_RATE_HZ,
             off_cpu: false,
             expected: Vec::new(),
+            ring_bytes: DEFAULT_RING_BYTES,
             helper: None,
         }
     }
@@ -162,7 +169,9 @@ impl Backend for Bpf {
         let period = Nanos(period.map_or(0, NonZero::get));
         let (stopped, stop) = io::pipe().map_err(os("pipe", "the drain thread"))?;
         let expected = std::mem::take(&mut self.options.expected);
-        let drain = Drain::new(descriptors, stopped, period, root, out)
+        let merge = Merge::new(root, period, now());
+        let ring_bytes = self.options.ring_bytes as usize;
+        let drain = Drain::new(descriptors, ring_bytes, stopped, merge, out)
             .map_err(os("mmap", "the memory shared with BPF programs"))?;
         let thread = std::thread::Builder::new()
             .name("gotrace-bpf".to_owned())
