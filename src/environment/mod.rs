@@ -1,9 +1,12 @@
 //! Facts of this machine: toolchains, rights, kernel. Gathers, and does not judge.
 
 mod grant;
+pub mod host;
+pub mod invoker;
 pub mod linux;
 mod refusal;
 mod sys;
+pub mod toolchain;
 
 pub use grant::{Grant, GrantError, HELPER};
 pub use refusal::Refusal;

@@ -169,6 +169,17 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// From a name as Go or `uname` writes it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "amd64" | "x86_64" => Self::Amd64,
+            "arm64" | "aarch64" => Self::Arm64,
+            "386" | "x86" => Self::X86,
+            _ => Self::Unknown,
+        }
+    }
+
     /// As Go writes it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,0 +1,96 @@
+//! The machine: operating system, processor, cores and memory, as the system itself names them.
+
+use std::fs;
+use std::thread;
+
+/// Facts of the machine. What could not be found out is empty or zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Operating system and the version of its kernel.
+    pub os: String,
+    /// Distribution.
+    pub distribution: String,
+    /// Name of the processor.
+    pub cpu: String,
+    /// Architecture that gotrace runs as, in Go's words.
+    pub arch: &'static str,
+    /// Cores that a child of this process can use, affinity and control group considered.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Gathers the facts.
+#[must_use]
+pub fn host() -> Host {
+    let release = read("/proc/sys/kernel/osrelease");
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    Host {
+        os: format!("{} {}", std::env::consts::OS, release.trim())
+            .trim_end()
+            .to_owned(),
+        distribution: distribution(&read("/etc/os-release")),
+        cpu: cpu(&read("/proc/cpuinfo")),
+        arch: match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            _ => "unknown",
+        },
+        cores: u32::try_from(cores).unwrap_or(u32::MAX),
+        memory_bytes: memory(&read("/proc/meminfo")),
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// `PRETTY_NAME` of os-release(5).
+fn distribution(os_release: &str) -> String {
+    let name = os_release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// `model name` on x86; arm64 names no model there.
+fn cpu(cpuinfo: &str) -> String {
+    let model = cpuinfo.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        matches!(key.trim(), "model name" | "Model").then(|| value.trim())
+    });
+    model.unwrap_or_default().to_owned()
+}
+
+/// `MemTotal`, which is in units of 1,024 bytes.
+fn memory(meminfo: &str) -> u64 {
+    let total = meminfo.lines().find_map(|line| {
+        let rest = line.strip_prefix("MemTotal:")?;
+        rest.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    total.unwrap_or_default().saturating_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_system_are_read() {
+        let release = "NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
+        assert_eq!(distribution(release), "Debian GNU/Linux 12 (bookworm)");
+        assert_eq!(
+            cpu("processor\t: 0\nmodel name\t: A CPU @ 2: x\n"),
+            "A CPU @ 2: x"
+        );
+        assert_eq!(
+            memory("MemFree: 1 kB\nMemTotal:       2048 kB\n"),
+            2_097_152
+        );
+        assert_eq!(
+            (distribution(""), cpu(""), memory("")),
+            (String::new(), String::new(), 0)
+        );
+    }
+}

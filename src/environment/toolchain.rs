@@ -1,0 +1,216 @@
+//! Go toolchains: which go command a `PATH` leads to, and what it says of itself.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::invoker::Invoker;
+
+/// What a go command says of itself and of the settings it found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Toolchain {
+    /// The go command that was asked.
+    pub path: PathBuf,
+    /// Values of `go env`, by name.
+    pub variables: BTreeMap<String, String>,
+    /// Architecture of the go command's own executable, in Go's words; empty if not known.
+    pub arch: &'static str,
+}
+
+/// Settings that `go env` is asked for. Asking for a few by name keeps it from running the C
+/// compiler, which it does to print all.
+const ASKED: [&str; 16] = [
+    "GOVERSION",
+    "GOROOT",
+    "GOFLAGS",
+    "GOCACHE",
+    "GOOS",
+    "GOARCH",
+    "GOHOSTARCH",
+    "GOAMD64",
+    "GOARM64",
+    "GOEXPERIMENT",
+    "GOTOOLCHAIN",
+    "GOPROXY",
+    "GOMODCACHE",
+    "CGO_ENABLED",
+    "CC",
+    "GOWORK",
+];
+
+/// Why a go command could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It could not be run.
+    #[error("{}: cannot run `go env`", path.display())]
+    Run {
+        /// The go command.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It failed.
+    #[error("{}: `go env` failed: {message}", path.display())]
+    Failed {
+        /// The go command.
+        path: PathBuf,
+        /// The last line of what it said.
+        message: String,
+    },
+    /// It said something else than JSON.
+    #[error("{}: `go env -json` printed no JSON", path.display())]
+    Malformed {
+        /// The go command.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Toolchain {
+    /// Asks the go command at `path`, with exactly this environment, as this user.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run, fails, or prints something unknown.
+    pub fn ask<'a>(
+        path: &Path,
+        environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+        invoker: Option<&Invoker>,
+    ) -> Result<Self, Error> {
+        let mut go = Command::new(path);
+        go.args(["env", "-json"]).args(ASKED);
+        go.env_clear().envs(environment).stdin(Stdio::null());
+        if let Some(invoker) = invoker {
+            invoker.become_this(&mut go);
+        }
+        let path = path.to_owned();
+        let output = match go.output() {
+            Ok(output) => output,
+            Err(source) => return Err(Error::Run { path, source }),
+        };
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let message = text.lines().last().unwrap_or_default().to_owned();
+            return Err(Error::Failed { path, message });
+        }
+        match serde_json::from_slice(&output.stdout) {
+            Ok(variables) => Ok(Self {
+                arch: executable_arch(&path),
+                path,
+                variables,
+            }),
+            Err(source) => Err(Error::Malformed { path, source }),
+        }
+    }
+
+    /// A setting, empty where it has none.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> &str {
+        self.variables.get(name).map_or("", String::as_str)
+    }
+
+    /// How full the build cache is: `empty`, or about how many files are in it.
+    ///
+    /// The cache spreads its files evenly over 256 folders (`cmd/go/internal/cache`), so one
+    /// of them tells enough.
+    #[must_use]
+    pub fn cache_state(&self) -> String {
+        let cache = Path::new(self.variable("GOCACHE"));
+        let count = fs::read_dir(cache.join("00")).map_or(0, Iterator::count);
+        match count {
+            0 => "empty".to_owned(),
+            count => format!("about {} files", count.saturating_mul(256)),
+        }
+    }
+}
+
+/// Finds an executable as `execvp` would on this `PATH`.
+#[must_use]
+pub fn find_on_path(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    candidates(name, path).into_iter().find(|candidate| {
+        fs::metadata(candidate)
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// The paths that `execvp` tries for a name on this `PATH`, in their order.
+#[must_use]
+pub fn candidates(name: &OsStr, path: &OsStr) -> Vec<PathBuf> {
+    if name.as_bytes().contains(&b'/') || name.is_empty() {
+        return vec![PathBuf::from(name)];
+    }
+    let directories = path.as_bytes().split(|&byte| byte == b':');
+    directories
+        .map(|directory| match directory {
+            [] => PathBuf::from(OsString::from("./")).join(name),
+            directory => Path::new(OsStr::from_bytes(directory)).join(name),
+        })
+        .collect()
+}
+
+/// The architecture that an ELF executable's header names, in Go's words; else empty.
+///
+/// ```text
+/// offset 0  4 bytes  7f 45 4c 46
+///        5  1 byte   1 = little endian
+///       18  2 bytes  e_machine
+/// ```
+#[must_use]
+pub fn executable_arch(path: &Path) -> &'static str {
+    let mut header = [0; 20];
+    let whole = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    if whole.is_err() || !header.starts_with(b"\x7fELF") || header[5] != 1 {
+        return "";
+    }
+    match u16::from_le_bytes([header[18], header[19]]) {
+        3 => "386",
+        62 => "amd64",
+        183 => "arm64",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_slash_is_not_looked_for() {
+        let path = OsStr::new("/a::/b c");
+        let found = candidates(OsStr::new("go"), path);
+        assert_eq!(found, ["/a/go", "./go", "/b c/go"].map(PathBuf::from));
+        assert_eq!(
+            candidates(OsStr::new("./go"), path),
+            [PathBuf::from("./go")]
+        );
+    }
+
+    #[test]
+    fn the_shell_is_on_the_path_and_has_this_architecture() {
+        let found = find_on_path(OsStr::new("sh"), OsStr::new("/nowhere:/bin")).expect("sh");
+        assert_eq!(found, Path::new("/bin/sh"));
+        assert_eq!(executable_arch(&found), super::super::host::host().arch);
+        assert_eq!(executable_arch(Path::new("/etc/passwd")), "");
+        assert_eq!(find_on_path(OsStr::new("passwd"), OsStr::new("/etc")), None);
+    }
+
+    #[test]
+    fn a_go_command_that_fails_says_why() {
+        let none = std::iter::empty();
+        let failed = Toolchain::ask(Path::new("/bin/false"), none.clone(), None);
+        assert!(matches!(failed, Err(Error::Failed { .. })));
+        let gone = Toolchain::ask(Path::new("/nowhere/go"), none.clone(), None);
+        assert!(matches!(gone, Err(Error::Run { .. })));
+        let other = Toolchain::ask(Path::new("/bin/echo"), none, None);
+        assert!(matches!(other, Err(Error::Malformed { .. })));
+    }
+}
