@@ -26,6 +26,11 @@ pub trait Backend: Send {
     /// The name that `--backend` knows it by.
     fn name(&self) -> &'static str;
 
+    /// Whether it sees every process of the tree begin and end, so that nobody else need say so.
+    fn follows_tree(&self) -> bool {
+        false
+    }
+
     /// Variables to add to the command's environment, `GOFLAGS` excepted: see `go_flags`.
     fn environment(&self) -> Vec<(OsString, OsString)> {
         Vec::new()

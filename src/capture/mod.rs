@@ -10,12 +10,71 @@
 
 mod backend;
 pub mod decode;
+mod go_flags;
+mod graphs;
+mod launch;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observation;
+mod preamble;
+mod progress;
+mod recorder;
+mod redact;
+mod selection;
+pub mod session;
+mod spool;
+mod supervise;
+mod sys;
+pub mod toolexec;
+
+use crate::environment::Refusal;
+use std::path::PathBuf;
 
 pub use backend::{Backend, Error, Request};
+pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};
+pub use progress::Progress;
+pub use selection::{Name, Selection};
+
+/// Whether the backend `bpf` works here.
+fn bpf_availability() -> Result<(), Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        linux::bpf::availability()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Err(no_bpf())
+    }
+}
+
+/// Opens the backend `bpf`; `expected` are executables that the command is likely to run.
+fn open_bpf(request: Request, expected: Vec<PathBuf>) -> Result<Box<dyn Backend>, Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        let defaults = linux::bpf::Options::default();
+        linux::bpf::open(linux::bpf::Options {
+            rate_hz: request.rate_hz.unwrap_or(defaults.rate_hz),
+            off_cpu: request.off_cpu,
+            expected,
+            ..defaults
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (request, expected);
+        Err(no_bpf())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn no_bpf() -> Refusal {
+    Refusal {
+        reason: "BPF is a part of Linux".to_owned(),
+        evidence: format!("this is {}", std::env::consts::OS),
+        remedy: "use --backend toolexec".to_owned(),
+    }
+}
 
 /// What the executable `gotrace-helper` does: hands the descriptors of BPF programs to the
 /// gotrace that started it, see `linux::bpf`.

@@ -203,8 +203,6 @@ pub struct ToolRun {
     pub shim: Pid,
     /// The shim's parent: the go command.
     pub go: Pid,
-    /// The go command's arguments, each ended by a zero byte; empty if they could not be read.
-    pub go_argv: Vec<u8>,
     /// `TOOLEXEC_IMPORTPATH`, or empty.
     pub package: Vec<u8>,
     /// What ran, and when it began.
@@ -215,4 +213,6 @@ pub struct ToolRun {
     pub wait_status: i32,
     /// What it used, its own children included, as `wait4` reports it.
     pub usage: Usage,
+    /// What the shim itself used.
+    pub shim_usage: Usage,
 }

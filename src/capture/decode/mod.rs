@@ -7,4 +7,8 @@
     clippy::cast_possible_truncation
 )]
 
+pub mod action_graph;
+pub mod arguments;
 pub mod bpf;
+pub mod importcfg;
+pub mod pprof;

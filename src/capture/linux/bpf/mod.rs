@@ -163,6 +163,10 @@ impl Backend for Bpf {
         NAME
     }
 
+    fn follows_tree(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
         let descriptors = self.load(root)?;
         let period = period_of(self.options.rate_hz);

@@ -1,0 +1,169 @@
+//! The `actiongraph` backend: each go command writes its action graph, and each is kept.
+//!
+//! One GOFLAGS serves every go command of a build, so all write to the same path. As soon as one
+//! has made the file, it is renamed: what the writer holds open follows the new name, and the
+//! next go command makes a file of its own.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::spool::Spool;
+use super::sys::{self, FileEvent, FolderWatch};
+use super::{Backend, Error, Observation};
+use crate::trace::Pid;
+
+/// The name that go commands write to.
+const SHARED: &str = "graph.json";
+
+/// Files kept on disk: one that a second go command opened before it was renamed is written to
+/// for as long as that one runs.
+const KEPT: u64 = 32;
+
+/// The backend.
+#[derive(Debug)]
+pub(super) struct ActionGraphs {
+    folder: PathBuf,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl ActionGraphs {
+    pub(super) fn new(spool: &Spool) -> Self {
+        Self {
+            folder: spool.graphs(),
+            running: None,
+        }
+    }
+}
+
+impl Backend for ActionGraphs {
+    fn name(&self) -> &'static str {
+        "actiongraph"
+    }
+
+    fn go_flags(&self) -> Vec<OsString> {
+        let mut flag = OsString::from("-debug-actiongraph=");
+        flag.push(self.folder.join(SHARED));
+        vec![flag]
+    }
+
+    fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        let failed = |call| {
+            let target = self.folder.display().to_string();
+            move |source: io::Error| Error::Os {
+                call,
+                target,
+                source,
+            }
+        };
+        let watch = FolderWatch::new(&self.folder).map_err(failed("inotify_add_watch"))?;
+        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let mut reader = Reader {
+            folder: self.folder.clone(),
+            renamed: 0,
+            out,
+        };
+        let thread = std::thread::Builder::new()
+            .name("gotrace-graphs".to_owned())
+            .spawn(move || reader.run(&watch, &stopped))
+            .map_err(failed("clone"))?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some((stop, thread)) = self.running.take() else {
+            return Ok(());
+        };
+        drop(stop);
+        thread.join().map_err(|_panic| Error::Os {
+            call: "join",
+            target: "the thread that reads action graphs".to_owned(),
+            source: io::Error::other("it panicked"),
+        })
+    }
+}
+
+struct Reader {
+    folder: PathBuf,
+    /// Files that were renamed so far; the last one has this number.
+    renamed: u64,
+    out: Sender<Observation>,
+}
+
+impl Reader {
+    fn run(&mut self, watch: &FolderWatch, stopped: &PipeReader) {
+        loop {
+            let mut fds = [
+                PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+                PollFd::new(watch.as_fd(), PollFlags::POLLIN),
+            ];
+            let waited = poll(&mut fds, PollTimeout::NONE);
+            let stop = fds[0].any() == Some(true);
+            for event in watch.events() {
+                self.handle(&event);
+            }
+            if stop || waited.is_err_and(|error| error != nix::errno::Errno::EINTR) {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, event: &FileEvent) {
+        match event {
+            FileEvent::Created(name) if name == SHARED => self.rename(),
+            FileEvent::Created(_) => {}
+            // The event names the file as it was called when it was closed: before the rename
+            // that its creation led to, or after.
+            FileEvent::Written(name) if name == SHARED => self.read(&self.numbered(self.renamed)),
+            FileEvent::Written(name) => self.read(&self.folder.join(name)),
+            FileEvent::Overflow => self.say(Observation::Unseen {
+                time: sys::now(),
+                what: "action graphs of go commands".to_owned(),
+                why: "too many files were written at once (inotify queue full)".to_owned(),
+            }),
+        }
+    }
+
+    fn rename(&mut self) {
+        let next = self.renamed + 1;
+        if fs::rename(self.folder.join(SHARED), self.numbered(next)).is_ok() {
+            self.renamed = next;
+            if let Some(old) = next.checked_sub(KEPT) {
+                // It may be gone already, and is in nobody's way if it is not.
+                drop(fs::remove_file(self.numbered(old)));
+            }
+        }
+    }
+
+    fn numbered(&self, number: u64) -> PathBuf {
+        self.folder.join(OsStr::new(&format!("{number}.json")))
+    }
+
+    fn read(&self, path: &Path) {
+        match fs::read(path) {
+            Ok(contents) if contents.is_empty() => {}
+            Ok(contents) => self.say(Observation::ActionGraph {
+                time: sys::now(),
+                pid: None,
+                contents,
+            }),
+            Err(error) => self.say(Observation::Unseen {
+                time: sys::now(),
+                what: "an action graph of a go command".to_owned(),
+                why: format!("it was written and could not be read: {error}"),
+            }),
+        }
+    }
+
+    fn say(&self, observation: Observation) {
+        // Without a recorder there is nobody to tell.
+        drop(self.out.send(observation));
+    }
+}

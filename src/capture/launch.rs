@@ -1,0 +1,176 @@
+//! The command's start: its path, arguments, environment and identity, all as the user has them.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use super::sys::{Identity, Program};
+use crate::environment::invoker::Invoker;
+use crate::environment::toolchain::{self, Toolchain};
+
+use super::decode::arguments;
+
+/// An environment as it lies in memory: entries in their order, also those that are repeated or
+/// hold no `=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    entries: Vec<Vec<u8>>,
+}
+
+impl Environment {
+    /// That of gotrace itself.
+    #[must_use]
+    pub fn inherited() -> Self {
+        let entries = super::sys::raw_environment();
+        Self {
+            entries: entries.into_iter().map(CString::into_bytes).collect(),
+        }
+    }
+
+    /// The value of a variable: of its first entry, as `getenv` has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.pairs()
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Sets a variable, in the place where it stood.
+    pub fn set(&mut self, name: &str, value: &OsStr) {
+        let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();
+        let prefix = [name.as_bytes(), b"="].concat();
+        let mut places = self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.starts_with(&prefix));
+        match places.next() {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// Names and values of its well-formed entries.
+    pub fn pairs(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.entries.iter().filter_map(|entry| {
+            let equals = entry.iter().position(|&byte| byte == b'=')?;
+            let (name, value) = entry.split_at(equals);
+            Some((OsStr::from_bytes(name), OsStr::from_bytes(&value[1..])))
+        })
+    }
+
+    /// Makes it that of the user who called sudo. `PATH` stays, with the directories of the
+    /// user's login after it where it does not lead to `command` or to a go command.
+    pub fn belong_to(&mut self, invoker: &Invoker, command: &OsStr) {
+        for (name, value) in invoker.variables() {
+            self.set(name, value);
+        }
+        let path = self.get("PATH").unwrap_or_default().to_owned();
+        let found = |name| toolchain::find_on_path(name, &path).is_some();
+        if found(command) && found(OsStr::new("go")) {
+            return;
+        }
+        if let Some(login) = invoker.login_path() {
+            let joined = [path.as_bytes(), b":", login.as_bytes()].concat();
+            self.set("PATH", &OsString::from_vec(joined));
+        }
+    }
+
+    fn to_c_strings(&self) -> Vec<CString> {
+        let entries = self.entries.iter().cloned();
+        entries
+            .filter_map(|entry| CString::new(entry).ok())
+            .collect()
+    }
+}
+
+/// A command line that can be run.
+///
+/// # Errors
+///
+/// When an argument holds a zero byte, which no command line of a process can.
+pub(super) fn program(
+    command: &[OsString],
+    environment: &Environment,
+    invoker: Option<&Invoker>,
+) -> io::Result<Program> {
+    let name = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let path = environment.get("PATH");
+    // What execvp takes where there is no PATH at all, confstr(_CS_PATH).
+    let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    let paths = toolchain::candidates(name, path).into_iter();
+    let paths = paths.map(|path| CString::new(path.into_os_string().into_vec()));
+    let argv = command.iter().map(|word| CString::new(word.as_bytes()));
+    Ok(Program {
+        paths: paths.collect::<Result<_, _>>()?,
+        argv: argv.collect::<Result<_, _>>()?,
+        environment: environment.to_c_strings(),
+        identity: invoker.map(|invoker| Identity {
+            uid: invoker.uid,
+            gid: invoker.gid,
+            groups: invoker.groups.clone(),
+        }),
+        dies_with_parent: false,
+    })
+}
+
+/// Whether a command is the go command.
+pub(super) fn is_go(name: &OsStr) -> bool {
+    arguments::base_name(name.as_bytes()) == b"go"
+}
+
+/// The user's GOFLAGS: those that `go env` reports; where no go command can be asked, those of
+/// the environment, or else of the file that `go env -w` writes.
+pub(super) fn go_flags(environment: &Environment, go: Option<&Toolchain>) -> Vec<u8> {
+    if let Some(go) = go {
+        return go.variable("GOFLAGS").as_bytes().to_vec();
+    }
+    let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+    if let Some(flags) = variable("GOFLAGS") {
+        return flags.as_bytes().to_vec();
+    }
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".config"));
+    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    let file = variable("GOENV").map(PathBuf::from);
+    let file = file
+        .or_else(|| Some(config?.join("go/env")))
+        .unwrap_or_default();
+    let text = fs::read(file).unwrap_or_default();
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let flags = lines.find_map(|line| line.strip_prefix(b"GOFLAGS="));
+    flags.unwrap_or_default().to_vec()
+}
+
+/// The exit code of a command that could not be run, as env(1) has it.
+pub(super) fn exit_code(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::NotFound => 127,
+        _ => 126,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_takes_the_place_of_what_stood_there() {
+        let mut environment = Environment {
+            entries: ["A=1", "odd", "B=2", "A=3"]
+                .map(|e| e.as_bytes().to_vec())
+                .to_vec(),
+        };
+        environment.set("A", OsStr::new("x=y"));
+        environment.set("C", OsStr::new(""));
+        let expected = ["A=x=y", "odd", "B=2", "A=3", "C="];
+        assert_eq!(environment.entries, expected.map(|e| e.as_bytes().to_vec()));
+        assert_eq!(environment.get("A"), Some(OsStr::new("x=y")));
+        assert_eq!(environment.get("odd"), None);
+    }
+
+    #[test]
+    fn a_zero_byte_cannot_be_passed_on() {
+        let command = [OsString::from("a\0b")];
+        assert!(program(&command, &Environment { entries: vec![] }, None).is_err());
+    }
+}

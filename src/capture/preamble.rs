@@ -1,0 +1,115 @@
+//! What a trace says before its first event: the machine, the toolchain, how it is recorded.
+
+use std::fs;
+
+use super::recorder::Context;
+use super::redact;
+use super::selection::Name;
+use super::session::Options;
+use super::{Environment, decode::arguments};
+use crate::environment::Refusal;
+use crate::environment::host;
+use crate::environment::toolchain::Toolchain;
+use std::os::unix::ffi::OsStrExt as _;
+
+/// What there is to say.
+#[derive(Debug)]
+pub(super) struct Preamble<'a> {
+    pub(super) options: &'a Options,
+    pub(super) backends: Vec<&'static str>,
+    pub(super) refused: &'a [(Name, Refusal)],
+    pub(super) environment: &'a Environment,
+    pub(super) toolchain: Option<&'a Toolchain>,
+    pub(super) user_flags: &'a [u8],
+    pub(super) added_flags: &'a [u8],
+}
+
+/// Settings of `go env` that are kept, for they decide what is built and how fast.
+const GO_SETTINGS: [&str; 9] = [
+    "GOFLAGS",
+    "GOOS",
+    "GOARCH",
+    "GOAMD64",
+    "GOARM64",
+    "GOEXPERIMENT",
+    "GOTOOLCHAIN",
+    "CGO_ENABLED",
+    "GOCACHE",
+];
+
+impl Preamble<'_> {
+    /// Says it all.
+    pub(super) fn tell(&self, context: &mut Context<'_>) {
+        let host = host::host();
+        context.host(&host, env!("CARGO_PKG_VERSION"));
+        if let Some(go) = self.toolchain {
+            context.toolchain(
+                go.path.as_os_str().as_bytes(),
+                go.variable("GOVERSION"),
+                go.arch,
+                go.variable("GOROOT"),
+            );
+        }
+        self.settings(context);
+        for (name, refusal) in self.refused {
+            context.blind(name.gives(), &format!("backend {name}: {refusal}"));
+        }
+    }
+
+    fn settings(&self, context: &mut Context<'_>) {
+        let request = self.options.request;
+        let given = |on| if on { "command line" } else { "default" };
+        let mut set = |key: &str, value: &[u8], source: &str| context.setting(key, value, source);
+        set("backend", self.backends.join(",").as_bytes(), "gotrace");
+        if let Some(rate) = request.rate_hz {
+            set("rate_hz", rate.to_string().as_bytes(), "command line");
+        }
+        for (key, on) in [("off_cpu", request.off_cpu), ("profile", request.profile)] {
+            set(key, on.to_string().as_bytes(), given(on));
+        }
+        for (name, value) in self.environment.pairs() {
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            let flags = name == b"GOFLAGS";
+            if redact::keeps_variable(name) && !flags {
+                let key = format!("env.{}", String::from_utf8_lossy(name));
+                set(&key, &redact::value(value), "environment");
+            }
+        }
+        if !self.user_flags.is_empty() {
+            set(
+                "env.GOFLAGS",
+                &redact::value(self.user_flags),
+                "environment",
+            );
+        }
+        set("added.GOFLAGS", &redact::value(self.added_flags), "gotrace");
+        if let Some(go) = self.toolchain {
+            for name in GO_SETTINGS {
+                let value = redact::value(go.variable(name).as_bytes());
+                if !value.is_empty() {
+                    set(&format!("go.{name}"), &value, "go env");
+                }
+            }
+            set("cache.state", go.cache_state().as_bytes(), "GOCACHE");
+        }
+        let words: Vec<&[u8]> = self.options.command.iter().map(|w| w.as_bytes()).collect();
+        let name = words
+            .first()
+            .map_or(&b""[..], |word| arguments::base_name(word));
+        set("command", name, "command line");
+    }
+}
+
+/// The largest resident set of gotrace: `VmHWM`, for what getrusage(2) has counts the program
+/// that gotrace was started from, too.
+pub(super) fn own_max_rss() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| {
+        let rest = line.strip_prefix("VmHWM:")?;
+        rest.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    match peak {
+        Some(kibibytes) => kibibytes.saturating_mul(1_024),
+        None => super::sys::own_usage().max_rss_bytes,
+    }
+}

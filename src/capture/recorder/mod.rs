@@ -1,0 +1,519 @@
+//! Observations in, records of a trace out. The recorder's thread alone owns the trace file.
+
+mod builds;
+mod context;
+mod images;
+mod processes;
+mod sink;
+mod space;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::trace::file::{self, Writer};
+use crate::trace::{
+    BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
+    Image, ImageId, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample, Record, Sample,
+    Setting, Thread, Usage,
+};
+
+use super::decode::{arguments, pprof};
+use super::observation::{Executed, Sampled, ToolRun};
+use super::preamble::Preamble;
+use super::progress::Progress;
+use super::{Observation, redact};
+use builds::Builds;
+pub(super) use context::Context;
+use images::OpenImages;
+use processes::{Begun, Processes};
+use sink::Sink;
+
+/// How often the trace file and the counters are looked after.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a recorder is to know before it begins.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The file, just begun.
+    pub(super) writer: Writer,
+    /// The clocks that the file was begun with.
+    pub(super) anchor: ClockAnchor,
+    /// The traced command.
+    pub(super) root: Pid,
+    /// A backend sees every process; else the root's use of the machine holds that of all that
+    /// were not seen.
+    pub(super) follows_tree: bool,
+    /// Folders whose executables may be gone before the end.
+    pub(super) temporary: Vec<PathBuf>,
+    /// Where to say how far it is.
+    pub(super) progress: Arc<Progress>,
+}
+
+/// What a recorder leaves: everything is in the trace file or on its way to it.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) writer: Writer,
+    pub(super) failure: Option<file::Error>,
+    pub(super) files: Vec<(ImageId, File)>,
+    /// CPU time of shims, which is gotrace's own.
+    pub(super) shim_cpu: Nanos,
+}
+
+/// Makes a trace of observations.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    sink: Sink,
+    processes: Processes,
+    builds: Builds,
+    images: OpenImages,
+    root: Pid,
+    follows_tree: bool,
+    /// What rows other than the root's have used, where the root's holds all else.
+    elsewhere: Usage,
+    shim_cpu: Nanos,
+    frames: Vec<FrameId>,
+    progress: Arc<Progress>,
+}
+
+impl Recorder {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            sink: Sink::new(plan.writer, plan.anchor),
+            processes: Processes::default(),
+            builds: Builds::default(),
+            images: OpenImages::below(plan.temporary),
+            root: plan.root,
+            follows_tree: plan.follows_tree,
+            elsewhere: Usage::default(),
+            shim_cpu: Nanos::ZERO,
+            frames: Vec::new(),
+            progress: plan.progress,
+        }
+    }
+
+    /// Says what the trace is.
+    pub(super) fn begin(&mut self, preamble: &Preamble<'_>) {
+        preamble.tell(&mut Context(&mut self.sink));
+    }
+
+    /// Records until every sender is gone.
+    pub(super) fn run(mut self, observations: &Receiver<Observation>) -> Recorded {
+        let mut counted = Instant::now();
+        let mut events = 0;
+        loop {
+            match observations.recv_timeout(TICK) {
+                Ok(observation) => {
+                    self.observe(observation);
+                    events += 1;
+                    if events < 4_096 && !observations.is_empty() {
+                        continue;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.progress.add_events(std::mem::take(&mut events));
+            self.sink.flush_if_due();
+            if counted.elapsed() >= Duration::from_secs(1) {
+                counted = Instant::now();
+                self.count_memory();
+            }
+        }
+        self.progress.add_events(events);
+        self.builds.finish(&mut self.sink);
+        Recorded {
+            writer: self.sink.writer,
+            failure: self.sink.failure,
+            files: self.images.into_files(),
+            shim_cpu: self.shim_cpu,
+        }
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Forked { time, pid, parent } => {
+                self.processes.forked(self.sink.at(time), pid, parent);
+            }
+            Observation::Executed(executed) => self.executed(&executed, b""),
+            Observation::ThreadEnded { .. } => self.thread_ended(observation),
+            Observation::Exited {
+                time,
+                pid,
+                wait_status,
+                usage,
+                whole,
+            } => {
+                let status = exit_status(wait_status);
+                self.exited(self.sink.at(time), pid, status, (usage, whole));
+            }
+            Observation::Gone { time, pid, usage } => {
+                self.exited(self.sink.at(time), pid, ExitStatus::Unknown, (usage, true));
+            }
+            Observation::Mapped { .. } => self.mapped(observation),
+            Observation::Sampled(sampled) => self.sampled(&sampled),
+            Observation::ToolRun(run) => self.tool_run(&run),
+            Observation::ImportCfg { pid, contents, .. } => {
+                if let Some(row) = self.processes.row(pid) {
+                    self.builds.import_cfg(&mut self.sink, row, &contents);
+                }
+            }
+            Observation::ActionGraph { time, contents, .. } => {
+                let time = self.sink.at(time);
+                self.builds.action_graph(&mut self.sink, time, contents);
+            }
+            Observation::ToolProfile {
+                pid,
+                time,
+                contents,
+            } => self.tool_profile(pid, self.sink.at(time), &contents),
+            other => self.noted(other),
+        }
+    }
+
+    /// What becomes a record as it is.
+    fn noted(&mut self, observation: Observation) {
+        let sink = &mut self.sink;
+        let record = match observation {
+            Observation::Lost {
+                from,
+                to,
+                what,
+                count,
+                why,
+            } => {
+                self.progress.add_lost(count);
+                Record::Loss(Loss {
+                    from: sink.at(from),
+                    to: sink.at(to),
+                    what: sink.string(what.as_bytes()),
+                    count,
+                    why: sink.string(why.as_bytes()),
+                })
+            }
+            Observation::Unseen { time, what, why } => Record::BlindSpot(BlindSpot {
+                time: sink.at(time),
+                what: sink.string(&redact::line(what.as_bytes())),
+                why: sink.string(why.as_bytes()),
+            }),
+            Observation::Counted { time, name, value } => Record::Counter(Counter {
+                time: sink.at(time),
+                name: sink.string(name.as_bytes()),
+                value,
+            }),
+            Observation::Configured { key, value } => Record::Setting(Setting {
+                key: sink.string(key.as_bytes()),
+                value: sink.string(value.as_bytes()),
+                source: sink.string(b"backend"),
+            }),
+            _ => return,
+        };
+        sink.record(record);
+    }
+
+    fn executed(&mut self, executed: &Executed, package: &[u8]) {
+        let time = self.sink.at(executed.time);
+        let begun = self
+            .processes
+            .executed(time, executed.pid, executed.usage_before);
+        let Some(begun) = begun else { return };
+        if let Some((old, usage)) = begun.replaced {
+            let exit = Exit {
+                at: time,
+                status: ExitStatus::Replaced,
+                usage,
+            };
+            self.builds.ended(old, time);
+            self.progress.ended(executed.pid);
+            self.sink.record(Record::ProcessEnded(old, exit));
+        }
+        let argv = arguments::split(&executed.argv);
+        self.program(&begun, executed, &argv, package);
+        if self.follows_tree && arguments::takes_importcfg(&argv) {
+            self.read_import_cfg(begun.row, &executed.cwd, &argv);
+            let import_path = arguments::flag(&argv, "p").filter(|_| argv.len() > 2);
+            if let Some(import_path) = import_path {
+                let import_path = String::from_utf8_lossy(import_path).into_owned();
+                self.progress.began(executed.pid, import_path);
+            }
+        }
+    }
+
+    /// Writes the row of a program.
+    fn program(&mut self, begun: &Begun, executed: &Executed, argv: &[&[u8]], package: &[u8]) {
+        let time = self.sink.at(executed.time);
+        self.builds.began(begun.row, begun.parent, argv, time);
+        self.progress.add_process();
+        let own = argv
+            .get(1)
+            .is_some_and(|word| *word == super::toolexec::shim::MARK.as_bytes())
+            && arguments::base_name(&executed.exe).starts_with(b"gotrace");
+        let sink = &mut self.sink;
+        let kept = redact::arguments(argv);
+        let exec = Exec {
+            argv: kept.iter().map(|word| sink.string(word)).collect(),
+            argv_truncated: executed.argv_truncated,
+            cwd: sink.string(&executed.cwd),
+            exe: sink.string(&executed.exe),
+            package: sink.string(package),
+            arch: executed.arch,
+            translator: sink.string(&executed.translator),
+        };
+        sink.record(Record::ProcessStarted(Process {
+            id: begun.row,
+            pid: executed.pid,
+            parent: begun.parent,
+            predecessor: begun.replaced.map(|(old, _)| old),
+            start: begun.start,
+            exec_at: time,
+            exec,
+            exit: None,
+            own,
+        }));
+    }
+
+    /// Reads an importcfg while it is there: `$WORK` is removed when the go command ends.
+    fn read_import_cfg(&mut self, row: ProcessId, cwd: &[u8], argv: &[&[u8]]) {
+        let Some(file) = arguments::flag(argv, "importcfg") else {
+            return;
+        };
+        let path = super::spool::path_in(cwd, file);
+        match fs::read(&path) {
+            Ok(contents) => self.builds.import_cfg(&mut self.sink, row, &contents),
+            Err(error) => self.builds.import_cfg_missed(&path, &error),
+        }
+    }
+
+    fn exited(&mut self, at: Nanos, pid: Pid, status: ExitStatus, used: (Usage, bool)) {
+        let (usage, whole) = used;
+        self.progress.ended(pid);
+        let Some((row, mut usage)) = self.processes.exited(pid, usage, whole) else {
+            return;
+        };
+        if !self.follows_tree {
+            if pid == self.root {
+                usage.user = usage.user - self.elsewhere.user;
+                usage.system = usage.system - self.elsewhere.system;
+            } else {
+                self.elsewhere.add(&usage);
+            }
+        }
+        self.builds.ended(row, at);
+        self.sink
+            .record(Record::ProcessEnded(row, Exit { at, status, usage }));
+    }
+
+    fn thread_ended(&mut self, observation: Observation) {
+        let Observation::ThreadEnded {
+            time,
+            pid,
+            tid,
+            start,
+            name,
+            usage,
+        } = observation
+        else {
+            return;
+        };
+        self.processes.thread_ended(pid, &usage);
+        if let Some(process) = self.processes.row(pid) {
+            let thread = Thread {
+                process,
+                tid,
+                start: self.sink.at(start),
+                end: Some(self.sink.at(time)),
+                name: self.sink.string(&name),
+                cpu: usage.cpu(),
+                runqueue: usage.runqueue,
+            };
+            self.sink.record(Record::Thread(thread));
+        }
+    }
+
+    fn mapped(&mut self, observation: Observation) {
+        let Observation::Mapped {
+            time,
+            pid,
+            start,
+            end,
+            offset,
+            path,
+            build_id,
+            kind,
+        } = observation
+        else {
+            return;
+        };
+        let path_id = self.sink.string(&path);
+        let image = self.sink.writer.image(&Image {
+            path: path_id,
+            build_id,
+            kind,
+            ..Image::default()
+        });
+        self.images.mapped(image, &path);
+        let Some(live) = self.processes.live(pid) else {
+            return;
+        };
+        live.space.map(start, end, offset, image);
+        if let Some(process) = live.row {
+            let mapping = Mapping {
+                time: self.sink.at(time),
+                process,
+                image,
+                start: crate::trace::Avma(start),
+                end: crate::trace::Avma(end),
+                offset: crate::trace::ImageOffset(offset),
+            };
+            self.sink.record(Record::Mapping(mapping));
+        }
+    }
+
+    fn sampled(&mut self, sampled: &Sampled) {
+        let Some(process) = self.processes.row(sampled.pid) else {
+            return;
+        };
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.clear();
+        let writer = &mut self.sink.writer;
+        let live = self.processes.live(sampled.pid);
+        for (depth, &address) in sampled.stack.iter().enumerate() {
+            let role = if depth == 0 {
+                FrameRole::Executing
+            } else {
+                FrameRole::Return
+            };
+            let place = match &live {
+                Some(live) => live.space.place(address, role.lookup(address)),
+                None => FramePlace::Unmapped(crate::trace::Avma(address)),
+            };
+            frames.push(writer.frame(Frame { place, role }));
+        }
+        if sampled.truncated {
+            frames.push(writer.frame(Frame {
+                place: FramePlace::Truncated,
+                role: FrameRole::Return,
+            }));
+        }
+        let stack = writer.stack(&frames);
+        self.frames = frames;
+        let time = self.sink.at(sampled.time);
+        self.sink.sample(Sample {
+            time,
+            process,
+            tid: sampled.tid,
+            goroutine: sampled.goroutine,
+            stack,
+            weight: sampled.weight,
+            kind: sampled.kind,
+            place: sampled.place,
+        });
+    }
+
+    fn tool_run(&mut self, run: &ToolRun) {
+        self.shim_cpu += run.shim_usage.cpu();
+        self.elsewhere.add(&run.shim_usage);
+        let pid = run.executed.pid;
+        if self.follows_tree || self.processes.runs(pid) {
+            return;
+        }
+        let parent = self.processes.row(run.go);
+        let Some(row) = self.processes.add(pid, parent) else {
+            return;
+        };
+        let time = self.sink.at(run.executed.time);
+        let begun = Begun {
+            row,
+            parent,
+            replaced: None,
+            start: time,
+        };
+        let argv = arguments::split(&run.executed.argv);
+        self.program(&begun, &run.executed, &argv, &run.package);
+        let exit = Exit {
+            at: self.sink.at(run.end),
+            status: exit_status(run.wait_status),
+            usage: run.usage,
+        };
+        self.elsewhere.add(&run.usage);
+        self.builds.ended(row, exit.at);
+        self.sink.record(Record::ProcessEnded(row, exit));
+    }
+
+    fn tool_profile(&mut self, pid: Pid, time: Nanos, contents: &[u8]) {
+        let Some(process) = self.processes.row(pid) else {
+            return;
+        };
+        let profile = match pprof::profile(contents) {
+            Ok(profile) => profile,
+            Err(error) => {
+                let what = self.sink.string(b"a tool's own CPU profile");
+                let why = self.sink.string(error.to_string().as_bytes());
+                self.sink
+                    .record(Record::BlindSpot(BlindSpot { time, what, why }));
+                return;
+            }
+        };
+        let writer = &mut self.sink.writer;
+        let mut images = Vec::new();
+        for path in &profile.files {
+            let path = writer.string(path.as_bytes());
+            images.push(writer.image(&Image {
+                path,
+                ..Image::default()
+            }));
+        }
+        for stack in &profile.stacks {
+            let frames: Vec<FrameId> = stack
+                .places
+                .iter()
+                .map(|place| {
+                    let place = match *place {
+                        pprof::Place::File(file, offset) => match images.get(file) {
+                            Some(&image) => {
+                                FramePlace::Image(image, crate::trace::ImageOffset(offset))
+                            }
+                            None => FramePlace::Unmapped(crate::trace::Avma(offset)),
+                        },
+                        pprof::Place::Address(address) => {
+                            FramePlace::Unmapped(crate::trace::Avma(address))
+                        }
+                    };
+                    // The profile's addresses lie inside their calls already.
+                    let role = FrameRole::Executing;
+                    self.sink.writer.frame(Frame { place, role })
+                })
+                .collect();
+            let sample = ProfileSample {
+                process,
+                stack: self.sink.writer.stack(&frames),
+                weight: Nanos(stack.nanos),
+            };
+            self.sink.record(Record::Profile(sample));
+        }
+    }
+
+    /// gotrace's own memory, from `/proc/self/statm`: its second number, in pages.
+    fn count_memory(&mut self) {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = statm.split_whitespace().nth(1);
+        if let Some(pages) = pages.and_then(|pages| pages.parse::<i64>().ok()) {
+            let name = self.sink.string(b"gotrace_rss_bytes");
+            let time = self.sink.at(super::sys::now());
+            let value = pages.saturating_mul(super::sys::page_bytes());
+            self.sink
+                .record(Record::Counter(Counter { time, name, value }));
+        }
+    }
+}
+
+/// From the status that `wait` gives: an exit code in bits 8 to 15, or a signal in 0 to 6.
+pub(super) const fn exit_status(wait_status: i32) -> ExitStatus {
+    match wait_status & 0x7f {
+        0 => ExitStatus::Code((wait_status >> 8) & 0xff),
+        signal => ExitStatus::Signal(signal),
+    }
+}

@@ -1,0 +1,60 @@
+//! The trace file as the recorder sees it: an error of the disk is kept for later, for the
+//! command goes on whatever becomes of its trace.
+
+use crate::trace::file::{Error, Writer};
+use crate::trace::{ClockAnchor, Nanos, Record, Sample, StringId};
+
+use crate::capture::Monotonic;
+
+/// The writer, and the first thing that went wrong with it.
+#[derive(Debug)]
+pub(super) struct Sink {
+    pub(super) writer: Writer,
+    pub(super) failure: Option<Error>,
+    anchor: ClockAnchor,
+}
+
+impl Sink {
+    pub(super) const fn new(writer: Writer, anchor: ClockAnchor) -> Self {
+        Self {
+            writer,
+            failure: None,
+            anchor,
+        }
+    }
+
+    /// The trace time of a reading of the clock.
+    pub(super) const fn at(&self, time: Monotonic) -> Nanos {
+        self.anchor.at(time.0)
+    }
+
+    /// The trace time of a wall-clock time in nanoseconds since 1970.
+    pub(super) const fn at_unix(&self, nanos: u64) -> Nanos {
+        Nanos(nanos.saturating_sub(self.anchor.unix_ns))
+    }
+
+    pub(super) fn string(&mut self, bytes: &[u8]) -> StringId {
+        self.writer.string(bytes)
+    }
+
+    pub(super) fn record(&mut self, record: Record) {
+        let outcome = self.writer.record(record);
+        self.keep(outcome);
+    }
+
+    pub(super) fn sample(&mut self, sample: Sample) {
+        let outcome = self.writer.sample(sample);
+        self.keep(outcome);
+    }
+
+    pub(super) fn flush_if_due(&mut self) {
+        let outcome = self.writer.flush_if_due();
+        self.keep(outcome);
+    }
+
+    fn keep(&mut self, outcome: Result<(), Error>) {
+        if let Err(error) = outcome {
+            self.failure.get_or_insert(error);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Which backends watch a command: what the user asked for, and what works on this machine.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::environment::Refusal;
+
+/// A backend that `--backend` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A shim in front of each tool of the go command.
+    Toolexec,
+    /// BPF programs in the kernel.
+    Bpf,
+}
+
+impl Name {
+    /// All of them, the richest first.
+    pub const ALL: [Self; 2] = [Self::Bpf, Self::Toolexec];
+
+    /// What `--backend` calls it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Toolexec => "toolexec",
+            Self::Bpf => "bpf",
+        }
+    }
+
+    /// What it gives, in a few words.
+    #[must_use]
+    pub const fn gives(self) -> &'static str {
+        match self {
+            Self::Toolexec => "every tool that go commands run, with times and resource use",
+            Self::Bpf => "the whole process tree, with stack samples",
+        }
+    }
+
+    /// Whether it works here.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub fn availability(self) -> Result<(), Refusal> {
+        match self {
+            Self::Toolexec => Ok(()),
+            Self::Bpf => super::bpf_availability(),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// The richest set that works here.
+    #[default]
+    Auto,
+    /// These, or nothing.
+    Named(Vec<Name>),
+}
+
+impl FromStr for Selection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let mut names = Vec::new();
+        for word in text.split(',') {
+            let name = Name::ALL.into_iter().find(|name| name.word() == word);
+            let name = name.ok_or_else(|| {
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf and toolexec")
+            })?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_a_comma_list() {
+        let both = Selection::Named(vec![Name::Toolexec, Name::Bpf]);
+        assert_eq!("toolexec,bpf,bpf".parse(), Ok(both));
+        assert_eq!("auto".parse(), Ok(Selection::Auto));
+        assert!("toolexec,".parse::<Selection>().is_err());
+        assert!("dtrace".parse::<Selection>().is_err());
+    }
+}

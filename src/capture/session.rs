@@ -1,0 +1,583 @@
+//! One run of one command, from before its start to after its end.
+//!
+//! ```text
+//! Session::prepare   environment, backends, trace file; signals are held back from here on
+//! Session::run       fork, backends start, exec, supervise, backends finish, recorder ends
+//! Recording          the trace file with all in it but the names of frames
+//! ```
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::Sender;
+
+use super::preamble::{self, Preamble};
+use super::recorder::{self, Recorded, Recorder};
+use super::selection::{Name, Selection};
+use super::spool::Spool;
+use super::supervise::{self, End, Held};
+use super::sys::{self, HeldChild};
+use super::toolexec::Toolexec;
+use super::{
+    Backend, Environment, Executed, Observation, Progress, Request, go_flags, graphs, launch,
+};
+use crate::environment::Refusal;
+use crate::environment::invoker::{Invoker, invoker};
+use crate::environment::toolchain::{self, Toolchain};
+use crate::trace::file::{self, Writer};
+use crate::trace::{ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
+
+/// Observations under way between backends and recorder at most.
+const UNDER_WAY: usize = 16_384;
+
+/// What is to be run, and how it is to be watched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// Which backends.
+    pub selection: Selection,
+    /// What they are to record.
+    pub request: Request,
+    /// Ends only when the command's last descendant has.
+    pub wait: bool,
+}
+
+/// Why a command was not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command cannot be executed.
+    #[error("{}", command.display())]
+    Exec {
+        /// The command's name.
+        command: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A backend that was asked for does not work here.
+    #[error("backend {backend}: {refusal}")]
+    Refused {
+        /// Which.
+        backend: &'static str,
+        /// Why, and what would help.
+        refusal: Refusal,
+    },
+    /// Watching failed before it began.
+    #[error("the command was not started")]
+    Backend(#[source] super::Error),
+    /// A call to the operating system failed.
+    #[error("{call} failed, the command was not started")]
+    Os {
+        /// Which.
+        call: &'static str,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exit code for it, as env(1) has it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Exec { source, .. } => launch::exit_code(source),
+            _ => 125,
+        }
+    }
+
+    /// What would help, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } if !refusal.remedy.is_empty() => Some(&refusal.remedy),
+            _ => None,
+        }
+    }
+}
+
+/// A command that is ready to be run.
+pub struct Session {
+    options: Options,
+    environment: Environment,
+    invoker: Option<Invoker>,
+    toolchain: Option<Toolchain>,
+    user_flags: Vec<u8>,
+    added_flags: Vec<u8>,
+    backends: Vec<Box<dyn Backend>>,
+    refused: Vec<(Name, Refusal)>,
+    spool: Spool,
+    progress: Arc<Progress>,
+    held: Held,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let backends: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
+        f.debug_struct("Session")
+            .field("command", &self.options.command)
+            .field("backends", &backends)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A run that has ended. Its trace lacks the names of frames and its seal.
+#[derive(Debug)]
+pub struct Recording {
+    /// The trace file.
+    pub writer: Writer,
+    /// The first thing that went wrong with the trace file.
+    pub failure: Option<file::Error>,
+    /// Executables that may be gone from their paths.
+    pub files: Vec<(ImageId, File)>,
+    /// How the command ended.
+    pub status: ExitStatus,
+    /// When it ended.
+    pub command_end: Nanos,
+    /// Descendants that live on: process id and name.
+    pub descendants: Vec<(Pid, String)>,
+    /// Where the backends failed to deliver.
+    pub complaints: Vec<super::Error>,
+}
+
+impl Session {
+    /// Finds out what is needed to run the command, and holds signals back from gotrace.
+    ///
+    /// Threads that are started after this leave the command's signals alone.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be found or executed, or a backend that was asked for by name
+    /// does not work here.
+    pub fn prepare(options: Options, progress: Arc<Progress>) -> Result<Self, Error> {
+        let mut environment = Environment::inherited();
+        let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
+        let name = options.command.first().cloned().unwrap_or_default();
+        if let Some(invoker) = &invoker {
+            environment.belong_to(invoker, &name);
+        }
+        let path = environment.get("PATH").unwrap_or_default().to_owned();
+        check(&name, &path)?;
+        let go = if launch::is_go(&name) {
+            toolchain::find_on_path(&name, &path)
+        } else {
+            toolchain::find_on_path(OsStr::new("go"), &path)
+        };
+        let toolchain =
+            go.and_then(|go| Toolchain::ask(&go, environment.pairs(), invoker.as_ref()).ok());
+        let user_flags = launch::go_flags(&environment, toolchain.as_ref());
+        let temporary = environment
+            .get("TMPDIR")
+            .map_or("/tmp".into(), PathBuf::from);
+        let spool = Spool::create(&temporary, invoker.as_ref());
+        let spool = spool.map_err(os("mkdir"))?;
+        let mut session = Self {
+            options,
+            environment,
+            invoker,
+            toolchain,
+            user_flags,
+            added_flags: Vec::new(),
+            backends: Vec::new(),
+            refused: Vec::new(),
+            spool,
+            progress,
+            held: Held::new(),
+        };
+        session.choose()?;
+        Ok(session)
+    }
+
+    /// The command and its arguments.
+    #[must_use]
+    pub fn command(&self) -> &[OsString] {
+        &self.options.command
+    }
+
+    /// The environment of the command, so far.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Who called sudo, when that is how gotrace was started.
+    #[must_use]
+    pub const fn invoker(&self) -> Option<&Invoker> {
+        self.invoker.as_ref()
+    }
+
+    /// Names of the backends in use.
+    #[must_use]
+    pub fn backends(&self) -> Vec<&'static str> {
+        self.backends.iter().map(|backend| backend.name()).collect()
+    }
+
+    /// Backends that would give more and do not work here, and why.
+    #[must_use]
+    pub fn refused(&self) -> &[(Name, Refusal)] {
+        &self.refused
+    }
+
+    fn choose(&mut self) -> Result<(), Error> {
+        let names = match &self.options.selection {
+            Selection::Named(names) => names.clone(),
+            Selection::Auto => match Name::Bpf.availability() {
+                Ok(()) if self.options.request.profile => vec![Name::Bpf, Name::Toolexec],
+                Ok(()) => vec![Name::Bpf],
+                Err(refusal) => {
+                    self.refused.push((Name::Bpf, refusal));
+                    vec![Name::Toolexec]
+                }
+            },
+        };
+        self.open(&names)
+    }
+
+    fn open(&mut self, names: &[Name]) -> Result<(), Error> {
+        self.backends.clear();
+        for &name in names {
+            let backend = match name {
+                Name::Bpf => super::open_bpf(self.options.request, self.expected()),
+                Name::Toolexec => self.toolexec(),
+            };
+            match backend {
+                Ok(backend) => self.backends.push(backend),
+                Err(refusal) => {
+                    let backend = name.word();
+                    return Err(Error::Refused { backend, refusal });
+                }
+            }
+        }
+        self.backends
+            .push(Box::new(graphs::ActionGraphs::new(&self.spool)));
+        self.add_to_environment();
+        Ok(())
+    }
+
+    fn toolexec(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let flags = go_flags::split(&self.user_flags);
+        let user = flags.as_deref().ok();
+        let user = user.and_then(|flags| go_flags::value(flags, "toolexec"));
+        let profile = self.options.request.profile;
+        let progress = Arc::clone(&self.progress);
+        match Toolexec::new(&self.spool, user, profile, progress) {
+            Ok(backend) => Ok(Box::new(backend)),
+            Err(error) => Err(Refusal {
+                reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
+                evidence: error.to_string(),
+                remedy: "correct the quotes in GOFLAGS".to_owned(),
+            }),
+        }
+    }
+
+    /// The toolchain's executables, which a build will run again and again.
+    fn expected(&self) -> Vec<PathBuf> {
+        let Some(go) = &self.toolchain else {
+            return Vec::new();
+        };
+        let tools = Path::new(go.variable("GOROOT")).join("pkg/tool");
+        let tools = tools.join(format!(
+            "{}_{}",
+            std::env::consts::OS,
+            go.variable("GOHOSTARCH")
+        ));
+        let tools = ["compile", "link", "asm", "cgo"].map(|tool| tools.join(tool));
+        std::iter::once(go.path.clone()).chain(tools).collect()
+    }
+
+    /// Adds what the backends ask for to the command's environment.
+    fn add_to_environment(&mut self) {
+        let flags = self.backends.iter().flat_map(|backend| backend.go_flags());
+        let flags: Vec<Vec<u8>> = flags.map(OsString::into_vec).collect();
+        // GOFLAGS that cannot be extended are left as they are: the go command refuses them.
+        if let Ok(all) = go_flags::extend(&self.user_flags, &flags) {
+            self.environment.set("GOFLAGS", OsStr::from_bytes(&all));
+            self.added_flags = go_flags::join(&flags).unwrap_or_default();
+        }
+        for (name, value) in self
+            .backends
+            .iter()
+            .flat_map(|backend| backend.environment())
+        {
+            if let Some(name) = name.to_str() {
+                self.environment.set(name, &value);
+            }
+        }
+    }
+
+    /// Runs the command, and records into the trace file.
+    ///
+    /// # Errors
+    ///
+    /// When the command was not started. Nothing that happens later is an error: the command
+    /// goes on.
+    pub fn run(mut self, writer: Writer, anchor: ClockAnchor) -> Result<Recording, Error> {
+        sys::adopt_orphans();
+        let (out, observations) = crossbeam_channel::bounded(UNDER_WAY);
+        let (child, out) = self.start(out)?;
+        let root = child.pid;
+        let own_children = supervise::children(Pid(std::process::id()));
+        let helpers: Vec<Pid> = own_children
+            .into_iter()
+            .filter(|pid| *pid != root)
+            .collect();
+        let mut recorder = Recorder::new(recorder::Plan {
+            writer,
+            anchor,
+            root,
+            follows_tree: self.follows_tree(),
+            temporary: self.temporary(),
+            progress: Arc::clone(&self.progress),
+        });
+        recorder.begin(&self.preamble());
+        let recorder = thread::Builder::new()
+            .name("gotrace-record".to_owned())
+            .spawn(move || recorder.run(&observations))
+            .map_err(os("clone"))?;
+        self.say_root(&out, root);
+        child.release().map_err(|source| Error::Exec {
+            command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
+            source,
+        })?;
+        let end = supervise::until_end(root, &helpers).map_err(os("wait4"))?;
+        let ended = sys::now();
+        if !self.follows_tree() {
+            drop(out.send(Observation::Exited {
+                time: ended,
+                pid: root,
+                wait_status: end.wait_status,
+                usage: end.usage,
+                whole: true,
+            }));
+        }
+        if self.options.wait {
+            supervise::until_alone(root, &helpers);
+        }
+        let descendants = supervise::descendants(&helpers);
+        if !descendants.is_empty() {
+            self.spool.keep();
+        }
+        let mut complaints = Vec::new();
+        for backend in &mut self.backends {
+            complaints.extend(backend.finish().err());
+        }
+        drop(out);
+        let recorded = recorder.join().map_err(|_panic| Error::Os {
+            call: "join",
+            source: io::Error::other("the recorder panicked"),
+        })?;
+        let command_end = anchor.at(ended.0);
+        Ok(finish(recorded, end, command_end, descendants, complaints))
+    }
+
+    /// Forks the command and starts the backends. Where the best choice of backends does not
+    /// start after all, the next best is taken.
+    fn start(
+        &mut self,
+        out: Sender<Observation>,
+    ) -> Result<(HeldChild, Sender<Observation>), Error> {
+        let child = self.fork()?;
+        match self.start_backends(child.pid, &out) {
+            Ok(()) => Ok((child, out)),
+            Err(error) => {
+                let pid = child.pid;
+                drop(child);
+                drop(sys::wait(pid, true));
+                let super::Error::Refused { refusal, .. } = error else {
+                    return Err(Error::Backend(error));
+                };
+                if self.options.selection != Selection::Auto || !self.follows_tree() {
+                    let backend = Name::Bpf.word();
+                    return Err(Error::Refused { backend, refusal });
+                }
+                self.refused.push((Name::Bpf, refusal));
+                self.open(&[Name::Toolexec])?;
+                self.start(out)
+            }
+        }
+    }
+
+    fn start_backends(&mut self, root: Pid, out: &Sender<Observation>) -> Result<(), super::Error> {
+        for backend in &mut self.backends {
+            backend.start(root, out.clone())?;
+        }
+        Ok(())
+    }
+
+    fn fork(&self) -> Result<HeldChild, Error> {
+        let program = launch::program(
+            &self.options.command,
+            &self.environment,
+            self.invoker.as_ref(),
+        );
+        let program = program.map_err(os("exec"))?;
+        sys::fork_held(&program, self.held.before()).map_err(os("fork"))
+    }
+
+    fn follows_tree(&self) -> bool {
+        self.backends.iter().any(|backend| backend.follows_tree())
+    }
+
+    /// Tells the recorder of the command itself, where no backend does.
+    fn say_root(&self, out: &Sender<Observation>, root: Pid) {
+        let time = sys::now();
+        if !self.follows_tree() {
+            let parent = Pid(std::process::id());
+            drop(out.send(Observation::Forked {
+                time,
+                pid: root,
+                parent,
+            }));
+            drop(out.send(Observation::Executed(self.root_program(time, root))));
+        }
+        let overrides = self.options.command.iter().skip(1);
+        let overrides = overrides.filter(|word| {
+            let word = word.as_bytes();
+            let word = word.strip_prefix(b"-").unwrap_or(word);
+            word.starts_with(b"-toolexec")
+        });
+        if overrides.count() > 0 && self.backends().contains(&Name::Toolexec.word()) {
+            drop(out.send(Observation::Unseen {
+                time,
+                what: "tools of the go command".to_owned(),
+                why: "-toolexec on its command line takes the place of gotrace's".to_owned(),
+            }));
+        }
+    }
+
+    fn root_program(&self, time: super::Monotonic, pid: Pid) -> Executed {
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let exe = toolchain::find_on_path(&name, path).unwrap_or_default();
+        let exe = std::path::absolute(&exe).unwrap_or(exe);
+        let words = self.options.command.iter();
+        let cwd = std::env::current_dir().unwrap_or_default();
+        Executed {
+            time,
+            pid,
+            argv: words
+                .flat_map(|word| [word.as_bytes(), b"\0"])
+                .flatten()
+                .copied()
+                .collect(),
+            arch: crate::trace::Arch::from_name(toolchain::executable_arch(&exe)),
+            exe: exe.into_os_string().into_vec(),
+            cwd: cwd.into_os_string().into_vec(),
+            ..Executed::default()
+        }
+    }
+
+    /// Folders whose executables may be gone before their symbols are read.
+    fn temporary(&self) -> Vec<PathBuf> {
+        let named = ["TMPDIR", "GOTMPDIR"].map(|name| self.environment.get(name));
+        let named = named.into_iter().flatten().map(PathBuf::from);
+        named.chain(["/tmp".into(), "/var/tmp".into()]).collect()
+    }
+
+    fn preamble(&self) -> Preamble<'_> {
+        Preamble {
+            options: &self.options,
+            backends: self.backends(),
+            refused: &self.refused,
+            environment: &self.environment,
+            toolchain: self.toolchain.as_ref(),
+            user_flags: &self.user_flags,
+            added_flags: &self.added_flags,
+        }
+    }
+}
+
+/// Writes the trace's last record.
+fn finish(
+    recorded: Recorded,
+    end: End,
+    command_end: Nanos,
+    descendants: Vec<(Pid, String)>,
+    complaints: Vec<super::Error>,
+) -> Recording {
+    let Recorded {
+        mut writer,
+        mut failure,
+        files,
+        shim_cpu,
+    } = recorded;
+    let status = recorder::exit_status(end.wait_status);
+    let ending = Ending {
+        command_end,
+        status: Some(status),
+        own_cpu: sys::own_usage().cpu() + shim_cpu,
+        own_max_rss_bytes: preamble::own_max_rss(),
+        kernel_cpu: None,
+    };
+    if let Err(error) = writer.record(Record::Ending(ending)) {
+        failure.get_or_insert(error);
+    }
+    Recording {
+        writer,
+        failure,
+        files,
+        status,
+        command_end,
+        descendants,
+        complaints,
+    }
+}
+
+/// Tells early whether a command is there and may be executed, before anything is made for it.
+fn check(name: &OsStr, path: &OsStr) -> Result<(), Error> {
+    if toolchain::find_on_path(name, path).is_some() {
+        return Ok(());
+    }
+    let there = toolchain::candidates(name, path)
+        .iter()
+        .any(|path| path.exists());
+    let kind = if there && !name.is_empty() {
+        libc::EACCES
+    } else {
+        libc::ENOENT
+    };
+    Err(Error::Exec {
+        command: PathBuf::from(name),
+        source: io::Error::from_raw_os_error(kind),
+    })
+}
+
+fn os(call: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Os { call, source }
+}
+
+/// The clocks, read together: what a new trace file is begun with.
+#[must_use]
+pub fn clocks() -> ClockAnchor {
+    sys::anchor()
+}
+
+/// Runs a command without watching it: gotrace becomes the command. Returns only on failure.
+#[must_use]
+pub fn run_unwatched(session: &Session) -> Error {
+    let program = launch::program(
+        &session.options.command,
+        &session.environment,
+        session.invoker.as_ref(),
+    );
+    let source = match program {
+        Ok(program) => sys::replace(&program),
+        Err(error) => error,
+    };
+    Error::Exec {
+        command: PathBuf::from(session.options.command.first().cloned().unwrap_or_default()),
+        source,
+    }
+}
+
+/// Ends gotrace as the command ended, when a signal killed it: by the same one, without a core.
+pub fn die_of(signal: i32) -> ! {
+    sys::die_of(signal)
+}

@@ -1,0 +1,132 @@
+//! A private folder for one run: the socket of shims, profiles of tools, action graphs.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::environment::invoker::Invoker;
+
+/// Longest path of the folder, so that a socket's name in it fits into `sun_path` (108 bytes).
+const LONGEST: usize = 80;
+
+/// The folder; it goes when this value does.
+#[derive(Debug)]
+pub(super) struct Spool {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Spool {
+    /// Makes the folder below `temporary`, or below `/tmp` where that one's path would need
+    /// quotes inside GOFLAGS or is too long for a socket.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub(super) fn create(temporary: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
+        let plain = |byte: &u8| !byte.is_ascii_whitespace() && !matches!(byte, b'\'' | b'"');
+        let bytes = temporary.as_os_str().as_bytes();
+        let usable = temporary.is_absolute() && bytes.len() < LONGEST && bytes.iter().all(plain);
+        let below = if usable { temporary } else { Path::new("/tmp") };
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        for attempt in 0..1_000 {
+            let path = below.join(format!("gotrace-{}-{attempt}", std::process::id()));
+            match builder.create(&path) {
+                Ok(()) => return Self { path, keep: false }.fill(invoker),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn fill(self, invoker: Option<&Invoker>) -> io::Result<Self> {
+        let executable = std::env::current_exe()?;
+        symlink(&executable, self.executable())?;
+        fs::create_dir(self.graphs())?;
+        // Go commands that a build runs as another user shall not fail for want of a place:
+        // who knows the name of the folder may reach and write, nobody may list.
+        fs::set_permissions(self.graphs(), Permissions::from_mode(0o733))?;
+        fs::set_permissions(&self.path, Permissions::from_mode(0o711))?;
+        if let Some(invoker) = invoker {
+            for path in [self.path.clone(), self.graphs()] {
+                std::os::unix::fs::chown(path, Some(invoker.uid), Some(invoker.gid))?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A name for gotrace's own executable that needs no quotes.
+    #[must_use]
+    pub(super) fn executable(&self) -> PathBuf {
+        self.path.join("gotrace")
+    }
+
+    /// Where action graphs are written.
+    #[must_use]
+    pub(super) fn graphs(&self) -> PathBuf {
+        self.path.join("graphs")
+    }
+
+    /// Leaves the folder where it is: processes live on whose GOFLAGS name it.
+    pub(super) fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What cannot be removed harms nobody, and there is nobody to tell.
+            drop(fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+/// A file's path below a working directory; absolute ones stay.
+pub(super) fn path_in(cwd: &[u8], file: &[u8]) -> PathBuf {
+    Path::new(OsStr::from_bytes(cwd)).join(OsStr::from_bytes(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_private_and_goes_with_its_value() {
+        let below = tempfile::tempdir().expect("folder");
+        let spool = Spool::create(below.path(), None).expect("made");
+        let path = spool.path().to_owned();
+        assert!(path.starts_with(below.path()) && spool.executable().exists());
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o711);
+        drop(spool);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_path_that_needs_quotes_is_not_used() {
+        let below = tempfile::Builder::new()
+            .prefix("a b")
+            .tempdir()
+            .expect("folder");
+        let spool = Spool::create(below.path(), None).expect("made");
+        assert_eq!(spool.path().parent(), Some(Path::new("/tmp")));
+    }
+
+    #[test]
+    fn relative_files_lie_in_the_working_directory() {
+        assert_eq!(path_in(b"/a", b"b/c"), Path::new("/a/b/c"));
+        assert_eq!(path_in(b"/a", b"/b"), Path::new("/b"));
+    }
+}

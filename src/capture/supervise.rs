@@ -1,0 +1,166 @@
+//! Stays by the command until it ends: passes signals on, stops and goes on with it.
+
+use std::ffi::c_int;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::sys::{self, Arrived, Change};
+use crate::trace::{Pid, Usage};
+
+/// Signals that are waited for. Those of a terminal reach the command by themselves, for it is
+/// in gotrace's own process group; gotrace must only not die of them before it has ended.
+const SIGNALS: [c_int; 8] = [
+    libc::SIGCHLD,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGTSTP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// Signals held back from gotrace's threads for as long as this value lives.
+pub(super) struct Held {
+    before: libc::sigset_t,
+}
+
+impl Held {
+    /// Blocks the signals in this thread and those that it will start.
+    pub(super) fn new() -> Self {
+        sys::keep_children_waitable();
+        Self {
+            before: sys::block_signals(&SIGNALS),
+        }
+    }
+
+    /// The mask that the command is to have.
+    pub(super) const fn before(&self) -> &libc::sigset_t {
+        &self.before
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What came for the command, Ctrl-C first of all, is not meant for what comes after.
+        while sys::next_signal(&SIGNALS, Some(0)).is_some() {}
+        sys::restore_signals(&self.before);
+    }
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// As `wait` reports it.
+    pub(super) wait_status: i32,
+    /// What it used, with all descendants that were waited for.
+    pub(super) usage: Usage,
+}
+
+/// Waits until `root` has ended.
+pub(super) fn until_end(root: Pid, helpers: &[Pid]) -> io::Result<End> {
+    loop {
+        reap_orphans(root, helpers);
+        match sys::wait(root, false)? {
+            Some(Change::Ended(wait_status, usage)) => return Ok(End { wait_status, usage }),
+            Some(Change::Stopped(signal)) => stop_with(root, signal),
+            None => {
+                if let Some(arrived) = sys::next_signal(&SIGNALS, None) {
+                    pass_on(root, arrived);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until no descendant of the command is left.
+pub(super) fn until_alone(root: Pid, helpers: &[Pid]) {
+    loop {
+        reap_orphans(root, helpers);
+        if children(Pid(std::process::id()))
+            .iter()
+            .all(|child| helpers.contains(child))
+        {
+            return;
+        }
+        match sys::next_signal(&SIGNALS, Some(1_000)) {
+            // The command is gone: who asks gotrace to end now means gotrace.
+            Some(arrived) if arrived.signal != libc::SIGCHLD => return,
+            _ => {}
+        }
+    }
+}
+
+fn pass_on(root: Pid, arrived: Arrived) {
+    // A signal without a sender came from the terminal, to the whole group; one from the
+    // command itself went to the group, too, for the command does not know of gotrace.
+    let alone = arrived.sender.is_some_and(|sender| sender != root.0);
+    if alone && arrived.signal != libc::SIGCHLD {
+        sys::send(root, arrived.signal);
+    }
+}
+
+/// Stops as the command has stopped, so that the shell takes the terminal back; goes on when
+/// gotrace is continued, and the command with it.
+fn stop_with(root: Pid, signal: c_int) {
+    // Without a terminal nobody would continue gotrace when only the command is.
+    if signal == libc::SIGSTOP && File::open("/dev/tty").is_err() {
+        return;
+    }
+    sys::stop_self();
+    if state(root).is_none_or(|state| state == b'T') {
+        sys::send(root, libc::SIGCONT);
+    }
+}
+
+/// The letter that `/proc/PID/stat` has after the name.
+fn state(pid: Pid) -> Option<u8> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    stat.get(name_end + 2).copied()
+}
+
+/// Waits for adopted descendants that have ended, as init would have done.
+fn reap_orphans(root: Pid, helpers: &[Pid]) {
+    for child in children(Pid(std::process::id())) {
+        if child != root && !helpers.contains(&child) && sys::has_ended(child) {
+            // It has ended; whoever else has waited for it meanwhile is welcome to.
+            drop(sys::wait(child, false));
+        }
+    }
+}
+
+/// The children of a process, those of all its threads.
+pub(super) fn children(pid: Pid) -> Vec<Pid> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| {
+            let pids = list.split_whitespace().map(str::parse);
+            pids.flatten().map(Pid).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What still runs of the command: process ids and names of all descendants of gotrace but its
+/// helpers.
+pub(super) fn descendants(helpers: &[Pid]) -> Vec<(Pid, String)> {
+    let mut found = Vec::new();
+    let mut next: Vec<Pid> = children(Pid(std::process::id()));
+    next.retain(|child| !helpers.contains(child));
+    while let Some(pid) = next.pop() {
+        if state(pid).is_none_or(|state| state == b'Z') {
+            continue;
+        }
+        let name = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
+        found.push((pid, name.unwrap_or_default().trim_end().to_owned()));
+        next.extend(children(pid));
+    }
+    found.sort_unstable_by_key(|(pid, _)| *pid);
+    found
+}

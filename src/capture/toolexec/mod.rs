@@ -1,0 +1,144 @@
+//! The `toolexec` backend: every tool that go commands run, seen by a shim in front of it.
+//!
+//! ```text
+//! go ──► shim (gotrace itself) ──► tool
+//!          └──socket──► listener thread ──Observation──► the recorder
+//! ```
+
+mod ancestry;
+mod listener;
+pub mod shim;
+mod wire;
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::io::{self, PipeWriter};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+use nix::sys::socket::{Backlog, listen};
+
+use super::progress::Progress;
+use super::spool::Spool;
+use super::{Backend, Error, Observation, go_flags};
+use crate::trace::Pid;
+use listener::Listener;
+
+const NAME: &str = "toolexec";
+
+/// The shims' socket, in the spool.
+const SOCKET: &str = "shims";
+
+/// The backend.
+#[derive(Debug)]
+pub(super) struct Toolexec {
+    spool: PathBuf,
+    flag: OsString,
+    progress: Arc<Progress>,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl Toolexec {
+    /// Prepares the backend. `user` is the value of the user's own `-toolexec`, which runs
+    /// between shim and tool as it would run between the go command and the tool.
+    pub(super) fn new(
+        spool: &Spool,
+        user: Option<&[u8]>,
+        profile: bool,
+        progress: Arc<Progress>,
+    ) -> Result<Self, go_flags::Error> {
+        let user = user.unwrap_or_default();
+        let count = go_flags::split(user)?.len();
+        let ours = shim::words(&spool.executable(), spool.path(), count, profile);
+        // No word of ours needs quotes, so the user's words keep theirs as they are.
+        let mut value = b"-toolexec=".to_vec();
+        for word in ours {
+            value.extend_from_slice(word.as_bytes());
+            value.push(b' ');
+        }
+        value.extend_from_slice(user);
+        Ok(Self {
+            spool: spool.path().to_owned(),
+            flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
+            progress,
+            running: None,
+        })
+    }
+}
+
+impl Backend for Toolexec {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn go_flags(&self) -> Vec<OsString> {
+        vec![self.flag.clone()]
+    }
+
+    fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        let path = self.spool.join(SOCKET);
+        let failed = |call| {
+            let target = path.display().to_string();
+            move |source: io::Error| Error::Os {
+                call,
+                target,
+                source,
+            }
+        };
+        let socket = UnixListener::bind(&path).map_err(failed("bind"))?;
+        // Many tools may end in the same moment.
+        listen(&socket, Backlog::MAXALLOWABLE).map_err(|e| failed("listen")(e.into()))?;
+        // Tools may run as other users than gotrace; the folder's name is the secret.
+        let everyone = Permissions::from_mode(0o666);
+        fs::set_permissions(&path, everyone).map_err(failed("chmod"))?;
+        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let progress = Arc::clone(&self.progress);
+        let listener = Listener::new(socket, stopped, self.spool.clone(), root, out, progress)
+            .map_err(failed("ioctl"))?;
+        let thread = std::thread::Builder::new()
+            .name("gotrace-shims".to_owned())
+            .spawn(move || listener.run())
+            .map_err(failed("clone"))?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some((stop, thread)) = self.running.take() else {
+            return Ok(());
+        };
+        // The listener hears that the pipe is closed.
+        drop(stop);
+        thread.join().map_err(|_panic| Error::Os {
+            call: "join",
+            target: "the thread that listens to shims".to_owned(),
+            source: io::Error::other("it panicked"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_users_own_toolexec_is_chained_with_its_quotes() {
+        let spool = Spool::create(Path::new("/tmp"), None).expect("made");
+        let user = Some(&b"\"/a b/wrap\" -x"[..]);
+        let backend = Toolexec::new(&spool, user, true, Arc::default()).expect("quoted well");
+        let flag = backend.go_flags().remove(0).into_vec();
+        let joined = go_flags::join(&[flag]).expect("joinable");
+        let fields = go_flags::split(&joined).expect("quoted well");
+        let value = go_flags::value(&fields, "toolexec").expect("there");
+        let words = go_flags::split(value).expect("quoted well");
+        let tail: Vec<_> = words.iter().skip(3).map(Vec::as_slice).collect();
+        assert_eq!(tail, [&b"2p"[..], b"/a b/wrap", b"-x"]);
+        assert_eq!(words[1], shim::MARK.as_bytes());
+    }
+}

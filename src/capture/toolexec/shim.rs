@@ -1,0 +1,277 @@
+//! The shim: gotrace as the go command's `-toolexec`. Runs one tool and tells the recorder.
+//!
+//! ```text
+//! gotrace __shim SPOOL OPTIONS [user's toolexec ARGUMENT...] TOOL ARGUMENT...
+//! ```
+//!
+//! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles. The
+//! shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
+//! without a recorder that is gone.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+use super::wire::Message;
+use crate::capture::decode::arguments;
+use crate::capture::launch::{self, Environment};
+use crate::capture::sys::{self, Change};
+use crate::trace::Pid;
+
+/// The first argument of a gotrace that is a shim.
+pub const MARK: &str = "__shim";
+
+/// Runs the tool that the arguments after [`MARK`] name, and ends as it does.
+///
+/// Returns the exit code of a tool that could not be run, with why on standard error: where
+/// the go command would say so itself if it ran the tool.
+#[must_use]
+pub fn run(words: Vec<OsString>) -> u8 {
+    let Some(order) = Order::read(words) else {
+        return 2;
+    };
+    let mut recorder = Recorder::reach(&order.spool);
+    if order.asks_version() {
+        recorder.tell(&Message::Seen { go: parent() });
+        drop(recorder);
+        return order.refused(&order.replace());
+    }
+    recorder.tell(&order.begin());
+    match order.run() {
+        Ok(ran) => {
+            recorder.tell(&ran.message);
+            drop(recorder);
+            match ran.status & 0x7f {
+                0 => ((ran.status >> 8) & 0xff).to_le_bytes()[0],
+                signal => sys::die_of(signal),
+            }
+        }
+        Err(error) => order.refused(&error),
+    }
+}
+
+/// What the arguments ask for.
+struct Order {
+    spool: PathBuf,
+    profile: bool,
+    /// The user's own toolexec, then the tool and its arguments.
+    chain: Vec<OsString>,
+    tool_at: usize,
+}
+
+struct Ran {
+    status: i32,
+    message: Message,
+}
+
+impl Order {
+    fn read(words: Vec<OsString>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let spool = PathBuf::from(words.next()?);
+        let options = words.next()?.into_string().ok()?;
+        let profile = options.ends_with('p');
+        let tool_at = options.trim_end_matches('p').parse().ok()?;
+        let chain: Vec<OsString> = words.collect();
+        (chain.len() > tool_at).then_some(Self {
+            spool,
+            profile,
+            chain,
+            tool_at,
+        })
+    }
+
+    fn tool(&self) -> impl Iterator<Item = &OsStr> {
+        self.chain
+            .iter()
+            .skip(self.tool_at)
+            .map(OsString::as_os_str)
+    }
+
+    /// The go command makes the answer a part of its cache keys: it must be the tool's own, to
+    /// the last byte.
+    fn asks_version(&self) -> bool {
+        self.tool().skip(1).eq([OsStr::new("-V=full")])
+    }
+
+    fn begin(&self) -> Message {
+        let argv: Vec<&[u8]> = self.tool().map(OsStr::as_bytes).collect();
+        let importcfg = arguments::takes_importcfg(&argv)
+            .then(|| arguments::flag(&argv, "importcfg"))
+            .flatten()
+            .and_then(|file| fs::read(OsStr::from_bytes(file)).ok());
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let package = std::env::var_os("TOOLEXEC_IMPORTPATH").unwrap_or_default();
+        Message::Begin {
+            shim: Pid(std::process::id()),
+            go: parent(),
+            package: package.into_vec(),
+            cwd: cwd.into_os_string().into_vec(),
+            argv: argv
+                .iter()
+                .flat_map(|word| [word, &b"\0"[..]])
+                .flatten()
+                .copied()
+                .collect(),
+            importcfg: importcfg.unwrap_or_default(),
+        }
+    }
+
+    /// The command line, with a profile where one is asked for and the tool can make one.
+    fn command(&self) -> Vec<OsString> {
+        let mut command = self.chain.clone();
+        let tool = self.tool().next().unwrap_or_default().as_bytes();
+        if self.profile && matches!(arguments::base_name(tool), b"compile" | b"link") {
+            let file = profile_file(&self.spool, Pid(std::process::id()));
+            let mut flag = OsString::from("-cpuprofile=");
+            flag.push(file);
+            command.insert(self.tool_at + 1, flag);
+        }
+        command
+    }
+
+    fn run(&self) -> io::Result<Ran> {
+        let mut program = launch::program(&self.command(), &Environment::inherited(), None)?;
+        // What kills the shim would have killed the tool.
+        program.dies_with_parent = true;
+        let mask = sys::block_signals(&[]);
+        let start = sys::now();
+        let held = sys::fork_held(&program, &mask)?;
+        let pid = held.pid;
+        sys::leave_signals_to(pid);
+        if let Err(error) = held.release() {
+            sys::wait(pid, true)?;
+            return Err(error);
+        }
+        loop {
+            if let Some(Change::Ended(status, usage)) = sys::wait(pid, true)? {
+                let message = Message::End {
+                    pid,
+                    start,
+                    end: sys::now(),
+                    status,
+                    usage,
+                    shim_usage: sys::own_usage(),
+                };
+                return Ok(Ran { status, message });
+            }
+        }
+    }
+
+    fn replace(&self) -> io::Error {
+        match launch::program(&self.chain, &Environment::inherited(), None) {
+            Ok(program) => sys::replace(&program),
+            Err(error) => error,
+        }
+    }
+
+    #[expect(
+        clippy::print_stderr,
+        reason = "the tool's standard error is where its absence is reported"
+    )]
+    fn refused(&self, error: &io::Error) -> u8 {
+        let name = self.chain.first().map(Path::new).unwrap_or(Path::new(""));
+        eprintln!("gotrace: {}: {error}", name.display());
+        launch::exit_code(error)
+    }
+}
+
+/// Where the profile of a shim's tool is.
+pub(super) fn profile_file(spool: &Path, shim: Pid) -> PathBuf {
+    spool.join(format!("profile-{shim}"))
+}
+
+fn parent() -> Pid {
+    Pid(std::os::unix::process::parent_id())
+}
+
+/// The way to the recorder, if there is still one.
+struct Recorder(Option<UnixStream>);
+
+impl Recorder {
+    fn reach(spool: &Path) -> Self {
+        Self(reach(&spool.join(super::SOCKET)).ok())
+    }
+
+    /// Says something, or falls silent for good where nobody listens.
+    fn tell(&mut self, message: &Message) {
+        let told = self
+            .0
+            .as_mut()
+            .map(|stream| stream.write_all(&message.encode()));
+        if let Some(Err(_)) = told {
+            self.0 = None;
+        }
+    }
+}
+
+/// Connects, with patience for a moment only: a recorder that is stopped must not hold a build.
+fn reach(path: &Path) -> nix::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    setsockopt(&stream, sockopt::SendTimeout, &TimeVal::seconds(1))?;
+    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(UnixStream::from(stream))
+}
+
+/// The words that make the go command run `gotrace` as its shim, before the user's own.
+pub(super) fn words(executable: &Path, spool: &Path, user: usize, profile: bool) -> Vec<CString> {
+    let profile = if profile { "p" } else { "" };
+    [
+        executable.as_os_str().as_bytes(),
+        MARK.as_bytes(),
+        spool.as_os_str().as_bytes(),
+        format!("{user}{profile}").as_bytes(),
+    ]
+    .into_iter()
+    .filter_map(|word| CString::new(word).ok())
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(words: &[&str]) -> Option<Order> {
+        Order::read(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_users_toolexec_stands_before_the_tool() {
+        let order = order(&["/s", "2p", "wrap", "-x", "/t/compile", "-V=full"]).expect("whole");
+        assert!(order.tool().eq(["/t/compile", "-V=full"].map(OsStr::new)));
+        assert!(order.asks_version() && order.profile);
+        let command = order.command();
+        assert_eq!(
+            command[..3],
+            ["wrap", "-x", "/t/compile"].map(OsString::from)
+        );
+        assert!(
+            command[3]
+                .to_string_lossy()
+                .starts_with("-cpuprofile=/s/profile-")
+        );
+    }
+
+    #[test]
+    fn only_a_lone_version_flag_asks_for_the_version() {
+        let asks = |words: &[&str]| order(words).expect("whole").asks_version();
+        assert!(!asks(&["/s", "0", "/t/compile", "-V=full", "x"]));
+        assert!(!asks(&["/s", "0", "/t/compile"]));
+    }
+
+    #[test]
+    fn an_order_without_a_tool_is_none() {
+        assert!(order(&["/s", "1", "wrap"]).is_none());
+        assert!(order(&["/s", "x", "tool"]).is_none());
+        assert!(order(&[]).is_none());
+    }
+}
