@@ -5,13 +5,16 @@ mod exit;
 mod export;
 mod flamegraph;
 mod output;
+mod recording;
 mod recover;
 mod run;
 mod setup;
 mod show;
+mod status;
 mod timeline;
 mod trace_operand;
 
+use crate::capture::toolexec::shim;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -46,6 +49,10 @@ enum Command {
 /// Runs the command that the arguments name and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == shim::MARK) {
+        return ExitCode::from(shim::run(words.collect()));
+    }
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),
         Command::Show(args) => args.run(),

@@ -154,6 +154,11 @@ pub(super) fn note(message: &str) {
     drop(writeln!(io::stderr(), "gotrace: {message}"));
 }
 
+/// Prints what would help after an error: `hint: <message>` on standard error.
+pub(super) fn hint(message: &str) {
+    drop(writeln!(io::stderr(), "hint: {message}"));
+}
+
 /// Name of the file that is written before it becomes `name`; apart for each gotrace process.
 fn partial_name(name: &OsStr) -> std::ffi::OsString {
     let mut partial = std::ffi::OsString::from(".gotrace-partial-");

@@ -1,13 +1,174 @@
 //! `gotrace run`.
 
+use super::output;
+use super::recording;
+use super::status::Status;
+use anyhow::Context as _;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::capture::session::{self, Options, Recording, Session};
+use crate::capture::{Progress, Request, Selection};
+use crate::trace::ExitStatus;
+use crate::trace::file::Writer;
+
+/// The exit code for what keeps the command from being started, as env(1) has it.
+const NOT_STARTED: u8 = 125;
 
 /// Runs a command and records where its time goes.
+///
+/// The command has gotrace's own terminal, standard input and output, working directory and
+/// environment, with GOFLAGS extended; gotrace ends with its exit code. What gotrace itself has
+/// to say goes to standard error.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(override_usage = "gotrace run [OPTIONS] [--] COMMAND [ARGUMENT]...")]
+pub(super) struct Args {
+    /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How to watch: auto, or a comma list of bpf and toolexec
+    #[arg(long, value_name = "NAMES", default_value = "auto")]
+    backend: Selection,
+    /// Stack samples a second and core (backend bpf), 0 for none [default: 199]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    rate: Option<u32>,
+    /// Record the stacks of waiting threads, too (backend bpf)
+    #[arg(long)]
+    off_cpu: bool,
+    /// Record the CPU profiles that Go's compiler and linker make of themselves
+    #[arg(long)]
+    profile: bool,
+    /// Wait for descendants that outlive the command
+    #[arg(long)]
+    wait: bool,
+    /// Say nothing but errors: no status line, no summary
+    #[arg(short, long)]
+    quiet: bool,
+    /// The command, and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true
+    )]
+    command: Vec<OsString>,
+}
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("run: being built")
+        let request = Request {
+            rate_hz: self.rate,
+            off_cpu: self.off_cpu,
+            profile: self.profile,
+        };
+        let options = Options {
+            command: self.command.clone(),
+            selection: self.backend.clone(),
+            request,
+            wait: self.wait,
+        };
+        let progress = Arc::new(Progress::default());
+        let session = match Session::prepare(options, Arc::clone(&progress)) {
+            Ok(session) => session,
+            Err(error) => return Ok(refused(error)),
+        };
+        self.say_what_is_missing(&session);
+        let anchor = session::clocks();
+        let writer = match recording::create(self.output.as_deref(), &session, anchor) {
+            Ok(writer) => writer,
+            Err(recording::Failure::Refused(error)) => {
+                output::note(&format!("{error:#}"));
+                return Ok(ExitCode::from(NOT_STARTED));
+            }
+            Err(recording::Failure::NoPlace(error)) => {
+                output::note(&format!("{error:#}; the command runs without being traced"));
+                return Ok(refused(session::run_unwatched(&session)));
+            }
+        };
+        let path = writer.path().to_owned();
+        let status = (!self.quiet).then(|| Status::start(progress)).flatten();
+        let recorded = session.run(writer, anchor);
+        drop(status);
+        let recording = match recorded {
+            Ok(recording) => recording,
+            Err(error) => {
+                // A trace of nothing is of no use to anyone.
+                drop(std::fs::remove_file(&path));
+                return Ok(refused(error));
+            }
+        };
+        let status = recording.status;
+        if let Err(error) = self.conclude(recording) {
+            output::note(&format!("{error:#}"));
+        }
+        Ok(end_as(status))
+    }
+
+    /// Says on one line what is not used for want of rights, and what would grant them.
+    fn say_what_is_missing(&self, session: &Session) {
+        if self.quiet {
+            return;
+        }
+        for (name, refusal) in session.refused() {
+            let used = session.backends().join(", ");
+            let remedy = match refusal.remedy.as_str() {
+                "" => String::new(),
+                remedy => format!("; to change that: {remedy}"),
+            };
+            output::note(&format!(
+                "using {used}, without {name} ({}): {refusal}{remedy}",
+                name.gives()
+            ));
+        }
+    }
+
+    /// Names what was sampled, seals the trace, and shows what it says.
+    fn conclude(&self, recording: Recording) -> anyhow::Result<()> {
+        for complaint in &recording.complaints {
+            output::note(&format!("{:#}", chain(complaint)));
+        }
+        if let Some(failure) = &recording.failure {
+            output::note(&format!("{}: the trace is not whole", chain(failure)));
+        }
+        let Recording { writer, .. } = recording;
+        let path = writer.path().to_owned();
+        Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
+        if !self.quiet {
+            output::note(&format!("recorded {}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Prints why the command was not run.
+fn refused(error: session::Error) -> ExitCode {
+    let code = error.exit_code();
+    output::note(&chain(&error));
+    if let Some(hint) = error.hint() {
+        output::hint(hint);
+    }
+    ExitCode::from(code)
+}
+
+/// The command's own end is gotrace's.
+fn end_as(status: ExitStatus) -> ExitCode {
+    match status {
+        ExitStatus::Code(code) => ExitCode::from(code.to_le_bytes()[0]),
+        ExitStatus::Signal(signal) => session::die_of(signal),
+        ExitStatus::Replaced | ExitStatus::Unknown => ExitCode::from(NOT_STARTED),
     }
 }

@@ -50,7 +50,11 @@ pub(super) fn folder() -> Option<PathBuf> {
 }
 
 /// As the XDG base directory specification has it, a relative `XDG_STATE_HOME` does not count.
-fn folder_of(os: &str, state: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+pub(super) fn folder_of(
+    os: &str,
+    state: Option<OsString>,
+    home: Option<OsString>,
+) -> Option<PathBuf> {
     let absolute =
         |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     if os == "macos" {

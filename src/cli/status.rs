@@ -1,0 +1,124 @@
+//! The status line: how far a run has come, below the command's own output on a terminal.
+
+use crate::capture::Progress;
+use crate::render::text;
+use crate::render::units;
+use crate::trace::Nanos;
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often the line is drawn anew. A command that ends within this time has none.
+const INTERVAL: Duration = Duration::from_millis(400);
+
+/// A status line that is shown for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Status {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Status {
+    /// Begins to show how far `progress` is, if standard error is a terminal that can show it.
+    pub(super) fn start(progress: Arc<Progress>) -> Option<Self> {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if dumb || !io::stderr().is_terminal() {
+            return None;
+        }
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        let thread = thread::Builder::new()
+            .name("gotrace-status".to_owned())
+            .spawn(move || {
+                let start = Instant::now();
+                let mut shown = false;
+                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    if may_draw() {
+                        draw(&line(&progress, start.elapsed()));
+                        shown = true;
+                    }
+                }
+                if shown && may_draw() {
+                    draw("");
+                }
+            })
+            .ok()?;
+        Some(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Status {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A status line that failed has nothing to say about it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Whether the terminal is the command's, in the foreground, and used line by line: an editor or
+/// a pager draws the whole screen itself.
+fn may_draw() -> bool {
+    let terminal = io::stderr();
+    let ours = nix::unistd::tcgetpgrp(&terminal).is_ok_and(|group| group == nix::unistd::getpgrp());
+    ours && tcgetattr(&terminal)
+        .is_ok_and(|settings| settings.local_flags.contains(LocalFlags::ICANON))
+}
+
+fn line(progress: &Progress, elapsed: Duration) -> String {
+    let elapsed = Nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+    let mut parts = vec![
+        units::duration(elapsed),
+        units::counted(progress.processes(), "process", "processes"),
+        units::counted(progress.events(), "event", "events"),
+    ];
+    if progress.lost() > 0 {
+        parts.push(format!("{} lost", units::count(progress.lost())));
+    }
+    let building = progress.building();
+    if !building.is_empty() {
+        parts.push(text::safe(&building.join(" ")));
+    }
+    parts.join(", ")
+}
+
+/// Draws the line below the one that the cursor is in, which is the command's.
+///
+/// ```text
+/// ESC D    a line down, at the bottom by scrolling      ESC M    a line up again
+/// ESC 7    remembers where the cursor is                ESC 8    goes back there
+/// ESC [ K  clears the rest of the line                  ESC [ B  a line down
+/// ```
+///
+/// The cursor ends where it was, so that what the command wrote so far stays whole. Whatever is
+/// right of it is an older status line, and is cleared.
+fn draw(text: &str) {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    let columns = size.map_or(80, |(terminal_size::Width(columns), _)| columns);
+    let text = cut(text, usize::from(columns.saturating_sub(1)));
+    let drawn = format!("\x1b[K\x1bD\x1bM\x1b7\x1b[B\r\x1b[K\x1b[2m{text}\x1b[0m\x1b8");
+    let mut out = io::stderr().lock();
+    // A terminal that is gone shows nothing, and there is nobody to tell.
+    drop(out.write_all(drawn.as_bytes()).and_then(|()| out.flush()));
+}
+
+fn cut(line: &str, columns: usize) -> String {
+    if text::columns(line) <= columns {
+        return line.to_owned();
+    }
+    let mut kept = String::new();
+    for letter in line.chars() {
+        kept.push(letter);
+        if text::columns(&kept) > columns {
+            kept.pop();
+            break;
+        }
+    }
+    kept
+}
