@@ -5,73 +5,22 @@
 //! then taken by time: a sample never meets a mapping that is not known yet.
 
 use super::executable::{Files, path_of, program};
-use super::ranges::Ranges;
-use super::record::{Ended, Event, RawUsage, Record, Stack};
+use super::processes::{Pending, Processes, ThreadEnd};
+use super::record::{Ended, Event, Record, Stack};
 use super::side::Side;
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
-use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid};
+use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
 
 /// How long the arguments of an exec are waited for. They follow at once, so that what has not
 /// come by then was lost.
 const ARGV_PATIENCE: u64 = 1_000_000_000;
-
-/// What is kept of one process.
-#[derive(Clone, Debug, Default)]
-struct Process {
-    /// Where it has code; shared with the process that it was forked from.
-    ranges: Arc<Ranges>,
-    /// Use of its ended threads.
-    ended: RawUsage,
-    /// Mappings of a program that is being loaded, until it is known which.
-    loading: Option<Vec<Observation>>,
-}
 
 /// Arguments that are still coming.
 #[derive(Debug)]
 struct Assembling {
     executed: Executed,
     argv_bytes: u64,
-}
-
-#[derive(Debug)]
-enum Pending {
-    Forked {
-        pid: Pid,
-        parent: Pid,
-    },
-    Executed(Box<Executed>),
-    Ended(Box<ThreadEnd>),
-    Sampled(Box<Sampled>),
-    Gone(Box<Sampled>),
-    Last(Box<Sampled>),
-    Away(Box<Sampled>),
-    Back {
-        pid: Pid,
-        tid: Tid,
-        away: Nanos,
-    },
-    Replaced {
-        pid: Pid,
-    },
-    Mapped {
-        pid: Pid,
-        observation: Box<Observation>,
-    },
-    Lost {
-        count: u64,
-    },
-    Unseen(Box<Observation>),
-}
-
-#[derive(Debug)]
-struct ThreadEnd {
-    pid: Pid,
-    usage: RawUsage,
-    max_rss: u64,
-    wait_status: Option<i32>,
-    observation: Observation,
 }
 
 /// Merges records into observations.
@@ -82,10 +31,7 @@ pub struct Merge {
     period: Nanos,
     pending: Vec<(u64, Pending)>,
     assembling: FxHashMap<Pid, Assembling>,
-    processes: FxHashMap<Pid, Process>,
-    away: FxHashMap<Tid, Box<Sampled>>,
-    last: FxHashMap<Tid, Box<Sampled>>,
-    last_loss: Monotonic,
+    processes: Processes,
 }
 
 impl Merge {
@@ -95,7 +41,7 @@ impl Merge {
         Self {
             root,
             period,
-            last_loss: start,
+            processes: Processes::new(start),
             ..Self::default()
         }
     }
@@ -205,7 +151,7 @@ impl Merge {
         let ready = self.pending.partition_point(|(time, _)| *time <= horizon);
         let rest = self.pending.split_off(ready);
         for (time, pending) in std::mem::replace(&mut self.pending, rest) {
-            self.give(Monotonic(time), pending, out);
+            self.processes.take(Monotonic(time), pending, out);
         }
     }
 
@@ -247,138 +193,6 @@ impl Merge {
             self.pending
                 .push((time, Pending::Executed(Box::new(executed))));
         }
-    }
-
-    fn give(&mut self, time: Monotonic, pending: Pending, out: &mut dyn FnMut(Observation)) {
-        match pending {
-            Pending::Forked { pid, parent } => {
-                let ranges = self.processes.get(&parent).map(|p| Arc::clone(&p.ranges));
-                let ranges = ranges.unwrap_or_default();
-                self.processes.insert(
-                    pid,
-                    Process {
-                        ranges,
-                        ..Process::default()
-                    },
-                );
-                out(Observation::Forked { time, pid, parent });
-            }
-            Pending::Executed(executed) => {
-                let process = self.processes.entry(executed.pid).or_default();
-                process.ranges = Arc::default();
-                let loaded = process.loading.take().unwrap_or_default();
-                out(Observation::Executed(*executed));
-                for mut mapped in loaded {
-                    map(process, &mapped);
-                    if let Observation::Mapped {
-                        time: mapped_at, ..
-                    } = &mut mapped
-                    {
-                        *mapped_at = time;
-                    }
-                    out(mapped);
-                }
-            }
-            Pending::Replaced { pid } => {
-                self.processes.entry(pid).or_default().loading = Some(Vec::new());
-            }
-            Pending::Mapped { pid, observation } => {
-                let process = self.processes.entry(pid).or_default();
-                if let Some(loading) = &mut process.loading {
-                    loading.push(*observation);
-                } else {
-                    map(process, &observation);
-                    out(*observation);
-                }
-            }
-            Pending::Ended(end) => self.give_end(time, *end, out),
-            Pending::Sampled(mut sampled) => {
-                self.cut(&mut sampled);
-                out(Observation::Sampled(*sampled));
-            }
-            Pending::Last(mut sampled) => {
-                self.cut(&mut sampled);
-                self.last.insert(sampled.tid, sampled);
-            }
-            Pending::Gone(mut sampled) => {
-                if let Some(last) = self.last.get(&sampled.tid)
-                    && last.pid == sampled.pid
-                {
-                    sampled.goroutine = last.goroutine;
-                    sampled.stack.clone_from(&last.stack);
-                    sampled.truncated = last.truncated;
-                }
-                out(Observation::Sampled(*sampled));
-            }
-            Pending::Away(sampled) => {
-                self.away.insert(sampled.tid, sampled);
-            }
-            Pending::Back { pid, tid, away } => {
-                if let Some(mut sampled) = self.away.remove(&tid)
-                    && sampled.pid == pid
-                {
-                    self.cut(&mut sampled);
-                    sampled.time = time;
-                    sampled.weight = away;
-                    sampled.kind = SampleKind::OffCpu;
-                    out(Observation::Sampled(*sampled));
-                }
-            }
-            Pending::Unseen(observation) => out(*observation),
-            Pending::Lost { count } => {
-                let from = std::mem::replace(&mut self.last_loss, time);
-                out(Observation::Lost {
-                    from,
-                    to: time,
-                    what: "mappings",
-                    count,
-                    why: "the side-band buffer was full".to_owned(),
-                });
-            }
-        }
-    }
-
-    fn give_end(&mut self, time: Monotonic, end: ThreadEnd, out: &mut dyn FnMut(Observation)) {
-        let process = self.processes.entry(end.pid).or_default();
-        process.ended.add(&end.usage);
-        if let Observation::ThreadEnded { tid, .. } = &end.observation {
-            self.last.remove(tid);
-            self.away.remove(tid);
-        }
-        out(end.observation);
-        if let Some(wait_status) = end.wait_status {
-            let usage = process.ended.usage(end.max_rss);
-            self.processes.remove(&end.pid);
-            out(Observation::Exited {
-                time,
-                pid: end.pid,
-                wait_status,
-                usage,
-                whole: true,
-            });
-        }
-    }
-
-    /// Ends a stack before the first return address that lies in no code: where programs keep no
-    /// frame pointers, the walk follows other values.
-    fn cut(&self, sampled: &mut Sampled) {
-        let Some(process) = self.processes.get(&sampled.pid) else {
-            return;
-        };
-        if process.ranges.is_empty() || process.loading.is_some() {
-            return;
-        }
-        let mut addresses = sampled.stack.iter().skip(1);
-        if let Some(at) = addresses.position(|address| !process.ranges.contains(*address)) {
-            sampled.stack.truncate(at.saturating_add(1));
-            sampled.truncated = true;
-        }
-    }
-}
-
-fn map(process: &mut Process, observation: &Observation) {
-    if let Observation::Mapped { start, end, .. } = observation {
-        Arc::make_mut(&mut process.ranges).insert(*start, *end);
     }
 }
 

@@ -1,1 +1,1 @@
-
+//! Records in, observations out: order, and what is waited for.

@@ -9,6 +9,7 @@
 mod bytes;
 mod executable;
 mod merge;
+mod processes;
 mod ranges;
 mod record;
 mod side;

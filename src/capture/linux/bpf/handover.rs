@@ -133,8 +133,9 @@ fn converse(
             _ => return Err(HandoverError::Protocol("a packet of an unknown kind")),
         }
     }
-    let [ring, counters, layouts] = <[OwnedFd; 3]>::try_from(maps)
-        .map_err(|_| HandoverError::Protocol("another number of maps than three"))?;
+    let Ok([ring, counters, layouts]) = <[OwnedFd; 3]>::try_from(maps) else {
+        return Err(HandoverError::Protocol("another number of maps than three"));
+    };
     Ok(Descriptors {
         ring,
         counters,

@@ -52,7 +52,7 @@ struct Layout {
     m_g0: u16,
     m_curg: u16,
     text: u64,
-    /// goexit, mstart, rt0_go, entry point, sigtramp, systemstack_switch, morestack.
+    /// `goexit`, `mstart`, `rt0_go`, entry point, `sigtramp`, `systemstack_switch`, `morestack`.
     ranges: [(u64, u64); 7],
 }
 

@@ -1,0 +1,224 @@
+//! What is known of each process while its records go by: in, records in the order of their time;
+//! out, observations.
+
+use super::ranges::Ranges;
+use super::record::RawUsage;
+use crate::capture::{Executed, Monotonic, Observation, Sampled};
+use crate::trace::{Nanos, Pid, SampleKind, Tid};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// What happened, as far as it needs to be known to what came before.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Forked {
+        pid: Pid,
+        parent: Pid,
+    },
+    Executed(Box<Executed>),
+    Ended(Box<ThreadEnd>),
+    Sampled(Box<Sampled>),
+    Gone(Box<Sampled>),
+    Last(Box<Sampled>),
+    Away(Box<Sampled>),
+    Back {
+        pid: Pid,
+        tid: Tid,
+        away: Nanos,
+    },
+    Replaced {
+        pid: Pid,
+    },
+    Mapped {
+        pid: Pid,
+        observation: Box<Observation>,
+    },
+    Lost {
+        count: u64,
+    },
+    Unseen(Box<Observation>),
+}
+
+/// A thread ended, and perhaps its process with it.
+#[derive(Debug)]
+pub(super) struct ThreadEnd {
+    pub(super) pid: Pid,
+    pub(super) usage: RawUsage,
+    pub(super) max_rss: u64,
+    pub(super) wait_status: Option<i32>,
+    pub(super) observation: Observation,
+}
+
+/// What is kept of one process.
+#[derive(Clone, Debug, Default)]
+struct Process {
+    /// Where it has code; shared with the process that it was forked from.
+    ranges: Arc<Ranges>,
+    /// Use of its ended threads.
+    ended: RawUsage,
+    /// Mappings of a program that is being loaded, until it is known which.
+    loading: Option<Vec<Observation>>,
+}
+
+/// The processes of the tree.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    by_pid: FxHashMap<Pid, Process>,
+    /// Where threads left the processor.
+    away: FxHashMap<Tid, Box<Sampled>>,
+    /// Where threads began to end.
+    last: FxHashMap<Tid, Box<Sampled>>,
+    last_loss: Monotonic,
+}
+
+impl Processes {
+    pub(super) fn new(start: Monotonic) -> Self {
+        Self {
+            last_loss: start,
+            ..Self::default()
+        }
+    }
+
+    /// Takes what happened next, and tells what it means.
+    pub(super) fn take(
+        &mut self,
+        time: Monotonic,
+        pending: Pending,
+        out: &mut dyn FnMut(Observation),
+    ) {
+        match pending {
+            Pending::Forked { pid, parent } => self.forked(time, pid, parent, out),
+            Pending::Executed(executed) => self.executed(*executed, out),
+            Pending::Replaced { pid } => {
+                self.by_pid.entry(pid).or_default().loading = Some(Vec::new());
+            }
+            Pending::Mapped { pid, observation } => self.mapped(pid, *observation, out),
+            Pending::Ended(end) => self.end(time, *end, out),
+            Pending::Sampled(mut sampled) => {
+                self.cut(&mut sampled);
+                out(Observation::Sampled(*sampled));
+            }
+            Pending::Last(mut sampled) => {
+                self.cut(&mut sampled);
+                self.last.insert(sampled.tid, sampled);
+            }
+            Pending::Gone(sampled) => self.gone(*sampled, out),
+            Pending::Away(sampled) => {
+                self.away.insert(sampled.tid, sampled);
+            }
+            Pending::Back { pid, tid, away } => {
+                if let Some(mut sampled) = self.away.remove(&tid)
+                    && sampled.pid == pid
+                {
+                    self.cut(&mut sampled);
+                    sampled.time = time;
+                    sampled.weight = away;
+                    sampled.kind = SampleKind::OffCpu;
+                    out(Observation::Sampled(*sampled));
+                }
+            }
+            Pending::Unseen(observation) => out(*observation),
+            Pending::Lost { count } => {
+                let from = std::mem::replace(&mut self.last_loss, time);
+                out(Observation::Lost {
+                    from,
+                    to: time,
+                    what: "mappings",
+                    count,
+                    why: "the side-band buffer was full".to_owned(),
+                });
+            }
+        }
+    }
+
+    fn forked(&mut self, time: Monotonic, pid: Pid, parent: Pid, out: &mut dyn FnMut(Observation)) {
+        let ranges = self.by_pid.get(&parent).map(|p| Arc::clone(&p.ranges));
+        let ranges = ranges.unwrap_or_default();
+        let process = Process {
+            ranges,
+            ..Process::default()
+        };
+        self.by_pid.insert(pid, process);
+        out(Observation::Forked { time, pid, parent });
+    }
+
+    fn executed(&mut self, executed: Executed, out: &mut dyn FnMut(Observation)) {
+        let process = self.by_pid.entry(executed.pid).or_default();
+        process.ranges = Arc::default();
+        let loaded = process.loading.take().unwrap_or_default();
+        let executed_at = executed.time;
+        out(Observation::Executed(executed));
+        for mut mapped in loaded {
+            map(process, &mapped);
+            if let Observation::Mapped { time, .. } = &mut mapped {
+                *time = executed_at;
+            }
+            out(mapped);
+        }
+    }
+
+    fn mapped(&mut self, pid: Pid, mapped: Observation, out: &mut dyn FnMut(Observation)) {
+        let process = self.by_pid.entry(pid).or_default();
+        if let Some(loading) = &mut process.loading {
+            loading.push(mapped);
+        } else {
+            map(process, &mapped);
+            out(mapped);
+        }
+    }
+
+    /// A thread that is ending was seen running when its memory was gone already.
+    fn gone(&self, mut sampled: Sampled, out: &mut dyn FnMut(Observation)) {
+        if let Some(last) = self.last.get(&sampled.tid)
+            && last.pid == sampled.pid
+        {
+            sampled.goroutine = last.goroutine;
+            sampled.stack.clone_from(&last.stack);
+            sampled.truncated = last.truncated;
+        }
+        out(Observation::Sampled(sampled));
+    }
+
+    fn end(&mut self, time: Monotonic, end: ThreadEnd, out: &mut dyn FnMut(Observation)) {
+        let process = self.by_pid.entry(end.pid).or_default();
+        process.ended.add(&end.usage);
+        if let Observation::ThreadEnded { tid, .. } = &end.observation {
+            self.last.remove(tid);
+            self.away.remove(tid);
+        }
+        out(end.observation);
+        if let Some(wait_status) = end.wait_status {
+            let usage = process.ended.usage(end.max_rss);
+            self.by_pid.remove(&end.pid);
+            out(Observation::Exited {
+                time,
+                pid: end.pid,
+                wait_status,
+                usage,
+                whole: true,
+            });
+        }
+    }
+
+    /// Ends a stack before the first return address that lies in no code: where programs keep no
+    /// frame pointers, the walk follows other values.
+    fn cut(&self, sampled: &mut Sampled) {
+        let Some(process) = self.by_pid.get(&sampled.pid) else {
+            return;
+        };
+        if process.ranges.is_empty() || process.loading.is_some() {
+            return;
+        }
+        let mut addresses = sampled.stack.iter().skip(1);
+        if let Some(at) = addresses.position(|address| !process.ranges.contains(*address)) {
+            sampled.stack.truncate(at.saturating_add(1));
+            sampled.truncated = true;
+        }
+    }
+}
+
+fn map(process: &mut Process, observation: &Observation) {
+    if let Observation::Mapped { start, end, .. } = observation {
+        Arc::make_mut(&mut process.ranges).insert(*start, *end);
+    }
+}

@@ -1,0 +1,1 @@
+//! Goroutine ids on samples.
