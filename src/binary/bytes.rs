@@ -1,0 +1,106 @@
+//! A stretch of bytes in, little-endian numbers and strings out; every read is checked.
+
+use super::Error;
+
+/// Bytes that begin at an offset or address of their own meaning; all reads are relative to it.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl<'a> Bytes<'a> {
+    /// Exactly `length` bytes at `offset`.
+    pub(super) fn slice(
+        self,
+        what: &'static str,
+        offset: u64,
+        length: u64,
+    ) -> Result<&'a [u8], Error> {
+        let cut = || Error::CutShort {
+            what,
+            offset,
+            length,
+            available: (self.0.len() as u64).saturating_sub(offset),
+        };
+        let start = usize::try_from(offset).map_err(|_beyond| cut())?;
+        let end = offset
+            .checked_add(length)
+            .and_then(|end| usize::try_from(end).ok())
+            .ok_or_else(cut)?;
+        self.0.get(start..end).ok_or_else(cut)
+    }
+
+    /// Everything from `offset` on.
+    pub(super) fn from(self, what: &'static str, offset: u64) -> Result<Self, Error> {
+        let available = (self.0.len() as u64).saturating_sub(offset);
+        if offset > self.0.len() as u64 {
+            return Err(Error::CutShort {
+                what,
+                offset,
+                length: 1,
+                available: 0,
+            });
+        }
+        self.slice(what, offset, available).map(Self)
+    }
+
+    fn array<const N: usize>(self, what: &'static str, offset: u64) -> Result<[u8; N], Error> {
+        let bytes = self.slice(what, offset, N as u64)?;
+        bytes.try_into().map_err(|_wrong| Error::CutShort {
+            what,
+            offset,
+            length: N as u64,
+            available: bytes.len() as u64,
+        })
+    }
+
+    pub(super) fn u8(self, what: &'static str, offset: u64) -> Result<u8, Error> {
+        self.array(what, offset).map(u8::from_le_bytes)
+    }
+
+    pub(super) fn u16(self, what: &'static str, offset: u64) -> Result<u16, Error> {
+        self.array(what, offset).map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(self, what: &'static str, offset: u64) -> Result<u32, Error> {
+        self.array(what, offset).map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(self, what: &'static str, offset: u64) -> Result<u64, Error> {
+        self.array(what, offset).map(u64::from_le_bytes)
+    }
+
+    /// The bytes at `offset` up to a zero byte, which must be there.
+    pub(super) fn string(self, what: &'static str, offset: u64) -> Result<&'a [u8], Error> {
+        let rest = self.from(what, offset)?.0;
+        let end = rest.iter().position(|&byte| byte == 0);
+        end.and_then(|end| rest.get(..end)).ok_or(Error::CutShort {
+            what,
+            offset,
+            length: (rest.len() as u64).saturating_add(1),
+            available: rest.len() as u64,
+        })
+    }
+
+    /// An unsigned LEB128 of at most 32 bits, and how many bytes it takes.
+    pub(super) fn varint(self, what: &'static str, offset: u64) -> Result<(u32, u64), Error> {
+        let mut value = 0_u32;
+        for index in 0..5_u32 {
+            let at = offset.saturating_add(u64::from(index));
+            let byte = self.u8(what, at)?;
+            let part = u32::from(byte & 0x7f);
+            let shift = index.saturating_mul(7);
+            // The fifth byte has room for four bits.
+            if index == 4 && part > 0xf {
+                break;
+            }
+            value |= part.checked_shl(shift).unwrap_or(0);
+            if byte & 0x80 == 0 {
+                return Ok((value, u64::from(index).saturating_add(1)));
+            }
+        }
+        Err(Error::Malformed {
+            what,
+            offset,
+            value: u64::from(value),
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! The bytes of an ELF file in; segments, sections, symbols and notes out.
+//!
+//! Read are 64-bit little-endian files (amd64, arm64). Only the headers are read at once;
+//! damaged or missing section headers are no error, for a program runs without them.
+
+mod header;
+mod memory;
+mod note;
+mod relocation;
+mod symbol;
+
+pub use header::{Elf, Kind, Machine, Section, Tls};
+pub use memory::{Load, Memory};
+pub use relocation::{Relocation, Relocations};
+pub use symbol::{Binding, Symbol, Symbols};

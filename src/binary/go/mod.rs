@@ -1,0 +1,16 @@
+//! What Go's linker and compiler leave in an executable: [`Pclntab`] and [`BuildInfo`].
+//!
+//! None of it needs symbols or DWARF: stripped executables have it all, for the runtime itself
+//! reads it to print tracebacks.
+
+mod build_info;
+mod function;
+mod module_data;
+mod name;
+mod pc_values;
+mod pclntab;
+
+pub use build_info::{BuildInfo, Version};
+pub use function::{Function, Line};
+pub use name::display_name;
+pub use pclntab::{Format, Pclntab};

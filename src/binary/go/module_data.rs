@@ -1,0 +1,150 @@
+//! Finds the runtime's description of the program (`runtime.firstmoduledata`).
+//!
+//! ```text
+//!   0 address of pclntab's header    8 slices: names, units, files, pc values, functions, index
+//! 152 findfunctab  160 minpc  168 maxpc  176 text  184 etext
+//! and the address that offsets of funcdata count from:
+//! 304 gofunc, Go 1.18 and 1.19     320 gofunc, Go 1.20 to 1.26     344 gofunc, Go 1.27
+//! ```
+//!
+//! Source: `moduledata` in `runtime/symtab.go` of each release. There is no version number in
+//! it: a field is taken where it leads into the file. In position-independent executables the
+//! addresses are relocations.
+
+use super::pclntab::Format;
+use crate::binary::Svma;
+use crate::binary::bytes::Bytes;
+use crate::binary::elf::{Elf, Load};
+
+const NAMES: u64 = 8;
+const TEXT: u64 = 176;
+const END_OF_TEXT: u64 = 184;
+/// How much of it is read.
+const SIZE: u64 = 360;
+const WORD: usize = 8;
+
+/// What pclntab does not say itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ModuleData {
+    /// What offsets of functions count from.
+    pub(super) text: Svma,
+    /// End of the Go code.
+    pub(super) text_end: Svma,
+    /// What offsets of funcdata count from.
+    pub(super) gofunc: Option<Svma>,
+}
+
+/// Its words, relocations applied.
+struct Words<'a> {
+    memory: Bytes<'a>,
+    relocated: Vec<(u64, Svma)>,
+}
+
+impl Words<'_> {
+    fn get(&self, offset: u64) -> Option<Svma> {
+        let relocated = self.relocated.iter().find(|(at, _)| *at == offset);
+        match relocated {
+            Some((_, address)) => Some(*address),
+            None => self.memory.u64("module data", offset).ok().map(Svma),
+        }
+    }
+}
+
+/// Looks for it: it begins with the address of pclntab, and goes on with that of the names.
+pub(super) fn find(
+    elf: &Elf<'_>,
+    pclntab: Svma,
+    names: Svma,
+    format: Format,
+) -> Option<ModuleData> {
+    in_place(elf, pclntab)
+        .into_iter()
+        .chain(relocated(elf, pclntab))
+        .filter(|words| words.get(NAMES) == Some(names))
+        .find_map(|words| read(elf, &words, format))
+}
+
+fn read(elf: &Elf<'_>, words: &Words<'_>, format: Format) -> Option<ModuleData> {
+    let text = words.get(TEXT)?;
+    let text_end = words.get(END_OF_TEXT)?;
+    if !elf.memory().is_code(text) || text_end < text {
+        return None;
+    }
+    let candidates: &[u64] = match format {
+        Format::Go116 => &[],
+        Format::Go118 => &[304],
+        Format::Go120 => &[320, 344],
+    };
+    // Where another release keeps something else, it is a size or an offset, and too small to
+    // be an address that the file fills.
+    let of_field = candidates.iter().find_map(|&offset| {
+        let address = words.get(offset)?;
+        let filled = elf.memory().offset_of(address).is_some();
+        (filled && address.0 != 0).then_some(address)
+    });
+    let of_section = [&b".go.func"[..], b".data.rel.ro.go.func"]
+        .iter()
+        .find_map(|name| elf.section(name))
+        .map(|section| section.address);
+    Some(ModuleData {
+        text,
+        text_end,
+        gofunc: of_field.or(of_section),
+    })
+}
+
+/// The places where the file itself has the address of pclntab: first in the sections that
+/// releases of Go put it, then in all data.
+fn in_place<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
+    const SECTIONS: [&[u8]; 4] = [b".go.module", b".noptrdata", b".data.rel.ro", b".data"];
+    let of_sections = SECTIONS
+        .iter()
+        .filter_map(|name| elf.section(name))
+        .find_map(|section| places(section.data, pclntab).into_iter().next());
+    if let Some(found) = of_sections {
+        return vec![found];
+    }
+    let writable = |load: &&Load| load.writable;
+    let loads = elf.memory().loads().iter().filter(writable);
+    loads
+        .flat_map(|load| places(elf.memory().contents(load), pclntab))
+        .collect()
+}
+
+fn places(data: &[u8], pclntab: Svma) -> Vec<Words<'_>> {
+    let wanted = pclntab.0.to_le_bytes();
+    let words = data.chunks_exact(WORD).enumerate();
+    words
+        .filter(|(_, word)| *word == wanted)
+        .filter_map(|(index, _)| data.get(index.checked_mul(WORD)?..))
+        .map(|memory| Words {
+            memory: Bytes(memory),
+            relocated: Vec::new(),
+        })
+        .collect()
+}
+
+/// The places where the dynamic loader writes the address of pclntab.
+fn relocated<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
+    let relocations = elf.relocations();
+    let starts: Vec<Svma> = relocations
+        .iter()
+        .filter(|relocation| relocation.relative() == Some(pclntab))
+        .map(|relocation| relocation.address)
+        .collect();
+    let words = starts.into_iter().filter_map(|start| {
+        let memory = elf.memory().bytes_from("module data", start).ok()?;
+        let relocated = relocations
+            .iter()
+            .filter_map(|relocation| {
+                let offset = relocation.address.offset_from(start)?;
+                (offset < SIZE).then(|| Some((offset, relocation.relative()?)))?
+            })
+            .collect();
+        Some(Words {
+            memory: Bytes(memory),
+            relocated,
+        })
+    });
+    words.collect()
+}

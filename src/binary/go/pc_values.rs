@@ -1,0 +1,70 @@
+//! The tables that give each instruction of a function a number: file, line, stack size, ...
+//!
+//! ```text
+//! pairs of varints: change of the value (zigzag), for how many instruction units it holds
+//! the value begins at -1, the pairs end with a change of 0 that is not the first
+//! ```
+//!
+//! Source: `runtime.pcvalue` and `step` of `runtime/symtab.go`.
+
+use crate::binary::Error;
+use crate::binary::bytes::Bytes;
+
+/// Walks the runs of a table: each a value, and the offset in the function at which it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runs<'a> {
+    table: Bytes<'a>,
+    at: u64,
+    unit: u64,
+    value: i32,
+    end: u64,
+    first: bool,
+}
+
+impl std::fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl<'a> Runs<'a> {
+    /// Begins at an offset of the table of tables; `unit` is the size of the smallest
+    /// instruction.
+    pub(super) const fn new(table: Bytes<'a>, offset: u32, unit: u8) -> Self {
+        Self {
+            table,
+            at: offset as u64,
+            unit: unit as u64,
+            value: -1,
+            end: 0,
+            first: true,
+        }
+    }
+
+    /// The next value and where it ends; `None` after the last.
+    pub(super) fn next(&mut self) -> Result<Option<(i32, u64)>, Error> {
+        let (change, size) = self.table.varint("pc-value table", self.at)?;
+        if change == 0 && !self.first {
+            return Ok(None);
+        }
+        self.first = false;
+        let after = self.at.saturating_add(size);
+        let (length, size) = self.table.varint("pc-value table", after)?;
+        self.at = after.saturating_add(size);
+        let change = (change >> 1).cast_signed() ^ (change & 1).cast_signed().wrapping_neg();
+        self.value = self.value.wrapping_add(change);
+        let length = u64::from(length).saturating_mul(self.unit);
+        self.end = self.end.saturating_add(length);
+        Ok(Some((self.value, self.end)))
+    }
+
+    /// The value at an offset in the function, `None` where the table does not reach.
+    pub(super) fn value_at(mut self, offset: u64) -> Result<Option<i32>, Error> {
+        while let Some((value, end)) = self.next()? {
+            if offset < end {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+}
