@@ -4,12 +4,13 @@ import json
 from dataclasses import dataclass
 
 # Where a stack of a Go program begins: a goroutine, a thread of the runtime, the process.
-ROOTS = ("runtime.goexit", "runtime.mstart", "runtime.rt0_go", "_rt0_")
+ROOTS = {"runtime.goexit", "runtime.mstart", "runtime.rt0_go"}
 
 
 def is_root(function):
     """Whether a stack that ends with this function is whole. `.abi0` marks assembly."""
-    return function.removesuffix(".abi0").startswith(ROOTS)
+    name = function.removesuffix(".abi0")
+    return name in ROOTS or name.startswith("_rt0_")
 
 
 @dataclass

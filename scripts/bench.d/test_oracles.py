@@ -29,6 +29,14 @@ class DumpLines(unittest.TestCase):
         self.assertEqual((dump.own_cpu_s, dump.backend), (1.5, "bpf"))
 
 
+class Roots(unittest.TestCase):
+    def test_what_a_stack_begins_with(self):
+        for name in ("runtime.goexit", "runtime.mstart.abi0", "runtime.rt0_go", "_rt0_amd64_linux"):
+            self.assertTrue(oracles.is_root(name), name)
+        for name in ("runtime.goexit0", "runtime.mstart1", "runtime.main", "main.main", "[unknown]"):
+            self.assertFalse(oracles.is_root(name), name)
+
+
 class Strace(unittest.TestCase):
     def test_only_what_succeeded_counts(self):
         lines = [
