@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::capture::toolexec::shim::NotRun;
+
 /// Bad input: a file that is no trace, a trace that is damaged, ...
 pub(super) const BAD_INPUT: u8 = 3;
 
@@ -22,6 +24,17 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
             ExitCode::from(BAD_INPUT)
         }
     }
+}
+
+/// The exit code of the tool that a shim ran, or of one that could not be run, with why.
+#[expect(clippy::print_stderr, reason = "this is where errors are printed")]
+pub(super) fn of_tool(outcome: Result<u8, NotRun>) -> ExitCode {
+    let code = outcome.unwrap_or_else(|missing| {
+        let code = missing.code;
+        eprintln!("gotrace: {:#}", anyhow::Error::new(missing));
+        code
+    });
+    ExitCode::from(code)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -51,7 +51,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == shim::MARK) {
-        return ExitCode::from(shim::run(words.collect()));
+        return exit::of_tool(shim::run(words.collect()));
     }
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),

@@ -220,6 +220,7 @@ fn build_paths() {
             ("probes/prebuilt/a.o", "\0/tmp/wt/a\0", 1),
             ("README.md", "/Users/me/go", 1),
             ("docs/a.md", "in $HOME/go, /usr/bin and /home/user", 0),
+            ("src/a.rs", "//! cmd/go/internal/work/action.go", 0),
         ],
     );
 }

@@ -251,7 +251,15 @@ pub(crate) fn build_paths(file: &File) -> Vec<Complaint> {
     if home.len() > 1 {
         places.extend([".cargo", ".rustup"].map(|folder| format!("{home}/{folder}")));
     }
-    found(file, &places, "a path of the machine that made it")
+    found(
+        file,
+        &places,
+        "a path of the machine that made it",
+        |before| {
+            // In a longer path it is a folder of another name: cmd/go/internal/work/.
+            !before.ends_with(|c: char| c.is_alphanumeric() || "_.-".contains(c))
+        },
+    )
 }
 
 /// Which registry a package comes from is the user's setting, not ours.
@@ -269,16 +277,23 @@ pub(crate) fn registries(file: &File) -> Vec<Complaint> {
         ["deb.debian", "org"],
     ]
     .map(|parts| parts.join("."));
-    found(file, &hosts, "the host name of a registry")
+    found(file, &hosts, "the host name of a registry", |_| true)
 }
 
-fn found(file: &File, texts: &[String], what: &str) -> Vec<Complaint> {
+/// Complains of texts where `begins` agrees with what stands before them.
+fn found(
+    file: &File,
+    texts: &[String],
+    what: &str,
+    begins: impl Fn(&str) -> bool,
+) -> Vec<Complaint> {
     if file.path.starts_with("tests/tidy") {
         return Vec::new();
     }
     texts
         .iter()
         .flat_map(|text| file.text.match_indices(text.as_str()))
+        .filter(|&(at, _)| begins(&file.text[..at]))
         .map(|(at, text)| Complaint::new(file, line_at(&file.text, at), format!("{text}: {what}")))
         .collect()
 }

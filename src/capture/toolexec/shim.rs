@@ -30,20 +30,35 @@ use crate::trace::Pid;
 /// The first argument of a gotrace that is a shim.
 pub const MARK: &str = "__shim";
 
-/// Runs the tool that the arguments after [`MARK`] name, and ends as it does.
+/// A tool that could not be run. To be said on standard error, where the go command would say
+/// so itself if it ran the tool.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", program.display())]
+pub struct NotRun {
+    /// What was to be run.
+    pub program: PathBuf,
+    /// The exit code that tells it, 126 or 127.
+    pub code: u8,
+    /// Why it did not run.
+    #[source]
+    pub error: io::Error,
+}
+
+/// Runs the tool that the arguments after [`MARK`] name, and ends as it does: the result is its
+/// exit code.
 ///
-/// Returns the exit code of a tool that could not be run, with why on standard error: where
-/// the go command would say so itself if it ran the tool.
-#[must_use]
-pub fn run(words: Vec<OsString>) -> u8 {
+/// # Errors
+///
+/// The tool could not be run.
+pub fn run(words: Vec<OsString>) -> Result<u8, NotRun> {
     let Some(order) = Order::read(words) else {
-        return 2;
+        return Ok(2);
     };
     let mut recorder = Recorder::reach(&order.spool);
     if order.asks_version() {
         recorder.tell(&Message::Seen { go: parent() });
         drop(recorder);
-        return order.refused(&order.replace());
+        return Err(order.refused(order.replace()));
     }
     recorder.tell(&order.begin());
     match order.run() {
@@ -51,11 +66,11 @@ pub fn run(words: Vec<OsString>) -> u8 {
             recorder.tell(&ran.message);
             drop(recorder);
             match ran.status & 0x7f {
-                0 => ((ran.status >> 8) & 0xff).to_le_bytes()[0],
+                0 => Ok(((ran.status >> 8) & 0xff).to_le_bytes()[0]),
                 signal => sys::die_of(signal),
             }
         }
-        Err(error) => order.refused(&error),
+        Err(error) => Err(order.refused(error)),
     }
 }
 
@@ -173,14 +188,12 @@ impl Order {
         }
     }
 
-    #[expect(
-        clippy::print_stderr,
-        reason = "the tool's standard error is where its absence is reported"
-    )]
-    fn refused(&self, error: &io::Error) -> u8 {
-        let name = self.chain.first().map(Path::new).unwrap_or(Path::new(""));
-        eprintln!("gotrace: {}: {error}", name.display());
-        launch::exit_code(error)
+    fn refused(&self, error: io::Error) -> NotRun {
+        NotRun {
+            program: self.chain.first().map(PathBuf::from).unwrap_or_default(),
+            code: launch::exit_code(&error),
+            error,
+        }
     }
 }
 
