@@ -54,8 +54,8 @@ impl Relocation {
     /// The offset from the start of the file's thread-local storage, when it is one.
     #[must_use]
     pub fn thread_local(&self) -> Option<i64> {
-        // R_X86_64_TPOFF64 is 18.
-        (self.kind == 18 && self.symbol == 0).then_some(self.addend)
+        // R_X86_64_TPOFF64 is 18, R_AARCH64_TLS_TPREL64 1030.
+        (matches!(self.kind, 18 | 1030) && self.symbol == 0).then_some(self.addend)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What Go's linker and compiler leave in an executable: [`Pclntab`] and [`BuildInfo`].
+//! What Go's linker and compiler leave in an executable: [`Pclntab`], [`BuildInfo`], and
+//! in [`RuntimeLayout`] where the runtime keeps its goroutines.
 //!
 //! None of it needs symbols or DWARF: stripped executables have it all, for the runtime itself
 //! reads it to print tracebacks.
@@ -9,8 +10,11 @@ mod module_data;
 mod name;
 mod pc_values;
 mod pclntab;
+mod runtime_layout;
+mod thread_local;
 
 pub use build_info::{BuildInfo, Version};
 pub use function::{Function, Line};
 pub use name::display_name;
 pub use pclntab::{Format, Pclntab};
+pub use runtime_layout::{GoroutineFields, RuntimeLayout, StackEdges};

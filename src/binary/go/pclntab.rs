@@ -235,10 +235,7 @@ impl<'a> Pclntab<'a> {
     /// Looks at every function, but reads no more of them than a number.
     #[must_use]
     pub fn named(&self, names: &[&str]) -> Vec<Function<'a>> {
-        let offsets: Vec<u32> = names
-            .iter()
-            .filter_map(|name| self.name_offset(name))
-            .collect();
+        let offsets = self.name_offsets(names);
         (0..self.count)
             .filter(|&number| {
                 let record = self.entry(number).map(|(_, record)| record);
@@ -249,19 +246,25 @@ impl<'a> Pclntab<'a> {
             .collect()
     }
 
-    fn name_offset(&self, name: &str) -> Option<u32> {
-        let wanted = name.as_bytes();
-        let names = self.names.0;
-        let mut at = 0_usize;
+    /// Where these names are among all names; each is there once at most.
+    fn name_offsets(&self, wanted: &[&str]) -> Vec<u32> {
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut at = 0_u32;
         // Every name is ended by a zero byte, and begins after one.
-        loop {
-            let rest = names.get(at..)?;
-            let end = rest.iter().position(|&byte| byte == 0)?;
-            if rest.get(..end) == Some(wanted) && at > 0 {
-                return u32::try_from(at).ok();
+        for name in self.names.0.split(|&byte| byte == 0) {
+            if wanted.iter().any(|wanted| wanted.as_bytes() == name) {
+                found.push(at);
             }
-            at = at.checked_add(end)?.checked_add(1)?;
+            let next = u32::try_from(name.len()).ok().and_then(|length| {
+                let end = at.checked_add(length)?;
+                end.checked_add(1)
+            });
+            match next {
+                Some(next) if found.len() < wanted.len() => at = next,
+                _ => break,
+            }
         }
+        found
     }
 }
 
