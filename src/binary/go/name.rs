@@ -38,6 +38,8 @@ fn unescape(name: &[u8]) -> Vec<u8> {
         let escaped = (byte == b'%')
             .then(|| std::str::from_utf8(after.get(..2)?).ok())
             .flatten()
+            // A sign is no digit, but `from_str_radix` takes one.
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         plain.push(escaped.unwrap_or(byte));
         rest = match escaped {
