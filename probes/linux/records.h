@@ -110,13 +110,14 @@ struct layout {
 	u32 state;          /* LAYOUT_*; written last */
 	s32 tls_offset;     /* of g, from the thread pointer */
 	u16 g_m, g_sched_sp, g_sched_pc, g_sched_bp;
-	u16 g_goid, m_g0, m_curg, pad;
+	u16 g_goid, m_g0, m_curg, pad; /* all 0 where they are not known */
 	u64 text;      /* first executable address as the file states it */
 	/* First address of a function and the one after its last: */
 	u64 roots[4][2]; /* goexit, mstart, rt0_go, entry point */
 	u64 sigtramp[2];
 	u64 stack_switch[2]; /* systemstack_switch */
 	u64 morestack[2];
+	u64 mcall[2];
 };
 
 #define LAYOUT_EMPTY 0

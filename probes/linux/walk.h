@@ -7,10 +7,12 @@
  * - systemstack and asmcgocall go on on g0's stack with their own frame's pointer, so that the
  *   chain crosses over by itself; g.sched.bp is that frame, too, and g.sched.pc lies in
  *   systemstack_switch;
- * - mcall clears the frame pointer; g.sched holds the caller's pc, sp and frame pointer;
+ * - mcall clears the frame pointer (before Go 1.25 it does not, and the chain would lead to a
+ *   goroutine that may have left its thread); g.sched holds the caller's pc, sp and frame pointer;
  * - morestack likewise, for a function that has no frame yet: its caller is on top of its stack;
- * - sigtramp has no frame: sigtrampgo saves the frame pointer of the interrupted function, and
- *   the address of the interrupted instruction is in the signal's frame alone.
+ * - sigtramp is called by the kernel: the address of the interrupted instruction is in the
+ *   signal's frame alone. Until Go 1.22 sigtramp has no frame, and sigtrampgo's is followed by that
+ *   of the interrupted function; since then sigtramp's stands in between.
  */
 #ifndef GOTRACE_WALK_H
 #define GOTRACE_WALK_H
@@ -22,6 +24,7 @@
 #define MIN_ADDRESS 4096
 #define USER_BITS 47
 #define MAX_LEAF_DISTANCE 0x2000
+#define MAX_FRAME 0x10000
 
 struct walk {
 	struct sample_record record;
@@ -140,20 +143,28 @@ static __always_inline u64 frameless_caller(const struct start *s)
 	return 0;
 }
 
+/* From the frame of sigtrampgo to that of the signal where sigtramp has none and keeps 24 + 232
+ * bytes (ADJSP, PUSH_REGS_HOST_TO_ABI0). */
+#define FROM_SIGTRAMPGO (16 + 24 + 232)
+/* From the frame of sigtramp to that of the signal. */
+#define FROM_SIGTRAMP 8
+
 /*
- * The frame of a signal that interrupted Go code, from the frame of sigtrampgo: sigtramp keeps
- * 24 + 232 bytes (ADJSP, PUSH_REGS_HOST_TO_ABI0), then come the return address and the kernel's
- * ucontext with r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip from its byte 40 on.
+ * Appends the instruction that a signal interrupted, from the signal's frame: a return address,
+ * then the kernel's ucontext with r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip from its byte 40 on.
+ * It is one if it holds the frame pointer that the walk has found by itself.
  */
-static __always_inline void push_interrupted(struct walk *w, u64 fp, u64 next)
+static __always_inline bool push_interrupted(struct walk *w, u64 frame, u64 next)
 {
-	u64 frame = fp + 16 + 24 + 232, bp = 0, ip = 0;
+	u64 bp = 0, ip = 0;
 
 	if (bpf_probe_read_user(&bp, sizeof(bp), (void *)(frame + 8 + 40 + 10 * 8)) || bp != next)
-		return;
-	if (!bpf_probe_read_user(&ip, sizeof(ip), (void *)(frame + 8 + 40 + 16 * 8)) &&
-	    plausible(ip))
-		push(w, ip + 1); /* read as a return address: names the instruction itself */
+		return false;
+	if (bpf_probe_read_user(&ip, sizeof(ip), (void *)(frame + 8 + 40 + 16 * 8)) ||
+	    !plausible(ip))
+		return false;
+	push(w, ip + 1); /* read as a return address: names the instruction itself */
+	return true;
 }
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -173,11 +184,15 @@ static __always_inline u64 frameless_caller(const struct start *s)
 	return target <= s->pc && s->pc - target < MAX_LEAF_DISTANCE ? s->lr : 0;
 }
 
-static __always_inline void push_interrupted(struct walk *w, u64 fp, u64 next)
+#define FROM_SIGTRAMPGO 0
+#define FROM_SIGTRAMP 0
+
+static __always_inline bool push_interrupted(struct walk *w, u64 frame, u64 next)
 {
 	(void)w;
-	(void)fp;
+	(void)frame;
 	(void)next;
+	return false;
 }
 
 #endif
@@ -243,10 +258,15 @@ static long step(u32 i, struct step *at)
 			w->rooted = 1;
 		return 1;
 	}
-	next = w->read[0];
-	address = w->last = w->read[1];
+	next = w->fp = w->read[0];
+	address = w->read[1];
+	if (l && within(w->last - w->slide, l->sigtramp) &&
+	    push_interrupted(w, fp + FROM_SIGTRAMP, next)) {
+		w->last = address;
+		return 0;
+	}
+	w->last = address;
 	push(w, address);
-	w->fp = next;
 	if (!l)
 		return next <= fp; /* without Go's stack changes, callers lie higher */
 	if (is_root(l, address - w->slide)) {
@@ -254,7 +274,11 @@ static long step(u32 i, struct step *at)
 		return 1;
 	}
 	if (within(address - w->slide, l->sigtramp))
-		push_interrupted(w, fp, next);
+		push_interrupted(w, fp + FROM_SIGTRAMPGO, next);
+	if (within(address - w->slide, l->mcall)) {
+		w->fp = 0;
+		return 0;
+	}
 	if (next >= w->lo && next < w->hi)
 		w->on_goroutine = 1;
 	return 0;
@@ -265,7 +289,7 @@ static __always_inline void walk_stack(struct walk *w, const struct start *s,
 				       const struct layout *l, struct task_struct *task, u64 slide)
 {
 	struct step at = { w, l };
-	u64 caller;
+	u64 caller, g;
 
 	__builtin_memset(&w->n, 0, __builtin_offsetof(struct walk, g) - __builtin_offsetof(struct walk, n));
 	w->record.goid = 0;
@@ -274,9 +298,15 @@ static __always_inline void walk_stack(struct walk *w, const struct start *s,
 	w->rooted = l && is_root(l, s->pc - slide);
 	if (s->narrow || w->rooted)
 		return;
-	if (l)
-		find_goroutine(w, l, thread_g(s, task, l->tls_offset));
+	if (l && l->g_goid) {
+		g = thread_g(s, task, l->tls_offset);
+		/* Just cloned, with the frame pointer of the thread that did it. */
+		if (!g && s->fp - s->sp > MAX_FRAME)
+			return;
+		find_goroutine(w, l, g);
+	}
 	w->fp = s->fp;
+	w->last = s->pc;
 	caller = frameless_caller(s);
 	if (caller) {
 		w->read[1] = 0;

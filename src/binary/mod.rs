@@ -10,7 +10,6 @@
 
 mod address;
 mod bytes;
-pub mod dwarf;
 pub mod elf;
 mod error;
 pub mod go;

@@ -304,7 +304,7 @@ fn find_header(elf: &Elf<'_>) -> Option<Svma> {
         let data = elf.memory().contents(load);
         let at = data
             .chunks_exact(8)
-            .position(is_header)
+            .position(|word| is_header(word))
             .and_then(|index| index.checked_mul(8))?;
         load.address.checked_add(at as u64)
     })

@@ -11,6 +11,7 @@ use perf_event_open_sys::bindings::{
     PERF_TYPE_SOFTWARE, perf_event_attr,
 };
 use std::ffi::{c_int, c_void};
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
@@ -79,6 +80,24 @@ impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the range was mapped by `map` and is unmapped nowhere else.
         unsafe { libc::munmap(self.base.as_ptr().cast::<c_void>(), self.length) };
+    }
+}
+
+/// A file that is read where it lies. The kernel lets nobody write to a program that runs; one
+/// that is cut short while it is read here would end this process, so that nothing else is read
+/// this way.
+#[derive(Debug)]
+pub(super) struct FileView(Pages);
+
+impl FileView {
+    /// Maps a whole file.
+    pub(super) fn map(file: &File) -> io::Result<Self> {
+        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        Pages::map(file.as_fd(), length, 0, false).map(Self)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.bytes(0, self.0.length).unwrap_or_default()
     }
 }
 

@@ -1,1 +1,1 @@
-//! Side-band records, built byte by byte from perf_event_open(2).
+//! Side-band records, built byte by byte from `perf_event_open(2)`.

@@ -95,11 +95,15 @@ impl Drain {
         })
     }
 
-    /// Runs until it is told to stop, or nobody listens any more.
-    pub(super) fn run(mut self, expected: &[PathBuf]) -> io::Result<()> {
-        for path in expected {
+    /// Learns about executables before they run.
+    pub(super) fn expect(&mut self, executables: &[PathBuf]) {
+        for path in executables {
             self.layouts.expect(path);
         }
+    }
+
+    /// Runs until it is told to stop, or nobody listens any more.
+    pub(super) fn run(mut self) -> io::Result<()> {
         loop {
             let stop = self.wait()?;
             let horizon = Monotonic(now().0.saturating_sub(SKEW_NS));

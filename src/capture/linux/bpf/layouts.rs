@@ -10,11 +10,12 @@
 //! word 5       u16 g.goid, m.g0, m.curg, 0
 //! word 6       first executable address
 //! word 7..15   ranges of goexit, mstart, rt0_go, the entry point
-//! word 15..21  ranges of sigtramp, systemstack_switch, morestack
+//! word 15..23  ranges of sigtramp, systemstack_switch, morestack, mcall
 //! ```
 
+use super::go_layout::{Fields, Layout};
 use crate::capture::decode::bpf::ExeKey;
-use crate::capture::linux::sys::SharedWords;
+use crate::capture::linux::sys::{FileView, SharedWords};
 use rustc_hash::FxHashSet;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,7 +28,7 @@ use std::path::Path;
 /// `LAYOUTS`, `LAYOUT_TRIES` and the size of an entry.
 const ENTRIES: u64 = 1024;
 const TRIES: u64 = 8;
-const WORDS: usize = 21;
+const WORDS: usize = 23;
 
 const STATE: usize = 3;
 const GO: u64 = 1;
@@ -38,22 +39,6 @@ const OTHER: u64 = 2;
 pub(super) struct Layouts {
     table: SharedWords,
     known: FxHashSet<ExeKey>,
-}
-
-/// What an entry says of a Go executable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Layout {
-    tls_offset: i32,
-    g_m: u16,
-    g_sched_sp: u16,
-    g_sched_pc: u16,
-    g_sched_bp: u16,
-    g_goid: u16,
-    m_g0: u16,
-    m_curg: u16,
-    text: u64,
-    /// `goexit`, `mstart`, `rt0_go`, entry point, `sigtramp`, `systemstack_switch`, `morestack`.
-    ranges: [(u64, u64); 7],
 }
 
 impl Layouts {
@@ -87,8 +72,9 @@ impl Layouts {
             return;
         };
         let layout = File::open(Path::new(OsStr::from_bytes(path)))
+            .and_then(|file| FileView::map(&file))
             .ok()
-            .and_then(|file| elf::layout_of(&file));
+            .and_then(|view| Layout::of(view.bytes()));
         self.write(entry, key, layout.as_ref());
     }
 
@@ -109,20 +95,21 @@ impl Layouts {
         let Some(layout) = layout else {
             return set(STATE, OTHER);
         };
-        set(
-            4,
-            quarters([
-                layout.g_m,
-                layout.g_sched_sp,
-                layout.g_sched_pc,
-                layout.g_sched_bp,
-            ]),
-        );
-        set(5, quarters([layout.g_goid, layout.m_g0, layout.m_curg, 0]));
+        let Fields {
+            g_m,
+            g_sched_sp,
+            g_sched_pc,
+            g_sched_bp,
+            g_goid,
+            m_g0,
+            m_curg,
+        } = layout.fields.unwrap_or_default();
+        set(4, quarters([g_m, g_sched_sp, g_sched_pc, g_sched_bp]));
+        set(5, quarters([g_goid, m_g0, m_curg, 0]));
         set(6, layout.text);
-        for (index, (start, end)) in layout.ranges.into_iter().enumerate() {
-            set(7 + 2 * index, start);
-            set(8 + 2 * index, end);
+        for (index, range) in layout.ranges.iter().enumerate() {
+            set(7 + 2 * index, range.start);
+            set(8 + 2 * index, range.end);
         }
         set(
             STATE,
@@ -134,81 +121,4 @@ impl Layouts {
 fn quarters(parts: [u16; 4]) -> u64 {
     let [a, b, c, d] = parts.map(u64::from);
     a | b << 16 | c << 32 | d << 48
-}
-
-mod elf {
-    use super::Layout;
-    use object::read::elf::{ElfFile64, ProgramHeader as _};
-    use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache, elf};
-    use std::fs::File;
-
-    const NAMES: [&str; 5] = [
-        "goexit",
-        "mstart",
-        "rt0_go",
-        "sigtramp",
-        "systemstack_switch",
-    ];
-
-    pub(super) fn layout_of(file: &File) -> Option<Layout> {
-        let cache = ReadCache::new(file);
-        let elf = ElfFile64::<Endianness, _>::parse(&cache).ok()?;
-        let info = elf.section_by_name(".go.buildinfo")?;
-        let info = info.data().ok()?;
-        let version = info.get(33..33 + usize::from(*info.get(32)?))?;
-        let minor = version.strip_prefix(b"go1.")?;
-        let minor: u32 = std::str::from_utf8(minor)
-            .unwrap_or_default()
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse()
-            .ok()?;
-        let endian = elf.endian();
-        let headers = elf.elf_program_headers();
-        let text = headers
-            .iter()
-            .filter(|h| h.p_type(endian) == elf::PT_LOAD && h.p_flags(endian).contains(elf::PF_X))
-            .map(|h| h.p_vaddr(endian))
-            .min()?;
-        let tls = headers
-            .iter()
-            .find(|h| h.p_type(endian) == elf::PT_TLS)
-            .map_or(8, |h| {
-                h.p_memsz(endian).next_multiple_of(h.p_align(endian).max(1))
-            });
-        let mut layout = fields(minor);
-        layout.text = text;
-        layout.tls_offset = -8;
-        for symbol in elf.symbols() {
-            let Ok(name) = symbol.name() else { continue };
-            if name == "runtime.tlsg" {
-                layout.tls_offset = symbol.address() as i32 - tls as i32;
-            }
-            let name = name.strip_prefix("runtime.").unwrap_or(name);
-            let name = name.split_once(".abi").map_or(name, |(name, _)| name);
-            if let Some(index) = NAMES.iter().position(|known| *known == name) {
-                let start = symbol.address();
-                if symbol.size() > 0
-                    && layout.ranges[index].1 - layout.ranges[index].0 < symbol.size()
-                {
-                    layout.ranges[index] = (start, start + symbol.size());
-                }
-            }
-        }
-        Some(layout)
-    }
-
-    fn fields(minor: u32) -> Layout {
-        let old = minor < 25;
-        Layout {
-            g_m: 48,
-            g_sched_sp: 56,
-            g_sched_pc: 64,
-            g_sched_bp: if old { 104 } else { 96 },
-            g_goid: if minor == 23 || minor == 24 { 160 } else { 152 },
-            m_g0: 0,
-            m_curg: if old { 192 } else { 184 },
-            ..Layout::default()
-        }
-    }
 }

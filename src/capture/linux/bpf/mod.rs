@@ -7,6 +7,7 @@
 //! ```
 
 mod drain;
+mod go_layout;
 mod handover;
 mod layouts;
 mod load;
@@ -175,11 +176,12 @@ impl Backend for Bpf {
         let expected = std::mem::take(&mut self.options.expected);
         let merge = Merge::new(root, period, now());
         let ring_bytes = self.options.ring_bytes as usize;
-        let drain = Drain::new(descriptors, ring_bytes, stopped, merge, out)
+        let mut drain = Drain::new(descriptors, ring_bytes, stopped, merge, out)
             .map_err(os("mmap", "the memory shared with BPF programs"))?;
+        drain.expect(&expected);
         let thread = std::thread::Builder::new()
             .name("gotrace-bpf".to_owned())
-            .spawn(move || drain.run(&expected))
+            .spawn(move || drain.run())
             .map_err(os("clone", "the drain thread"))?;
         self.running = Some(Running { stop, thread });
         Ok(())
