@@ -10,6 +10,7 @@
 
 mod address;
 mod bytes;
+pub mod dwarf;
 pub mod elf;
 mod error;
 pub mod go;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::capture::session::{self, Options, Recording, Session};
 use crate::capture::{Progress, Request, Selection};
+use crate::symbolize;
 use crate::trace::ExitStatus;
 use crate::trace::file::Writer;
 
@@ -132,8 +133,11 @@ impl Args {
         if let Some(failure) = &recording.failure {
             output::note(&format!("{}: the trace is not whole", chain(failure)));
         }
-        let Recording { writer, .. } = recording;
+        let Recording {
+            mut writer, files, ..
+        } = recording;
         let path = writer.path().to_owned();
+        symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
         Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
         if !self.quiet {
             output::note(&format!("recorded {}", path.display()));

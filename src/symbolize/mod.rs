@@ -1,1 +1,195 @@
 //! Addresses and binaries in, names out; each address without a name carries its reason.
+//!
+//! [`name_frames`] runs once, when a command has ended: the names that occur are then stored in
+//! its trace, and the binaries are needed no more. [`fill`] does the same in memory for a trace
+//! whose recorder was killed before it could.
+
+mod functions;
+mod image;
+mod mapped;
+
+use crate::binary::FileOffset;
+use crate::trace::file::{self, Writer};
+use crate::trace::{
+    Frame, FrameId, FramePlace, FrameSymbol, Function, FunctionId, Image, ImageId, ImageKind,
+    Location, Trace, Unnamed,
+};
+use image::{Asked, ImageFile, Named};
+use rustc_hash::FxHashMap;
+use std::convert::Infallible;
+use std::fs::File;
+
+/// Where names go.
+trait Names {
+    type Error;
+    fn function(&mut self, name: &[u8], file: &[u8]) -> FunctionId;
+    fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), Self::Error>;
+}
+
+/// An image, as far as names need it.
+struct Source<'a> {
+    path: Vec<u8>,
+    build_id: Vec<u8>,
+    kind: ImageKind,
+    /// The file itself, where it may be gone from its path.
+    held: Option<&'a File>,
+}
+
+/// Names every frame that a recording met. `held` has files that may be gone from their paths.
+///
+/// # Errors
+///
+/// When the trace file cannot be written. A file that cannot be read is no error: its frames say
+/// so.
+pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), file::Error> {
+    let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
+    let ids = (0..).map(ImageId).zip(writer.images());
+    let sources: Vec<Source<'_>> = ids
+        .map(|(id, image)| source(image, writer.image_path(id), held.get(&id).copied()))
+        .collect();
+    let frames = writer.frames().to_vec();
+    let wanted = (0..).map(FrameId).zip(frames);
+    name_all(wanted, &sources, writer)
+}
+
+/// Names the frames of a trace that have not been looked up, from the files of this machine.
+pub fn fill(trace: &mut Trace) {
+    let path = |image: &Image| trace.strings.get(image.path);
+    let images = trace.images.iter();
+    let sources: Vec<Source<'_>> = images
+        .map(|image| source(image, path(image), None))
+        .collect();
+    trace
+        .symbols
+        .resize(trace.frames.len(), Err(Unnamed::NotLookedUp));
+    let frames = (0..).map(FrameId).zip(trace.frames.clone());
+    let unnamed = frames.zip(trace.symbols.clone());
+    let wanted = unnamed.filter(|(_, symbol)| *symbol == Err(Unnamed::NotLookedUp));
+    let mut names = InMemory {
+        functions: FxHashMap::default(),
+        trace,
+    };
+    match name_all(wanted.map(|(frame, _)| frame), &sources, &mut names) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+fn source<'a>(image: &Image, path: &[u8], held: Option<&'a File>) -> Source<'a> {
+    Source {
+        path: path.to_vec(),
+        build_id: image.build_id.clone(),
+        kind: image.kind,
+        held,
+    }
+}
+
+/// Names frames image by image, so that one file at a time is mapped, in the order of addresses,
+/// so that its tables are read from front to back.
+fn name_all<N: Names>(
+    frames: impl Iterator<Item = (FrameId, Frame)>,
+    sources: &[Source<'_>],
+    names: &mut N,
+) -> Result<(), N::Error> {
+    let mut asked: Vec<(ImageId, Asked)> = Vec::new();
+    for (frame, Frame { place, role }) in frames {
+        match place {
+            FramePlace::Image(image, offset) => {
+                let offset = FileOffset(role.lookup(offset.0));
+                asked.push((image, Asked { frame, offset }));
+            }
+            FramePlace::Unmapped(_) => unnamed(names, frame, Unnamed::Unmapped)?,
+            FramePlace::Kernel(_) => unnamed(names, frame, Unnamed::Kernel)?,
+            FramePlace::Truncated => unnamed(names, frame, Unnamed::Truncated)?,
+        }
+    }
+    asked.sort_unstable_by_key(|(image, asked)| (*image, asked.offset, asked.frame));
+    for group in asked.chunk_by(|(one, _), (other, _)| one == other) {
+        let frames: Vec<Asked> = group.iter().map(|(_, asked)| *asked).collect();
+        let source = group.first().and_then(|(id, _)| sources.get(id.index()));
+        match source.map_or(Err(Unnamed::Unmapped), open) {
+            Ok(file) => file.name(&frames, |frame, found| match found {
+                Ok(found) => named(names, frame, found),
+                Err(why) => unnamed(names, frame, why),
+            })?,
+            Err(why) => frames
+                .iter()
+                .try_for_each(|asked| unnamed(names, asked.frame, why))?,
+        }
+    }
+    Ok(())
+}
+
+fn open(source: &Source<'_>) -> Result<ImageFile, Unnamed> {
+    match source.kind {
+        ImageKind::File => ImageFile::open(source.held, &source.path, &source.build_id),
+        ImageKind::Kernel => Err(Unnamed::Kernel),
+        ImageKind::Anonymous => Err(Unnamed::Jit),
+    }
+}
+
+fn named<N: Names>(names: &mut N, frame: FrameId, found: &[Named<'_>]) -> Result<(), N::Error> {
+    let locations = found.iter().map(|named| Location {
+        function: names.function(&named.function, &named.file),
+        line: named.line,
+    });
+    let locations = locations.collect();
+    names.symbol(FrameSymbol {
+        frame,
+        names: Ok(locations),
+    })
+}
+
+fn unnamed<N: Names>(names: &mut N, frame: FrameId, why: Unnamed) -> Result<(), N::Error> {
+    names.symbol(FrameSymbol {
+        frame,
+        names: Err(why),
+    })
+}
+
+impl Names for Writer {
+    type Error = file::Error;
+
+    fn function(&mut self, name: &[u8], file: &[u8]) -> FunctionId {
+        let name = self.string(name);
+        let file = self.string(file);
+        Self::function(self, Function { name, file })
+    }
+
+    fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), file::Error> {
+        Self::symbol(self, symbol)
+    }
+}
+
+/// A trace that is given names in memory.
+struct InMemory<'a> {
+    functions: FxHashMap<(Vec<u8>, Vec<u8>), FunctionId>,
+    trace: &'a mut Trace,
+}
+
+impl Names for InMemory<'_> {
+    type Error = Infallible;
+
+    fn function(&mut self, name: &[u8], file: &[u8]) -> FunctionId {
+        let trace = &mut *self.trace;
+        *self
+            .functions
+            .entry((name.to_vec(), file.to_vec()))
+            .or_insert_with(|| {
+                let id = FunctionId(u32::try_from(trace.functions.len()).unwrap_or(u32::MAX));
+                let function = Function {
+                    name: trace.strings.push(name),
+                    file: trace.strings.push(file),
+                };
+                trace.functions.push(function);
+                id
+            })
+    }
+
+    fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), Infallible> {
+        if let Some(names) = self.trace.symbols.get_mut(symbol.frame.index()) {
+            *names = symbol.names;
+        }
+        Ok(())
+    }
+}

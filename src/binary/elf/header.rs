@@ -24,8 +24,8 @@ const SHT_NULL: u32 = 0;
 const SHT_SYMTAB: u32 = 2;
 const SHT_NOBITS: u32 = 8;
 const SHT_DYNSYM: u32 = 11;
-const SEGMENT_SIZE: u64 = 56;
-const SECTION_SIZE: u64 = 64;
+const SEGMENT_SIZE: u16 = 56;
+const SECTION_SIZE: u16 = 64;
 
 /// Instruction set of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl<'a> Elf<'a> {
         let table = bytes.u64("segment table offset", 32)?;
         let size = bytes.u16("segment header size", 54)?;
         let count = bytes.u16("segment count", 56)?;
-        if count > 0 && u64::from(size) != SEGMENT_SIZE {
+        if count > 0 && size != SEGMENT_SIZE {
             return Err(Error::Unsupported {
                 what: "segment header size",
                 expected: "56",
@@ -160,10 +160,10 @@ impl<'a> Elf<'a> {
         let table = bytes.slice(
             "segment table",
             table,
-            u64::from(count).saturating_mul(SEGMENT_SIZE),
+            u64::from(count).saturating_mul(SEGMENT_SIZE.into()),
         )?;
         let mut loads = Vec::new();
-        for header in table.chunks_exact(SEGMENT_SIZE as usize).map(Bytes) {
+        for header in table.chunks_exact(SEGMENT_SIZE.into()).map(Bytes) {
             let offset = header.u64("segment offset", 8)?;
             let file_size = header.u64("segment file size", 32)?;
             let contents = bytes.slice("segment", offset, file_size).ok();
@@ -272,13 +272,13 @@ fn sections(bytes: Bytes<'_>) -> Result<Vec<Section<'_>>, Error> {
     let size = bytes.u16("section header size", 58)?;
     let count = bytes.u16("section count", 60)?;
     let names = bytes.u16("number of the section of names", 62)?;
-    if u64::from(size) != SECTION_SIZE {
+    if size != SECTION_SIZE {
         return Ok(Vec::new());
     }
     let table = bytes.slice(
         "section table",
         table,
-        u64::from(count).saturating_mul(SECTION_SIZE),
+        u64::from(count).saturating_mul(SECTION_SIZE.into()),
     )?;
     let contents = |header: Bytes<'_>| {
         let offset = header.u64("section offset", 24)?;
@@ -287,12 +287,12 @@ fn sections(bytes: Bytes<'_>) -> Result<Vec<Section<'_>>, Error> {
         bytes.slice("section", offset, if empty { 0 } else { size })
     };
     let names = table
-        .chunks_exact(SECTION_SIZE as usize)
+        .chunks_exact(SECTION_SIZE.into())
         .nth(usize::from(names))
         .and_then(|header| contents(Bytes(header)).ok())
         .unwrap_or_default();
     table
-        .chunks_exact(SECTION_SIZE as usize)
+        .chunks_exact(SECTION_SIZE.into())
         .map(Bytes)
         .map(|header| {
             let name = u64::from(header.u32("section name", 0)?);

@@ -74,13 +74,13 @@ impl<'a> Function<'a> {
             let at = at.saturating_add(number.saturating_mul(4));
             table.index.u32(what, at)
         };
-        let last = match table.format {
-            Format::Go116 | Format::Go118 => 9,
-            Format::Go120 => 10,
+        let flags = match table.format {
+            Format::Go116 | Format::Go118 => 36,
+            Format::Go120 => 40,
         };
-        let last_at = record
+        let flags_at = record
             .saturating_add(shift(table.format))
-            .saturating_add(last * 4);
+            .saturating_add(flags);
         Ok(Self {
             table: table.clone(),
             range: range.start.0..range.end.0,
@@ -90,8 +90,8 @@ impl<'a> Function<'a> {
             line: field(6)?,
             pcdata_count: field(7)?,
             unit: field(8)?,
-            funcdata_count: table.index.u8(what, last_at.saturating_add(3))?,
-            pcdata: last_at.saturating_add(4),
+            funcdata_count: table.index.u8(what, flags_at.saturating_add(3))?,
+            pcdata: flags_at.saturating_add(4),
         })
     }
 

@@ -304,7 +304,7 @@ fn find_header(elf: &Elf<'_>) -> Option<Svma> {
         let data = elf.memory().contents(load);
         let at = data
             .chunks_exact(8)
-            .position(|word| is_header(word))
+            .position(is_header)
             .and_then(|index| index.checked_mul(8))?;
         load.address.checked_add(at as u64)
     })

@@ -1,0 +1,152 @@
+//! Functions, files and lines of C, C++ and assembly code, from DWARF.
+//!
+//! The bytes are unpacked by `object`, read by `gimli` and searched by `addr2line`; what is here
+//! bounds how much is unpacked, and speaks in this room's addresses and errors.
+
+use super::{Error, Svma};
+use addr2line::Context;
+use gimli::{EndianSlice, LittleEndian, SectionId};
+use object::{Object as _, ObjectSection as _};
+use std::borrow::Cow;
+
+/// Debug information of more than this many bytes, unpacked, is not read: function names are then
+/// those of the symbol table.
+pub const LARGEST: u64 = 64 << 20;
+
+/// No compiler inlines deeper; a damaged file could go on for ever.
+const DEEPEST: usize = 256;
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+/// The debug sections of a file, unpacked where they were packed.
+#[derive(Debug, Default)]
+pub struct DebugSections<'a>(Vec<(SectionId, Cow<'a, [u8]>)>);
+
+/// One function at one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Function, as the linker names it; empty when not known.
+    pub function: Vec<u8>,
+    /// Source file, or empty.
+    pub file: Vec<u8>,
+    /// Line, 0 when not known.
+    pub line: u32,
+}
+
+/// Debug information, ready for look-ups.
+pub struct Dwarf<'a>(Context<Slice<'a>>);
+
+impl std::fmt::Debug for Dwarf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dwarf").finish_non_exhaustive()
+    }
+}
+
+impl<'a> DebugSections<'a> {
+    /// Finds and unpacks the debug sections of an executable, a library or a file of debug
+    /// information.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] when there are none; when there are more than [`LARGEST`] bytes; when
+    /// they cannot be unpacked.
+    pub fn of(data: &'a [u8]) -> Result<Self, Error> {
+        let file = object::File::parse(data).map_err(|source| Error::DebugSection {
+            section: "table",
+            source,
+        })?;
+        let mut sections = Vec::new();
+        let mut unpacked = 0_u64;
+        for id in WANTED {
+            let Some(section) = file.section_by_name(id.name()) else {
+                continue;
+            };
+            let failed = |source| Error::DebugSection {
+                section: id.name(),
+                source,
+            };
+            let packed = section.compressed_data().map_err(failed)?;
+            unpacked = unpacked.saturating_add(packed.uncompressed_size);
+            if unpacked > LARGEST {
+                return Err(Error::Unsupported {
+                    what: "bytes of debug information",
+                    expected: "at most 64 MiB",
+                    found: unpacked,
+                });
+            }
+            sections.push((id, packed.decompress().map_err(failed)?));
+        }
+        if sections.is_empty() {
+            return Err(Error::Missing {
+                what: "debug information",
+            });
+        }
+        Ok(Self(sections))
+    }
+
+    /// Makes them ready for look-ups.
+    ///
+    /// # Errors
+    ///
+    /// When the headers of the sections contradict one another.
+    pub fn dwarf(&self) -> Result<Dwarf<'_>, Error> {
+        let sections = gimli::Dwarf::load(|id| {
+            let found = self.0.iter().find(|(section, _)| *section == id);
+            let bytes: &[u8] = found.map_or(&[], |(_, bytes)| bytes);
+            Ok(EndianSlice::new(bytes, LittleEndian))
+        });
+        sections
+            .and_then(Context::from_dwarf)
+            .map(Dwarf)
+            .map_err(Error::Dwarf)
+    }
+}
+
+/// What `addr2line` reads.
+const WANTED: [SectionId; 9] = [
+    SectionId::DebugAbbrev,
+    SectionId::DebugAddr,
+    SectionId::DebugAranges,
+    SectionId::DebugInfo,
+    SectionId::DebugLine,
+    SectionId::DebugLineStr,
+    SectionId::DebugRngLists,
+    SectionId::DebugRanges,
+    SectionId::DebugStr,
+];
+
+impl Dwarf<'_> {
+    /// The functions at an address, the innermost inlined one first; none when no compilation
+    /// unit covers it. For a return address, ask for the address before it.
+    ///
+    /// # Errors
+    ///
+    /// When the debug information is damaged.
+    pub fn lines(&self, address: Svma) -> Result<Vec<Line>, Error> {
+        let mut frames = self
+            .0
+            .find_frames(address.0)
+            .skip_all_loads()
+            .map_err(Error::Dwarf)?;
+        let mut lines = Vec::new();
+        while let Some(frame) = frames.next().map_err(Error::Dwarf)? {
+            if lines.len() >= DEEPEST {
+                break;
+            }
+            let function = frame
+                .function
+                .map(|function| function.name.slice().to_vec());
+            let location = frame.location.unwrap_or(addr2line::Location {
+                file: None,
+                line: None,
+                column: None,
+            });
+            lines.push(Line {
+                function: function.unwrap_or_default(),
+                file: location.file.unwrap_or_default().as_bytes().to_vec(),
+                line: location.line.unwrap_or(0),
+            });
+        }
+        Ok(lines)
+    }
+}

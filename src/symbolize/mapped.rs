@@ -1,0 +1,32 @@
+//! Files as memory: the one place where a file is mapped.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+/// A file's bytes. Only the pages that are looked at take memory, and only while this lives.
+#[derive(Debug)]
+pub(super) struct Mapped(memmap2::Mmap);
+
+impl Mapped {
+    /// Maps a whole file.
+    #[expect(unsafe_code, reason = "mapping a file is unsafe: see SAFETY")]
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        // SAFETY: the bytes may change under us when somebody writes to the file. They are only
+        // ever read as untrusted bytes by `binary`, which checks each read. Should the file be cut
+        // short while it is read, the process ends by SIGBUS: executables are replaced by
+        // linkers, not cut; and the traced command has ended by then, its trace is on disk.
+        unsafe { memmap2::Mmap::map(file) }.map(Self)
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
