@@ -72,6 +72,27 @@ fn data_flows_one_way() {
 }
 
 #[test]
+fn the_map_of_the_house_is_true() {
+    let mut there_are: Vec<String> = source::files()
+        .iter()
+        .filter_map(|file| file.room().map(str::to_owned))
+        .filter(|room| room != "bin")
+        .collect();
+    there_are.sort();
+    there_are.dedup();
+    let complaints = rooms::untrue(
+        &std::fs::read_to_string("ARCHITECTURE.md").unwrap(),
+        &there_are,
+    );
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+    let library = std::fs::read_to_string("src/lib.rs").unwrap();
+    for room in there_are {
+        let named = library.contains(&format!("[`{room}`]"));
+        assert!(named, "src/lib.rs does not say what {room} is for");
+    }
+}
+
+#[test]
 fn modules_are_nouns_of_the_domain() {
     hold(rules::names);
 }

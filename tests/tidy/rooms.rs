@@ -36,6 +36,35 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ),
 ];
 
+/// What the table of rooms in ARCHITECTURE.md says otherwise than the one here, for the rooms
+/// that there are.
+pub(crate) fn untrue(map: &str, there_are: &[String]) -> Vec<String> {
+    let rows: Vec<Vec<&str>> = map
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let mut complaints = Vec::new();
+    for room in there_are {
+        let row = rows.iter().find(|row| row[1] == format!("`{room}`"));
+        let told = row.and_then(|row| row.get(3)).copied().unwrap_or_default();
+        let held = match ROOMS.iter().find(|(name, _)| name == room) {
+            Some((_, [])) => "-".to_owned(),
+            Some((name, _)) if *name == "cli" => "all".to_owned(),
+            Some((_, used)) => used
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            None => "no room".to_owned(),
+        };
+        if told != held {
+            complaints.push(format!("{room}: {told:?} in the map, {held:?} held"));
+        }
+    }
+    complaints
+}
+
 /// A room uses only rooms that the table gives it.
 pub(crate) fn one_way(file: &File) -> Vec<Complaint> {
     // What `src/bin` holds stands outside, as `src/main.rs` does: it opens the door and no more.
@@ -177,4 +206,15 @@ fn render_and_export_do_not_see_each_other_and_nobody_sees_cli() {
 fn a_new_folder_is_no_room() {
     let complaints = one_way(&File::new("src/attic/mod.rs", "//! Things."));
     assert_eq!(complaints.len(), 1);
+}
+
+#[test]
+fn a_map_that_lies_is_seen() {
+    let rooms = ["trace", "symbolize"].map(str::to_owned);
+    let map =
+        "| room | what | uses |\n| `trace` | a | - |\n| `symbolize` | b | `trace`, `binary` |\n";
+    assert_eq!(untrue(map, &rooms), [""; 0]);
+    assert_eq!(untrue(&map.replace("`binary`", "`cli`"), &rooms).len(), 1);
+    assert_eq!(untrue("", &rooms).len(), 2);
+    assert_eq!(untrue(map, &["attic".to_owned()]).len(), 1);
 }
