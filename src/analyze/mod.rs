@@ -14,6 +14,7 @@
 
 mod argv;
 pub mod build;
+mod by;
 pub mod call_tree;
 pub mod cost;
 mod filter;
@@ -25,6 +26,7 @@ pub mod timeline;
 mod tool;
 
 pub use build::{Build, Builds};
+pub use by::By;
 pub use call_tree::CallTree;
 pub use cost::Costs;
 pub use filter::{Filter, Source};

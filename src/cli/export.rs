@@ -2,6 +2,10 @@
 
 use super::output::Output;
 use super::trace_operand::TraceOperand;
+use crate::analyze::Analysis;
+use crate::analyze::call_tree::{self, Grouping};
+use crate::export;
+use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -43,8 +47,22 @@ pub(super) fn write(
     format: Format,
     output: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let path = trace.path()?;
-    let output = Output::to(output)?;
+    let trace = trace.open()?;
+    let mut output = Output::to(output)?;
+    let analysis = Analysis::of(&trace);
+    match format {
+        Format::Perfetto => export::perfetto::write(&analysis, &mut output),
+        Format::Chrome => export::chrome::write(&analysis, &mut output),
+        Format::Folded => {
+            let tree = analysis.call_tree(&call_tree::Options {
+                grouping: Grouping::Tool,
+                ..call_tree::Options::default()
+            });
+            export::folded::write(&tree, &mut output)
+        }
+        Format::Jsonl => export::jsonl::write(&trace, &mut output),
+    }
+    .context("cannot write the export")?;
     output.finish()?;
-    anyhow::bail!("{}: export as {format:?}: being built", path.display())
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,77 @@
 //! `gotrace flamegraph`.
 
+use super::output::Output;
+use super::selection::Samples;
+use super::trace_operand::TraceOperand;
+use crate::analyze::Analysis;
+use crate::analyze::call_tree::Grouping;
+use crate::render::flamegraph::{self, Options};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Draws the samples of a trace as a flamegraph (SVG).
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    trace: TraceOperand,
+    /// SVG file to write; `-`, the default, is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What stands below the stacks
+    #[arg(long, value_enum, default_value_t = Group::Tool)]
+    group: Group,
+    /// Merge stacks from their innermost function: who calls what costs most
+    #[arg(long)]
+    reversed: bool,
+    /// Draw the root at the top
+    #[arg(long)]
+    inverted: bool,
+    /// Title of the picture [default: the command]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    #[command(flatten)]
+    samples: Samples,
+}
+
+/// What stands below the stacks of a flamegraph.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Group {
+    /// The package that the program worked for
+    Package,
+    /// The tool
+    Tool,
+    /// The process
+    Process,
+    /// Nothing
+    None,
+}
+
+impl From<Group> for Grouping {
+    fn from(group: Group) -> Self {
+        match group {
+            Group::Package => Self::Package,
+            Group::Tool => Self::Tool,
+            Group::Process => Self::Process,
+            Group::None => Self::None,
+        }
+    }
+}
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("flamegraph: being built")
+        let trace = self.trace.open()?;
+        let analysis = Analysis::of(&trace);
+        let options = Options {
+            filter: self.samples.filter(),
+            grouping: self.group.into(),
+            reversed: self.reversed,
+            inverted: self.inverted,
+            title: self.title,
+            ..Options::default()
+        };
+        let mut output = Output::to(self.output.as_deref())?;
+        flamegraph::draw(&analysis, &options, &mut output)?;
+        output.finish()?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,6 +8,7 @@ mod output;
 mod recording;
 mod recover;
 mod run;
+mod selection;
 mod setup;
 mod show;
 mod status;

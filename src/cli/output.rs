@@ -3,14 +3,18 @@
 //! Everything that a command prints passes here. A pipe that its reader closed surfaces as an
 //! [`io::ErrorKind::BrokenPipe`] error, which `exit` turns into a quiet end.
 
+use crate::render::text::Page;
 use anyhow::Context as _;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Size of the buffer before standard output or a file.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Columns of what has no width: no line is longer.
+const UNBOUNDED: usize = 1 << 20;
 
 /// A buffered destination, to be ended with [`Output::finish`].
 ///
@@ -97,14 +101,12 @@ impl Output {
         Ok(Self(Destination::InPlace(file, path.to_owned())))
     }
 
-    /// Whether to write colours: only to a terminal, and not when `NO_COLOR` is set
-    /// (<https://no-color.org>) or the terminal is dumb.
-    pub(super) fn colour(&self) -> bool {
-        let terminal = match &self.0 {
-            Destination::Stdout(stdout) => stdout.get_ref().is_terminal(),
-            Destination::InPlace(..) | Destination::Replacing(..) => false,
-        };
-        terminal && colour_wanted(|name| std::env::var_os(name).unwrap_or_default())
+    /// How to draw text for it.
+    pub(super) fn page(&self) -> Page {
+        match &self.0 {
+            Destination::Stdout(stdout) => page_of(stdout.get_ref()),
+            Destination::InPlace(..) | Destination::Replacing(..) => page(None),
+        }
     }
 
     /// Writes out what is buffered and puts a file into its place.
@@ -154,14 +156,19 @@ pub(super) fn note(message: &str) {
     drop(writeln!(io::stderr(), "gotrace: {message}"));
 }
 
+/// Prints text that is more than a line, on standard error.
+pub(super) fn text(text: &[u8]) {
+    drop(io::stderr().write_all(text));
+}
+
 /// Prints what would help after an error: `hint: <message>` on standard error.
 pub(super) fn hint(message: &str) {
     drop(writeln!(io::stderr(), "hint: {message}"));
 }
 
 /// Name of the file that is written before it becomes `name`; apart for each gotrace process.
-fn partial_name(name: &OsStr) -> std::ffi::OsString {
-    let mut partial = std::ffi::OsString::from(".gotrace-partial-");
+fn partial_name(name: &OsStr) -> OsString {
+    let mut partial = OsString::from(".gotrace-partial-");
     partial.push(std::process::id().to_string());
     partial.push("-");
     // A name may be as long as the file system allows, and the prefix must fit too.
@@ -171,7 +178,40 @@ fn partial_name(name: &OsStr) -> std::ffi::OsString {
     partial
 }
 
-fn colour_wanted(variable: impl Fn(&str) -> std::ffi::OsString) -> bool {
+/// How to draw text for standard error.
+pub(super) fn error_page() -> Page {
+    page_of(&io::stderr())
+}
+
+fn page_of<S: IsTerminal + AsFd>(stream: &S) -> Page {
+    let columns = terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
+    page(stream.is_terminal().then(|| columns.unwrap_or(80)))
+}
+
+/// The page for a terminal of so many columns, or for what is none.
+///
+/// Only a terminal gets colours, and not when `NO_COLOR` is set (<https://no-color.org>) or it is
+/// dumb; only a terminal has a width to fit into, unless `COLUMNS` gives one, for a program that
+/// reads names wants them whole.
+fn page(terminal: Option<usize>) -> Page {
+    page_for(terminal, |name| std::env::var_os(name).unwrap_or_default())
+}
+
+fn page_for(terminal: Option<usize>, variable: impl Fn(&str) -> OsString) -> Page {
+    let text = |name| variable(name).to_string_lossy().into_owned();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(text);
+    let locale = locale.into_iter().find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    Page {
+        columns: terminal
+            .or_else(|| text("COLUMNS").parse().ok())
+            .unwrap_or(UNBOUNDED),
+        colour: terminal.is_some() && colour_wanted(&variable),
+        unicode: terminal.is_none() || locale.contains("utf-8") || locale.contains("utf8"),
+    }
+}
+
+fn colour_wanted(variable: impl Fn(&str) -> OsString) -> bool {
     variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
 }
 
@@ -192,7 +232,7 @@ mod tests {
 
         let mut output = Output::to(Some(&path)).unwrap();
         output.write_all(b"whole").unwrap();
-        assert!(!output.colour());
+        assert!(!output.page().colour);
         output.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -214,6 +254,21 @@ mod tests {
         assert!(error.to_string().ends_with(": cannot create"), "{error}");
         let error = Output::to(Some(&folder.path().join("no/such"))).unwrap_err();
         assert!(error.to_string().ends_with("no/such: cannot create"));
+    }
+
+    #[test]
+    fn a_pipe_is_as_wide_as_columns_says_and_a_terminal_as_it_is() {
+        let locale = |name: &str| match name {
+            "COLUMNS" => "72".into(),
+            "LANG" => "C".into(),
+            _ => OsString::new(),
+        };
+        let pipe = page_for(None, locale);
+        assert_eq!((pipe.columns, pipe.unicode, pipe.colour), (72, true, false));
+        let terminal = page_for(Some(132), locale);
+        assert_eq!((terminal.columns, terminal.unicode), (132, false));
+        assert!(terminal.colour);
+        assert!(page_for(None, |_| OsString::new()).columns > 1_000);
     }
 
     #[test]

@@ -5,15 +5,17 @@ use super::recording;
 use super::status::Status;
 use anyhow::Context as _;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::analyze::Analysis;
 use crate::capture::session::{self, Options, Recording, Session};
 use crate::capture::{Progress, Request, Selection};
+use crate::render::text::summary;
 use crate::symbolize;
-use crate::trace::ExitStatus;
 use crate::trace::file::Writer;
+use crate::trace::{ExitStatus, Trace};
 
 /// The exit code for what keeps the command from being started, as env(1) has it.
 const NOT_STARTED: u8 = 125;
@@ -140,10 +142,21 @@ impl Args {
         symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
         Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
         if !self.quiet {
+            summarize(&path)?;
             output::note(&format!("recorded {}", path.display()));
         }
         Ok(())
     }
+}
+
+/// Shows the summary of a trace on standard error: standard output is the command's.
+fn summarize(path: &Path) -> anyhow::Result<()> {
+    let trace = Trace::open(path)?;
+    let summary = Analysis::of(&trace).summary(summary::ROWS);
+    let mut text = Vec::new();
+    summary::write(&summary, &output::error_page(), &mut text)?;
+    output::text(&text);
+    Ok(())
 }
 
 /// An error with its causes.

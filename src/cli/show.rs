@@ -1,13 +1,68 @@
 //! `gotrace show`.
 
+use super::output::Output;
+use super::selection::Samples;
+use super::trace_operand::TraceOperand;
+use crate::analyze::{Analysis, By};
+use crate::export::json;
+use crate::render::text::{ranking, summary};
+use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::process::ExitCode;
 
-/// Shows a trace as tables.
+/// Rows of a table without `--top`.
+const TOP: usize = 20;
+
+/// Shows a trace as tables: without `--by`, the summary that `run` prints.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    trace: TraceOperand,
+    /// What the rows are about
+    #[arg(long, value_name = "WHAT", value_parser = by())]
+    by: Option<By>,
+    /// Rows to show, the largest first; 0 for all [default: 20]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Write JSON (docs/json-schema.md); without `--by`, by package; without `--top`, all rows
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    samples: Samples,
+}
+
+fn by() -> impl clap::builder::TypedValueParser<Value = By> {
+    PossibleValuesParser::new(By::ALL.map(By::name)).try_map(|name| {
+        let found = By::ALL.into_iter().find(|by| by.name() == name);
+        found.ok_or("not something to rank by")
+    })
+}
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("show: being built")
+        let trace = self.trace.open()?;
+        let analysis = Analysis::of(&trace);
+        let filter = self.samples.filter();
+        let mut output = Output::stdout();
+        let page = output.page();
+        let all_for_zero = |top: usize| (top > 0).then_some(top);
+        match (self.json, self.by) {
+            (true, by) => {
+                let by = by.unwrap_or(By::Package);
+                let top = self.top.and_then(all_for_zero);
+                json::show(&analysis, by, &filter, top, &mut output)
+            }
+            (false, Some(by)) => {
+                let top = all_for_zero(self.top.unwrap_or(TOP));
+                ranking::write(&analysis, by, &filter, top, &page, &mut output)
+            }
+            (false, None) => {
+                let summary = analysis.summary(summary::ROWS);
+                summary::write(&summary, &page, &mut output)
+            }
+        }
+        .context("standard output")?;
+        output.finish()?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,10 @@
 //! The TRACE operand: the path that was given, or else the newest trace that gotrace recorded.
 
 use super::output;
+use crate::render::units;
+use crate::symbolize;
+use crate::trace::Trace;
+use crate::trace::file::Integrity;
 use anyhow::{Context as _, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -18,6 +22,24 @@ pub(super) struct TraceOperand {
 }
 
 impl TraceOperand {
+    /// Opens the trace. What is wrong with it is said on standard error; names that its recorder
+    /// did not come to store are looked up on this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::path`], and when it cannot be read as a trace.
+    pub(super) fn open(&self) -> anyhow::Result<Trace> {
+        let path = self.path()?;
+        let mut trace = Trace::open(&path)?;
+        if trace.ending.is_none() {
+            symbolize::fill(&mut trace);
+        }
+        if let Some(damage) = damage(&trace.integrity) {
+            output::note(&format!("{}: {damage}", path.display()));
+        }
+        Ok(trace)
+    }
+
     /// The path of the trace. A path that was not given is named on standard error.
     ///
     /// # Errors
@@ -37,6 +59,41 @@ impl TraceOperand {
         output::note(&format!("reading {}", path.display()));
         Ok(path)
     }
+}
+
+/// What is wrong with a trace file, in words; `None` for nothing.
+fn damage(found: &Integrity) -> Option<String> {
+    let mut words = Vec::new();
+    if found.unsealed {
+        words
+            .push("its recorder was killed or it was cut: about the last second is missing".into());
+    }
+    if found.damaged_header {
+        words.push("its header is damaged: wall-clock times are not known".into());
+    }
+    let counts = [
+        (found.damaged_blocks, "damaged block", "damaged blocks"),
+        (found.missing_rows, "missing record", "missing records"),
+        (found.lost_samples, "lost sample", "lost samples"),
+        (
+            found.undefined,
+            "record that names nothing",
+            "records that name nothing",
+        ),
+        (
+            found.unknown_blocks,
+            "block of a later gotrace",
+            "blocks of a later gotrace",
+        ),
+        (
+            found.unknown_records,
+            "record of a later gotrace",
+            "records of a later gotrace",
+        ),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    words.extend(counts.map(|(count, one, many)| units::counted(count, one, many)));
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The folder where traces go when no `-o` says otherwise; `None` without a home.

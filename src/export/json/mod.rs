@@ -5,7 +5,7 @@
 
 mod rows;
 
-use crate::analyze::{Analysis, Filter};
+use crate::analyze::{Analysis, By, Filter};
 use crate::trace::{SampleKind, Trace};
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use std::cell::RefCell;
@@ -13,41 +13,6 @@ use std::io::{self, Write};
 
 /// Name and version of what `show --json` writes.
 pub const SHOW_SCHEMA: &str = "gotrace.show/1";
-
-/// What the rows are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Packages of the build.
-    Package,
-    /// Actions of the build.
-    Action,
-    /// Programs that ran.
-    Process,
-    /// Tools: compile, link, gcc, ...
-    Tool,
-    /// Functions, by samples.
-    Function,
-    /// Images, by samples.
-    Image,
-    /// Pieces of the critical path, in the order of time.
-    CriticalPath,
-}
-
-impl By {
-    /// As on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Package => "package",
-            Self::Action => "action",
-            Self::Process => "process",
-            Self::Tool => "tool",
-            Self::Function => "function",
-            Self::Image => "image",
-            Self::CriticalPath => "critical-path",
-        }
-    }
-}
 
 /// What stands before the rows.
 #[derive(serde::Serialize)]

@@ -1,6 +1,8 @@
 //! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
 
 mod page;
+pub mod ranking;
+pub mod summary;
 mod table;
 mod width;
 

@@ -1,0 +1,309 @@
+//! The tables of `show`: one for each thing that time can be told by.
+
+use super::page::{Page, Tone};
+use super::table::{Cell, Column, Table};
+use crate::analyze::build::{BuildAction, Outcome, Segment};
+use crate::analyze::cost::Cost;
+use crate::analyze::{Analysis, By, Costs, Filter, Profile, summary};
+use crate::render::units::{self, Scale};
+use crate::trace::{ExitStatus, Nanos, ProcessId};
+use std::cmp::Reverse;
+use std::io;
+
+/// Columns of the bar that makes shares visible.
+const BAR: usize = 12;
+
+/// Writes a table of at most `top` rows, all of them for `None`, and how many were left out.
+/// `filter` says which samples stand behind functions and images.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write(
+    analysis: &Analysis<'_>,
+    by: By,
+    filter: &Filter,
+    top: Option<usize>,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let top = top.unwrap_or(usize::MAX);
+    let (table, rows) = match by {
+        By::Package => packages(&analysis.costs(), page, top),
+        By::Tool => tools(&analysis.costs(), page, top),
+        By::Process => processes(analysis, top),
+        By::Action => actions(analysis, top),
+        By::CriticalPath => critical_path(analysis, page, top),
+        By::Function | By::Image => {
+            let profile = analysis.profile(filter);
+            if profile.total.samples == 0 {
+                return no_samples(analysis, page, out);
+            }
+            match by {
+                By::Function => functions(&profile, page, top),
+                _ => images(&profile, page, top),
+            }
+        }
+    };
+    table.write(page, out)?;
+    match rows.saturating_sub(table.len()) {
+        0 => Ok(()),
+        left_out => {
+            let rows = units::counted(left_out as u64, "row", "rows");
+            let words = format!("{rows} more: --top 0 shows all");
+            writeln!(out, "{}", page.paint(&words, Tone::Dim))
+        }
+    }
+}
+
+fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let words = match analysis.trace.sample_count() {
+        0 => "the trace holds no samples: the bpf backend takes them, and --profile asks the tools",
+        _ => "no sample passes the filter",
+    };
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
+
+/// A table and how many rows there are in all.
+type Ranking = (Table, usize);
+
+fn cost_columns(first: Column) -> Vec<Column> {
+    vec![
+        first,
+        Column::number("CPU"),
+        Column::number("share"),
+        Column::number("wall"),
+        Column::number("waiting").optional(2),
+        Column::number("peak memory").optional(3),
+        Column::number("processes").optional(4),
+        Column::word("").optional(5),
+    ]
+}
+
+/// How the times of a column group are written.
+struct CostScales {
+    cpu: Scale,
+    wall: Scale,
+    waiting: Scale,
+}
+
+impl CostScales {
+    fn of<'a>(costs: impl Iterator<Item = &'a Cost> + Clone) -> Self {
+        Self {
+            cpu: Scale::of_all(costs.clone().map(Cost::cpu)),
+            wall: Scale::of_all(costs.clone().map(|cost| cost.wall)),
+            waiting: Scale::of_all(costs.map(|cost| cost.waiting)),
+        }
+    }
+
+    fn cells(&self, cost: &Cost, share: f64, page: &Page) -> Vec<Cell> {
+        vec![
+            self.cpu.write(cost.cpu()).into(),
+            units::percent(share).into(),
+            self.wall.write(cost.wall).into(),
+            self.waiting.write(cost.waiting).into(),
+            units::bytes(cost.usage.max_rss_bytes).into(),
+            units::count(u64::from(cost.processes)).into(),
+            page.bar(share, BAR).into(),
+        ]
+    }
+}
+
+fn packages(costs: &Costs, page: &Page, top: usize) -> Ranking {
+    let mut table = Table::new(cost_columns(Column::name("package")));
+    let shown = costs.packages.iter().take(top);
+    let scales = CostScales::of(shown.clone().map(|row| &row.cost));
+    for row in shown {
+        let name = match &row.key {
+            Some(package) => Cell::from(&**package),
+            None => Cell::toned("(no package)", Tone::Dim),
+        };
+        let mut cells = vec![name];
+        cells.extend(scales.cells(&row.cost, row.share, page));
+        table.push(cells);
+    }
+    (table, costs.packages.len())
+}
+
+fn tools(costs: &Costs, page: &Page, top: usize) -> Ranking {
+    let mut table = Table::new(cost_columns(Column::name("tool")));
+    let shown = costs.tools.iter().take(top);
+    let scales = CostScales::of(shown.clone().map(|row| &row.cost));
+    for row in shown {
+        let mut cells = vec![Cell::from(row.key.name())];
+        cells.extend(scales.cells(&row.cost, row.share, page));
+        table.push(cells);
+    }
+    (table, costs.tools.len())
+}
+
+fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
+    let costs = analysis.costs();
+    let mut table = Table::new(vec![
+        Column::number("pid"),
+        Column::word("tool"),
+        Column::name("package"),
+        Column::number("start").optional(2),
+        Column::number("CPU"),
+        Column::number("wall"),
+        Column::number("waiting").optional(3),
+        Column::number("peak memory").optional(4),
+        Column::word("end").optional(5),
+    ]);
+    let shown = costs.processes.iter().take(top);
+    let scales = CostScales::of(shown.clone().map(|row| &row.cost));
+    let start = |id: ProcessId| analysis.trace.process(id).map(|process| process.start);
+    let starts = Scale::of_all(shown.clone().filter_map(|row| start(row.key)));
+    for row in shown {
+        let (Some(process), Some(role)) =
+            (analysis.trace.process(row.key), analysis.roles.get(row.key))
+        else {
+            continue;
+        };
+        table.push(vec![
+            process.pid.0.to_string().into(),
+            role.tool.name().into(),
+            role.package.as_deref().unwrap_or("").into(),
+            starts.write(process.start).into(),
+            scales.cpu.write(row.cost.cpu()).into(),
+            scales.wall.write(row.cost.wall).into(),
+            scales.waiting.write(row.cost.waiting).into(),
+            units::bytes(row.cost.usage.max_rss_bytes).into(),
+            end_of(process.exit.map(|exit| exit.status)),
+        ]);
+    }
+    (table, costs.processes.len())
+}
+
+fn end_of(status: Option<ExitStatus>) -> Cell {
+    match status {
+        Some(ExitStatus::Code(0)) => "".into(),
+        Some(ExitStatus::Code(code)) => Cell::toned(format!("exit code {code}"), Tone::Warning),
+        Some(ExitStatus::Signal(number)) => Cell::toned(format!("signal {number}"), Tone::Warning),
+        Some(ExitStatus::Replaced) => Cell::toned("replaced", Tone::Dim),
+        Some(ExitStatus::Unknown) => Cell::toned("unknown", Tone::Dim),
+        None => Cell::toned("lives on", Tone::Dim),
+    }
+}
+
+fn actions(analysis: &Analysis<'_>, top: usize) -> Ranking {
+    let builds = analysis.builds.builds.iter();
+    let mut all: Vec<&BuildAction> = builds
+        .flat_map(|build| &build.actions)
+        .filter(|action| action.works())
+        .collect();
+    all.sort_by_key(|action| Reverse(action.running()));
+    let mut table = Table::new(vec![
+        Column::word("action"),
+        Column::name("package"),
+        Column::number("wall"),
+        Column::number("CPU"),
+        Column::number("waited"),
+        Column::number("start").optional(4),
+        Column::number("unlocks").optional(2),
+        Column::number("gates").optional(3),
+        Column::word("").optional(1),
+    ]);
+    let shown = all.iter().take(top);
+    let scale =
+        |time: fn(&BuildAction) -> Nanos| Scale::of_all(shown.clone().map(|action| time(action)));
+    let walls = scale(BuildAction::running);
+    let waits = scale(BuildAction::waited);
+    let cpus = scale(|action| action.cpu);
+    let starts = scale(|action| action.start);
+    for action in shown.clone() {
+        let end = match action.outcome {
+            Outcome::Built => "".into(),
+            other => Cell::toned(other.name(), Tone::Warning),
+        };
+        table.push(vec![
+            action.kind.name().into(),
+            (*action.package).into(),
+            walls.write(action.running()).into(),
+            cpus.write(action.cpu).into(),
+            waits.write(action.waited()).into(),
+            starts.write(action.start).into(),
+            units::count(u64::from(action.unlocks)).into(),
+            units::count(u64::from(action.gates)).into(),
+            end,
+        ]);
+    }
+    (table, all.len())
+}
+
+fn critical_path(analysis: &Analysis<'_>, page: &Page, top: usize) -> Ranking {
+    let path = &analysis.builds.critical_path;
+    let mut table = Table::new(vec![
+        Column::number("start"),
+        Column::number("length"),
+        Column::number("share"),
+        Column::name("what"),
+        Column::word("").optional(1),
+    ]);
+    let shown = path.segments.iter().take(top);
+    let starts = Scale::of_all(shown.clone().map(|segment| segment.start));
+    let lengths = Scale::of_all(shown.clone().map(Segment::length));
+    for segment in shown {
+        let length = segment.length();
+        let share = length.seconds() / path.wall().seconds();
+        table.push(vec![
+            starts.write(segment.start).into(),
+            lengths.write(length).into(),
+            units::percent(share).into(),
+            (*summary::label(analysis, segment)).into(),
+            page.bar(share, BAR).into(),
+        ]);
+    }
+    (table, path.segments.len())
+}
+
+fn functions(profile: &Profile, page: &Page, top: usize) -> Ranking {
+    let mut table = Table::new(vec![
+        Column::name("function"),
+        Column::number("own"),
+        Column::number("share"),
+        Column::number("total"),
+        Column::number("share").optional(2),
+        Column::name("file").optional(4),
+        Column::word("").optional(3),
+    ]);
+    let shown = profile.functions.iter().take(top);
+    let own = Scale::of_all(shown.clone().map(|row| row.own.time));
+    let total = Scale::of_all(shown.clone().map(|row| row.total.time));
+    for row in shown {
+        let share = row.own.share(profile.total);
+        table.push(vec![
+            (*row.name).into(),
+            own.write(row.own.time).into(),
+            units::percent(share).into(),
+            total.write(row.total.time).into(),
+            units::percent(row.total.share(profile.total)).into(),
+            (*row.file).into(),
+            page.bar(share, BAR).into(),
+        ]);
+    }
+    (table, profile.functions.len())
+}
+
+fn images(profile: &Profile, page: &Page, top: usize) -> Ranking {
+    let mut table = Table::new(vec![
+        Column::name("image"),
+        Column::number("own"),
+        Column::number("share"),
+        Column::number("samples").optional(1),
+        Column::word("").optional(2),
+    ]);
+    let shown = profile.images.iter().take(top);
+    let own = Scale::of_all(shown.clone().map(|row| row.own.time));
+    for row in shown {
+        let share = row.own.share(profile.total);
+        table.push(vec![
+            (*row.key).into(),
+            own.write(row.own.time).into(),
+            units::percent(share).into(),
+            units::count(row.own.samples).into(),
+            page.bar(share, BAR).into(),
+        ]);
+    }
+    (table, profile.images.len())
+}
