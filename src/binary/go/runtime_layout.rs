@@ -70,6 +70,8 @@ pub struct StackEdges {
     pub systemstack_switch: Range<u64>,
     /// `runtime.morestack`: where a stack is grown.
     pub morestack: Range<u64>,
+    /// `runtime.mcall`: where a goroutine gives its thread to the scheduler.
+    pub mcall: Range<u64>,
 }
 
 /// How to find goroutines, and the ends of their stacks, in a running Go program.
@@ -162,13 +164,14 @@ impl GoroutineFields {
 
 impl StackEdges {
     fn of(elf: &Elf<'_>, table: &Pclntab<'_>) -> Self {
-        const NAMES: [&str; 6] = [
+        const NAMES: [&str; 7] = [
             "runtime.goexit",
             "runtime.mstart",
             "runtime.rt0_go",
             "runtime.sigtramp",
             "runtime.systemstack_switch",
             "runtime.morestack",
+            "runtime.mcall",
         ];
         let named = table.named(&NAMES);
         let range = |name: &str| {
@@ -185,6 +188,7 @@ impl StackEdges {
             sigtramp,
             systemstack_switch,
             morestack,
+            mcall,
         ] = NAMES.map(range);
         Self {
             goexit,
@@ -194,6 +198,7 @@ impl StackEdges {
             sigtramp,
             systemstack_switch,
             morestack,
+            mcall,
         }
     }
 }

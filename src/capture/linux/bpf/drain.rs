@@ -153,12 +153,21 @@ impl Drain {
             merge,
             layouts,
             malformed,
+            out,
             ..
         } = self;
         ring.drain(|bytes| match Record::parse(bytes) {
             Ok(record) => {
                 if let Event::Executed(executed) = &record.event {
-                    layouts.learn(executed.key, &executed.exe_path());
+                    let path = executed.exe_path();
+                    if let Some(why) = layouts.learn(executed.key, &path) {
+                        let unseen = Observation::Unseen {
+                            time: record.time,
+                            what: format!("goroutines of {}", String::from_utf8_lossy(&path)),
+                            why,
+                        };
+                        drop(out.send(unseen));
+                    }
                 }
                 merge.record(&record, &mut HostFiles);
             }

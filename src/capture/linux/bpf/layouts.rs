@@ -13,13 +13,15 @@
 //! word 15..23  ranges of sigtramp, systemstack_switch, morestack, mcall
 //! ```
 
-use super::go_layout::{Fields, Layout};
+use crate::binary::elf::Elf;
+use crate::binary::go::{RuntimeLayout, StackEdges};
 use crate::capture::decode::bpf::ExeKey;
 use crate::capture::linux::sys::{FileView, SharedWords};
 use rustc_hash::FxHashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -59,23 +61,25 @@ impl Layouts {
                 ino: metadata.ino(),
                 size: metadata.size(),
             };
-            self.learn(key, path.as_os_str().as_bytes());
+            // When it runs, and is seen again, there is somebody to tell.
+            if self.learn(key, path.as_os_str().as_bytes()).is_some() {
+                self.known.remove(&key);
+            }
         }
     }
 
-    /// Enters a file that runs, when it is not yet there.
-    pub(super) fn learn(&mut self, key: ExeKey, path: &[u8]) {
+    /// Enters a file that runs, when it is not yet there. Returns why its goroutines will not be
+    /// seen, if so.
+    pub(super) fn learn(&mut self, key: ExeKey, path: &[u8]) -> Option<String> {
         if !self.known.insert(key) {
-            return;
+            return None;
         }
+        let layout = layout_of(path);
         let Some(entry) = self.free_entry(key) else {
-            return;
+            return layout.map(|_| "too many programs ran".to_owned());
         };
-        let layout = File::open(Path::new(OsStr::from_bytes(path)))
-            .and_then(|file| FileView::map(&file))
-            .ok()
-            .and_then(|view| Layout::of(view.bytes()));
         self.write(entry, key, layout.as_ref());
+        layout.as_ref().and_then(blind_spot)
     }
 
     fn free_entry(&self, key: ExeKey) -> Option<usize> {
@@ -87,7 +91,7 @@ impl Layouts {
             .find(|entry| self.table.get(entry + STATE) & 0xffff_ffff == 0)
     }
 
-    fn write(&self, entry: usize, key: ExeKey, layout: Option<&Layout>) {
+    fn write(&self, entry: usize, key: ExeKey, layout: Option<&RuntimeLayout>) {
         let set = |word: usize, value: u64| self.table.set(entry + word, value);
         set(0, key.dev);
         set(1, key.ino);
@@ -95,27 +99,62 @@ impl Layouts {
         let Some(layout) = layout else {
             return set(STATE, OTHER);
         };
-        let Fields {
-            g_m,
-            g_sched_sp,
-            g_sched_pc,
-            g_sched_bp,
-            g_goid,
-            m_g0,
-            m_curg,
-        } = layout.fields.unwrap_or_default();
-        set(4, quarters([g_m, g_sched_sp, g_sched_pc, g_sched_bp]));
-        set(5, quarters([g_goid, m_g0, m_curg, 0]));
-        set(6, layout.text);
-        for (index, range) in layout.ranges.iter().enumerate() {
+        let mut tls_offset = 0;
+        if let (Some(offset), false) = (offset_of_g(layout), layout.assumed) {
+            let g = layout.fields;
+            tls_offset = offset;
+            set(
+                4,
+                quarters([g.g_m, g.g_sched_sp, g.g_sched_pc, g.g_sched_bp]),
+            );
+            set(5, quarters([g.g_goid, g.m_g0, g.m_curg, 0]));
+        }
+        set(6, layout.text.0);
+        for (index, range) in ranges(&layout.edges).into_iter().enumerate() {
             set(7 + 2 * index, range.start);
             set(8 + 2 * index, range.end);
         }
-        set(
-            STATE,
-            GO | u64::from(layout.tls_offset.cast_unsigned()) << 32,
-        );
+        set(STATE, GO | u64::from(tls_offset.cast_unsigned()) << 32);
     }
+}
+
+/// On arm64 g is in a register.
+fn offset_of_g(layout: &RuntimeLayout) -> Option<i32> {
+    layout
+        .tls_offset
+        .or(cfg!(target_arch = "aarch64").then_some(0))
+}
+
+/// Why samples of a program have no goroutines: better none than a wrong one.
+fn blind_spot(layout: &RuntimeLayout) -> Option<String> {
+    if layout.assumed {
+        Some(format!("{} is newer than this gotrace", layout.version))
+    } else if offset_of_g(layout).is_none() {
+        Some("where it keeps them is known only while it runs".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What is told of a file; `None` when it is no Go program that is understood.
+fn layout_of(path: &[u8]) -> Option<RuntimeLayout> {
+    let file = File::open(Path::new(OsStr::from_bytes(path))).ok()?;
+    let view = FileView::map(&file).ok()?;
+    let elf = Elf::parse(view.bytes()).ok()?;
+    RuntimeLayout::of(&elf).ok()
+}
+
+fn ranges(edges: &StackEdges) -> [&Range<u64>; 8] {
+    [
+        &edges.goexit,
+        &edges.mstart,
+        &edges.rt0_go,
+        &edges.entry,
+        &edges.sigtramp,
+        &edges.systemstack_switch,
+        &edges.morestack,
+        &edges.mcall,
+    ]
 }
 
 fn quarters(parts: [u16; 4]) -> u64 {

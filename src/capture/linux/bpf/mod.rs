@@ -7,7 +7,6 @@
 //! ```
 
 mod drain;
-mod go_layout;
 mod handover;
 mod layouts;
 mod load;
