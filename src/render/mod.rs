@@ -6,7 +6,9 @@
 //! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
 //! that says how wide it is and what it can show, and a writer.
 
+pub mod axis;
 pub mod flamegraph;
 pub mod palette;
 pub mod text;
 pub mod units;
+pub mod xml;

@@ -26,14 +26,6 @@ pub(super) fn of(name: &str) -> String {
     label
 }
 
-/// The text as XML content or attribute.
-pub(super) fn xml(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

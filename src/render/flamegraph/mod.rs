@@ -14,7 +14,7 @@ use crate::analyze::call_tree::{self, Grouping, NodeKind};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, CallTree, Filter};
 use crate::render::text::middle;
-use crate::render::units;
+use crate::render::{units, xml};
 use crate::trace::{Nanos, SampleKind, Trace};
 use inferno::flamegraph as inferno_graph;
 use inferno_graph::color::{BackgroundColor, Color, PaletteMap};
@@ -206,12 +206,12 @@ impl Picture {
         let mut entries = String::new();
         for (origin, share) in &self.legend {
             let words = format!("{} {}", origin.words(), units::percent(*share));
-            let words = label::xml(&words);
             let written = write!(
                 entries,
-                r#"<rect x="{x:.0}" y="39" width="11" height="11" rx="2" fill="{}"/><text x="{:.0}" y="49" style="font-size:11px">{words}</text>"#,
+                r#"<rect x="{x:.0}" y="39" width="11" height="11" rx="2" fill="{}"/><text x="{:.0}" y="49" style="font-size:11px">{}</text>"#,
                 origin.colour(),
                 x + SWATCH,
+                xml::escape(&words),
             );
             debug_assert!(written.is_ok(), "writing to a string does not fail");
             x += SWATCH + words.chars().count() as f64 * CHARACTER + BETWEEN;
