@@ -36,6 +36,8 @@ impl Block {
 pub(super) struct Found {
     /// Whole blocks, in the order of the file; the index is not among them.
     pub(super) blocks: Vec<Block>,
+    /// The index, where there is one.
+    pub(super) index: Option<Block>,
     /// The file ends with an index that fits it.
     pub(super) sealed: bool,
     /// Stretches between blocks that hold none.
@@ -148,6 +150,7 @@ impl Disk {
         };
         Ok(Some(Found {
             blocks,
+            index: Some(index),
             sealed: true,
             gaps: 0,
             cut: 0,
@@ -173,7 +176,10 @@ impl Disk {
                     at = block.end();
                     if block.header.kind != Kind::Index as u8 {
                         found.blocks.push(block);
-                    } else if self.contents(&block).is_err() {
+                        continue;
+                    }
+                    found.index = Some(block);
+                    if self.contents(&block).is_err() {
                         found.gaps = found.gaps.saturating_add(1);
                     }
                 }

@@ -21,11 +21,13 @@ mod reader;
 mod records;
 mod samples;
 mod sink;
+mod sizes;
 mod tables;
 mod writer;
 
 pub use error::Error;
 pub use samples::{SampleBlock, SampleBlocks};
+pub use sizes::{KindSize, sizes};
 pub use writer::Writer;
 
 /// What was found to be wrong with a file when it was opened.

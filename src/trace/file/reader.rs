@@ -304,7 +304,7 @@ impl<'a> Loader<'a> {
         self.trace.symbols = vec![Err(Unnamed::NotLookedUp); frames];
         self.each(
             Kind::Symbols,
-            |_, contents, rows| tables::take_symbols(contents, rows),
+            |loader, contents, rows| tables::take_symbols(contents, rows, &loader.trace.frames),
             |loader, rows| {
                 let functions = loader.trace.functions.len();
                 all(rows.iter().all(|symbol| {

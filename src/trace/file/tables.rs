@@ -3,14 +3,18 @@
 //! Every table block begins with the id of its first row; the others follow in order. Columns
 //! are those of [`super::columns`]; "difference" is the zigzag difference of [`super::bytes`].
 
+mod stacks;
+mod symbols;
+
 use super::bytes::{Bytes, Malformed, difference, follow, put_bytes, put_varint};
 use super::columns::{put_column, take_column};
-use super::layout::MAX_ROWS;
 use crate::trace::{
-    Arch, Avma, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, Image,
-    ImageId, ImageKind, ImageOffset, Location, StackId, StringId, Unnamed,
+    Arch, Avma, Frame, FramePlace, FrameRole, Function, Image, ImageId, ImageKind, ImageOffset,
+    StringId,
 };
+pub(super) use stacks::{put_stacks, take_stacks};
 use std::collections::HashMap;
+pub(super) use symbols::{put_symbols, take_symbols};
 
 /// The rows of a table block, with the id of the first one.
 #[derive(Debug, PartialEq, Eq)]
@@ -258,50 +262,6 @@ pub(super) fn take_frames(contents: &[u8], rows: usize) -> Result<Rows<Frame>, M
     })
 }
 
-/// Stacks, each a frame and the stack of its callers.
-///
-/// ```text
-/// first id │ column: id - 1 - callers (0: the row before is the callers)
-///          │ column: frame, difference from the frame of the row before (0 at first)
-/// ```
-pub(super) fn put_stacks(first: u32, nodes: &[(StackId, FrameId)]) -> Vec<u8> {
-    let (mut callers, mut frames) = (Vec::new(), Vec::new());
-    let mut before = 0;
-    for (id, &(caller, frame)) in (u64::from(first)..).zip(nodes) {
-        callers.push(id.wrapping_sub(1).wrapping_sub(u64::from(caller.0)));
-        frames.push(difference(u64::from(frame.0), before));
-        before = u64::from(frame.0);
-    }
-    let mut out = Vec::new();
-    put_varint(&mut out, u64::from(first));
-    put_column(&mut out, &callers);
-    put_column(&mut out, &frames);
-    out
-}
-
-pub(super) fn take_stacks(
-    contents: &[u8],
-    rows: usize,
-) -> Result<Rows<(StackId, FrameId)>, Malformed> {
-    let mut bytes = Bytes::new(contents);
-    let first = bytes.u32()?;
-    let (mut callers, mut frames) = (Vec::new(), Vec::new());
-    take_column(&mut bytes, rows, &mut callers)?;
-    take_column(&mut bytes, rows, &mut frames)?;
-    end(&bytes)?;
-    let mut nodes = Vec::with_capacity(rows);
-    let mut before = 0;
-    for ((id, &back), &step) in (u64::from(first)..).zip(&callers).zip(&frames) {
-        before = follow(before, step);
-        let caller = id
-            .checked_sub(1)
-            .and_then(|last| last.checked_sub(back))
-            .ok_or(Malformed("expected callers that stand before their stack"))?;
-        nodes.push((StackId(narrow(caller)?), FrameId(narrow(before)?)));
-    }
-    Ok(Rows { first, rows: nodes })
-}
-
 /// Functions.
 ///
 /// ```text
@@ -332,94 +292,7 @@ pub(super) fn take_functions(contents: &[u8], rows: usize) -> Result<Rows<Functi
     Ok(Rows { first, rows })
 }
 
-/// Names of frames. They have no ids of their own.
-///
-/// ```text
-/// column: frame, difference from the row before (0 at first)
-/// column: number of locations; 0: it has no name
-/// column: reason, for those without a name
-/// column: function of every location, difference from the location before (0 at first)
-/// column: line of every location, likewise
-/// ```
-pub(super) fn put_symbols(symbols: &[FrameSymbol]) -> Vec<u8> {
-    let named = |symbol: &FrameSymbol| symbol.names.as_ref().is_ok_and(|names| !names.is_empty());
-    let counts: Vec<u64> = symbols
-        .iter()
-        .map(|symbol| symbol.names.as_ref().map_or(0, Vec::len) as u64)
-        .collect();
-    let reasons: Vec<u64> = symbols
-        .iter()
-        .filter(|symbol| !named(symbol))
-        .map(|symbol| symbol.names.as_ref().err().map_or(0, |&why| why as u64))
-        .collect();
-    let locations = || {
-        symbols
-            .iter()
-            .flat_map(|symbol| symbol.names.iter().flatten())
-    };
-    let mut out = Vec::new();
-    put_column(
-        &mut out,
-        &steps(symbols.iter().map(|symbol| symbol.frame.0)),
-    );
-    put_column(&mut out, &counts);
-    put_column(&mut out, &reasons);
-    put_column(
-        &mut out,
-        &steps(locations().map(|location| location.function.0)),
-    );
-    put_column(&mut out, &steps(locations().map(|location| location.line)));
-    out
-}
-
-pub(super) fn take_symbols(contents: &[u8], rows: usize) -> Result<Vec<FrameSymbol>, Malformed> {
-    let mut bytes = Bytes::new(contents);
-    let frames = take_steps(&mut bytes, rows)?;
-    let (mut counts, mut reasons) = (Vec::new(), Vec::new());
-    take_column(&mut bytes, rows, &mut counts)?;
-    let unnamed = counts.iter().filter(|&&count| count == 0).count();
-    take_column(&mut bytes, unnamed, &mut reasons)?;
-    let total = counts
-        .iter()
-        .fold(0_u64, |sum, &count| sum.saturating_add(count));
-    let total = usize::try_from(total)
-        .ok()
-        .filter(|&total| total <= MAX_ROWS as usize)
-        .ok_or(Malformed("expected fewer locations in one block"))?;
-    let functions = take_steps(&mut bytes, total)?;
-    let lines = take_steps(&mut bytes, total)?;
-    end(&bytes)?;
-    let mut locations = functions.into_iter().zip(lines);
-    let mut reasons = reasons.into_iter();
-    let mut symbols = Vec::with_capacity(rows);
-    for (frame, count) in frames.into_iter().zip(counts) {
-        let names = if count == 0 {
-            let reason = reasons
-                .next()
-                .and_then(|number| usize::try_from(number).ok());
-            Err(*reason
-                .and_then(|number| Unnamed::ALL.get(number))
-                .ok_or(Malformed("expected a reason of 0 to 10, found another one"))?)
-        } else {
-            let count = usize::try_from(count).unwrap_or_default();
-            Ok(locations
-                .by_ref()
-                .take(count)
-                .map(|(function, line)| Location {
-                    function: FunctionId(function),
-                    line,
-                })
-                .collect())
-        };
-        symbols.push(FrameSymbol {
-            frame: FrameId(frame),
-            names,
-        });
-    }
-    Ok(symbols)
-}
-
-fn steps(values: impl Iterator<Item = u32>) -> Vec<u64> {
+pub(super) fn steps(values: impl Iterator<Item = u32>) -> Vec<u64> {
     let mut before = 0;
     values
         .map(|value| {
@@ -430,7 +303,7 @@ fn steps(values: impl Iterator<Item = u32>) -> Vec<u64> {
         .collect()
 }
 
-fn take_steps(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<u32>, Malformed> {
+pub(super) fn take_steps(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<u32>, Malformed> {
     let mut values = Vec::new();
     take_column(bytes, rows, &mut values)?;
     let mut before = 0;
@@ -443,12 +316,12 @@ fn take_steps(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<u32>, Malformed>
         .collect()
 }
 
-fn narrow(value: u64) -> Result<u32, Malformed> {
+pub(super) fn narrow(value: u64) -> Result<u32, Malformed> {
     u32::try_from(value)
         .map_err(|_error| Malformed("expected an id of 32 bits, found a larger one"))
 }
 
-fn end(bytes: &Bytes<'_>) -> Result<(), Malformed> {
+pub(super) fn end(bytes: &Bytes<'_>) -> Result<(), Malformed> {
     if bytes.is_empty() {
         Ok(())
     } else {

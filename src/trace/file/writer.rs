@@ -26,6 +26,8 @@ const RECORD_LIMIT: usize = 12 << 20;
 const TABLE_LIMIT: usize = 16 << 20;
 /// The most rows that go into one block.
 const BLOCK_ROWS: usize = 1 << 16;
+/// The most names of frames that are lost with one damaged row of frames.
+const SYMBOL_ROWS: usize = 1 << 14;
 /// The most bytes of strings or records that are begun to be put into one block.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The longest string that is kept whole: no argument and no path of Linux is longer.
@@ -393,7 +395,12 @@ impl Writer {
     fn write_gathered(&mut self) -> Result<(), Error> {
         self.write_strings()?;
         self.write_held()?;
-        let Self { sink, gathered, .. } = self;
+        let Self {
+            sink,
+            gathered,
+            tables: held,
+            ..
+        } = self;
         while !gathered.stacks.is_empty() {
             let rows = gathered.stacks.len().min(BLOCK_ROWS);
             let nodes = gathered.stacks.get(..rows).unwrap_or_default();
@@ -402,10 +409,12 @@ impl Writer {
             gathered.stacks.drain(..rows);
             gathered.first_stack = gathered.first_stack.saturating_add(rows as u32);
         }
+        gathered.symbols.sort_by_key(|symbol| symbol.frame);
         while !gathered.symbols.is_empty() {
-            let rows = gathered.symbols.len().min(BLOCK_ROWS);
+            let rows = gathered.symbols.len().min(SYMBOL_ROWS);
             let symbols = gathered.symbols.get(..rows).unwrap_or_default();
-            sink.put(&table(Kind::Symbols, rows, tables::put_symbols(symbols)))?;
+            let contents = tables::put_symbols(symbols, held.frames.rows());
+            sink.put(&table(Kind::Symbols, rows, contents))?;
             gathered.symbols.drain(..rows);
         }
         while let Some(rows) = gathered.records.first() {
