@@ -378,9 +378,10 @@ impl<'t> Modules<'t> {
             package = tested;
         }
         // A domain alone is no module: `/w` of `example.com/w` tells nothing of `/`.
+        let is_domain = |path: &[u8]| path.contains(&b'.') && !path.contains(&b'/');
         while !package.is_empty()
             && argv::base(folder) == argv::base(package)
-            && !(above(package).contains(&b'.') && !above(package).contains(&b'/'))
+            && !is_domain(above(package))
         {
             folder = above(folder);
             package = above(package);

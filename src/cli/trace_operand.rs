@@ -62,7 +62,7 @@ impl TraceOperand {
 }
 
 /// What is wrong with a trace file, in words; `None` for nothing.
-fn damage(found: &Integrity) -> Option<String> {
+pub(super) fn damage(found: &Integrity) -> Option<String> {
     let mut words = Vec::new();
     if found.unsealed {
         words

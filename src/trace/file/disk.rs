@@ -79,10 +79,6 @@ impl Disk {
         Ok((disk, header))
     }
 
-    pub(super) const fn file(&self) -> &File {
-        &self.file
-    }
-
     pub(super) const fn length(&self) -> u64 {
         self.length
     }

@@ -52,20 +52,6 @@ impl Kind {
         Self::Index,
     ];
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Strings => "strings",
-            Self::Images => "images",
-            Self::Frames => "frames",
-            Self::Stacks => "stacks",
-            Self::Functions => "functions",
-            Self::Symbols => "symbols",
-            Self::Records => "records",
-            Self::Samples => "samples",
-            Self::Index => "index",
-        }
-    }
-
     pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|&kind| kind as u8 == number)
     }

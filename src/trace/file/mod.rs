@@ -19,15 +19,15 @@ mod intern;
 mod layout;
 mod reader;
 mod records;
+mod recover;
 mod samples;
 mod sink;
-mod sizes;
 mod tables;
 mod writer;
 
 pub use error::Error;
+pub use recover::{Recovered, recover};
 pub use samples::{SampleBlock, SampleBlocks};
-pub use sizes::{KindSize, sizes};
 pub use writer::Writer;
 
 /// What was found to be wrong with a file when it was opened.

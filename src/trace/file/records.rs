@@ -18,24 +18,6 @@ use crate::trace::{
 pub(super) use fields::Limits;
 use fields::{Before, Put, Take};
 
-/// The number of each kind of record.
-pub(super) const KINDS: [(u8, &str); 14] = [
-    (1, "process started"),
-    (2, "process ended"),
-    (3, "thread"),
-    (4, "mapping"),
-    (5, "profile"),
-    (6, "action"),
-    (7, "imports"),
-    (8, "host"),
-    (9, "toolchain"),
-    (10, "setting"),
-    (11, "loss"),
-    (12, "blind spot"),
-    (13, "counter"),
-    (14, "ending"),
-];
-
 /// Encodes records one after the other.
 #[derive(Debug, Default)]
 pub(super) struct RecordRows {

@@ -60,17 +60,6 @@ impl SampleBlock {
         self.place.push(sample.place);
     }
 
-    pub(super) fn clear(&mut self) {
-        self.time.clear();
-        self.process.clear();
-        self.tid.clear();
-        self.goroutine.clear();
-        self.stack.clear();
-        self.weight.clear();
-        self.kind.clear();
-        self.place.clear();
-    }
-
     /// Time of the earliest and of the latest sample.
     pub(super) fn span(&self) -> (Nanos, Nanos) {
         let times = || self.time.iter().copied();
