@@ -1,0 +1,17 @@
+//! What `export` writes, read by others: Perfetto's descriptors, Python's JSON, inferno.
+
+#[cfg(test)]
+#[path = "export/fixture.rs"]
+mod fixture;
+#[cfg(test)]
+#[path = "export/json.rs"]
+mod json;
+#[cfg(test)]
+#[path = "export/perfetto.rs"]
+mod perfetto;
+#[cfg(test)]
+#[path = "export/text_format.rs"]
+mod text_format;
+#[cfg(test)]
+#[path = "export/viewers.rs"]
+mod viewers;

@@ -1,0 +1,450 @@
+//! A small build in memory, its values set by hand, with names that no format likes.
+
+use gotrace::trace::{
+    Action, Arch, Avma, BlindSpot, ClockAnchor, Counter, Ending, Exec, Exit, ExitStatus, Frame,
+    FrameId, FramePlace, FrameRole, Function, FunctionId, Goid, Image, ImageId, ImageKind,
+    ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample,
+    Sample, SampleKind, SamplePlace, Setting, StackId, StringId, Thread, Tid, Toolchain, Trace,
+    Unnamed, Usage,
+};
+
+/// `CLOCK_MONOTONIC` where the trace starts.
+pub(crate) const MONOTONIC_NS: u64 = 5_000_000_000;
+/// Quotes, backslash, line break, control character, brackets, and bytes that are no UTF-8.
+pub(crate) const HOSTILE: &[u8] = b"a\"b'\\\n\x01;{}<>&\xff\xfe\xc3(";
+/// Length of the longest argument.
+pub(crate) const LONG: usize = 100_000;
+/// The name of a generic Go function, with what folded stacks use as separators.
+pub(crate) const GENERIC: &str = "m/b.Sum[go.shape.struct { A int; B string }]";
+
+pub(crate) const fn ms(millis: u64) -> Nanos {
+    Nanos(millis * 1_000_000)
+}
+
+fn text(trace: &mut Trace, bytes: impl AsRef<[u8]>) -> StringId {
+    match bytes.as_ref() {
+        b"" => StringId::EMPTY,
+        bytes => trace
+            .strings
+            .find(bytes)
+            .unwrap_or_else(|| trace.strings.push(bytes)),
+    }
+}
+
+fn texts(trace: &mut Trace, all: &[&[u8]]) -> Vec<StringId> {
+    all.iter().map(|bytes| text(trace, bytes)).collect()
+}
+
+/// `go build ./...`: `m/a`, then `m/b`, then the link of `m/cmd`, which calls gcc by a shell;
+/// `fmt` was cached. All times are milliseconds.
+pub(crate) fn trace() -> Trace {
+    let mut trace = Trace {
+        anchor: ClockAnchor {
+            monotonic_ns: MONOTONIC_NS,
+            unix_ns: 1_700_000_000_000_000_000,
+        },
+        ..Trace::default()
+    };
+    context(&mut trace);
+    processes(&mut trace);
+    actions(&mut trace);
+    stacks(&mut trace);
+    samples(&mut trace);
+    trace
+}
+
+fn context(trace: &mut Trace) {
+    trace.host.os = text(trace, "linux 6.1.0");
+    trace.host.cpu = text(trace, "a processor");
+    trace.host.arch = Arch::Amd64;
+    trace.host.cores = 2;
+    trace.host.memory_bytes = 8 << 30;
+    trace.host.gotrace = text(trace, "0.1.0");
+    let toolchain = Toolchain {
+        path: text(trace, "/go/bin/go"),
+        version: text(trace, "go1.27.3"),
+        arch: Arch::Amd64,
+        translator: StringId::EMPTY,
+        goroot: text(trace, "/go"),
+    };
+    trace.toolchains.push(toolchain);
+    let setting = Setting {
+        key: text(trace, "backend"),
+        value: text(trace, "bpf"),
+        source: text(trace, "default"),
+    };
+    trace.settings.push(setting);
+    let loss = Loss {
+        from: ms(400),
+        to: ms(420),
+        what: text(trace, "samples"),
+        count: 7,
+        why: text(trace, "the ring buffer was full"),
+    };
+    trace.losses.push(loss);
+    let spot = BlindSpot {
+        time: ms(500),
+        what: text(trace, "an action graph"),
+        why: text(trace, "it was overwritten"),
+    };
+    trace.blind_spots.push(spot);
+    let name = text(trace, "gotrace_rss_bytes");
+    for (time, value) in [(0, 10 << 20), (500, 12 << 20)] {
+        trace.counters.push(Counter {
+            time: ms(time),
+            name,
+            value,
+        });
+    }
+    trace.ending = Some(Ending {
+        command_end: ms(1_000),
+        status: Some(ExitStatus::Code(0)),
+        own_cpu: ms(12),
+        own_max_rss_bytes: 12 << 20,
+        kernel_cpu: Some(ms(3)),
+    });
+}
+
+struct Program<'a> {
+    pid: u32,
+    parent: Option<u32>,
+    life: (u64, u64),
+    cpu: (u64, u64),
+    status: ExitStatus,
+    argv: &'a [&'a [u8]],
+}
+
+fn add(trace: &mut Trace, program: &Program<'_>) -> ProcessId {
+    let id = ProcessId(u32::try_from(trace.processes.len()).unwrap());
+    let argv = texts(trace, program.argv);
+    let exec = Exec {
+        exe: argv[0],
+        argv,
+        cwd: text(trace, "/src/m"),
+        arch: Arch::Amd64,
+        ..Exec::default()
+    };
+    trace.processes.push(Process {
+        id,
+        pid: Pid(program.pid),
+        parent: program.parent.map(ProcessId),
+        start: ms(program.life.0),
+        exec_at: ms(program.life.0),
+        exec,
+        exit: Some(Exit {
+            at: ms(program.life.1),
+            status: program.status,
+            usage: Usage {
+                user: ms(program.cpu.0),
+                system: ms(program.cpu.1),
+                max_rss_bytes: 64 << 20,
+                ..Usage::default()
+            },
+        }),
+        ..Process::default()
+    });
+    let name = text(trace, "main thread");
+    trace.threads.push(Thread {
+        process: id,
+        tid: Tid(program.pid),
+        start: ms(program.life.0),
+        end: Some(ms(program.life.1)),
+        name,
+        cpu: ms(program.cpu.0 + program.cpu.1),
+        runqueue: Nanos::ZERO,
+    });
+    id
+}
+
+fn processes(trace: &mut Trace) {
+    let done = ExitStatus::Code(0);
+    let long = vec![b'x'; LONG];
+    let compile: &[u8] = b"/go/pkg/tool/linux_amd64/compile";
+    let all = [
+        (
+            100,
+            None,
+            (0, 1_000),
+            (50, 10),
+            done,
+            vec![&b"/go/bin/go"[..], b"build", b"./..."],
+        ),
+        (
+            101,
+            Some(0),
+            (100, 300),
+            (180, 10),
+            done,
+            vec![
+                compile,
+                b"-p",
+                b"m/a",
+                b"-o",
+                b"/tmp/go-build1/b003/_pkg_.a",
+            ],
+        ),
+        (
+            102,
+            Some(0),
+            (300, 700),
+            (350, 20),
+            done,
+            vec![
+                compile,
+                b"-p",
+                b"m/b",
+                b"-o",
+                b"/tmp/go-build1/b002/_pkg_.a",
+                HOSTILE,
+                &long,
+            ],
+        ),
+        (
+            103,
+            Some(0),
+            (90, 100),
+            (5, 5),
+            done,
+            vec![b"/bin/gotrace", b"toolexec"],
+        ),
+        (
+            104,
+            Some(0),
+            (700, 950),
+            (100, 20),
+            done,
+            vec![
+                b"/go/pkg/tool/linux_amd64/link",
+                b"-o",
+                b"/tmp/go-build1/b001/exe/a.out",
+            ],
+        ),
+        (
+            105,
+            Some(4),
+            (720, 730),
+            (1, 1),
+            ExitStatus::Replaced,
+            vec![b"/bin/sh", b"-c", b"exec gcc"],
+        ),
+        (
+            105,
+            Some(4),
+            (730, 900),
+            (90, 30),
+            ExitStatus::Signal(9),
+            vec![b"/usr/bin/gcc", b"-o", b"a.out"],
+        ),
+    ];
+    for (pid, parent, life, cpu, status, argv) in all {
+        add(
+            trace,
+            &Program {
+                pid,
+                parent,
+                life,
+                cpu,
+                status,
+                argv: &argv,
+            },
+        );
+    }
+    trace.processes[3].own = true;
+    trace.processes[6].predecessor = Some(ProcessId(5));
+    let imports = Imports {
+        process: ProcessId(2),
+        packages: texts(trace, &[b"m/a", b"fmt"]),
+    };
+    trace.imports.push(imports);
+}
+
+fn actions(trace: &mut Trace) {
+    // number, mode, package, objdir, dependencies, (ready, start, done), needs building
+    let all: [(u32, &str, &str, &str, &[u32], (u64, u64, u64), bool); 4] = [
+        (
+            0,
+            "link",
+            "m/cmd",
+            "/tmp/go-build1/b001/",
+            &[1],
+            (700, 700, 950),
+            true,
+        ),
+        (
+            1,
+            "build",
+            "m/b",
+            "/tmp/go-build1/b002/",
+            &[2, 3],
+            (300, 300, 700),
+            true,
+        ),
+        (
+            2,
+            "build",
+            "m/a",
+            "/tmp/go-build1/b003/",
+            &[3],
+            (60, 100, 300),
+            true,
+        ),
+        (
+            3,
+            "build",
+            "fmt",
+            "/tmp/go-build1/b004/",
+            &[],
+            (50, 50, 60),
+            false,
+        ),
+    ];
+    for (number, mode, package, objdir, deps, (ready, start, done), need_build) in all {
+        let action = Action {
+            go: Some(ProcessId(0)),
+            number,
+            mode: text(trace, mode),
+            package: text(trace, package),
+            objdir: text(trace, objdir),
+            deps: deps.to_vec(),
+            ready: Some(ms(ready)),
+            start: Some(ms(start)),
+            done: Some(ms(done)),
+            need_build,
+            ..Action::default()
+        };
+        trace.actions.push(action);
+    }
+}
+
+fn stacks(trace: &mut Trace) {
+    let image = Image {
+        path: text(trace, "/go/pkg/tool/linux_amd64/compile"),
+        build_id: vec![0xab, 0xcd],
+        arch: Arch::Amd64,
+        kind: ImageKind::File,
+    };
+    trace.images.push(image);
+    trace.mappings.push(Mapping {
+        time: ms(101),
+        process: ProcessId(1),
+        image: ImageId(0),
+        start: Avma(0x40_0000),
+        end: Avma(0x80_0000),
+        offset: ImageOffset(0x1000),
+    });
+    for (name, file) in [
+        ("runtime.goexit", "/go/src/runtime/asm_amd64.s"),
+        ("main.main", "/go/src/cmd/compile/main.go"),
+        (GENERIC, "/src/m/b/sum.go"),
+        ("m/b.add", "/src/m/b/sum.go"),
+    ] {
+        let function = Function {
+            name: text(trace, name),
+            file: text(trace, file),
+        };
+        trace.functions.push(function);
+    }
+    let at = |function, line| Location {
+        function: FunctionId(function),
+        line,
+    };
+    let image = |offset| FramePlace::Image(ImageId(0), ImageOffset(offset));
+    let frames = [
+        (image(0x1010), Ok(vec![at(0, 1)])),
+        (image(0x2020), Ok(vec![at(1, 20)])),
+        // `add` was inlined into the generic function.
+        (image(0x3030), Ok(vec![at(3, 4), at(2, 9)])),
+        (image(0x4040), Err(Unnamed::NoSymbol)),
+        (
+            FramePlace::Kernel(Avma(0xffff_ffff_8100_0000)),
+            Err(Unnamed::Kernel),
+        ),
+        (FramePlace::Truncated, Err(Unnamed::Truncated)),
+    ];
+    for (place, symbol) in frames {
+        trace.frames.push(Frame {
+            place,
+            role: FrameRole::Executing,
+        });
+        trace.symbols.push(symbol);
+    }
+    let mut push = |callers, frame| trace.stacks.push(StackId(callers), FrameId(frame)).unwrap();
+    assert_eq!(push(0, 0), StackId(1)); // goexit
+    push(1, 1); // 2: goexit, main
+    push(2, 2); // 3: goexit, main, Sum, add
+    push(2, 3); // 4: goexit, main, [no symbol]
+    push(3, 4); // 5: goexit, main, Sum, add, [kernel]
+    push(0, 5); // 6: [truncated]
+    push(6, 2); // 7: [truncated], Sum, add
+}
+
+/// What samples must look like in every format: process, stack with the outermost name first,
+/// milliseconds, and whether it ran.
+pub(crate) const SAMPLES: [(u32, &[&str], u64, bool); 7] = [
+    (100, &[], 10, true),
+    (101, &["runtime.goexit", "main.main"], 10, true),
+    (
+        102,
+        &["runtime.goexit", "main.main", GENERIC, "m/b.add"],
+        10,
+        true,
+    ),
+    (
+        102,
+        &["runtime.goexit", "main.main", "[no symbol: compile]"],
+        10,
+        true,
+    ),
+    (
+        102,
+        &[
+            "runtime.goexit",
+            "main.main",
+            GENERIC,
+            "m/b.add",
+            "[kernel]",
+        ],
+        10,
+        true,
+    ),
+    (102, &["[truncated]", GENERIC, "m/b.add"], 20, true),
+    (100, &["runtime.goexit", "main.main"], 150, false),
+];
+
+fn samples(trace: &mut Trace) {
+    let sample = |time, process, pid, stack, weight| Sample {
+        time: ms(time),
+        process: ProcessId(process),
+        tid: Tid(pid),
+        goroutine: Some(Goid(1)),
+        stack: StackId(stack),
+        weight: ms(weight),
+        kind: SampleKind::OnCpu,
+        place: SamplePlace::User,
+    };
+    trace.push_samples(&[
+        sample(20, 0, 100, 0, 10),
+        sample(110, 1, 101, 2, 10),
+        sample(310, 2, 102, 3, 10),
+    ]);
+    trace.push_samples(&[
+        sample(320, 2, 102, 4, 10),
+        Sample {
+            place: SamplePlace::Kernel,
+            goroutine: None,
+            ..sample(330, 2, 102, 5, 10)
+        },
+        sample(350, 2, 102, 7, 20),
+        Sample {
+            kind: SampleKind::OffCpu,
+            ..sample(690, 0, 100, 2, 150)
+        },
+        // gotrace's own shim is in no total of any view.
+        sample(95, 3, 103, 2, 10),
+    ]);
+    trace.profiles.push(ProfileSample {
+        process: ProcessId(1),
+        stack: StackId(3),
+        weight: ms(40),
+    });
+}
