@@ -4,14 +4,8 @@
 #[path = "export/fixture.rs"]
 mod fixture;
 #[cfg(test)]
-#[path = "export/json.rs"]
-mod json;
-#[cfg(test)]
 #[path = "export/perfetto.rs"]
 mod perfetto;
 #[cfg(test)]
 #[path = "export/text_format.rs"]
 mod text_format;
-#[cfg(test)]
-#[path = "export/viewers.rs"]
-mod viewers;

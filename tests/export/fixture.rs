@@ -38,12 +38,10 @@ fn texts(trace: &mut Trace, all: &[&[u8]]) -> Vec<StringId> {
 /// `go build ./...`: `m/a`, then `m/b`, then the link of `m/cmd`, which calls gcc by a shell;
 /// `fmt` was cached. All times are milliseconds.
 pub(crate) fn trace() -> Trace {
-    let mut trace = Trace {
-        anchor: ClockAnchor {
-            monotonic_ns: MONOTONIC_NS,
-            unix_ns: 1_700_000_000_000_000_000,
-        },
-        ..Trace::default()
+    let mut trace = Trace::default();
+    trace.anchor = ClockAnchor {
+        monotonic_ns: MONOTONIC_NS,
+        unix_ns: 1_700_000_000_000_000_000,
     };
     context(&mut trace);
     processes(&mut trace);

@@ -351,7 +351,7 @@ fn processes_and_their_programs_are_tracks() {
             ("compile m/a", 100, 300),
             ("compile m/b", 300, 700),
             ("link m/cmd", 700, 950),
-            ("sh m/cmd", 720, 730),
+            ("shell m/cmd", 720, 730),
             ("cc m/cmd", 730, 900),
         ])
     );

@@ -48,10 +48,7 @@ impl Message {
         self.messages(name).next()
     }
 
-    fn scalars<'m, 'n>(
-        &'m self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'m str> + use<'m, 'n> {
+    fn scalars<'m, 'n>(&'m self, name: &'n str) -> impl Iterator<Item = &'m str> + use<'m, 'n> {
         self.0.iter().filter_map(move |(key, field)| match field {
             Field::Scalar(value) if key == name => Some(value.as_str()),
             _ => None,
