@@ -36,6 +36,12 @@ pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};
 pub use progress::Progress;
 pub use selection::{Name, Selection};
 
+/// Samples a second and processor of the backend `bpf`, when nothing else is asked for.
+#[cfg(target_os = "linux")]
+const DEFAULT_RATE_HZ: u32 = linux::bpf::DEFAULT_RATE_HZ;
+#[cfg(not(target_os = "linux"))]
+const DEFAULT_RATE_HZ: u32 = 0;
+
 /// Whether the backend `bpf` works here.
 fn bpf_availability() -> Result<(), Refusal> {
     #[cfg(target_os = "linux")]
@@ -52,12 +58,11 @@ fn bpf_availability() -> Result<(), Refusal> {
 fn open_bpf(request: Request, expected: Vec<PathBuf>) -> Result<Box<dyn Backend>, Refusal> {
     #[cfg(target_os = "linux")]
     {
-        let defaults = linux::bpf::Options::default();
         linux::bpf::open(linux::bpf::Options {
-            rate_hz: request.rate_hz.unwrap_or(defaults.rate_hz),
+            rate_hz: request.rate_hz.unwrap_or(DEFAULT_RATE_HZ),
             off_cpu: request.off_cpu,
             expected,
-            ..defaults
+            ..linux::bpf::Options::default()
         })
     }
     #[cfg(not(target_os = "linux"))]

@@ -61,8 +61,10 @@ impl Preamble<'_> {
         let given = |on| if on { "command line" } else { "default" };
         let mut set = |key: &str, value: &[u8], source: &str| context.setting(key, value, source);
         set("backend", self.backends.join(",").as_bytes(), "gotrace");
-        if let Some(rate) = request.rate_hz {
-            set("rate_hz", rate.to_string().as_bytes(), "command line");
+        if self.backends.contains(&Name::Bpf.word()) {
+            let rate = request.rate_hz.unwrap_or(super::DEFAULT_RATE_HZ);
+            let rate = rate.to_string();
+            set("rate_hz", rate.as_bytes(), given(request.rate_hz.is_some()));
         }
         for (key, on) in [("off_cpu", request.off_cpu), ("profile", request.profile)] {
             set(key, on.to_string().as_bytes(), given(on));

@@ -30,7 +30,7 @@ use crate::environment::Refusal;
 use crate::environment::invoker::{Invoker, invoker};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::trace::file::{self, Writer};
-use crate::trace::{ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
+use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
 
 /// Observations under way between backends and recorder at most.
 const UNDER_WAY: usize = 16_384;
@@ -113,7 +113,7 @@ pub struct Session {
     added_flags: Vec<u8>,
     backends: Vec<Box<dyn Backend>>,
     refused: Vec<(Name, Refusal)>,
-    spool: Spool,
+    spool: Option<Spool>,
     progress: Arc<Progress>,
     held: Held,
 }
@@ -176,8 +176,8 @@ impl Session {
         let temporary = environment
             .get("TMPDIR")
             .map_or("/tmp".into(), PathBuf::from);
-        let spool = Spool::create(&temporary, invoker.as_ref());
-        let spool = spool.map_err(os("mkdir"))?;
+        // Without a folder for sockets and graphs, there is still the command to be run.
+        let spool = Spool::create(&temporary, invoker.as_ref()).ok();
         let mut session = Self {
             options,
             environment,
@@ -233,7 +233,7 @@ impl Session {
                 Ok(()) => vec![Name::Bpf],
                 Err(refusal) => {
                     self.refused.push((Name::Bpf, refusal));
-                    vec![Name::Toolexec]
+                    self.spool.iter().map(|_| Name::Toolexec).collect()
                 }
             },
         };
@@ -255,19 +255,24 @@ impl Session {
                 }
             }
         }
-        self.backends
-            .push(Box::new(graphs::ActionGraphs::new(&self.spool)));
+        match &self.spool {
+            Some(spool) => self
+                .backends
+                .push(Box::new(graphs::ActionGraphs::new(spool))),
+            None => self.refused.push((Name::Toolexec, no_spool())),
+        }
         self.add_to_environment();
         Ok(())
     }
 
     fn toolexec(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
         let flags = go_flags::split(&self.user_flags);
         let user = flags.as_deref().ok();
         let user = user.and_then(|flags| go_flags::value(flags, "toolexec"));
         let profile = self.options.request.profile;
         let progress = Arc::clone(&self.progress);
-        match Toolexec::new(&self.spool, user, profile, progress) {
+        match Toolexec::new(spool, user, profile, progress) {
             Ok(backend) => Ok(Box::new(backend)),
             Err(error) => Err(Refusal {
                 reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
@@ -361,8 +366,8 @@ impl Session {
             supervise::until_alone(root, &helpers);
         }
         let descendants = supervise::descendants(&helpers);
-        if !descendants.is_empty() {
-            self.spool.keep();
+        if let (Some(spool), false) = (&mut self.spool, descendants.is_empty()) {
+            spool.keep();
         }
         let mut complaints = Vec::new();
         for backend in &mut self.backends {
@@ -507,6 +512,7 @@ fn finish(
         mut failure,
         files,
         shim_cpu,
+        kernel_cpu,
     } = recorded;
     let status = recorder::exit_status(end.wait_status);
     let ending = Ending {
@@ -514,10 +520,25 @@ fn finish(
         status: Some(status),
         own_cpu: sys::own_usage().cpu() + shim_cpu,
         own_max_rss_bytes: preamble::own_max_rss(),
-        kernel_cpu: None,
+        kernel_cpu,
     };
-    if let Err(error) = writer.record(Record::Ending(ending)) {
-        failure.get_or_insert(error);
+    let mut last = vec![Record::Ending(ending)];
+    if !descendants.is_empty() {
+        let names = descendants
+            .iter()
+            .map(|(pid, name)| format!("{name} (pid {pid})"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let spot = BlindSpot {
+            time: command_end,
+            what: writer.string(format!("the end of {names}").as_bytes()),
+            why: writer.string(b"it outlived the command; --wait waits for it"),
+        };
+        last.insert(0, Record::BlindSpot(spot));
+    }
+    for record in last {
+        if let Err(error) = writer.record(record) {
+            failure.get_or_insert(error);
+        }
     }
     Recording {
         writer,
@@ -549,6 +570,14 @@ fn check(name: &OsStr, path: &OsStr) -> Result<(), Error> {
     })
 }
 
+fn no_spool() -> Refusal {
+    Refusal {
+        reason: "no folder for temporary files".to_owned(),
+        evidence: "neither TMPDIR nor /tmp can be written".to_owned(),
+        remedy: "set TMPDIR to a folder that can be written".to_owned(),
+    }
+}
+
 fn os(call: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Os { call, source }
 }
@@ -568,7 +597,7 @@ pub fn run_unwatched(session: &Session) -> Error {
         session.invoker.as_ref(),
     );
     let source = match program {
-        Ok(program) => sys::replace(&program),
+        Ok(program) => sys::replace(&program, session.held.before()),
         Err(error) => error,
     };
     Error::Exec {

@@ -20,21 +20,26 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Makes the folder below `temporary`, or below `/tmp` where that one's path would need
-    /// quotes inside GOFLAGS or is too long for a socket.
+    /// Makes the folder below `temporary`, or below `/tmp` where that one cannot be written, or
+    /// its path would need quotes inside GOFLAGS or is too long for a socket.
     ///
     /// # Errors
     ///
-    /// When it cannot be made.
+    /// When it cannot be made in either place.
     pub(super) fn create(temporary: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
         let plain = |byte: &u8| !byte.is_ascii_whitespace() && !matches!(byte, b'\'' | b'"');
         let bytes = temporary.as_os_str().as_bytes();
         let usable = temporary.is_absolute() && bytes.len() < LONGEST && bytes.iter().all(plain);
-        let below = if usable { temporary } else { Path::new("/tmp") };
+        let fallback = Path::new("/tmp");
+        let first = if usable { temporary } else { fallback };
+        Self::below(first, invoker).or_else(|_| Self::below(fallback, invoker))
+    }
+
+    fn below(folder: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
         for attempt in 0..1_000 {
-            let path = below.join(format!("gotrace-{}-{attempt}", std::process::id()));
+            let path = folder.join(format!("gotrace-{}-{attempt}", std::process::id()));
             match builder.create(&path) {
                 Ok(()) => return Self { path, keep: false }.fill(invoker),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -30,7 +30,7 @@ pub(super) struct Held {
 impl Held {
     /// Blocks the signals in this thread and those that it will start.
     pub(super) fn new() -> Self {
-        sys::keep_children_waitable();
+        sys::settle_dispositions();
         Self {
             before: sys::block_signals(&SIGNALS),
         }

@@ -18,13 +18,21 @@ use crate::trace::{ClockAnchor, Nanos, Pid, Usage};
 
 use super::Monotonic;
 
-static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Signals whose action gotrace changes for itself, and whether they were ignored when it was
+/// started: what is ignored stays so in the command.
+static IGNORED: [(c_int, AtomicBool); 3] = [
+    (libc::SIGPIPE, AtomicBool::new(false)),
+    (libc::SIGCHLD, AtomicBool::new(false)),
+    (libc::SIGXFSZ, AtomicBool::new(false)),
+];
 static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
 
 /// Runs before Rust's own start-up, which ignores SIGPIPE and opens `/dev/null` on closed
 /// standard descriptors: what the command shall inherit is what was there before.
 extern "C" fn record_inheritance() {
-    SIGPIPE_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+    for (signal, ignored) in &IGNORED {
+        ignored.store(is_ignored(*signal), Ordering::Relaxed);
+    }
     let mut closed = 0;
     for fd in 0..3 {
         // SAFETY: F_GETFD takes no pointer and is defined for any descriptor number.
@@ -197,19 +205,13 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
     if program.dies_with_parent {
         die_with_parent();
     }
-    for (signal, ignored) in [
-        (libc::SIGPIPE, &SIGPIPE_IGNORED),
-        (libc::SIGCHLD, &SIGCHLD_IGNORED),
-    ] {
-        let ignored = ignored.load(Ordering::Relaxed);
-        set_disposition(
-            signal,
-            if ignored {
-                libc::SIG_IGN
-            } else {
-                libc::SIG_DFL
-            },
-        );
+    for (signal, ignored) in &IGNORED {
+        let action = if ignored.load(Ordering::Relaxed) {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
+        set_disposition(*signal, action);
     }
     let closed = CLOSED_AT_START.load(Ordering::Relaxed);
     for fd in (0..3).filter(|fd| closed & (1 << fd) != 0) {
@@ -262,14 +264,11 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader.into(), writer.into()))
 }
 
-static SIGCHLD_IGNORED: AtomicBool = AtomicBool::new(false);
-
-/// Makes children waitable even where gotrace was started with SIGCHLD ignored.
-pub(super) fn keep_children_waitable() {
-    if is_ignored(libc::SIGCHLD) {
-        SIGCHLD_IGNORED.store(true, Ordering::Relaxed);
-        set_disposition(libc::SIGCHLD, libc::SIG_DFL);
-    }
+/// Makes children waitable even where gotrace was started with SIGCHLD ignored, and a trace that
+/// may grow no more (`ulimit -f`) an error instead of gotrace's death.
+pub(super) fn settle_dispositions() {
+    set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+    set_disposition(libc::SIGXFSZ, libc::SIG_IGN);
 }
 
 /// Blocks `signals` in this thread, and in those that it starts; returns the mask before.
@@ -552,10 +551,9 @@ pub(super) fn leave_signals_to(pid: Pid) {
 }
 
 /// Replaces this process by `program`; returns only on failure.
-pub(super) fn replace(program: &Program) -> io::Error {
+pub(super) fn replace(program: &Program, mask: &libc::sigset_t) -> io::Error {
     let mut pointers = Pointers::of(program);
-    let mask = change_mask(libc::SIG_BLOCK, &signal_set(&[]));
-    let outcome = prepare(program, &mask).and_then(|()| exec(program, &mut pointers));
+    let outcome = prepare(program, mask).and_then(|()| exec(program, &mut pointers));
     io::Error::from_raw_os_error(outcome.err().unwrap_or(libc::ENOENT))
 }
 

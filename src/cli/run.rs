@@ -135,6 +135,14 @@ impl Args {
         if let Some(failure) = &recording.failure {
             output::note(&format!("{}: the trace is not whole", chain(failure)));
         }
+        if !recording.descendants.is_empty() && !self.quiet {
+            let descendants = recording.descendants.iter();
+            let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
+            let names = names.collect::<Vec<_>>().join(", ");
+            output::note(&format!(
+                "still running, no longer recorded: {names}; --wait waits for them"
+            ));
+        }
         let Recording {
             mut writer, files, ..
         } = recording;

@@ -35,6 +35,9 @@ use sink::Sink;
 /// How often the trace file and the counters are looked after.
 const TICK: Duration = Duration::from_millis(250);
 
+/// The counter by which the backend `bpf` says what its programs cost.
+const KERNEL_COUNTER: &str = "bpf_sampling_ns";
+
 /// What a recorder is to know before it begins.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -61,6 +64,8 @@ pub(super) struct Recorded {
     pub(super) files: Vec<(ImageId, File)>,
     /// CPU time of shims, which is gotrace's own.
     pub(super) shim_cpu: Nanos,
+    /// CPU time that the kernel spent in a backend's programs.
+    pub(super) kernel_cpu: Option<Nanos>,
 }
 
 /// Makes a trace of observations.
@@ -75,6 +80,7 @@ pub(super) struct Recorder {
     /// What rows other than the root's have used, where the root's holds all else.
     elsewhere: Usage,
     shim_cpu: Nanos,
+    kernel_cpu: Option<Nanos>,
     frames: Vec<FrameId>,
     progress: Arc<Progress>,
 }
@@ -90,6 +96,7 @@ impl Recorder {
             follows_tree: plan.follows_tree,
             elsewhere: Usage::default(),
             shim_cpu: Nanos::ZERO,
+            kernel_cpu: None,
             frames: Vec::new(),
             progress: plan.progress,
         }
@@ -130,6 +137,7 @@ impl Recorder {
             failure: self.sink.failure,
             files: self.images.into_files(),
             shim_cpu: self.shim_cpu,
+            kernel_cpu: self.kernel_cpu,
         }
     }
 
@@ -199,11 +207,16 @@ impl Recorder {
                 what: sink.string(&redact::line(what.as_bytes())),
                 why: sink.string(why.as_bytes()),
             }),
-            Observation::Counted { time, name, value } => Record::Counter(Counter {
-                time: sink.at(time),
-                name: sink.string(name.as_bytes()),
-                value,
-            }),
+            Observation::Counted { time, name, value } => {
+                if name == KERNEL_COUNTER {
+                    self.kernel_cpu = u64::try_from(value).ok().map(Nanos);
+                }
+                Record::Counter(Counter {
+                    time: sink.at(time),
+                    name: sink.string(name.as_bytes()),
+                    value,
+                })
+            }
             Observation::Configured { key, value } => Record::Setting(Setting {
                 key: sink.string(key.as_bytes()),
                 value: sink.string(value.as_bytes()),
@@ -251,6 +264,9 @@ impl Recorder {
             .get(1)
             .is_some_and(|word| *word == super::toolexec::shim::MARK.as_bytes())
             && arguments::base_name(&executed.exe).starts_with(b"gotrace");
+        if own {
+            self.processes.mark_own(begun.row);
+        }
         let sink = &mut self.sink;
         let kept = redact::arguments(argv);
         let exec = Exec {

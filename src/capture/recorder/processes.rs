@@ -34,6 +34,8 @@ struct Row {
     successor: Option<ProcessId>,
     pid: Pid,
     open: bool,
+    /// gotrace's shim: it stands between a go command and its tool, and is nobody's parent.
+    own: bool,
 }
 
 /// A program that has just begun.
@@ -62,7 +64,10 @@ impl Processes {
     /// A process was forked.
     pub(super) fn forked(&mut self, time: Nanos, pid: Pid, parent: Pid) {
         let (owner, space) = match self.live.get(&parent) {
-            Some(parent) => (parent.row.or(parent.owner), parent.space.clone()),
+            Some(parent) => {
+                let owner = parent.row.or(parent.owner);
+                (self.not_own(owner), parent.space.clone())
+            }
             None => (None, AddressSpace::default()),
         };
         self.gone.remove(&pid);
@@ -104,6 +109,7 @@ impl Processes {
             successor: None,
             pid,
             open: true,
+            own: false,
         });
         Some(Begun {
             row,
@@ -111,6 +117,24 @@ impl Processes {
             replaced,
             start,
         })
+    }
+
+    /// A program is gotrace's shim.
+    pub(super) fn mark_own(&mut self, row: ProcessId) {
+        if let Some(row) = self.rows.get_mut(row.index()) {
+            row.own = true;
+        }
+    }
+
+    /// The program, or where it is a shim, that which started the shim.
+    fn not_own(&self, mut program: Option<ProcessId>) -> Option<ProcessId> {
+        while let Some(row) = program.and_then(|id| self.rows.get(id.index())) {
+            if !row.own {
+                break;
+            }
+            program = row.parent;
+        }
+        program
     }
 
     /// Makes a row for a program whose process is not followed.
@@ -121,6 +145,7 @@ impl Processes {
             successor: None,
             pid,
             open: false,
+            own: false,
         });
         self.gone.insert(pid, row);
         Some(row)
@@ -269,6 +294,18 @@ mod tests {
             Some((second.row, cpu(13)))
         );
         assert_eq!(processes.row(A), Some(second.row));
+    }
+
+    #[test]
+    fn the_child_of_a_shim_is_a_child_of_the_go_command() {
+        let mut processes = Processes::default();
+        let go = processes.executed(Nanos(0), A, cpu(0)).expect("row");
+        processes.forked(Nanos(1), B, A);
+        let shim = processes.executed(Nanos(2), B, cpu(0)).expect("row");
+        processes.mark_own(shim.row);
+        processes.forked(Nanos(3), C, B);
+        let tool = processes.executed(Nanos(4), C, cpu(0)).expect("row");
+        assert_eq!((shim.parent, tool.parent), (Some(go.row), Some(go.row)));
     }
 
     #[test]

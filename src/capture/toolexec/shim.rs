@@ -158,6 +158,7 @@ impl Order {
         // What kills the shim would have killed the tool.
         program.dies_with_parent = true;
         let mask = sys::block_signals(&[]);
+        sys::settle_dispositions();
         let start = sys::now();
         let held = sys::fork_held(&program, &mask)?;
         let pid = held.pid;
@@ -183,7 +184,7 @@ impl Order {
 
     fn replace(&self) -> io::Error {
         match launch::program(&self.chain, &Environment::inherited(), None) {
-            Ok(program) => sys::replace(&program),
+            Ok(program) => sys::replace(&program, &sys::block_signals(&[])),
             Err(error) => error,
         }
     }
