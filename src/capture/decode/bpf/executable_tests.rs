@@ -1,1 +1,143 @@
-//! What ran, from made-up paths and the heads of files.
+//! What ran, from made-up paths and the first bytes of files.
+#![expect(clippy::indexing_slicing, reason = "tests may panic")]
+
+use super::{Files, Program, arch_of, guest_of, path_of, program};
+use crate::trace::Arch;
+
+/// The first bytes of an ELF file for a machine.
+fn elf(machine: u16) -> Vec<u8> {
+    let mut head = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    head.extend(machine.to_le_bytes());
+    head.extend([0; 44]);
+    head
+}
+
+const AMD64: u16 = 62;
+const ARM64: u16 = 183;
+
+/// Files by their paths.
+struct Known(Vec<(&'static [u8], Vec<u8>)>);
+
+impl Files for Known {
+    fn head(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let known = self.0.iter().find(|(known, _)| *known == path)?;
+        Some(known.1.clone())
+    }
+}
+
+fn ran(exe: &[u8], arch: Arch, translator: &[u8]) -> Program {
+    Program {
+        exe: exe.to_vec(),
+        arch,
+        translator: translator.to_vec(),
+    }
+}
+
+#[test]
+fn a_path_is_put_together_from_the_inside_out() {
+    assert_eq!(path_of(b"true\0bin\0usr\0"), b"/usr/bin/true");
+    assert_eq!(path_of(b""), b"/");
+    assert_eq!(path_of(b"/\0"), b"/");
+    assert_eq!(path_of(b"a b\"\n\xff\0tmp\0"), b"/tmp/a b\"\n\xff");
+    assert_eq!(path_of(b"memfd:x\0/\0"), b"/memfd:x", "of no mount");
+}
+
+#[test]
+fn an_architecture_is_read_from_the_head_of_a_file() {
+    assert_eq!(arch_of(&elf(AMD64)), Arch::Amd64);
+    assert_eq!(arch_of(&elf(ARM64)), Arch::Arm64);
+    assert_eq!(arch_of(&elf(3)), Arch::X86);
+    assert_eq!(arch_of(&elf(8)), Arch::Unknown);
+    assert_eq!(arch_of(b"#!/bin/sh\necho a script\n"), Arch::Unknown);
+    let head = elf(AMD64);
+    for length in 0..20 {
+        assert_eq!(arch_of(&head[..length]), Arch::Unknown, "{length}");
+    }
+}
+
+#[test]
+fn translators_name_their_guests() {
+    for (name, guest) in [
+        ("/usr/bin/qemu-aarch64-static", Some(Arch::Arm64)),
+        ("qemu-x86_64", Some(Arch::Amd64)),
+        ("/usr/bin/qemu-i386", Some(Arch::X86)),
+        ("/usr/bin/qemu-riscv64", Some(Arch::Unknown)),
+        ("/usr/bin/qemu-system-x86_64", None),
+        ("/usr/bin/qemu-img", None),
+        ("/run/rosetta/rosetta", Some(Arch::Amd64)),
+        ("/usr/local/bin/box64", Some(Arch::Amd64)),
+        ("/usr/bin/FEXInterpreter", Some(Arch::Amd64)),
+        ("/usr/local/bin/box86", Some(Arch::X86)),
+        ("/usr/bin/gcc", None),
+    ] {
+        assert_eq!(guest_of(name.as_bytes()), guest, "{name}");
+    }
+}
+
+#[test]
+fn what_was_asked_for_and_loaded_is_what_ran() {
+    let program = program(
+        b"/bin/true".to_vec(),
+        &elf(AMD64),
+        b"/",
+        None,
+        &mut Known(vec![]),
+    );
+    assert_eq!(program, ran(b"/bin/true", Arch::Amd64, b""));
+}
+
+#[test]
+fn a_translator_that_was_called_by_name_translates() {
+    let exe = b"/usr/bin/qemu-aarch64".to_vec();
+    let program = program(exe, &elf(AMD64), b"/", None, &mut Known(vec![]));
+    assert_eq!(
+        program,
+        ran(b"/usr/bin/qemu-aarch64", Arch::Arm64, b"qemu-aarch64")
+    );
+}
+
+#[test]
+fn a_file_of_another_architecture_runs_translated() {
+    let mut files = Known(vec![(b"/home/gopher/a.out", elf(ARM64))]);
+    // binfmt_misc loaded this one instead, whatever it is called.
+    for exe in [&b"/usr/bin/qemu-aarch64-static"[..], b"/opt/translate"] {
+        let name = exe.rsplit(|b| *b == b'/').next().unwrap();
+        for asked in [&b"/home/gopher/a.out"[..], b"a.out", b"./a.out"] {
+            let program = program(
+                exe.to_vec(),
+                &elf(AMD64),
+                b"/home/gopher",
+                Some(asked),
+                &mut files,
+            );
+            assert_eq!(program, ran(b"/home/gopher/a.out", Arch::Arm64, name));
+        }
+    }
+}
+
+#[test]
+fn a_translated_file_that_is_gone_is_known_by_its_translator() {
+    let exe = b"/usr/bin/qemu-aarch64-static".to_vec();
+    let asked = Some(&b"/tmp/gone"[..]);
+    let program = program(exe, &elf(AMD64), b"/", asked, &mut Known(vec![]));
+    assert_eq!(
+        program,
+        ran(b"/tmp/gone", Arch::Arm64, b"qemu-aarch64-static")
+    );
+}
+
+#[test]
+fn a_script_is_run_by_its_interpreter() {
+    let mut files = Known(vec![(
+        b"/home/gopher/all.bash",
+        b"#!/bin/bash\n# Builds everything\n".to_vec(),
+    )]);
+    let program = program(
+        b"/bin/bash".to_vec(),
+        &elf(AMD64),
+        b"/home/gopher",
+        Some(b"./all.bash"),
+        &mut files,
+    );
+    assert_eq!(program, ran(b"/bin/bash", Arch::Amd64, b""));
+}

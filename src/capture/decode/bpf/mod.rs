@@ -13,6 +13,8 @@ mod processes;
 mod ranges;
 mod record;
 mod side;
+#[cfg(test)]
+mod synthetic;
 
 pub use executable::Files;
 pub use merge::Merge;
