@@ -3,6 +3,8 @@
 //! The bytes are unpacked by `object`, read by `gimli` and searched by `addr2line`; what is here
 //! bounds how much is unpacked, and speaks in this room's addresses and errors.
 
+use super::bytes::Bytes;
+use super::elf::Elf;
 use super::{Error, Svma};
 use addr2line::Context;
 use gimli::{EndianSlice, LittleEndian, SectionId};
@@ -15,6 +17,35 @@ pub const LARGEST: u64 = 64 << 20;
 
 /// No compiler inlines deeper; a damaged file could go on for ever.
 const DEEPEST: usize = 256;
+
+/// Where a stripped file's debug information is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebugLink<'a> {
+    /// Name of the file, without a folder.
+    pub name: &'a [u8],
+    /// CRC-32 of all its bytes.
+    pub checksum: u32,
+}
+
+/// Reads the link that `objcopy --add-gnu-debuglink` leaves in a stripped file, if it has one.
+///
+/// ```text
+/// .gnu_debuglink   name of the file, zero byte, zeroes up to a multiple of 4, u32 checksum
+/// ```
+///
+/// Source: the GDB manual, "Debugging Information in Separate Files".
+#[must_use]
+pub fn debug_link<'a>(elf: &Elf<'a>) -> Option<DebugLink<'a>> {
+    let data = elf.section(b".gnu_debuglink")?.data;
+    let end = data.iter().position(|&byte| byte == 0)?;
+    let name = data.get(..end)?;
+    let after = end.checked_add(1)?.checked_next_multiple_of(4)?;
+    let checksum = Bytes(data)
+        .u32("checksum", u64::try_from(after).ok()?)
+        .ok()?;
+    let is_name = !name.is_empty() && !name.contains(&b'/');
+    is_name.then_some(DebugLink { name, checksum })
+}
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 

@@ -1,7 +1,7 @@
 //! Symbol tables in, the function that covers an address out.
 
 use crate::binary::Svma;
-use crate::binary::elf::{Binding, Elf, Symbol};
+use crate::binary::elf::{Binding, Elf, Symbol, Symbols};
 
 /// All functions that an ELF file's symbol tables name, ordered by address.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl<'a> Functions<'a> {
     /// Adds the functions of a file's symbol tables.
     pub(super) fn add(&mut self, elf: &Elf<'a>) {
         let tables = [elf.symbols(), elf.dynamic_symbols()];
-        let symbols = tables.iter().flat_map(|table| table.iter());
+        let symbols = tables.iter().flat_map(Symbols::iter);
         let code = symbols.filter(|symbol| symbol.is_code() && !is_marker(symbol));
         self.rows.extend(code.map(|symbol| Row {
             start: symbol.address,

@@ -4,17 +4,19 @@
 //! not cover is C: DWARF names inlined calls, files and lines, symbol tables name functions.
 
 use super::functions::Functions;
-use super::mapped::Mapped;
+use super::mapped::Contents;
+use super::{debug_file, vdso};
 use crate::binary::dwarf::{DebugSections, Dwarf};
 use crate::binary::elf::Elf;
 use crate::binary::go::Pclntab;
 use crate::binary::{FileOffset, Svma};
-use crate::trace::{FrameId, Unnamed};
+use crate::trace::{FrameId, ImageKind, Unnamed};
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// One function at one line, the innermost inlined one first in a list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,30 +33,66 @@ pub(super) struct Asked {
     pub(super) offset: FileOffset,
 }
 
+/// An image, as far as names need it.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    pub(super) path: Vec<u8>,
+    /// What the kernel saw when it was mapped; empty when it saw none.
+    pub(super) build_id: Vec<u8>,
+    pub(super) kind: ImageKind,
+    /// The file itself, where it may be gone from its path.
+    pub(super) held: Option<&'a File>,
+    /// When it was first mapped, in nanoseconds since 1970-01-01 UTC.
+    pub(super) mapped_unix_ns: Option<u64>,
+    /// The machine has not been started anew since: its kernel's code is what was mapped.
+    pub(super) same_kernel: bool,
+}
+
 /// The files that know an image's names.
 #[derive(Debug)]
 pub(super) struct ImageFile {
-    file: Mapped,
+    file: Contents,
     /// What `strip` took out of it, where a package of debug symbols is installed.
-    debug: Option<Mapped>,
+    debug: Option<Contents>,
 }
 
 impl ImageFile {
     /// Opens an image: the file that was held open since it was mapped, else what is at its path.
-    pub(super) fn open(held: Option<&File>, path: &[u8], build_id: &[u8]) -> Result<Self, Unnamed> {
-        let file = match held {
-            Some(file) => Mapped::of(file),
-            None => File::open(Path::new(OsStr::from_bytes(path))).and_then(|f| Mapped::of(&f)),
+    pub(super) fn open(source: &Source<'_>) -> Result<Self, Unnamed> {
+        match source.kind {
+            ImageKind::File => Self::of_file(source),
+            ImageKind::Kernel if source.same_kernel && source.path == b"[vdso]" => {
+                let bytes = vdso::read().map_err(|_error| Unnamed::Kernel)?;
+                Ok(Self {
+                    file: Contents::Copied(bytes),
+                    debug: None,
+                })
+            }
+            ImageKind::Kernel => Err(Unnamed::Kernel),
+            ImageKind::Anonymous => Err(Unnamed::Jit),
+        }
+    }
+
+    fn of_file(source: &Source<'_>) -> Result<Self, Unnamed> {
+        let path = Path::new(OsStr::from_bytes(&source.path));
+        let opened;
+        let file = match source.held {
+            Some(file) => file,
+            None => {
+                opened = File::open(path).map_err(|_error| Unnamed::FileGone)?;
+                if source.build_id.is_empty() && is_newer(&opened, source.mapped_unix_ns) {
+                    return Err(Unnamed::FileChanged);
+                }
+                &opened
+            }
         };
-        let file = file.map_err(|_error| Unnamed::FileGone)?;
+        let file = Contents::of(file).map_err(|_error| Unnamed::FileGone)?;
         let elf = Elf::parse(&file).map_err(|_error| Unnamed::BadFile)?;
-        let found = elf.build_id().unwrap_or_default();
-        if !build_id.is_empty() && build_id != found {
+        let build_id = elf.build_id().unwrap_or_default();
+        if !source.build_id.is_empty() && source.build_id != build_id {
             return Err(Unnamed::FileChanged);
         }
-        let debug = debug_path(found)
-            .and_then(|path| File::open(path).ok())
-            .and_then(|file| Mapped::of(&file).ok());
+        let debug = debug_file::find(&elf, path);
         Ok(Self { file, debug })
     }
 
@@ -121,12 +159,15 @@ impl ImageFile {
     }
 }
 
-/// Where Debian, Fedora and others put what they strip: `/usr/lib/debug/.build-id/ab/cdef.debug`.
-fn debug_path(build_id: &[u8]) -> Option<PathBuf> {
-    let (first, rest) = build_id.split_first()?;
-    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let path = format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug");
-    Some(PathBuf::from(path))
+/// Whether a file was written to after it was mapped. Go's linker leaves its build id where the
+/// kernel does not look (in a section, without a segment of notes), so time has to tell.
+fn is_newer(file: &File, mapped_unix_ns: Option<u64>) -> bool {
+    let written = file.metadata().and_then(|about| about.modified()).ok();
+    let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    match (written, mapped_unix_ns) {
+        (Some(written), Some(mapped)) => written.as_nanos() > u128::from(mapped),
+        _ => false,
+    }
 }
 
 fn go_names<'a>(go: &Pclntab<'a>, address: Svma) -> Option<Vec<Named<'a>>> {

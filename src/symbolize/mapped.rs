@@ -4,11 +4,16 @@ use std::fs::File;
 use std::io;
 use std::ops::Deref;
 
-/// A file's bytes. Only the pages that are looked at take memory, and only while this lives.
+/// An image's bytes.
 #[derive(Debug)]
-pub(super) struct Mapped(memmap2::Mmap);
+pub(super) enum Contents {
+    /// Of a file: only the pages that are looked at take memory, and only while this lives.
+    Mapped(memmap2::Mmap),
+    /// Copied from what has no file.
+    Copied(Vec<u8>),
+}
 
-impl Mapped {
+impl Contents {
     /// Maps a whole file.
     #[expect(unsafe_code, reason = "mapping a file is unsafe: see SAFETY")]
     pub(super) fn of(file: &File) -> io::Result<Self> {
@@ -19,14 +24,17 @@ impl Mapped {
         // ever read as untrusted bytes by `binary`, which checks each read. Should the file be cut
         // short while it is read, the process ends by SIGBUS: executables are replaced by
         // linkers, not cut; and the traced command has ended by then, its trace is on disk.
-        unsafe { memmap2::Mmap::map(file) }.map(Self)
+        unsafe { memmap2::Mmap::map(file) }.map(Self::Mapped)
     }
 }
 
-impl Deref for Mapped {
+impl Deref for Contents {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        match self {
+            Self::Mapped(map) => map,
+            Self::Copied(bytes) => bytes,
+        }
     }
 }

@@ -4,17 +4,19 @@
 //! its trace, and the binaries are needed no more. [`fill`] does the same in memory for a trace
 //! whose recorder was killed before it could.
 
+mod debug_file;
 mod functions;
 mod image;
 mod mapped;
+mod vdso;
 
 use crate::binary::FileOffset;
 use crate::trace::file::{self, Writer};
 use crate::trace::{
-    Frame, FrameId, FramePlace, FrameSymbol, Function, FunctionId, Image, ImageId, ImageKind,
-    Location, Trace, Unnamed,
+    Frame, FrameId, FramePlace, FrameSymbol, Function, FunctionId, ImageId, Location, Nanos, Trace,
+    Unnamed,
 };
-use image::{Asked, ImageFile, Named};
+use image::{Asked, ImageFile, Named, Source};
 use rustc_hash::FxHashMap;
 use std::convert::Infallible;
 use std::fs::File;
@@ -26,15 +28,6 @@ trait Names {
     fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), Self::Error>;
 }
 
-/// An image, as far as names need it.
-struct Source<'a> {
-    path: Vec<u8>,
-    build_id: Vec<u8>,
-    kind: ImageKind,
-    /// The file itself, where it may be gone from its path.
-    held: Option<&'a File>,
-}
-
 /// Names every frame that a recording met. `held` has files that may be gone from their paths.
 ///
 /// # Errors
@@ -44,9 +37,15 @@ struct Source<'a> {
 pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), file::Error> {
     let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
     let ids = (0..).map(ImageId).zip(writer.images());
-    let sources: Vec<Source<'_>> = ids
-        .map(|(id, image)| source(image, writer.image_path(id), held.get(&id).copied()))
-        .collect();
+    let sources = ids.map(|(id, image)| Source {
+        path: writer.image_path(id).to_vec(),
+        build_id: image.build_id.clone(),
+        kind: image.kind,
+        held: held.get(&id).copied(),
+        mapped_unix_ns: writer.first_mapped_unix_ns(id),
+        same_kernel: true,
+    });
+    let sources: Vec<Source<'_>> = sources.collect();
     let frames = writer.frames().to_vec();
     let wanted = (0..).map(FrameId).zip(frames);
     name_all(wanted, &sources, writer)
@@ -54,11 +53,21 @@ pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), 
 
 /// Names the frames of a trace that have not been looked up, from the files of this machine.
 pub fn fill(trace: &mut Trace) {
-    let path = |image: &Image| trace.strings.get(image.path);
-    let images = trace.images.iter();
-    let sources: Vec<Source<'_>> = images
-        .map(|image| source(image, path(image), None))
-        .collect();
+    let mut mapped: FxHashMap<ImageId, Nanos> = FxHashMap::default();
+    for mapping in &trace.mappings {
+        let first = mapped.entry(mapping.image).or_insert(mapping.time);
+        *first = mapping.time.min(*first);
+    }
+    let ids = (0..).map(ImageId).zip(&trace.images);
+    let sources = ids.map(|(id, image)| Source {
+        path: trace.strings.get(image.path).to_vec(),
+        build_id: image.build_id.clone(),
+        kind: image.kind,
+        held: None,
+        mapped_unix_ns: mapped.get(&id).map(|time| trace.anchor.unix_ns(*time)),
+        same_kernel: false,
+    });
+    let sources: Vec<Source<'_>> = sources.collect();
     trace
         .symbols
         .resize(trace.frames.len(), Err(Unnamed::NotLookedUp));
@@ -72,15 +81,6 @@ pub fn fill(trace: &mut Trace) {
     match name_all(wanted.map(|(frame, _)| frame), &sources, &mut names) {
         Ok(()) => {}
         Err(never) => match never {},
-    }
-}
-
-fn source<'a>(image: &Image, path: &[u8], held: Option<&'a File>) -> Source<'a> {
-    Source {
-        path: path.to_vec(),
-        build_id: image.build_id.clone(),
-        kind: image.kind,
-        held,
     }
 }
 
@@ -107,7 +107,7 @@ fn name_all<N: Names>(
     for group in asked.chunk_by(|(one, _), (other, _)| one == other) {
         let frames: Vec<Asked> = group.iter().map(|(_, asked)| *asked).collect();
         let source = group.first().and_then(|(id, _)| sources.get(id.index()));
-        match source.map_or(Err(Unnamed::Unmapped), open) {
+        match source.map_or(Err(Unnamed::Unmapped), ImageFile::open) {
             Ok(file) => file.name(&frames, |frame, found| match found {
                 Ok(found) => named(names, frame, found),
                 Err(why) => unnamed(names, frame, why),
@@ -118,14 +118,6 @@ fn name_all<N: Names>(
         }
     }
     Ok(())
-}
-
-fn open(source: &Source<'_>) -> Result<ImageFile, Unnamed> {
-    match source.kind {
-        ImageKind::File => ImageFile::open(source.held, &source.path, &source.build_id),
-        ImageKind::Kernel => Err(Unnamed::Kernel),
-        ImageKind::Anonymous => Err(Unnamed::Jit),
-    }
 }
 
 fn named<N: Names>(names: &mut N, frame: FrameId, found: &[Named<'_>]) -> Result<(), N::Error> {

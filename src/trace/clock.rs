@@ -70,4 +70,10 @@ impl ClockAnchor {
     pub const fn at(&self, monotonic_ns: u64) -> Nanos {
         Nanos(monotonic_ns.saturating_sub(self.monotonic_ns))
     }
+
+    /// The wall clock at a time of the trace, in nanoseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub const fn unix_ns(&self, time: Nanos) -> u64 {
+        self.unix_ns.saturating_add(time.0)
+    }
 }

@@ -11,6 +11,7 @@ use crate::trace::{
     ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, Image,
     ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
 };
+use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub struct Writer {
     next_string: u32,
     tables: HeldTables,
     paths: Vec<Box<[u8]>>,
+    anchor: ClockAnchor,
+    first_mapped: FxHashMap<ImageId, Nanos>,
     stacks: StackIds,
     gathered: Gathered,
     tried: Instant,
@@ -107,6 +110,8 @@ impl Writer {
             next_string: 1,
             tables: HeldTables::default(),
             paths: Vec::new(),
+            anchor,
+            first_mapped: FxHashMap::default(),
             stacks: StackIds::new(STACK_BOUND),
             gathered: Gathered {
                 first_string: 1,
@@ -245,6 +250,13 @@ impl Writer {
         self.paths.get(image.index()).map_or(&[], |path| path)
     }
 
+    /// When an image was first mapped, by the wall clock, in nanoseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn first_mapped_unix_ns(&self, image: ImageId) -> Option<u64> {
+        let time = self.first_mapped.get(&image)?;
+        Some(self.anchor.unix_ns(*time))
+    }
+
     /// Adds the name of a frame.
     ///
     /// # Errors
@@ -276,6 +288,12 @@ impl Writer {
             self.lost.records = self.lost.records.saturating_add(1);
             self.lost.since.get_or_insert(self.last_time);
             return Ok(());
+        }
+        if let Record::Mapping(mapping) = &record {
+            let first = self.first_mapped.entry(mapping.image);
+            first
+                .and_modify(|time| *time = mapping.time.min(*time))
+                .or_insert(mapping.time);
         }
         self.push_record(&record);
         self.flush_if_full()
