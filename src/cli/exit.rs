@@ -1,6 +1,6 @@
 //! Exit codes, and the one place where an error is printed.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use crate::capture::toolexec::shim::NotRun;
@@ -21,7 +21,7 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gotrace: {error:#}");
-            ExitCode::from(BAD_INPUT)
+            ExitCode::from(code(&error))
         }
     }
 }
@@ -37,9 +37,33 @@ pub(super) fn of_tool(outcome: Result<u8, NotRun>) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What the system does not let gotrace do is its own exit code; all else came with the input.
+fn code(error: &anyhow::Error) -> u8 {
+    let mut kinds = kinds(error);
+    if kinds.any(|kind| {
+        matches!(
+            kind,
+            ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::FileTooLarge
+        )
+    }) {
+        NOT_PERMITTED
+    } else {
+        BAD_INPUT
+    }
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
+    kinds(error).any(|kind| kind == ErrorKind::BrokenPipe)
+}
+
+/// The kinds of the system's errors among an error and its causes.
+fn kinds(error: &anyhow::Error) -> impl Iterator<Item = ErrorKind> + '_ {
+    let errors = error
         .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.map(io::Error::kind)
 }

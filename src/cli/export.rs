@@ -5,7 +5,6 @@ use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
 use crate::analyze::call_tree::{self, Grouping};
 use crate::export;
-use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,8 +60,7 @@ pub(super) fn write(
             export::folded::write(&tree, &mut output)
         }
         Format::Jsonl => export::jsonl::write(&trace, &mut output),
-    }
-    .context("cannot write the export")?;
+    }?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,10 +4,11 @@
 //! [`io::ErrorKind::BrokenPipe`] error, which `exit` turns into a quiet end.
 
 use crate::render::text::Page;
-use anyhow::Context as _;
+use crate::trace::file::MAGIC;
+use anyhow::{Context as _, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Read as _, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,15 @@ impl Drop for Replacement {
     }
 }
 
+/// Where something could not be written. It stands within the [`io::Error`] of the same kind, so
+/// that whoever is handed a writer names what it could not write to.
+#[derive(Debug, thiserror::Error)]
+#[error("{to}: cannot write")]
+struct NotWritten {
+    to: String,
+    source: io::Error,
+}
+
 impl Output {
     /// Standard output.
     pub(super) fn stdout() -> Self {
@@ -61,7 +71,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// When the file cannot be made.
+    /// When the file cannot be made, or is a trace: recordings are not made again by asking anew.
     pub(super) fn to(path: Option<&Path>) -> anyhow::Result<Self> {
         match path {
             Some(path) if path != Path::new("-") => Self::file(path),
@@ -75,6 +85,12 @@ impl Output {
             Ok(found) => found.is_file(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
+        if is_trace(path) {
+            bail!(
+                "{}: will not be replaced: it is a gotrace trace",
+                path.display()
+            );
+        }
         if let (true, Some(name)) = (plain, path.file_name()) {
             let partial = path.with_file_name(partial_name(name));
             match File::create_new(&partial) {
@@ -114,39 +130,52 @@ impl Output {
     /// # Errors
     ///
     /// When that cannot be done; a closed pipe is [`io::ErrorKind::BrokenPipe`].
-    pub(super) fn finish(self) -> anyhow::Result<()> {
-        match self.0 {
-            Destination::Stdout(mut stdout) => stdout.flush().context("standard output"),
-            Destination::InPlace(mut file, path) => file
-                .flush()
-                .with_context(|| format!("{}: cannot write", path.display())),
-            Destination::Replacing(mut file, mut replacement) => {
-                let path = replacement.path.clone();
-                file.flush()
-                    .with_context(|| format!("{}: cannot write", path.display()))?;
-                fs::rename(&replacement.partial, &path)
-                    .with_context(|| format!("{}: cannot put into place", path.display()))?;
-                replacement.done = true;
-                Ok(())
-            }
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if let Destination::Replacing(_, replacement) = &mut self.0 {
+            fs::rename(&replacement.partial, &replacement.path).with_context(|| {
+                format!("{}: cannot put into place", replacement.path.display())
+            })?;
+            replacement.done = true;
         }
+        Ok(())
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match &mut self.0 {
+            Destination::Stdout(stdout) => stdout,
+            Destination::InPlace(file, _) | Destination::Replacing(file, _) => file,
+        }
+    }
+
+    fn not_written(&self, source: io::Error) -> io::Error {
+        let to = match &self.0 {
+            Destination::Stdout(_) => "standard output".to_owned(),
+            Destination::InPlace(_, path) => path.display().to_string(),
+            Destination::Replacing(_, replacement) => replacement.path.display().to_string(),
+        };
+        io::Error::new(source.kind(), NotWritten { to, source })
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Destination::Stdout(stdout) => stdout.write(bytes),
-            Destination::InPlace(file, _) | Destination::Replacing(file, _) => file.write(bytes),
-        }
+        let written = self.writer().write(bytes);
+        written.map_err(|error| self.not_written(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.0 {
-            Destination::Stdout(stdout) => stdout.flush(),
-            Destination::InPlace(file, _) | Destination::Replacing(file, _) => file.flush(),
-        }
+        let flushed = self.writer().flush();
+        flushed.map_err(|error| self.not_written(error))
     }
+}
+
+/// Whether a plain file begins as a trace does.
+fn is_trace(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    fs::metadata(path).is_ok_and(|found| found.is_file())
+        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+        && start == MAGIC
 }
 
 /// Prints a line for the user beside the output: `gotrace: <message>` on standard error.
@@ -254,6 +283,21 @@ mod tests {
         assert!(error.to_string().ends_with(": cannot create"), "{error}");
         let error = Output::to(Some(&folder.path().join("no/such"))).unwrap_err();
         assert!(error.to_string().ends_with("no/such: cannot create"));
+    }
+
+    #[test]
+    fn a_trace_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gotrace");
+        fs::write(&path, [&MAGIC[..], b"and more"].concat()).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [&path, &link] {
+            let error = Output::to(Some(path)).unwrap_err().to_string();
+            assert!(error.ends_with("it is a gotrace trace"), "{error}");
+        }
+        fs::write(&path, &MAGIC[1..]).unwrap();
+        assert!(Output::to(Some(&path)).is_ok());
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::trace_operand::TraceOperand;
 use crate::analyze::{Analysis, By};
 use crate::export::json;
 use crate::render::text::{ranking, summary};
-use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::process::ExitCode;
 
@@ -60,8 +59,7 @@ impl Args {
                 let summary = analysis.summary(summary::ROWS);
                 summary::write(&summary, &page, &mut output)
             }
-        }
-        .context("standard output")?;
+        }?;
         output.finish()?;
         Ok(ExitCode::SUCCESS)
     }

@@ -109,12 +109,23 @@ struct Program<'a> {
     life: (u64, u64),
     cpu: (u64, u64),
     status: ExitStatus,
-    argv: &'a [&'a [u8]],
+    argv: Vec<&'a [u8]>,
+}
+
+fn program(pid: u32, life: (u64, u64), cpu: (u64, u64), argv: Vec<&[u8]>) -> Program<'_> {
+    Program {
+        pid,
+        parent: Some(0),
+        life,
+        cpu,
+        status: ExitStatus::Code(0),
+        argv,
+    }
 }
 
 fn add(trace: &mut Trace, program: &Program<'_>) -> ProcessId {
     let id = ProcessId(u32::try_from(trace.processes.len()).unwrap());
-    let argv = texts(trace, program.argv);
+    let argv = texts(trace, &program.argv);
     let exec = Exec {
         exe: argv[0],
         argv,
@@ -155,97 +166,61 @@ fn add(trace: &mut Trace, program: &Program<'_>) -> ProcessId {
 }
 
 fn processes(trace: &mut Trace) {
-    let done = ExitStatus::Code(0);
-    let long = vec![b'x'; LONG];
     let compile: &[u8] = b"/go/pkg/tool/linux_amd64/compile";
-    let all = [
-        (
-            100,
-            None,
-            (0, 1_000),
-            (50, 10),
-            done,
-            vec![&b"/go/bin/go"[..], b"build", b"./..."],
-        ),
-        (
+    let long = vec![b'x'; LONG];
+    let (out_a, out_b): (&[u8], &[u8]) = (
+        b"/tmp/go-build1/b003/_pkg_.a",
+        b"/tmp/go-build1/b002/_pkg_.a",
+    );
+    let link: &[u8] = b"/go/pkg/tool/linux_amd64/link";
+    let a_out: &[u8] = b"/tmp/go-build1/b001/exe/a.out";
+    let programs = [
+        Program {
+            parent: None,
+            ..program(
+                100,
+                (0, 1_000),
+                (50, 10),
+                vec![b"/go/bin/go", b"build", b"./..."],
+            )
+        },
+        program(
             101,
-            Some(0),
             (100, 300),
             (180, 10),
-            done,
-            vec![
-                compile,
-                b"-p",
-                b"m/a",
-                b"-o",
-                b"/tmp/go-build1/b003/_pkg_.a",
-            ],
+            vec![compile, b"-p", b"m/a", b"-o", out_a],
         ),
-        (
+        program(
             102,
-            Some(0),
             (300, 700),
             (350, 20),
-            done,
-            vec![
-                compile,
-                b"-p",
-                b"m/b",
-                b"-o",
-                b"/tmp/go-build1/b002/_pkg_.a",
-                HOSTILE,
-                &long,
-            ],
+            vec![compile, b"-p", b"m/b", b"-o", out_b, HOSTILE, &long],
         ),
-        (
-            103,
-            Some(0),
-            (90, 100),
-            (5, 5),
-            done,
-            vec![b"/bin/gotrace", b"toolexec"],
-        ),
-        (
-            104,
-            Some(0),
-            (700, 950),
-            (100, 20),
-            done,
-            vec![
-                b"/go/pkg/tool/linux_amd64/link",
-                b"-o",
-                b"/tmp/go-build1/b001/exe/a.out",
-            ],
-        ),
-        (
-            105,
-            Some(4),
-            (720, 730),
-            (1, 1),
-            ExitStatus::Replaced,
-            vec![b"/bin/sh", b"-c", b"exec gcc"],
-        ),
-        (
-            105,
-            Some(4),
-            (730, 900),
-            (90, 30),
-            ExitStatus::Signal(9),
-            vec![b"/usr/bin/gcc", b"-o", b"a.out"],
-        ),
+        program(103, (90, 100), (5, 5), vec![b"/bin/gotrace", b"toolexec"]),
+        program(104, (700, 950), (100, 20), vec![link, b"-o", a_out]),
+        Program {
+            parent: Some(4),
+            status: ExitStatus::Replaced,
+            ..program(
+                105,
+                (720, 730),
+                (1, 1),
+                vec![b"/bin/sh", b"-c", b"exec gcc"],
+            )
+        },
+        Program {
+            parent: Some(4),
+            status: ExitStatus::Signal(9),
+            ..program(
+                105,
+                (730, 900),
+                (90, 30),
+                vec![b"/usr/bin/gcc", b"-o", b"a.out"],
+            )
+        },
     ];
-    for (pid, parent, life, cpu, status, argv) in all {
-        add(
-            trace,
-            &Program {
-                pid,
-                parent,
-                life,
-                cpu,
-                status,
-                argv: &argv,
-            },
-        );
+    for program in &programs {
+        add(trace, program);
     }
     trace.processes[3].own = true;
     trace.processes[6].predecessor = Some(ProcessId(5));
@@ -257,61 +232,27 @@ fn processes(trace: &mut Trace) {
 }
 
 fn actions(trace: &mut Trace) {
-    // number, mode, package, objdir, dependencies, (ready, start, done), needs building
-    let all: [(u32, &str, &str, &str, &[u32], (u64, u64, u64), bool); 4] = [
-        (
-            0,
-            "link",
-            "m/cmd",
-            "/tmp/go-build1/b001/",
-            &[1],
-            (700, 700, 950),
-            true,
-        ),
-        (
-            1,
-            "build",
-            "m/b",
-            "/tmp/go-build1/b002/",
-            &[2, 3],
-            (300, 300, 700),
-            true,
-        ),
-        (
-            2,
-            "build",
-            "m/a",
-            "/tmp/go-build1/b003/",
-            &[3],
-            (60, 100, 300),
-            true,
-        ),
-        (
-            3,
-            "build",
-            "fmt",
-            "/tmp/go-build1/b004/",
-            &[],
-            (50, 50, 60),
-            false,
-        ),
-    ];
-    for (number, mode, package, objdir, deps, (ready, start, done), need_build) in all {
+    let mut add = |number: u32, mode: &str, package: &str, deps: &[u32], times: [u64; 3]| {
+        let [ready, start, done] = times;
         let action = Action {
             go: Some(ProcessId(0)),
             number,
             mode: text(trace, mode),
             package: text(trace, package),
-            objdir: text(trace, objdir),
+            objdir: text(trace, format!("/tmp/go-build1/b00{}/", number + 1)),
             deps: deps.to_vec(),
             ready: Some(ms(ready)),
             start: Some(ms(start)),
             done: Some(ms(done)),
-            need_build,
+            need_build: package != "fmt",
             ..Action::default()
         };
         trace.actions.push(action);
-    }
+    };
+    add(0, "link", "m/cmd", &[1], [700, 700, 950]);
+    add(1, "build", "m/b", &[2, 3], [300, 300, 700]);
+    add(2, "build", "m/a", &[3], [60, 100, 300]);
+    add(3, "build", "fmt", &[], [50, 50, 60]);
 }
 
 fn stacks(trace: &mut Trace) {

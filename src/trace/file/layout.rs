@@ -6,7 +6,7 @@ use super::bytes::Malformed;
 use crate::trace::{ClockAnchor, Nanos};
 
 /// The first bytes of every trace. The first one is no ASCII, so a trace is no text file.
-pub(super) const MAGIC: [u8; 8] = *b"\x89gotrace";
+pub const MAGIC: [u8; 8] = *b"\x89gotrace";
 /// The version that is written, and the newest that is read.
 pub(super) const VERSION: u16 = 1;
 /// Length of the file's header.

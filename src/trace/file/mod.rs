@@ -26,6 +26,7 @@ mod tables;
 mod writer;
 
 pub use error::Error;
+pub use layout::MAGIC;
 pub use recover::{Recovered, recover};
 pub use samples::{SampleBlock, SampleBlocks};
 pub use writer::Writer;
