@@ -4,8 +4,17 @@
 #[path = "export/fixture.rs"]
 mod fixture;
 #[cfg(test)]
+#[path = "export/json.rs"]
+mod json;
+#[cfg(test)]
 #[path = "export/perfetto.rs"]
 mod perfetto;
 #[cfg(test)]
+#[path = "export/python.rs"]
+mod python;
+#[cfg(test)]
 #[path = "export/text_format.rs"]
 mod text_format;
+#[cfg(test)]
+#[path = "export/viewers.rs"]
+mod viewers;

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// The key under which a record has the bytes of what was no text.
+pub(super) const NOT_TEXT: &str = "bytes_hex";
+
 /// Turns the strings of one record into text and keeps the bytes that text cannot hold.
 ///
 /// JSON is Unicode, paths and arguments need not be. Bytes that are not UTF-8 become

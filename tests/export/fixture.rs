@@ -53,6 +53,7 @@ pub(crate) fn trace() -> Trace {
 
 fn context(trace: &mut Trace) {
     trace.host.os = text(trace, "linux 6.1.0");
+    trace.host.distribution = text(trace, "a distribution");
     trace.host.cpu = text(trace, "a processor");
     trace.host.arch = Arch::Amd64;
     trace.host.cores = 2;
@@ -65,7 +66,12 @@ fn context(trace: &mut Trace) {
         translator: StringId::EMPTY,
         goroot: text(trace, "/go"),
     };
-    trace.toolchains.push(toolchain);
+    let translated = Toolchain {
+        translator: text(trace, "qemu-aarch64"),
+        arch: Arch::Arm64,
+        ..toolchain.clone()
+    };
+    trace.toolchains.extend([toolchain, translated]);
     let setting = Setting {
         key: text(trace, "backend"),
         value: text(trace, "bpf"),
@@ -224,6 +230,8 @@ fn processes(trace: &mut Trace) {
     }
     trace.processes[3].own = true;
     trace.processes[6].predecessor = Some(ProcessId(5));
+    trace.processes[6].exec.translator = text(trace, "qemu-aarch64");
+    trace.processes[6].exec.package = text(trace, "m/cmd");
     let imports = Imports {
         process: ProcessId(2),
         packages: texts(trace, &[b"m/a", b"fmt"]),
@@ -301,10 +309,11 @@ fn stacks(trace: &mut Trace) {
         (FramePlace::Truncated, Err(Unnamed::Truncated)),
     ];
     for (place, symbol) in frames {
-        trace.frames.push(Frame {
-            place,
-            role: FrameRole::Executing,
-        });
+        let role = match place {
+            FramePlace::Image(_, ImageOffset(0x2020)) => FrameRole::Return,
+            _ => FrameRole::Executing,
+        };
+        trace.frames.push(Frame { place, role });
         trace.symbols.push(symbol);
     }
     let mut push = |callers, frame| trace.stacks.push(StackId(callers), FrameId(frame)).unwrap();

@@ -14,7 +14,7 @@ fn decoded(trace: &Trace) -> Option<Message> {
     let descriptor =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/consumers/perfetto-0.59.1.descriptor");
     if !descriptor.exists() {
-        eprintln!("skipped: no Perfetto descriptors; scripts/fetch-consumers fetches them");
+        println!("skipped: no Perfetto descriptors; scripts/fetch-consumers fetches them");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -28,7 +28,7 @@ fn decoded(trace: &Trace) -> Option<Message> {
         .stderr(Stdio::piped())
         .output();
     let Ok(output) = output else {
-        eprintln!("skipped: no protoc; apt-get install protobuf-compiler");
+        println!("skipped: no protoc; apt-get install protobuf-compiler");
         return None;
     };
     assert!(
@@ -295,6 +295,15 @@ fn actions_are_slices_with_their_dependencies_as_flows() {
         .collect();
     assert_eq!(argv[5], String::from_utf8_lossy(fixture::HOSTILE));
     assert_eq!(argv[6].len(), fixture::LONG);
+    let kept = compile_b.notes["bytes_hex"]
+        .message("dict_entries")
+        .unwrap();
+    let hexadecimal: String = fixture::HOSTILE
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(kept.text("name").unwrap(), "argv.5");
+    assert_eq!(kept.text("string_value").unwrap(), hexadecimal);
     let fmt = on_lanes
         .iter()
         .find(|slice| slice.name == "compile fmt")

@@ -1,8 +1,10 @@
 //! Events with trace times in, JSON objects out, one at a time.
 
+use crate::export::text::{NOT_TEXT, Texts};
 use crate::trace::Nanos;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// A trace time as the format has it: microseconds, with decimals.
@@ -123,8 +125,21 @@ impl Args {
         self.with(key, truth.into())
     }
 
-    pub(super) fn list(self, key: &str, texts: Vec<String>) -> Self {
-        self.with(key, texts.into())
+    pub(super) fn list(self, key: &str, texts: Vec<Cow<'_, str>>) -> Self {
+        let texts = texts.into_iter().map(Cow::into_owned);
+        self.with(key, Value::from_iter(texts))
+    }
+
+    /// The bytes of what was no text, in hexadecimal by key, if there was any.
+    pub(super) fn bytes(self, texts: Texts<'_>) -> Self {
+        let not_text = texts.not_text();
+        if not_text.is_empty() {
+            return self;
+        }
+        let bytes = not_text
+            .into_iter()
+            .map(|(key, hex)| (key, Value::String(hex)));
+        self.with(NOT_TEXT, Value::Object(bytes.collect()))
     }
 }
 
@@ -154,7 +169,7 @@ impl<W: Write> Events<W> {
         &mut self,
         pid: u32,
         name: &str,
-        labels: &[String],
+        labels: &[Cow<'_, str>],
     ) -> io::Result<()> {
         self.metadata((pid, 0), "process_name", Args::default().text("name", name))?;
         if labels.is_empty() {

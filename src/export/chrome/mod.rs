@@ -3,15 +3,18 @@
 //! One object: `traceEvents` with slices, arrows, counters and instants, `samples`, and
 //! `stackFrames`, the tree of their stacks. Times are microseconds since the trace's start,
 //! with nanoseconds as decimals; a sample's `weight` is in nanoseconds. Builds stand as pid 0,
-//! a lane as a thread of it. Bytes that are not UTF-8 become replacement characters.
+//! a lane as a thread of it. Arguments and paths that are not UTF-8 are shown with replacement
+//! characters, and `bytes_hex` in the event's `args` has their bytes.
 
 mod events;
 mod stacks;
 
+use super::text::Texts;
 use super::{graph, labels, lanes};
 use crate::analyze::build::BuildAction;
 use crate::analyze::{Analysis, summary};
-use crate::trace::{Process, SampleKind, Trace};
+use crate::trace::file::Integrity;
+use crate::trace::{SampleKind, Trace};
 use events::{Args, Event, Events};
 use std::io::{self, Write};
 
@@ -66,7 +69,7 @@ fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {
         })?;
     }
     let integrity = &trace.integrity;
-    if integrity.unsealed || integrity.damaged_blocks > 0 || integrity.cut_bytes > 0 {
+    if *integrity != Integrity::default() {
         events.put(&Event {
             name: "the trace file is not whole",
             cat: "loss",
@@ -74,7 +77,9 @@ fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {
                 Args::default()
                     .truth("unsealed", integrity.unsealed)
                     .number("cut_bytes", integrity.cut_bytes)
-                    .number("damaged_blocks", integrity.damaged_blocks),
+                    .number("damaged_blocks", integrity.damaged_blocks)
+                    .number("missing_rows", integrity.missing_rows)
+                    .number("lost_samples", integrity.lost_samples),
             ),
             ..Event::instant(trace.end())
         })?;
@@ -144,7 +149,9 @@ fn put_action(
         .number("wait_ns", action.waited().0)
         .number("cpu_ns", action.cpu.0);
     if let Some(process) = labels::main_process(analysis, action) {
-        args = args.list("argv", argv(analysis.trace, process));
+        let mut texts = Texts::of(&analysis.trace.strings);
+        let argv = texts.list("argv", &process.exec.argv);
+        args = args.list("argv", argv).bytes(texts);
     }
     let cat = if critical {
         "action,critical_path"
@@ -164,11 +171,14 @@ fn processes(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Re
     let end = trace.end();
     for process in trace.processes.iter().filter(|process| !process.own) {
         let name = labels::process(analysis, process.id);
-        let argv = argv(trace, process);
+        let mut texts = Texts::of(&trace.strings);
+        let argv = texts.list("argv", &process.exec.argv);
         events.name_process(process.pid.0, &name, &argv)?;
         let mut args = Args::default()
             .list("argv", argv)
-            .text("exe", trace.text(process.exec.exe))
+            .text("exe", texts.get("exe", process.exec.exe))
+            .text("cwd", texts.get("cwd", process.exec.cwd))
+            .bytes(texts)
             .text("arch", process.exec.arch.name());
         if let Some(exit) = &process.exit {
             args = args
@@ -194,11 +204,6 @@ fn processes(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Re
         }
     }
     Ok(())
-}
-
-fn argv(trace: &Trace, process: &Process) -> Vec<String> {
-    let argv = process.exec.argv.iter();
-    argv.map(|&id| trace.text(id).into_owned()).collect()
 }
 
 fn counters(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Result<()> {

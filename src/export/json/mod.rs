@@ -31,8 +31,14 @@ struct Head<'a> {
 #[derive(serde::Serialize)]
 struct Recording<'a> {
     complete: bool,
+    damaged_header: bool,
     cut_bytes: u64,
     damaged_blocks: u64,
+    missing_rows: u64,
+    lost_samples: u64,
+    undefined: u64,
+    unknown_blocks: u64,
+    unknown_records: u64,
     losses: Vec<Loss<'a>>,
     blind_spots: Vec<BlindSpot<'a>>,
 }
@@ -146,8 +152,14 @@ fn recording(trace: &Trace) -> Recording<'_> {
     });
     Recording {
         complete: trace.ending.is_some() && !integrity.unsealed,
+        damaged_header: integrity.damaged_header,
         cut_bytes: integrity.cut_bytes,
         damaged_blocks: integrity.damaged_blocks,
+        missing_rows: integrity.missing_rows,
+        lost_samples: integrity.lost_samples,
+        undefined: integrity.undefined,
+        unknown_blocks: integrity.unknown_blocks,
+        unknown_records: integrity.unknown_records,
         losses: losses.collect(),
         blind_spots: blind_spots.collect(),
     }

@@ -4,8 +4,11 @@ use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::{Analysis, Costs, Profile, Role, summary};
 use crate::export::graph;
+use crate::export::text::Texts;
 use crate::trace::{ExitStatus, ProcessId};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What a group of programs cost.
 #[derive(Serialize)]
@@ -76,7 +79,9 @@ pub(super) struct Process<'a> {
     parent: Option<u32>,
     tool: &'a str,
     package: Option<&'a str>,
-    argv: Vec<String>,
+    argv: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    bytes_hex: BTreeMap<String, String>,
     arch: &'static str,
     translator: Option<String>,
     start_ns: u64,
@@ -102,7 +107,8 @@ fn process<'a>(analysis: &'a Analysis<'_>, row: &CostRow<ProcessId>) -> Option<P
     let process = trace.process(row.key)?;
     let role = analysis.roles.get(row.key)?;
     let status = process.exit.map(|exit| exit.status);
-    let argv = process.exec.argv.iter();
+    let mut texts = Texts::of(&trace.strings);
+    let argv = texts.list("argv", &process.exec.argv);
     let translator = trace.text(process.exec.translator);
     Some(Process {
         process: process.id.0,
@@ -110,7 +116,8 @@ fn process<'a>(analysis: &'a Analysis<'_>, row: &CostRow<ProcessId>) -> Option<P
         parent: role.parent.map(|parent| parent.0),
         tool: role.tool.name(),
         package: role.package.as_deref(),
-        argv: argv.map(|&word| trace.text(word).into_owned()).collect(),
+        argv,
+        bytes_hex: texts.not_text(),
         arch: process.exec.arch.name(),
         translator: (!translator.is_empty()).then(|| translator.into_owned()),
         start_ns: process.start.0,

@@ -1,8 +1,8 @@
 //! JSON lines: every record of a trace as one object on a line of its own.
 //!
 //! `docs/json-schema.md` lists the records and their keys. Lines come in the order of the
-//! tables; samples come last but for the ending, in the order of recording, and a `stack` line
-//! stands before the first line that names its stack.
+//! tables; samples come last, in the order of recording, and a `stack` line stands before the
+//! first line that names its stack. The last line says that nothing is missing after it.
 
 mod records;
 
@@ -131,6 +131,9 @@ impl<'t, W: Write> Lines<'t, W> {
     }
 
     fn stack(&mut self, stack: StackId) -> io::Result<()> {
+        if stack == StackId::EMPTY {
+            return Ok(());
+        }
         let trace = self.trace;
         match self.known_stacks.get_mut(stack.index()) {
             Some(known) if !*known => *known = true,

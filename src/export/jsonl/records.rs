@@ -18,19 +18,32 @@ pub(super) struct Head {
     start_unix_ns: u64,
     start_monotonic_ns: u64,
     sealed: bool,
+    damaged_header: bool,
     cut_bytes: u64,
     damaged_blocks: u64,
+    missing_rows: u64,
+    lost_samples: u64,
+    undefined: u64,
+    unknown_blocks: u64,
+    unknown_records: u64,
 }
 
 impl Head {
     pub(super) const fn of(trace: &Trace) -> Self {
+        let integrity = &trace.integrity;
         Self {
             schema: SCHEMA,
             start_unix_ns: trace.anchor.unix_ns,
             start_monotonic_ns: trace.anchor.monotonic_ns,
-            sealed: !trace.integrity.unsealed,
-            cut_bytes: trace.integrity.cut_bytes,
-            damaged_blocks: trace.integrity.damaged_blocks,
+            sealed: !integrity.unsealed,
+            damaged_header: integrity.damaged_header,
+            cut_bytes: integrity.cut_bytes,
+            damaged_blocks: integrity.damaged_blocks,
+            missing_rows: integrity.missing_rows,
+            lost_samples: integrity.lost_samples,
+            undefined: integrity.undefined,
+            unknown_blocks: integrity.unknown_blocks,
+            unknown_records: integrity.unknown_records,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::proto::{AnnotationValue, TrackEvent};
 use super::tracks::Track;
 use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
 use crate::analyze::{Analysis, summary};
+use crate::export::text::Texts;
 use crate::export::{graph, labels};
 use std::io::{self, Write};
 
@@ -112,9 +113,12 @@ impl BuildWriter<'_, '_> {
             if let Some(role) = self.analysis.roles.get(process.id) {
                 notes.push(packets::text("tool", role.tool.name()));
             }
-            let argv = process.exec.argv.iter();
-            let argv = argv.map(|&id| AnnotationValue::Text(trace.text(id).into_owned()));
-            notes.push(packets::list("argv", argv));
+            let mut texts = Texts::of(&trace.strings);
+            notes.push(packets::texts(
+                "argv",
+                texts.list("argv", &process.exec.argv),
+            ));
+            notes.extend(packets::bytes(texts));
             let pids = action.processes.iter().filter_map(|&id| trace.process(id));
             let pids = pids.map(|process| AnnotationValue::Uint(process.pid.0.into()));
             notes.push(packets::list("pids", pids));

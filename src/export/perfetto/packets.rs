@@ -5,8 +5,10 @@ use super::proto::{
     EventType, InternedData, PACKET_TAG, SEQ_INCREMENTAL_STATE_CLEARED,
     SEQ_NEEDS_INCREMENTAL_STATE, TracePacket, TracePacketDefaults, TrackDescriptor, TrackEvent,
 };
+use crate::export::text::{NOT_TEXT, Texts};
 use crate::trace::{ClockAnchor, Nanos};
 use prost::Message as _;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Packets that share interned data and defaults.
@@ -174,6 +176,24 @@ pub(super) fn truth(name: &str, truth: bool) -> DebugAnnotation {
     annotation(name, AnnotationValue::Bool(truth))
 }
 
+/// The texts of a list.
+pub(super) fn texts(name: &str, texts: Vec<Cow<'_, str>>) -> DebugAnnotation {
+    let values = texts.into_iter().map(Cow::into_owned);
+    list(name, values.map(AnnotationValue::Text))
+}
+
+/// The bytes of what was no text, in hexadecimal by key, if there was any.
+pub(super) fn bytes(from: Texts<'_>) -> Option<DebugAnnotation> {
+    let not_text = from.not_text();
+    let entries = not_text.into_iter().map(|(key, hex)| text(&key, hex));
+    let dict_entries: Vec<_> = entries.collect();
+    (!dict_entries.is_empty()).then(|| DebugAnnotation {
+        name: Some(NOT_TEXT.to_owned()),
+        dict_entries,
+        ..DebugAnnotation::default()
+    })
+}
+
 /// An annotation with a list.
 pub(super) fn list(
     name: &str,
@@ -194,6 +214,6 @@ fn annotation(name: &str, value: AnnotationValue) -> DebugAnnotation {
     DebugAnnotation {
         name: Some(name.to_owned()),
         value: Some(value),
-        array_values: Vec::new(),
+        ..DebugAnnotation::default()
     }
 }

@@ -1,12 +1,11 @@
 //! Processes and threads in; their tracks, and a slice for each program out.
 
 use super::packets::{self, Packets};
-use super::proto::{
-    AnnotationValue, ProcessDescriptor, ThreadDescriptor, TrackDescriptor, TrackEvent,
-};
+use super::proto::{ProcessDescriptor, ThreadDescriptor, TrackDescriptor, TrackEvent};
 use super::tracks::Track;
 use crate::analyze::Analysis;
 use crate::export::labels;
+use crate::export::text::Texts;
 use crate::trace::{ExitStatus, Nanos, Pid, Process, Thread, Tid};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -129,11 +128,11 @@ fn program_slice(analysis: &Analysis<'_>, process: &Process) -> TrackEvent {
             notes.push(packets::text("package", &**package));
         }
     }
-    notes.push(packets::text("exe", trace.text(exec.exe)));
-    notes.push(packets::text("cwd", trace.text(exec.cwd)));
-    let argv = exec.argv.iter();
-    let argv = argv.map(|&id| AnnotationValue::Text(trace.text(id).into_owned()));
-    notes.push(packets::list("argv", argv));
+    let mut texts = Texts::of(&trace.strings);
+    notes.push(packets::text("exe", texts.get("exe", exec.exe)));
+    notes.push(packets::text("cwd", texts.get("cwd", exec.cwd)));
+    notes.push(packets::texts("argv", texts.list("argv", &exec.argv)));
+    notes.extend(packets::bytes(texts));
     if exec.argv_truncated {
         notes.push(packets::truth("argv_truncated", true));
     }

@@ -167,6 +167,8 @@ pub(super) struct DebugAnnotation {
     pub(super) name: Option<String>,
     #[prost(oneof = "AnnotationValue", tags = "2, 3, 4, 6")]
     pub(super) value: Option<AnnotationValue>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) dict_entries: Vec<Self>,
     #[prost(message, repeated, tag = "12")]
     pub(super) array_values: Vec<Self>,
 }

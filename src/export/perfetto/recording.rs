@@ -5,6 +5,7 @@ use super::proto::TrackEvent;
 use super::tracks::Track;
 use crate::analyze::{Analysis, timeline};
 use crate::export::{graph, lanes};
+use crate::trace::file::Integrity;
 use crate::trace::{Nanos, Trace};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -102,7 +103,7 @@ pub(super) fn notes(trace: &Trace, packets: &mut Packets<impl Write>) -> io::Res
         packets.instant(track, spot.time, event)?;
     }
     let integrity = &trace.integrity;
-    if integrity.unsealed || integrity.damaged_blocks > 0 || integrity.cut_bytes > 0 {
+    if *integrity != Integrity::default() {
         let event = TrackEvent {
             name: Some("the trace file is not whole".to_owned()),
             categories: vec!["loss".to_owned()],
@@ -110,6 +111,8 @@ pub(super) fn notes(trace: &Trace, packets: &mut Packets<impl Write>) -> io::Res
                 packets::truth("unsealed", integrity.unsealed),
                 packets::number("cut_bytes", integrity.cut_bytes),
                 packets::number("damaged_blocks", integrity.damaged_blocks),
+                packets::number("missing_rows", integrity.missing_rows),
+                packets::number("lost_samples", integrity.lost_samples),
             ],
             ..TrackEvent::default()
         };

@@ -1,0 +1,153 @@
+//! Chrome's trace JSON and folded stacks, read by the rules of their formats.
+
+use super::fixture::{self, GENERIC, HOSTILE, SAMPLES, ms};
+use super::python;
+use gotrace::analyze::Analysis;
+use gotrace::analyze::call_tree::{Grouping, Options};
+use gotrace::export::{chrome, folded};
+use std::collections::BTreeMap;
+
+/// The lines of `chrome.py` by their first field.
+fn chrome_lines() -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+    let trace = fixture::trace();
+    let mut out = Vec::new();
+    chrome::write(&Analysis::of(&trace), &mut out).unwrap();
+    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for line in python::read("chrome.py", &out)?.lines() {
+        let mut fields = line.split('\t').map(str::to_owned);
+        let kind = fields.next().unwrap();
+        lines.entry(kind).or_default().push(fields.collect());
+    }
+    Some(lines)
+}
+
+fn row(fields: &[&str]) -> Vec<String> {
+    fields.iter().map(|&field| field.to_owned()).collect()
+}
+
+fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    rows.sort_unstable();
+    rows
+}
+
+/// A span as it is printed: name, and both ends in nanoseconds.
+fn span(name: &str, from: u64, to: u64) -> Vec<String> {
+    row(&[name, &ms(from).0.to_string(), &ms(to).0.to_string()])
+}
+
+#[test]
+fn chrome_has_processes_actions_waits_and_arrows() {
+    let Some(lines) = chrome_lines() else { return };
+    let slices = |category: &str| {
+        let of = lines["slice"]
+            .iter()
+            .filter(|slice| slice[0].split(',').any(|one| one == category));
+        sorted(of.map(|slice| slice[3..].to_vec()).collect())
+    };
+    let processes = [
+        span("go", 0, 1_000),
+        span("compile m/a", 100, 300),
+        span("compile m/b", 300, 700),
+        span("link m/cmd", 700, 950),
+        span("shell m/cmd", 720, 730),
+        span("cc m/cmd", 730, 900),
+    ];
+    assert_eq!(slices("process"), sorted(processes.to_vec()));
+    let actions = [
+        span("compile fmt", 50, 60),
+        span("compile m/a", 100, 300),
+        span("compile m/b", 300, 700),
+        span("link m/cmd", 700, 950),
+    ];
+    assert_eq!(slices("action"), sorted(actions.to_vec()));
+    assert_eq!(slices("wait"), [span("compile m/a", 60, 100)]);
+    let arrows = [
+        row(&["compile fmt", "compile m/a"]),
+        row(&["compile fmt", "compile m/b"]),
+        row(&["compile m/a", "compile m/b"]),
+        row(&["compile m/b", "link m/cmd"]),
+    ];
+    assert_eq!(sorted(lines["arrow"].clone()), arrows);
+    let instants = [
+        row(&["lost: samples", &ms(400).0.to_string()]),
+        row(&["not seen: an action graph", &ms(500).0.to_string()]),
+    ];
+    assert_eq!(lines["instant"], instants);
+    let counted: Vec<_> = lines["counter"]
+        .iter()
+        .filter(|counter| counter[0] == "gotrace_rss_bytes")
+        .map(|counter| counter[2].as_str())
+        .collect();
+    assert_eq!(counted, ["10485760", "12582912"]);
+    let argv = lines["argv"].iter().find(|argv| argv[0] == "102").unwrap();
+    let bytes: String = HOSTILE.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(argv[6], bytes);
+}
+
+#[test]
+fn chrome_has_every_sample_with_its_stack() {
+    let Some(lines) = chrome_lines() else { return };
+    let wanted = SAMPLES.map(|(pid, stack, weight, on_cpu)| {
+        let kind = if on_cpu { "on-cpu" } else { "off-cpu" };
+        let (pid, weight) = (pid.to_string(), ms(weight).0.to_string());
+        row(&[&[kind, &pid, &weight], stack].concat())
+    });
+    assert_eq!(lines["sample"], wanted);
+}
+
+fn folded_lines() -> String {
+    let trace = fixture::trace();
+    let tree = Analysis::of(&trace).call_tree(&Options {
+        grouping: Grouping::Tool,
+        ..Options::default()
+    });
+    let mut out = Vec::new();
+    folded::write(&tree, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The rule that flamegraph.pl and inferno share: what follows the last space is the count, and
+/// semicolons part the names before it.
+#[test]
+fn folded_lines_hold_every_stack_below_its_tool() {
+    let text = folded_lines();
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let (stack, count) = line.rsplit_once(' ').unwrap();
+        let names: Vec<_> = stack.split(';').map(str::to_owned).collect();
+        let new = found.insert(names, count.parse::<u64>().unwrap());
+        assert_eq!(new, None, "a stack stands once: {line}");
+    }
+    let mut wanted = BTreeMap::new();
+    for (pid, stack, weight, _) in SAMPLES.iter().filter(|sample| sample.3) {
+        let tool = if *pid == 100 { "go" } else { "compile" };
+        let names = [&[tool], *stack].concat();
+        let names = names.into_iter().map(|name| name.replace(';', ","));
+        *wanted.entry(names.collect::<Vec<_>>()).or_default() += ms(*weight).0;
+    }
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn inferno_draws_the_folded_lines() {
+    let text = folded_lines();
+    let mut options = inferno::flamegraph::Options::default();
+    options.count_name = "ns".to_owned();
+    let mut svg = Vec::new();
+    inferno::flamegraph::from_lines(&mut options, text.lines(), &mut svg).unwrap();
+    let svg = String::from_utf8(svg).unwrap();
+    let total: u64 = SAMPLES
+        .iter()
+        .filter(|sample| sample.3)
+        .map(|sample| sample.2)
+        .sum();
+    assert_eq!(total, 70);
+    assert!(svg.contains("<title>all (70,000,000 ns, 100%)</title>"));
+    let generic = GENERIC.replace(';', ",");
+    // 20 below main, 20 below what could not be followed.
+    assert_eq!(
+        svg.matches(&format!("<title>{generic} (20,000,000 ns, 28.57%)</title>"))
+            .count(),
+        2
+    );
+}
