@@ -22,6 +22,7 @@ const PT_NOTE: u32 = 4;
 const PT_TLS: u32 = 7;
 const SHT_NULL: u32 = 0;
 const SHT_SYMTAB: u32 = 2;
+const SHT_NOTE: u32 = 7;
 const SHT_NOBITS: u32 = 8;
 const SHT_DYNSYM: u32 = 11;
 const SEGMENT_SIZE: u16 = 56;
@@ -260,9 +261,15 @@ impl<'a> Elf<'a> {
         self.note(b"Go\0\0", 4)
     }
 
+    /// Looks in the segments, which are loaded, and then in the sections: Go's linker puts its
+    /// own note alone in a segment.
     fn note(&self, owner: &[u8], kind: u32) -> Option<&'a [u8]> {
+        let of_section = |section: &&Section<'_>| section.section_type == SHT_NOTE;
+        let sections = self.sections.iter().filter(of_section);
         self.notes
             .iter()
+            .copied()
+            .chain(sections.map(|section| section.data))
             .find_map(|notes| note::find(notes, owner, kind))
     }
 }
@@ -272,7 +279,7 @@ fn sections(bytes: Bytes<'_>) -> Result<Vec<Section<'_>>, Error> {
     let size = bytes.u16("section header size", 58)?;
     let count = bytes.u16("section count", 60)?;
     let names = bytes.u16("number of the section of names", 62)?;
-    if size != SECTION_SIZE {
+    if table == 0 || size != SECTION_SIZE {
         return Ok(Vec::new());
     }
     let table = bytes.slice(

@@ -5,10 +5,11 @@
 //! 152 findfunctab  160 minpc  168 maxpc  176 text  184 etext
 //! and the address that offsets of funcdata count from:
 //! 304 gofunc, Go 1.18 and 1.19     320 gofunc, Go 1.20 to 1.26     344 gofunc, Go 1.27
+//! 296 types: start, end            (Go 1.27: start, size of the descriptions, end)
 //! ```
 //!
 //! Source: `moduledata` in `runtime/symtab.go` of each release. There is no version number in
-//! it: a field is taken where it leads into the file. In position-independent executables the
+//! it. In position-independent executables the
 //! addresses are relocations.
 
 use super::pclntab::Format;
@@ -19,9 +20,13 @@ use crate::binary::elf::{Elf, Load};
 const NAMES: u64 = 8;
 const TEXT: u64 = 176;
 const END_OF_TEXT: u64 = 184;
+const TYPES: u64 = 296;
 /// How much of it is read.
 const SIZE: u64 = 360;
+const WORDS: usize = 45;
 const WORD: usize = 8;
+/// How many places are looked at that have the address of pclntab: a program has one or two.
+const MOST_PLACES: usize = 16;
 
 /// What pclntab does not say itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +75,14 @@ fn read(elf: &Elf<'_>, words: &Words<'_>, format: Format) -> Option<ModuleData> 
     if !elf.memory().is_code(text) || text_end < text {
         return None;
     }
-    let candidates: &[u64] = match format {
-        Format::Go116 => &[],
-        Format::Go118 => &[304],
-        Format::Go120 => &[320, 344],
+    let place = match format {
+        Format::Go116 => None,
+        Format::Go118 => Some(304),
+        Format::Go120 if has_type_sizes(words) => Some(344),
+        Format::Go120 => Some(320),
     };
-    // Where another release keeps something else, it is a size or an offset, and too small to
-    // be an address that the file fills.
-    let of_field = candidates.iter().find_map(|&offset| {
-        let address = words.get(offset)?;
+    let of_field = place.and_then(|place| {
+        let address = words.get(place)?;
         let filled = elf.memory().offset_of(address).is_some();
         (filled && address.0 != 0).then_some(address)
     });
@@ -91,6 +95,18 @@ fn read(elf: &Elf<'_>, words: &Words<'_>, format: Format) -> Option<ModuleData> 
         text_end,
         gofunc: of_field.or(of_section),
     })
+}
+
+/// Whether the types are {start, size of the descriptions, end}, as since Go 1.27, and not
+/// {start, end} followed by the read-only data, which begins before the types.
+fn has_type_sizes(words: &Words<'_>) -> bool {
+    let word = |index: u64| words.get(TYPES.saturating_add(index.saturating_mul(8)));
+    let (Some(start), Some(size), Some(end)) = (word(0), word(1), word(2)) else {
+        return false;
+    };
+    start
+        .checked_add(size.0)
+        .is_some_and(|within| within <= end)
 }
 
 /// The places where the file itself has the address of pclntab: first in the sections that
@@ -131,6 +147,7 @@ fn relocated<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
         .iter()
         .filter(|relocation| relocation.relative() == Some(pclntab))
         .map(|relocation| relocation.address)
+        .take(MOST_PLACES)
         .collect();
     let words = starts.into_iter().filter_map(|start| {
         let memory = elf.memory().bytes_from("module data", start).ok()?;
@@ -140,6 +157,7 @@ fn relocated<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
                 let offset = relocation.address.offset_from(start)?;
                 (offset < SIZE).then(|| Some((offset, relocation.relative()?)))?
             })
+            .take(WORDS)
             .collect();
         Some(Words {
             memory: Bytes(memory),

@@ -10,6 +10,10 @@
 use crate::binary::Error;
 use crate::binary::bytes::Bytes;
 
+/// How many runs may hold for no instruction: without a limit, a damaged table could be read to
+/// the end of the file, over and over.
+const MOST_EMPTY: u32 = 16;
+
 /// Walks the runs of a table: each a value, and the offset in the function at which it ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Runs<'a> {
@@ -60,10 +64,17 @@ impl<'a> Runs<'a> {
 
     /// The value at an offset in the function, `None` where the table does not reach.
     pub(super) fn value_at(mut self, offset: u64) -> Result<Option<i32>, Error> {
+        let mut empty = 0_u32;
+        let mut start = 0;
         while let Some((value, end)) = self.next()? {
             if offset < end {
                 return Ok(Some(value));
             }
+            empty = empty.saturating_add(u32::from(start == end));
+            if empty > MOST_EMPTY {
+                break;
+            }
+            start = end;
         }
         Ok(None)
     }

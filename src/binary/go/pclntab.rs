@@ -106,14 +106,14 @@ impl<'a> Pclntab<'a> {
             memory: elf.memory().clone(),
             format,
             unit: bytes.u8("instruction unit", 6)?.max(1),
-            text: text_start(elf, bytes, format, module)?,
-            gofunc: module.and_then(|module| module.gofunc),
             names: part(0)?,
             units: part(1)?,
             files: part(2)?,
             pc_values: part(3)?,
             index: part(4)?,
             count: bytes.u64("number of Go functions", 8)?,
+            text: text_start(elf, bytes, format, module)?,
+            gofunc: module.and_then(|module| module.gofunc),
         };
         let size = table
             .count

@@ -1,0 +1,18 @@
+//! What is read from ELF files and Go executables, against what Go's own tools and binutils
+//! read from them.
+
+#[cfg(test)]
+#[path = "symbols/damage.rs"]
+mod damage;
+#[cfg(test)]
+#[path = "symbols/functions.rs"]
+mod functions;
+#[cfg(test)]
+#[path = "symbols/headers.rs"]
+mod headers;
+#[cfg(test)]
+#[path = "symbols/programs.rs"]
+mod programs;
+#[cfg(test)]
+#[path = "symbols/runtime_layout.rs"]
+mod runtime_layout;
