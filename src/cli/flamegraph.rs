@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Title of the picture [default: the command]
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    /// Leave out frames that are narrower than this part of the picture
+    #[arg(long, value_name = "PERCENT", default_value_t = Options::default().min_width)]
+    min_width: f64,
     #[command(flatten)]
     samples: Samples,
 }
@@ -67,7 +70,7 @@ impl Args {
             reversed: self.reversed,
             inverted: self.inverted,
             title: self.title,
-            ..Options::default()
+            min_width: self.min_width,
         };
         let mut output = Output::to(self.output.as_deref())?;
         flamegraph::draw(&analysis, &options, &mut output)?;
