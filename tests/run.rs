@@ -1,15 +1,21 @@
 //! `gotrace run` from outside: what becomes of the command, and what of its trace.
 #![cfg(unix)]
 
+#[cfg(test)]
 #[path = "run/builds.rs"]
 mod builds;
+#[cfg(test)]
 #[path = "run/command.rs"]
 mod command;
+#[cfg(test)]
 #[path = "run/files.rs"]
 mod files;
+#[cfg(test)]
 #[path = "run/lifetime.rs"]
 mod lifetime;
+#[cfg(test)]
 #[path = "run/terminal.rs"]
 mod terminal;
+#[cfg(test)]
 #[path = "run/traced.rs"]
 mod traced;

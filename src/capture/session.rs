@@ -445,8 +445,9 @@ impl Session {
         let overrides = self.options.command.iter().skip(1);
         let overrides = overrides.filter(|word| {
             let word = word.as_bytes();
-            let word = word.strip_prefix(b"-").unwrap_or(word);
-            word.starts_with(b"-toolexec")
+            let flag = word.strip_prefix(b"-").unwrap_or_default();
+            let flag = flag.strip_prefix(b"-").unwrap_or(flag);
+            flag == b"toolexec" || flag.starts_with(b"toolexec=")
         });
         if overrides.count() > 0 && self.backends().contains(&Name::Toolexec.word()) {
             drop(out.send(Observation::Unseen {

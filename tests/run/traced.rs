@@ -19,6 +19,10 @@ impl Place {
         for name in ["home", "state", "work"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
+        // Go commands with a new home start one more of themselves for their telemetry.
+        let telemetry = folder.path().join("home/.config/go/telemetry");
+        std::fs::create_dir_all(&telemetry).unwrap();
+        std::fs::write(telemetry.join("mode"), "off").unwrap();
         Self { folder }
     }
 
@@ -57,6 +61,12 @@ impl Place {
         assert!(!trace.integrity.unsealed, "not sealed");
         trace
     }
+}
+
+/// A build cache that later tests and test runs find filled with the standard library. Modules in
+/// temporary folders are compiled in any case: their path is a part of the key.
+pub(crate) fn warm_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("gocache")
 }
 
 /// Flags for each way of watching that works here; says which do not.
