@@ -10,6 +10,9 @@ mod json;
 #[path = "export/perfetto.rs"]
 mod perfetto;
 #[cfg(test)]
+#[path = "export/pipes.rs"]
+mod pipes;
+#[cfg(test)]
 #[path = "export/python.rs"]
 mod python;
 #[cfg(test)]

@@ -273,9 +273,22 @@ fn actions_are_slices_with_their_dependencies_as_flows() {
         .collect();
     assert!(critical.contains(&"compile m/b") && critical.contains(&"link m/cmd"));
 
-    let compile_b = on_lanes
+    let fmt = on_lanes
         .iter()
-        .find(|slice| slice.name == "compile m/b")
+        .find(|slice| slice.name == "compile fmt")
+        .unwrap();
+    assert_eq!(fmt.notes["cached"].word("bool_value"), Some("true"));
+}
+
+#[test]
+fn an_action_is_annotated_with_its_arguments_byte_for_byte() {
+    let Some(message) = decoded(&fixture::trace()) else {
+        return;
+    };
+    let read = read(&message);
+    let compile_b = with_category(&read, "action")
+        .into_iter()
+        .find(|slice| slice.name == "compile m/b" && read.tracks[&slice.track].0 == "actions")
         .unwrap();
     assert_eq!(
         compile_b.notes["tool"].text("string_value").unwrap(),
@@ -304,11 +317,6 @@ fn actions_are_slices_with_their_dependencies_as_flows() {
         .collect();
     assert_eq!(kept.text("name").unwrap(), "argv.5");
     assert_eq!(kept.text("string_value").unwrap(), hexadecimal);
-    let fmt = on_lanes
-        .iter()
-        .find(|slice| slice.name == "compile fmt")
-        .unwrap();
-    assert_eq!(fmt.notes["cached"].word("bool_value"), Some("true"));
 }
 
 #[test]

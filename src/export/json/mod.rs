@@ -132,7 +132,7 @@ fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64, samples: Option<Sample
         schema: SHOW_SCHEMA,
         by: by.name(),
         command: words.join(" "),
-        wall_ns: trace.end().0,
+        wall_ns: analysis.builds.critical_path.wall().0,
         cpu_ns,
         recording: recording(trace),
         samples,
