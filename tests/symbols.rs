@@ -11,6 +11,9 @@ mod functions;
 #[path = "symbols/headers.rs"]
 mod headers;
 #[cfg(test)]
+#[path = "symbols/naming.rs"]
+mod naming;
+#[cfg(test)]
 #[path = "symbols/programs.rs"]
 mod programs;
 #[cfg(test)]
