@@ -104,3 +104,58 @@ impl<'a> Bytes<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(offset: u64, length: u64, available: u64) -> Error {
+        Error::CutShort {
+            what: "test",
+            offset,
+            length,
+            available,
+        }
+    }
+
+    #[test]
+    fn what_reaches_beyond_the_end_is_cut_short() {
+        let bytes = Bytes(&[1, 2, 3, 4]);
+        assert_eq!(bytes.slice("test", 1, 3), Ok(&[2, 3, 4][..]));
+        assert_eq!(bytes.slice("test", 1, 4), Err(cut(1, 4, 3)));
+        assert_eq!(bytes.slice("test", u64::MAX, 2), Err(cut(u64::MAX, 2, 0)));
+        assert_eq!(bytes.u32("test", 0), Ok(0x0403_0201));
+        assert_eq!(bytes.u32("test", 1), Err(cut(1, 4, 3)));
+        assert_eq!(bytes.u64("test", 0), Err(cut(0, 8, 4)));
+        assert_eq!(bytes.from("test", 4).map(|rest| rest.0.len()), Ok(0));
+        assert_eq!(bytes.from("test", 5).map(|rest| rest.0), Err(cut(5, 1, 0)));
+    }
+
+    #[test]
+    fn strings_end_with_a_zero_byte() {
+        let bytes = Bytes(b"ab\0c");
+        assert_eq!(bytes.string("test", 0), Ok(&b"ab"[..]));
+        assert_eq!(bytes.string("test", 2), Ok(&b""[..]));
+        assert_eq!(bytes.string("test", 3), Err(cut(3, 2, 1)));
+        assert_eq!(bytes.string("test", 9), Err(cut(9, 1, 0)));
+    }
+
+    #[test]
+    fn varints_have_32_bits() {
+        let read = |bytes: &[u8]| Bytes(bytes).varint("test", 0);
+        assert_eq!(read(&[0]), Ok((0, 1)));
+        assert_eq!(read(&[0x80, 1]), Ok((128, 2)));
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Ok((u32::MAX, 5)));
+        assert_eq!(read(&[0x80]), Err(cut(1, 1, 0)));
+        let too_large = Error::Malformed {
+            what: "test",
+            offset: 0,
+            value: 0x0fff_ffff,
+        };
+        assert_eq!(
+            read(&[0xff, 0xff, 0xff, 0xff, 0x1f]),
+            Err(too_large.clone())
+        );
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0xff]), Err(too_large));
+    }
+}

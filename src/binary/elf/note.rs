@@ -25,3 +25,40 @@ pub(super) fn find<'a>(notes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [
         at = contents_at.checked_add(length.checked_next_multiple_of(4)?)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(owner: &[u8], kind: u32, contents: &[u8]) -> Vec<u8> {
+        let mut note = Vec::new();
+        for word in [owner.len(), contents.len(), kind as usize] {
+            note.extend_from_slice(&u32::try_from(word).unwrap().to_le_bytes());
+        }
+        for part in [owner, contents] {
+            note.extend_from_slice(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    #[test]
+    fn notes_are_found_behind_others() {
+        let notes = [note(b"GNU\0", 1, b"abcde"), note(b"GNU\0", 3, b"id")].concat();
+        assert_eq!(find(&notes, b"GNU\0", 3), Some(&b"id"[..]));
+        assert_eq!(find(&notes, b"GNU\0", 1), Some(&b"abcde"[..]));
+        assert_eq!(find(&notes, b"Go\0\0", 3), None);
+        assert_eq!(find(&notes, b"GNU\0", 4), None);
+    }
+
+    #[test]
+    fn notes_that_are_cut_are_none() {
+        let whole = note(b"GNU\0", 3, b"identity");
+        for length in 0..whole.len() {
+            let cut = whole.get(..length).unwrap();
+            assert_eq!(find(cut, b"GNU\0", 3), None);
+        }
+        let endless = [255; 64];
+        assert_eq!(find(&endless, b"GNU\0", 3), None);
+    }
+}

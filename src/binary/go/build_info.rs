@@ -180,3 +180,28 @@ fn pointed<'a>(elf: &Elf<'a>, blob: Bytes<'_>, at: u64) -> Result<&'a [u8], Erro
     let text = Bytes(memory.bytes_from("build info string", Svma(text))?);
     text.slice("build info string", 0, length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_releases_and_others_are_read() {
+        for (text, minor) in [
+            ("go1.27.3", Some(27)),
+            ("go1.21", Some(21)),
+            ("go1.28rc1", Some(28)),
+            ("go1.27.3 X:nodwarf5", Some(27)),
+            ("devel go1.28-abcdef Mon Nov 23", Some(28)),
+            ("go1.x", None),
+            ("go2", None),
+            ("go1.99999999999", None),
+            ("", None),
+        ] {
+            let version = Version::parse(text);
+            assert_eq!(version.map(|version| version.minor), minor, "{text}");
+        }
+        assert_eq!(Version::parse("go1.9.1").unwrap().to_string(), "go1.9");
+        assert!(Version::parse("go1.9") < Version::parse("go1.16"));
+    }
+}

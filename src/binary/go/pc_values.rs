@@ -79,3 +79,35 @@ impl<'a> Runs<'a> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value_at(table: &[u8], unit: u8, offset: u64) -> Result<Option<i32>, Error> {
+        Runs::new(Bytes(table), 0, unit).value_at(offset)
+    }
+
+    #[test]
+    fn values_hold_for_their_runs() {
+        // +1 (zigzag 2) for 3 units: 0; +5 (10) for 2: 5; -6 (11) for 1: -1; end.
+        let table = [2, 3, 10, 2, 11, 1, 0];
+        let known = [0, 0, 0, 5, 5, -1];
+        for (offset, value) in (0..).zip(known) {
+            assert_eq!(value_at(&table, 1, offset), Ok(Some(value)));
+            assert_eq!(value_at(&table, 4, 4 * offset + 3), Ok(Some(value)));
+        }
+        assert_eq!(value_at(&table, 1, 6), Ok(None));
+        // The first change may be 0: the value is then -1, and goes on.
+        assert_eq!(value_at(&[0, 2, 2, 1, 0], 1, 1), Ok(Some(-1)));
+        assert_eq!(value_at(&[0, 2, 2, 1, 0], 1, 2), Ok(Some(0)));
+    }
+
+    #[test]
+    fn tables_that_do_not_end_are_given_up() {
+        let cut = value_at(&[2, 3, 10], 1, 4).unwrap_err();
+        assert!(matches!(cut, Error::CutShort { offset: 3, .. }), "{cut:?}");
+        let endless: Vec<u8> = [2, 0].repeat(1000);
+        assert_eq!(value_at(&endless, 1, 0), Ok(None));
+    }
+}
