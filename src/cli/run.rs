@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::analyze::Analysis;
 use crate::capture::session::{self, Options, Recording, Session};
-use crate::capture::{Progress, Request, Selection};
+use crate::capture::{Name, Progress, Request, Selection};
 use crate::render::text::summary;
 use crate::symbolize;
 use crate::trace::file::Writer;
@@ -115,7 +115,12 @@ impl Args {
             return;
         }
         for (name, refusal) in session.refused() {
-            let used = session.backends().join(", ");
+            let mut used = session.backends();
+            used.retain(|name| Name::ALL.iter().any(|known| known.word() == *name));
+            let used = match used.as_slice() {
+                [] => "nothing".to_owned(),
+                names => names.join(", "),
+            };
             let remedy = match refusal.remedy.as_str() {
                 "" => String::new(),
                 remedy => format!("; to change that: {remedy}"),

@@ -146,7 +146,7 @@ fn check_rows(trace: &Trace, way: [&str; 2], known: &Known) {
 
 fn check_cpu(trace: &Trace, way: [&str; 2], times: &Path) {
     let times = std::fs::read_to_string(times).unwrap();
-    let times = times.split_whitespace().map(|time| time.parse::<f64>());
+    let times = times.split_whitespace().map(str::parse::<f64>);
     let measured: f64 = times.map(Result::unwrap).sum();
     let recorded: f64 = rows(trace).iter().map(|row| row.cpu().seconds()).sum();
     // time(1) rounds to 10 ms and does not count itself. What it measures holds the shims, whose

@@ -1,13 +1,12 @@
 //! The shim between a go command and its tools.
 
-use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache};
+use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache, ways};
 use gotrace::analyze::Tool;
+use std::path::Path;
 use std::process::Command;
 
-const WAY: [&str; 3] = ["--quiet", "--backend", "toolexec"];
-
 /// A tool of the toolchain.
-fn tool(go: &std::path::Path, name: &str) -> String {
+fn tool(go: &Path, name: &str) -> String {
     let found = Command::new(go)
         .args(["tool", "-n", name])
         .output()
@@ -56,14 +55,29 @@ fn a_tool_that_fails_or_is_missing_ends_the_shim_as_it_would_end_itself() {
 #[test]
 fn profiles_are_of_compilers_and_linkers_and_agree_with_their_cpu_time() {
     let Some(go) = go() else { return };
+    for way in ways() {
+        check_profiles(&go, way[1]);
+    }
+}
+
+fn check_profiles(go: &Path, backend: &str) {
     let place = Place::new();
     sample("diamond", &place.path("work"));
-    let flags = [&WAY[..], &["--profile"]].concat();
+    // Beside bpf, the shim is there for the profiles alone, and stands in no row.
+    let backends = match backend {
+        "toolexec" => "toolexec".to_owned(),
+        other => format!("{other},toolexec"),
+    };
+    let flags = ["--quiet", "--profile", "--backend", &backends];
     let mut run = place.run(&flags, &["go", "build", "./..."]);
-    run.env("PATH", path_with(&go)).env("GOCACHE", warm_cache());
+    run.env("PATH", path_with(go)).env("GOCACHE", warm_cache());
     let output = run.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let trace = place.trace();
+    let own = trace.processes.iter().filter(|row| row.own).count();
+    assert_eq!(own > 0, backend != "toolexec");
+    let parents = trace.processes.iter().filter_map(|row| row.parent);
+    assert!(parents.clone().all(|id| !trace.process(id).unwrap().own));
     assert!(!trace.profiles.is_empty());
     let slow = trace
         .processes

@@ -82,6 +82,8 @@ pub(super) struct Recorder {
     shim_cpu: Nanos,
     kernel_cpu: Option<Nanos>,
     frames: Vec<FrameId>,
+    /// Profiles of tools whose processes another backend tells of: it may be some moments behind.
+    late: Vec<(Pid, Nanos, Vec<u8>)>,
     progress: Arc<Progress>,
 }
 
@@ -98,6 +100,7 @@ impl Recorder {
             shim_cpu: Nanos::ZERO,
             kernel_cpu: None,
             frames: Vec::new(),
+            late: Vec::new(),
             progress: plan.progress,
         }
     }
@@ -128,9 +131,11 @@ impl Recorder {
             if counted.elapsed() >= Duration::from_secs(1) {
                 counted = Instant::now();
                 self.count_memory();
+                self.take_late(false);
             }
         }
         self.progress.add_events(events);
+        self.take_late(true);
         self.builds.finish(&mut self.sink);
         Recorded {
             writer: self.sink.writer,
@@ -165,7 +170,8 @@ impl Recorder {
             Observation::Sampled(sampled) => self.sampled(&sampled),
             Observation::ToolRun(run) => self.tool_run(&run),
             Observation::ImportCfg { pid, contents, .. } => {
-                if let Some(row) = self.processes.row(pid) {
+                // Where every exec is seen, it was read then.
+                if let Some(row) = self.processes.row(pid).filter(|_| !self.follows_tree) {
                     self.builds.import_cfg(&mut self.sink, row, &contents);
                 }
             }
@@ -177,7 +183,14 @@ impl Recorder {
                 pid,
                 time,
                 contents,
-            } => self.tool_profile(pid, self.sink.at(time), &contents),
+            } => {
+                let time = self.sink.at(time);
+                if self.follows_tree {
+                    self.late.push((pid, time, contents));
+                } else {
+                    self.tool_profile(pid, time, &contents);
+                }
+            }
             other => self.noted(other),
         }
     }
@@ -459,15 +472,29 @@ impl Recorder {
         self.sink.record(Record::ProcessEnded(row, exit));
     }
 
+    /// Records the profiles of processes that are known to have ended; at the end, all.
+    fn take_late(&mut self, all: bool) {
+        for (pid, time, contents) in std::mem::take(&mut self.late) {
+            if all || self.processes.has_ended(pid) {
+                self.tool_profile(pid, time, &contents);
+            } else {
+                self.late.push((pid, time, contents));
+            }
+        }
+    }
+
     fn tool_profile(&mut self, pid: Pid, time: Nanos, contents: &[u8]) {
-        let Some(process) = self.processes.row(pid) else {
-            return;
-        };
-        let profile = match pprof::profile(contents) {
-            Ok(profile) => profile,
-            Err(error) => {
+        let process = self.processes.row(pid);
+        let process = process.ok_or_else(|| format!("process {pid} was not seen"));
+        let read = process.and_then(|process| {
+            let profile = pprof::profile(contents);
+            Ok((process, profile.map_err(|error| error.to_string())?))
+        });
+        let (process, profile) = match read {
+            Ok(read) => read,
+            Err(why) => {
                 let what = self.sink.string(b"a tool's own CPU profile");
-                let why = self.sink.string(error.to_string().as_bytes());
+                let why = self.sink.string(why.as_bytes());
                 self.sink
                     .record(Record::BlindSpot(BlindSpot { time, what, why }));
                 return;

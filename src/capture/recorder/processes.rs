@@ -229,6 +229,11 @@ impl Processes {
         }
     }
 
+    /// Whether a process was seen to end, and its number was not given to another since.
+    pub(super) fn has_ended(&self, pid: Pid) -> bool {
+        !self.live.contains_key(&pid) && self.gone.contains_key(&pid)
+    }
+
     /// Whether a process runs a program that has a row.
     pub(super) fn runs(&self, pid: Pid) -> bool {
         self.live.get(&pid).is_some_and(|live| live.row.is_some())
