@@ -328,7 +328,9 @@ fn go_and_c_in_one_program_are_named_each_from_its_own() {
         if function == "?" || place.starts_with('?') {
             counts.1 += 1;
             let expected = c[index].last().unwrap();
-            assert_eq!(&outermost.0, name, "{address:#x}");
+            // DWARF knows that a compiler's `f.cold` and `f.part.0` are pieces of f.
+            let whole = name.split('.').next().unwrap();
+            assert_eq!(outermost.0, whole, "{address:#x}");
             // binutils 2.40 finds no line in some units beside Go's DWARF 5.
             if expected.2 != 0 {
                 assert_eq!(outermost.2, expected.2, "{address:#x}: line in {name}");
