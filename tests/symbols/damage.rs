@@ -51,7 +51,12 @@ impl Victim {
         let data = programs.bytes(name);
         let file = object::File::parse(&*data).unwrap();
         let section = |name: &str| {
-            let section = file.section_by_name(name).unwrap();
+            // In programs for any address, until Go 1.25.
+            let relocated = format!(".data.rel.ro{name}");
+            let section = file.section_by_name(name);
+            let section = section
+                .or_else(|| file.section_by_name(&relocated))
+                .unwrap();
             let offset = usize::try_from(section.file_range().unwrap().0).unwrap();
             (offset, section.address())
         };

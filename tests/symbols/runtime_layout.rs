@@ -44,31 +44,36 @@ fn fields_of(dump: &str, structure: &str) -> HashMap<String, u16> {
 }
 
 /// Debug information is packed by default, which binutils unpacks.
+fn fields_in_dwarf(program: &Path) -> GoroutineFields {
+    let dump = binutils("readelf", &["--debug-dump=info"], program);
+    let [g, m, gobuf] =
+        ["runtime.g", "runtime.m", "runtime.gobuf"].map(|name| fields_of(&dump, name));
+    assert_eq!(g["stack"], 0);
+    GoroutineFields {
+        g_m: g["m"],
+        g_sched_sp: g["sched"] + gobuf["sp"],
+        g_sched_pc: g["sched"] + gobuf["pc"],
+        g_sched_bp: g["sched"] + gobuf["bp"],
+        g_goid: g["goid"],
+        m_g0: m["g0"],
+        m_gsignal: m["gsignal"],
+        m_curg: m["curg"],
+    }
+}
+
 #[test]
 fn fields_are_those_of_dwarf() {
     let Some(programs) = built() else { return };
     for name in ["plain", "cgo", "arm64"] {
-        let program = programs.path(name);
-        let dump = binutils("readelf", &["--debug-dump=info"], program);
-        let [g, m, gobuf] =
-            ["runtime.g", "runtime.m", "runtime.gobuf"].map(|name| fields_of(&dump, name));
-        let known = GoroutineFields {
-            g_m: g["m"],
-            g_sched_sp: g["sched"] + gobuf["sp"],
-            g_sched_pc: g["sched"] + gobuf["pc"],
-            g_sched_bp: g["sched"] + gobuf["bp"],
-            g_goid: g["goid"],
-            m_g0: m["g0"],
-            m_gsignal: m["gsignal"],
-            m_curg: m["curg"],
-        };
-        assert_eq!(g["stack"], 0);
-        let layout = layout_of(program);
-        assert_eq!(layout.fields, known, "{name}");
+        let layout = layout_of(programs.path(name));
+        assert_eq!(
+            layout.fields,
+            fields_in_dwarf(programs.path(name)),
+            "{name}"
+        );
         assert!(!layout.assumed);
     }
 }
-
 /// Another linker's table of symbols has the place of `runtime.tlsg`, and its segments have
 /// the size of all thread-local variables: those end at the thread pointer of x86-64.
 #[test]
@@ -194,6 +199,39 @@ fn code_begins_where_readelf_says() {
     }
 }
 
+/// Functions of the runtime that use a field have its offset in their code.
+fn hold_fields_in_code(program: &Path, table: &Pclntab<'_>, fields: GoroutineFields) {
+    for (function, used) in [
+        ("runtime.newproc1", &[fields.g_goid][..]),
+        ("runtime.newstack", &[fields.m_curg]),
+        (
+            "runtime.mcall",
+            &[
+                fields.g_m,
+                fields.g_sched_sp,
+                fields.g_sched_pc,
+                fields.g_sched_bp,
+            ],
+        ),
+        ("runtime.morestack", &[fields.m_gsignal]),
+    ] {
+        let mut code = String::new();
+        for found in table.named(&[function]) {
+            let start = format!("--start-address={:#x}", found.entry().0);
+            let end = format!("--stop-address={:#x}", found.end().0);
+            code += &binutils("objdump", &["-d", &start, &end], program);
+        }
+        for field in used {
+            let place = format!("{field:#x}(%r");
+            assert!(
+                code.contains(&place),
+                "{}: {function}: {place}",
+                program.display()
+            );
+        }
+    }
+}
+
 /// Releases before those of `scripts/go-toolchains` have what later ones have, too.
 #[test]
 #[ignore = "takes executables by other releases of Go: GOTRACE_GO_BINARIES=PATH:PATH..."]
@@ -204,8 +242,17 @@ fn other_releases_have_a_layout() {
         let layout = layout_of(&program);
         assert_eq!(layout.tls_offset, Some(-8), "{}", program.display());
         let data = std::fs::read(&program).unwrap();
-        let table = Pclntab::of(&Elf::parse(&data).unwrap()).unwrap();
+        let elf = Elf::parse(&data).unwrap();
+        let table = Pclntab::of(&elf).unwrap();
         assert!(table.has_inline_trees(), "{}", program.display());
+        if elf
+            .section(b".debug_info")
+            .or(elf.section(b".zdebug_info"))
+            .is_some()
+        {
+            assert_eq!(layout.fields, fields_in_dwarf(&program));
+        }
+        hold_fields_in_code(&program, &table, layout.fields);
         let edges = layout.edges;
         for range in [
             edges.goexit,
