@@ -82,7 +82,7 @@ pub enum Observation {
     /// A thread was seen running or waiting.
     Sampled(Sampled),
     /// A tool was run through the shim.
-    ToolRun(ToolRun),
+    ToolRun(Box<ToolRun>),
     /// The contents of the importcfg of a tool, read when the tool began.
     ImportCfg {
         /// The tool's process.

@@ -454,7 +454,7 @@ pub(super) fn own_usage() -> Usage {
 fn usage_of(usage: &libc::rusage) -> Usage {
     let nanos = |t: libc::timeval| {
         let seconds = Nanos(t.tv_sec.unsigned_abs().saturating_mul(1_000_000_000));
-        let micros = Nanos::from_micros(i64::from(t.tv_usec).unsigned_abs());
+        let micros = Nanos::from_micros(u64::try_from(t.tv_usec).unwrap_or_default());
         seconds + micros
     };
     let rss_unit = if cfg!(target_os = "macos") { 1 } else { 1024 };

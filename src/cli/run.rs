@@ -75,7 +75,7 @@ impl Args {
         let progress = Arc::new(Progress::default());
         let session = match Session::prepare(options, Arc::clone(&progress)) {
             Ok(session) => session,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(refused(&error)),
         };
         self.say_what_is_missing(&session);
         let anchor = session::clocks();
@@ -87,7 +87,7 @@ impl Args {
             }
             Err(recording::Failure::NoPlace(error)) => {
                 output::note(&format!("{error:#}; the command runs without being traced"));
-                return Ok(refused(session::run_unwatched(&session)));
+                return Ok(refused(&session::run_unwatched(&session)));
             }
         };
         let path = writer.path().to_owned();
@@ -99,7 +99,7 @@ impl Args {
             Err(error) => {
                 // A trace of nothing is of no use to anyone.
                 drop(std::fs::remove_file(&path));
-                return Ok(refused(error));
+                return Ok(refused(&error));
             }
         };
         let status = recording.status;
@@ -185,9 +185,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Prints why the command was not run.
-fn refused(error: session::Error) -> ExitCode {
+fn refused(error: &session::Error) -> ExitCode {
     let code = error.exit_code();
-    output::note(&chain(&error));
+    output::note(&chain(error));
     if let Some(hint) = error.hint() {
         output::hint(hint);
     }

@@ -191,13 +191,13 @@ impl Listener {
                 self.progress.ended(tool.shim);
                 let profile = shim::profile_file(&self.spool, tool.shim);
                 let importcfg = tool.importcfg.clone();
-                self.say(Observation::ToolRun(ToolRun {
+                self.say(Observation::ToolRun(Box::new(ToolRun {
                     end,
                     wait_status: status,
                     usage,
                     shim_usage,
                     ..tool.run(pid, start)
-                }));
+                })));
                 if !importcfg.is_empty() {
                     self.say(Observation::ImportCfg {
                         pid,
