@@ -1,5 +1,4 @@
 //! What ran, from made-up paths and the first bytes of files.
-#![expect(clippy::indexing_slicing, reason = "tests may panic")]
 
 use super::{Files, Program, arch_of, guest_of, path_of, program};
 use crate::trace::Arch;

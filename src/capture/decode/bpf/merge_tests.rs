@@ -1,9 +1,5 @@
 //! Records in, observations out: in which order, what is waited for, what is put together.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "tests may panic"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use super::super::synthetic::{Head, made, made_end, made_exec};
 use super::{Files, Merge};

@@ -1,5 +1,4 @@
 //! Records, as they are and damaged.
-#![expect(clippy::indexing_slicing, reason = "tests may panic")]
 
 use super::super::synthetic::{USAGE, made, made_end, made_exec};
 use super::{Event, ExeKey, Malformed, Record};

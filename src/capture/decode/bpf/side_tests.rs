@@ -1,9 +1,5 @@
 //! Side-band records, built field by field as `perf_event_open(2)` lays them out.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "tests may panic"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use super::Side;
 use crate::capture::Monotonic;
