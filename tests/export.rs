@@ -16,6 +16,9 @@ mod pipes;
 #[path = "export/python.rs"]
 mod python;
 #[cfg(test)]
+#[path = "export/real.rs"]
+mod real;
+#[cfg(test)]
 #[path = "export/text_format.rs"]
 mod text_format;
 #[cfg(test)]

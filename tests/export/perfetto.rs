@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Decodes the export of a trace; `None`, and why on standard error, where that cannot be done.
-fn decoded(trace: &Trace) -> Option<Message> {
+pub(crate) fn decoded(trace: &Trace) -> Option<Message> {
     let descriptor =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/consumers/perfetto-0.59.1.descriptor");
     if !descriptor.exists() {
@@ -43,12 +43,12 @@ fn decoded(trace: &Trace) -> Option<Message> {
 
 /// A slice as a viewer puts it together.
 #[derive(Clone, Debug)]
-struct Slice {
-    track: u64,
-    name: String,
+pub(crate) struct Slice {
+    pub(crate) track: u64,
+    pub(crate) name: String,
     categories: Vec<String>,
-    start: u64,
-    end: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
     leaving: Vec<u64>,
     arriving: Vec<u64>,
     callstack: Option<u64>,
@@ -57,9 +57,9 @@ struct Slice {
 
 /// What a reader makes of the packets: times since the trace's start.
 #[derive(Default)]
-struct Read {
+pub(crate) struct Read {
     /// Tracks by number: name and parent.
-    tracks: BTreeMap<u64, (String, Option<u64>)>,
+    pub(crate) tracks: BTreeMap<u64, (String, Option<u64>)>,
     slices: Vec<Slice>,
     instants: Vec<(String, u64)>,
     /// Values by name of the counter's track.
@@ -77,7 +77,7 @@ fn time(packet: &Message) -> u64 {
     packet.number("timestamp").unwrap() - MONOTONIC_NS
 }
 
-fn read(trace: &Message) -> Read {
+pub(crate) fn read(trace: &Message) -> Read {
     let mut read = Read::default();
     let mut open: BTreeMap<u64, Vec<Slice>> = BTreeMap::new();
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
@@ -197,7 +197,7 @@ impl Interned {
     }
 }
 
-fn with_category<'r>(read: &'r Read, category: &str) -> Vec<&'r Slice> {
+pub(crate) fn with_category<'r>(read: &'r Read, category: &str) -> Vec<&'r Slice> {
     let has = |slice: &&Slice| slice.categories.iter().any(|c| c == category);
     read.slices.iter().filter(has).collect()
 }

@@ -5,13 +5,13 @@ use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::analyze::call_tree::{Grouping, Options};
 use gotrace::export::{chrome, folded};
+use gotrace::trace::Trace;
 use std::collections::BTreeMap;
 
-/// The lines of `chrome.py` by their first field.
-fn chrome_lines() -> Option<BTreeMap<String, Vec<Vec<String>>>> {
-    let trace = fixture::trace();
+/// The lines of `chrome.py` about a trace, by their first field.
+pub(crate) fn chrome_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
     let mut out = Vec::new();
-    chrome::write(&Analysis::of(&trace), &mut out).unwrap();
+    chrome::write(&Analysis::of(trace), &mut out).unwrap();
     let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for line in python::read("chrome.py", &out)?.lines() {
         let mut fields = line.split('\t').map(str::to_owned);
@@ -19,6 +19,10 @@ fn chrome_lines() -> Option<BTreeMap<String, Vec<Vec<String>>>> {
         lines.entry(kind).or_default().push(fields.collect());
     }
     Some(lines)
+}
+
+fn chrome_lines() -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+    chrome_of(&fixture::trace())
 }
 
 fn row(fields: &[&str]) -> Vec<String> {
@@ -95,9 +99,9 @@ fn chrome_has_every_sample_with_its_stack() {
     assert_eq!(lines["sample"], wanted);
 }
 
-fn folded_lines() -> String {
-    let trace = fixture::trace();
-    let tree = Analysis::of(&trace).call_tree(&Options {
+/// A trace as folded stacks, below their tools.
+pub(crate) fn folded_of(trace: &Trace) -> String {
+    let tree = Analysis::of(trace).call_tree(&Options {
         grouping: Grouping::Tool,
         ..Options::default()
     });
@@ -110,7 +114,7 @@ fn folded_lines() -> String {
 /// semicolons part the names before it.
 #[test]
 fn folded_lines_hold_every_stack_below_its_tool() {
-    let text = folded_lines();
+    let text = folded_of(&fixture::trace());
     let mut found = BTreeMap::new();
     for line in text.lines() {
         let (stack, count) = line.rsplit_once(' ').unwrap();
@@ -130,7 +134,7 @@ fn folded_lines_hold_every_stack_below_its_tool() {
 
 #[test]
 fn inferno_draws_the_folded_lines() {
-    let text = folded_lines();
+    let text = folded_of(&fixture::trace());
     let mut options = inferno::flamegraph::Options::default();
     options.count_name = "ns".to_owned();
     let mut svg = Vec::new();
