@@ -80,8 +80,17 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    /// An unsigned LEB128 of at most 32 bits, and how many bytes it takes.
+    /// An unsigned LEB128 of at most 32 bits, and how many bytes it takes: mostly one.
+    #[inline]
     pub(super) fn varint(self, what: &'static str, offset: u64) -> Result<(u32, u64), Error> {
+        let first = usize::try_from(offset).ok().and_then(|at| self.0.get(at));
+        match first {
+            Some(&byte) if byte < 0x80 => Ok((u32::from(byte), 1)),
+            _ => self.long_varint(what, offset),
+        }
+    }
+
+    fn long_varint(self, what: &'static str, offset: u64) -> Result<(u32, u64), Error> {
         let mut value = 0_u32;
         for index in 0..5_u32 {
             let at = offset.saturating_add(u64::from(index));

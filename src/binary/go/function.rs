@@ -172,9 +172,14 @@ impl<'a> Function<'a> {
     }
 
     /// Whether the tables of this function cover an address: what comes after a function may
-    /// not be Go code.
+    /// not be Go code. All of them end where its code does; that of the stack is the shortest.
     pub(super) fn holds(&self, address: Svma) -> Result<bool, Error> {
-        Ok(self.line == 0 || self.value(self.line, address)?.is_some())
+        let shortest = [self.stack, self.line]
+            .into_iter()
+            .find(|&table| table != 0);
+        shortest.map_or(Ok(true), |table| {
+            self.value(table, address).map(|value| value.is_some())
+        })
     }
 
     fn string_of(&self, name: u32) -> Result<&'a [u8], Error> {

@@ -46,6 +46,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The next value and where it ends; `None` after the last.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(i32, u64)>, Error> {
         let (change, size) = self.table.varint("pc-value table", self.at)?;
         if change == 0 && !self.first {
