@@ -29,8 +29,17 @@ def main():
     output = options.output or Path("target/bench/quick.md" if options.quick else "docs/benchmarks.md")
     results = Results(options)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(page.write(results), encoding="utf-8")
+    written_by_hand = notes(output)
+    output.write_text(page.write(results) + written_by_hand, encoding="utf-8")
     say(f"wrote {output}")
+
+
+def notes(output):
+    """The end of the page that is written by hand: why a figure is not reached. It is kept."""
+    if not output.exists():
+        return ""
+    _, heading, text = output.read_text(encoding="utf-8").partition("\n## Notes\n")
+    return heading + text
 
 
 def say(text):
@@ -98,7 +107,8 @@ class Results:
                 ["perf", "script", "-F", "comm,ip,sym", "-i", data],
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
             )
-            self.perf = (*oracles.perf_roots(script.stdout.splitlines()), data.stat().st_size)
+            self.perf = oracles.PerfScript.of(script.stdout.splitlines())
+            self.perf_bytes = data.stat().st_size
 
     def one_offs(self):
         """Memory, the time to the summary, and the rate of decoding."""

@@ -63,7 +63,7 @@ def run(command, folder, environment, watch_memory=False):
 class Peak:
     """Reads the VmHWM of one process (not of its children) until it ends.
 
-    The kernel only lets it grow, so what is missed is the growth of the last few milliseconds.
+    The kernel only lets it grow, so what is missed is the growth of the last millisecond or so.
     """
 
     def __init__(self, pid):
@@ -75,7 +75,7 @@ class Peak:
 
     def watch(self):
         """Reads until the process is gone, or `stop` is called."""
-        while not self.ended.wait(0.005):
+        while not self.ended.wait(0.001):
             try:
                 with open(self.status, encoding="ascii", errors="replace") as status:
                     self.kib = max(self.kib, high_water_kib(status.read()))

@@ -61,18 +61,27 @@ def successful_execs(lines):
     )
 
 
-def perf_roots(lines):
-    """Samples of `compile` in the output of `perf script -F comm,ip,sym`, and those with a root."""
-    samples = rooted = 0
-    comm, last = None, ""
-    for line in [*lines, ""]:
-        if line.strip() == "":
-            if comm == "compile":
-                samples += 1
-                rooted += is_root(last)
-            comm, last = None, ""
-        elif not line[0].isspace():
-            comm = line.split()[0]
-        else:
-            last = line.split(maxsplit=1)[1].strip() if len(line.split()) > 1 else ""
-    return samples, rooted
+@dataclass
+class PerfScript:
+    """What is counted in the output of `perf script -F comm,ip,sym`."""
+
+    samples: int = 0
+    compile_samples: int = 0
+    rooted: int = 0
+
+    @classmethod
+    def of(cls, lines):
+        """Counts in lines: a head with the program's name, its frames, an empty line."""
+        script, comm, last = cls(), None, ""
+        for line in [*lines, ""]:
+            if line.strip() == "":
+                script.samples += comm is not None
+                if comm == "compile":
+                    script.compile_samples += 1
+                    script.rooted += is_root(last)
+                comm, last = None, ""
+            elif not line[0].isspace():
+                comm = line.split()[0]
+            else:
+                last = line.split(maxsplit=1)[1].strip() if len(line.split()) > 1 else ""
+        return script

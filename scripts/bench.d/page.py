@@ -61,7 +61,7 @@ def rows(results):
 def counts(results):
     """Promises about what is in a trace."""
     dump = results.dumps["999 Hz"]
-    beside = f"perf {share(results.perf[1], results.perf[0])}" if results.perf else "-"
+    beside = f"perf {share(results.perf.rooted, results.perf.compile_samples)}" if results.perf else "-"
     yield row(f"samples of `compile` that reach a root ({dump.compile_samples:,} at 999 Hz)", "≥ 99 %",
               share(dump.rooted, dump.compile_samples),
               exact(dump.compile_samples and dump.rooted >= 0.99 * dump.compile_samples), beside)
@@ -71,7 +71,7 @@ def counts(results):
               f"strace {results.execs}" if results.execs else "-")
     size = results.bytes_per_sample.get("999 Hz")
     smaller = results.bytes_per_sample.get("default")
-    beside = f"perf {results.perf[2] / results.perf[0]:.0f} (samples of compile only)" if results.perf and results.perf[0] else "-"
+    beside = f"perf {results.perf_bytes / results.perf.samples:.0f}" if results.perf and results.perf.samples else "-"
     measured = f"{size:.1f} at 999 Hz" if size else "no samples"
     if smaller:
         measured += f", {smaller:.1f} at the default rate"

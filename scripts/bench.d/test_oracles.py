@@ -50,7 +50,7 @@ class Strace(unittest.TestCase):
         self.assertEqual(oracles.successful_execs(lines), 2)
 
 
-class PerfScript(unittest.TestCase):
+class PerfScripts(unittest.TestCase):
     def test_samples_of_compile_and_their_roots(self):
         text = (
             "compile \n\t  46a0 main.a\n\t  46a1 runtime.goexit.abi0\n\n"
@@ -58,7 +58,8 @@ class PerfScript(unittest.TestCase):
             "go \n\t  46a0 runtime.goexit.abi0\n\n"
             "compile \n\t  46a0 a\n\t  46a1 runtime.mstart.abi0\n"
         )
-        self.assertEqual(oracles.perf_roots(text.splitlines()), (3, 2))
+        script = oracles.PerfScript.of(text.splitlines())
+        self.assertEqual((script.samples, script.compile_samples, script.rooted), (4, 3, 2))
 
 
 class Status(unittest.TestCase):
