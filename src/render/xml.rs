@@ -47,7 +47,7 @@ mod tests {
             let xml = format!("<a b=\"{0}\">{0}</a>", escape(&text));
             let document = roxmltree::Document::parse(&xml).unwrap();
             prop_assert_eq!(document.root_element().attributes().len(), 1);
-            prop_assert_eq!(document.root_element().children().filter(|n| n.is_element()).count(), 0);
+            prop_assert_eq!(document.root_element().children().filter(roxmltree::Node::is_element).count(), 0);
         }
     }
 }

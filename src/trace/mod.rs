@@ -152,7 +152,10 @@ impl Trace {
     }
 
     /// The names of a frame, innermost first, or why it has none.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// Why the frame has no name.
     pub fn symbol(&self, frame: FrameId) -> Result<&[Location], Unnamed> {
         match self.symbols.get(frame.index()) {
             Some(Ok(locations)) => Ok(locations),

@@ -8,6 +8,10 @@ use gotrace::trace::{
 };
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one trace, written and then read field by field"
+)]
 fn a_small_trace_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.gotrace");

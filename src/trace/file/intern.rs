@@ -7,8 +7,8 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 
 /// Ids of strings by a hash of 128 bits: the strings themselves are in the file.
 ///
-/// Two SipHashes with keys of their own, drawn at random: nobody can choose strings that collide,
-/// and by chance two of 2³² strings do so with a probability of 2⁻⁶⁵.
+/// Two `SipHash`es with keys of their own, drawn at random: nobody can choose strings that
+/// collide, and by chance two of 2³² strings do so with a probability of 2⁻⁶⁵.
 #[derive(Debug, Default)]
 pub(super) struct StringIds {
     keys: [RandomState; 2],

@@ -10,7 +10,8 @@ pub const MAGIC: [u8; 8] = *b"\x89gotrace";
 /// The version that is written, and the newest that is read.
 pub(super) const VERSION: u16 = 1;
 /// Length of the file's header.
-pub(super) const HEADER_LENGTH: usize = 32;
+const HEADER_LENGTH_FIELD: u16 = 32;
+pub(super) const HEADER_LENGTH: usize = HEADER_LENGTH_FIELD as usize;
 /// The first bytes of every block.
 pub(super) const SYNC: [u8; 4] = *b"\xb7blk";
 /// Length of a block's header.
@@ -96,7 +97,7 @@ impl Header {
         let mut bytes = Vec::with_capacity(HEADER_LENGTH);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
+        bytes.extend_from_slice(&HEADER_LENGTH_FIELD.to_le_bytes());
         bytes.extend_from_slice(&anchor.monotonic_ns.to_le_bytes());
         bytes.extend_from_slice(&anchor.unix_ns.to_le_bytes());
         let crc = crc32fast::hash(&bytes);

@@ -73,8 +73,7 @@ struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     fn new(disk: &'a Disk, found: &'a Found) -> Self {
-        let mut trace = Trace::default();
-        trace.integrity = Integrity {
+        let integrity = Integrity {
             unsealed: !found.sealed,
             cut_bytes: found.cut,
             damaged_blocks: found.gaps,
@@ -88,7 +87,10 @@ impl<'a> Loader<'a> {
         Self {
             disk,
             found,
-            trace,
+            trace: Trace {
+                integrity,
+                ..Trace::default()
+            },
             rows_left: FREE_ROWS.saturating_add(disk.length().saturating_mul(ROWS_PER_BYTE)),
             string_left: FREE_STRING.saturating_add(disk.length().saturating_mul(STRING_PER_BYTE)),
             lost_frame: None,

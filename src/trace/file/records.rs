@@ -108,12 +108,7 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
             3
         }
         Record::Mapping(mapping) => {
-            put.time(mapping.time);
-            put.process(mapping.process);
-            put.number(u64::from(mapping.image.0));
-            put.number(mapping.start.0);
-            put.number(mapping.end.0.wrapping_sub(mapping.start.0));
-            put.number(mapping.offset.0);
+            put_mapping(put, mapping);
             4
         }
         Record::Profile(sample) => {
@@ -236,8 +231,8 @@ fn put_process(put: &mut Put<'_>, process: &Process) {
     put.time(process.exec_at);
     put.process(process.id);
     put.number(u64::from(process.pid.0));
-    put.optional(process.parent, |put, parent| put.process(parent));
-    put.optional(process.predecessor, |put, before| put.process(before));
+    put.optional(process.parent, Put::process);
+    put.optional(process.predecessor, Put::process);
     put.flag(process.own);
     let exec = &process.exec;
     put.strings(&exec.argv);
@@ -383,9 +378,18 @@ fn take_mapping(take: &mut Take<'_, '_>) -> Result<Mapping, Malformed> {
     })
 }
 
+fn put_mapping(put: &mut Put<'_>, mapping: &Mapping) {
+    put.time(mapping.time);
+    put.process(mapping.process);
+    put.number(u64::from(mapping.image.0));
+    put.number(mapping.start.0);
+    put.number(mapping.end.0.wrapping_sub(mapping.start.0));
+    put.number(mapping.offset.0);
+}
+
 fn put_action(put: &mut Put<'_>, action: &Action) {
     put.number(u64::from(action.graph));
-    put.optional(action.go, |put, go| put.process(go));
+    put.optional(action.go, Put::process);
     put.number(u64::from(action.number));
     put.strings(&[
         action.mode,
@@ -398,7 +402,7 @@ fn put_action(put: &mut Put<'_>, action: &Action) {
     put.flag(action.failed);
     put.flag(action.need_build);
     for time in [action.ready, action.start, action.done] {
-        put.optional(time, |put, time| put.time(time));
+        put.optional(time, Put::time);
     }
     put.number(action.deps.len() as u64);
     for &dep in &action.deps {

@@ -51,11 +51,11 @@ pub fn recover(
     name(&mut trace);
     let (disk, _header) = Disk::open(path)?;
     let mut sink = Sink::create(sealed, trace.anchor)?;
-    let mut blocks = 0;
+    let mut blocks = 0_u64;
     for block in disk.blocks()?.blocks {
         if let Some(stored) = sound(&disk, &block)? {
             sink.put_stored(block.header, &stored)?;
-            blocks += 1;
+            blocks = blocks.saturating_add(1);
         }
     }
     before.put_names(&trace, &mut sink)?;

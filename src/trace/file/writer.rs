@@ -425,7 +425,7 @@ impl Writer {
             let bytes = tables::put_stacks(gathered.first_stack, nodes);
             sink.put(&table(Kind::Stacks, rows, bytes))?;
             gathered.stacks.drain(..rows);
-            gathered.first_stack = gathered.first_stack.saturating_add(rows as u32);
+            gathered.first_stack = gathered.first_stack.saturating_add(row_count(rows));
         }
         gathered.symbols.sort_by_key(|symbol| symbol.frame);
         while !gathered.symbols.is_empty() {
@@ -448,7 +448,7 @@ impl Writer {
             if !block.is_empty() {
                 sink.put(&Contents {
                     kind: Kind::Samples as u8,
-                    rows: block.len() as u32,
+                    rows: row_count(block.len()),
                     span: block.span(),
                     bytes: block.encode(),
                 })?;
@@ -477,7 +477,7 @@ impl Writer {
             let contents = tables::put_strings(gathered.first_string, strings);
             sink.put(&table(Kind::Strings, rows, contents))?;
             gathered.strings.drain(..rows);
-            gathered.first_string = gathered.first_string.saturating_add(rows as u32);
+            gathered.first_string = gathered.first_string.saturating_add(row_count(rows));
         }
         Ok(())
     }
@@ -534,10 +534,15 @@ impl Writer {
     }
 }
 
+/// A number of rows as blocks tell it; no block comes near the limit.
+fn row_count(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
 fn table(kind: Kind, rows: usize, bytes: Vec<u8>) -> Contents {
     Contents {
         kind: kind as u8,
-        rows: rows as u32,
+        rows: row_count(rows),
         span: (Nanos::ZERO, Nanos::ZERO),
         bytes,
     }
