@@ -3,14 +3,16 @@
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use super::width::middle;
+use crate::analyze::build::Load;
 use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos};
 use std::io;
 
-/// The most lines that a summary has.
+/// The most lines that a summary has, with the one after it that names the trace.
 pub const LINES: usize = 25;
-/// Rows that a ranking of a [`Summary`] should hold for it.
+/// Rows that a ranking of a [`Summary`] should hold for it. Where much else is to be told, there
+/// are fewer rows of functions.
 pub const ROWS: usize = 5;
 /// The most lines about what was lost or not seen.
 const GAPS: usize = 3;
@@ -21,16 +23,23 @@ const GAPS: usize = 3;
 ///
 /// Those of the writer.
 pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    head(summary, page, out)?;
-    critical_path(summary, page, out)?;
-    packages(summary, page, out)?;
-    functions(summary, page, out)?;
-    slowest_test(summary, page, out)?;
-    gaps(&summary.gaps, page, out)?;
-    match &summary.tax {
-        Some(tax) => line(page, out, &tax_words(tax), Tone::Dim),
-        None => Ok(()),
+    let mut before = Vec::new();
+    head(summary, page, &mut before)?;
+    critical_path(summary, page, &mut before)?;
+    packages(summary, page, &mut before)?;
+    let mut after = Vec::new();
+    slowest_test(summary, page, &mut after)?;
+    network(&summary.load, page, &mut after)?;
+    gaps(&summary.gaps, page, &mut after)?;
+    if let Some(tax) = &summary.tax {
+        line(page, &mut after, &tax_words(tax), Tone::Dim)?;
     }
+    let taken = before.iter().chain(&after).filter(|byte| **byte == b'\n');
+    // Besides these, the title of the functions and the name of the trace.
+    let rows = LINES.saturating_sub(taken.count() + 2).min(ROWS);
+    out.write_all(&before)?;
+    functions(summary, rows, page, out)?;
+    out.write_all(&after)
 }
 
 fn line(page: &Page, out: &mut dyn io::Write, text: &str, tone: Tone) -> io::Result<()> {
@@ -151,7 +160,12 @@ fn packages(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Resu
     table.write(page, out)
 }
 
-fn functions(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+fn functions(
+    summary: &Summary,
+    rows: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     if summary.functions.is_empty() {
         let none =
             "functions: no samples; the bpf backend takes them, and --profile asks the tools";
@@ -162,7 +176,7 @@ fn functions(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     line(page, out, &title, Tone::Strong)?;
     let scale = Scale::of_all(summary.functions.iter().map(|row| row.own.time));
     let mut table = ranking();
-    for row in &summary.functions {
+    for row in summary.functions.iter().take(rows) {
         table.push(vec![
             scale.write(row.own.time).into(),
             units::percent(row.own.share(summary.samples)).into(),
@@ -182,6 +196,18 @@ fn slowest_test(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::
         units::duration(test.compile),
         units::duration(test.link),
         units::duration(test.run)
+    );
+    line(page, out, &words, Tone::Plain)
+}
+
+/// What the longest build waited for before its first action, where modules were fetched.
+fn network(load: &Load, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    if load.fetch_samples == 0 || load.waiting == Nanos::ZERO {
+        return Ok(());
+    }
+    let words = format!(
+        "go fetched modules: {} of waiting for network or disk before the first action",
+        units::duration(load.waiting)
     );
     line(page, out, &words, Tone::Plain)
 }
@@ -216,4 +242,91 @@ fn tax_words(tax: &Tax) -> String {
         units::duration(tax.own),
         units::bytes(tax.max_rss_bytes)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINES, ROWS, write};
+    use crate::analyze::Analysis;
+    use crate::analyze::build::{Load, Segment, SegmentKind, TestRun, WhatIf};
+    use crate::analyze::cost::{Cost, CostRow};
+    use crate::analyze::profile::{FunctionRow, Weight};
+    use crate::analyze::summary::{Gap, NamedSegment, Summary, Tax};
+    use crate::render::text::Page;
+    use crate::trace::{Nanos, Trace};
+
+    /// A summary with something to say about everything.
+    fn full() -> Summary {
+        let time = Nanos(1_000_000);
+        let name = || "name".into();
+        let load = Load {
+            waiting: time,
+            fetch_samples: 1,
+            ..Load::default()
+        };
+        let segment = Segment {
+            build: 0,
+            kind: SegmentKind::Load,
+            start: Nanos::ZERO,
+            end: time,
+        };
+        let (label, cost) = (name(), Cost::default());
+        let row = FunctionRow {
+            name: name(),
+            file: name(),
+            own: Weight::default(),
+            total: Weight::default(),
+        };
+        let test = TestRun {
+            package: name(),
+            compile: time,
+            link: time,
+            run: time,
+            run_cpu: time,
+        };
+        let what_if = WhatIf {
+            package: name(),
+            running: time,
+            wall: time,
+            saved: time,
+        };
+        let (key, share) = (name(), 0.0);
+        let gap = Gap {
+            what: name(),
+            why: name(),
+            count: None,
+        };
+        Summary {
+            builds: 1,
+            critical_segments: vec![NamedSegment { segment, label }; ROWS],
+            packages: vec![CostRow { key, cost, share }; ROWS],
+            functions: vec![row; ROWS],
+            tests: vec![test],
+            what_if: vec![what_if],
+            gaps: vec![gap; 9],
+            load,
+            tax: Some(Tax {
+                own: time,
+                kernel: None,
+                share: None,
+                max_rss_bytes: 1,
+            }),
+            ..Analysis::of(&Trace::default()).summary(ROWS)
+        }
+    }
+
+    fn lines(summary: &Summary) -> usize {
+        let mut out = Vec::new();
+        write(summary, &Page::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().count()
+    }
+
+    #[test]
+    fn all_there_is_to_say_takes_no_more_lines_than_allowed() {
+        assert_eq!(lines(&full()), LINES - 1);
+        let mut short = full();
+        short.gaps.clear();
+        short.functions.clear();
+        assert!(lines(&short) < LINES - ROWS);
+    }
 }
