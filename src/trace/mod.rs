@@ -4,7 +4,7 @@
 //! them. This room knows no operating system, no binary format and no viewer.
 //!
 //! - [`Trace`] holds a whole trace but its samples, which stream from the file block by block;
-//! - [`file`] reads, writes and recovers the file of `docs/trace-format.md`;
+//! - [`mod@file`] reads, writes and recovers the file of `docs/trace-format.md`;
 //! - the other modules are the records of the model.
 
 mod action;

@@ -343,6 +343,10 @@ pub(super) fn side_event(pid: u32, cpu: u32) -> io::Result<OwnedFd> {
 }
 
 /// Starts an event that was opened stopped.
+#[cfg_attr(
+    not(feature = "bpf"),
+    expect(dead_code, reason = "only the loader starts events")
+)]
 pub(super) fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: ENABLE takes no pointer; the descriptor is open.
     match unsafe { perf_event_open_sys::ioctls::ENABLE(event.as_raw_fd(), 0) } {

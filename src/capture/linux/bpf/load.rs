@@ -2,6 +2,10 @@
 //!
 //! In: the tree's root. Out: [`Descriptors`], which keep the programs at work as long as they are
 //! open, wherever: the process that loads may hand them to another and end.
+#![cfg_attr(
+    not(feature = "bpf"),
+    expect(dead_code, reason = "what is here is for the loader")
+)]
 
 use super::Options;
 use crate::capture::linux::sys;
