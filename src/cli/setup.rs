@@ -44,17 +44,13 @@ impl Args {
                 "To let gotrace watch processes with BPF, this will:",
             )
         };
-        let mut out = Output::stdout();
-        writeln!(out, "{purpose}")?;
-        for (number, step) in (1..).zip(&steps) {
-            writeln!(out, "  {number}. {step}")?;
-        }
+        show(purpose, &steps)?;
         if self.dry_run {
-            out.finish()?;
             return Ok(ExitCode::SUCCESS);
         }
         if !nix::unistd::geteuid().is_root() {
             let undo = if self.undo { " --undo" } else { "" };
+            let mut out = Output::stdout();
             writeln!(
                 out,
                 "Only root can do that:\n  sudo {} setup{undo}",
@@ -63,7 +59,7 @@ impl Args {
             out.finish()?;
             return Ok(ExitCode::from(exit::NOT_PERMITTED));
         }
-        if !self.yes && !agreed(out)? {
+        if !self.yes && !agreed()? {
             bail!("setup: nothing was done");
         }
         if self.undo {
@@ -96,10 +92,22 @@ fn calling_group() -> Option<u32> {
     std::env::var("SUDO_GID").ok()?.parse().ok()
 }
 
-fn agreed(mut out: Output) -> anyhow::Result<bool> {
+/// What will be done is on the screen before anything is.
+fn show(purpose: &str, steps: &[String]) -> anyhow::Result<()> {
+    let mut out = Output::stdout();
+    writeln!(out, "{purpose}")?;
+    for (number, step) in (1..).zip(steps) {
+        writeln!(out, "  {number}. {step}")?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+fn agreed() -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         bail!("setup: there is nobody to ask: add --yes");
     }
+    let mut out = Output::stdout();
     write!(out, "Go on? [y/N] ")?;
     out.finish()?;
     let mut answer = String::new();
