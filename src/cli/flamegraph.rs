@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Leave out frames that are narrower than this part of the picture
     #[arg(long, value_name = "PERCENT", default_value_t = Options::default().min_width)]
     min_width: f64,
+    /// Draw the middle of deeper stacks as one frame; 0 draws all frames [default: 64]
+    #[arg(long, value_name = "N")]
+    most_frames: Option<usize>,
     #[command(flatten)]
     samples: Samples,
 }
@@ -64,6 +67,7 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
+        let defaults = Options::default();
         let options = Options {
             filter: self.samples.filter(),
             grouping: self.group.into(),
@@ -71,6 +75,10 @@ impl Args {
             inverted: self.inverted,
             title: self.title,
             min_width: self.min_width,
+            most_frames: match self.most_frames {
+                Some(most) => (most > 0).then_some(most),
+                None => defaults.most_frames,
+            },
         };
         let mut output = Output::to(self.output.as_deref())?;
         flamegraph::draw(&analysis, &options, &mut output)?;

@@ -4,6 +4,7 @@
 //! of its code's origin, see [`Origin`]), in which order siblings stand (the heaviest first), a
 //! legend with each origin's share, and a dark page for those who read on one.
 
+mod fit;
 mod label;
 mod origin;
 mod tree;
@@ -38,7 +39,19 @@ pub struct Options {
     pub title: Option<String>,
     /// Frames narrower than this part of the picture, in percent, are left out.
     pub min_width: f64,
+    /// Of stacks with more frames than this, the middle is drawn as one frame; `None` draws all.
+    pub most_frames: Option<usize>,
 }
+
+/// Hardly a stack is deeper but where a compiler walks a tree; those can be a thousand frames deep,
+/// and would make all others a thin line at the foot of the picture.
+const MOST_FRAMES: usize = 64;
+
+/// Frames that stand above the place where others were left out.
+const FRAMES_ABOVE: usize = 15;
+
+/// The frame that stands for frames left out.
+const LEFT_OUT: &str = "(frames left out)";
 
 impl Default for Options {
     fn default() -> Self {
@@ -48,7 +61,8 @@ impl Default for Options {
             reversed: false,
             inverted: false,
             title: None,
-            min_width: inferno_graph::defaults::MIN_WIDTH,
+            min_width: 0.05,
+            most_frames: Some(MOST_FRAMES),
         }
     }
 }
@@ -124,8 +138,11 @@ struct Picture {
 
 impl Picture {
     fn of(trace: &Trace, calls: &CallTree, options: &Options) -> Self {
-        let labels: Vec<String> = calls.names.iter().map(|name| label::of(name)).collect();
-        let origins = origins(trace, calls);
+        let mut labels: Vec<String> = calls.names.iter().map(|name| label::of(name)).collect();
+        let mut origins = origins(trace, calls);
+        let left_out = labels.len();
+        labels.push(LEFT_OUT.to_owned());
+        origins.push(Origin::Unnamed);
         let mut palette = PaletteMap::default();
         for (label, origin) in labels.iter().zip(&origins) {
             let shade = origin.shade(label);
@@ -139,7 +156,11 @@ impl Picture {
             .iter()
             .filter(|node| node.own.time > Nanos::ZERO)
         {
-            tree.add(path(calls, node, options.reversed), node.own.time.0);
+            let path = path(calls, node, options.reversed);
+            tree.add(
+                shortened(path, options.most_frames, left_out),
+                node.own.time.0,
+            );
             let origin = origins.get(node.name as usize).copied();
             let slot = Origin::LEGEND
                 .iter()
@@ -189,6 +210,7 @@ impl Picture {
         let mut drawn = Vec::new();
         inferno_graph::from_lines(&mut settings, lines, &mut drawn).map_err(Error::Write)?;
         let svg = String::from_utf8_lossy(&drawn);
+        let svg = fit::labels(&svg);
         let svg = svg.replacen("</style>", &format!("{STYLE}</style>"), 1);
         let legend = self.legend();
         let frames = r#"<svg id="frames""#;
@@ -299,6 +321,17 @@ fn path(calls: &CallTree, node: &call_tree::Node, reversed: bool) -> Vec<usize> 
     }
     groups.extend(stack);
     groups
+}
+
+/// The path with at most `most` frames, `left_out` standing for those in between.
+fn shortened(mut path: Vec<usize>, most: Option<usize>, left_out: usize) -> Vec<usize> {
+    let Some(most) = most.filter(|&most| path.len() > most) else {
+        return path;
+    };
+    let above = FRAMES_ABOVE.min(most / 2);
+    let below = most.saturating_sub(above + 1);
+    path.splice(below..path.len() - above, [left_out]);
+    path
 }
 
 /// The origin of each name: by the kind of the node that bears it and the file of the function.

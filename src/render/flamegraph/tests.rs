@@ -245,6 +245,44 @@ fn reversed_pictures_begin_with_the_innermost_function() {
 }
 
 #[test]
+fn of_deep_stacks_the_middle_is_one_frame() {
+    // f0 calls f1, that calls f2, ... up to f99, where all time goes.
+    let names: Vec<String> = (0..100).map(|at| format!("f{at}")).collect();
+    let rows: Vec<_> = (0_u32..)
+        .zip(&names)
+        .map(|(at, name)| {
+            (
+                NodeKind::Function,
+                name.as_str(),
+                at,
+                5 * u64::from(at == 99),
+            )
+        })
+        .collect();
+    let deep = calls(&rows);
+    let drawn = |most_frames| {
+        let options = Options {
+            most_frames,
+            ..Options::default()
+        };
+        let svg = svg(&deep, &options);
+        let mut frames = frames(&parse(&svg));
+        frames.sort_by(|one, other| other.2.total_cmp(&one.2));
+        assert!(frames.iter().all(|frame| frame.1 == 5_000_000));
+        let titles = frames.iter().map(|frame| frame.0.rsplit_once(" ("));
+        let names = titles.map(|title| title.unwrap().0.to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(drawn(None).len(), 101);
+    assert_eq!(drawn(Some(100)).len(), 101);
+    // Half of 7 above, one for those left out, the rest below.
+    assert_eq!(
+        drawn(Some(7)),
+        ["all", "f0", "f1", "f2", LEFT_OUT, "f97", "f98", "f99"]
+    );
+}
+
+#[test]
 fn siblings_with_a_common_beginning_are_not_torn_apart() {
     use NodeKind::Function;
     // Sorted by name, `a.f` would stand between `a` itself and `a;b`.
