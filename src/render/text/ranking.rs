@@ -207,9 +207,8 @@ fn actions(analysis: &Analysis<'_>, top: usize) -> Ranking {
     let shown = all.iter().take(top);
     let scale =
         |time: fn(&BuildAction) -> Nanos| Scale::of_all(shown.clone().map(|action| time(action)));
-    let walls = scale(BuildAction::running);
-    let waits = scale(BuildAction::waited);
-    let cpus = scale(|action| action.cpu);
+    // One scale for what is compared: a wait of microseconds is none beside a second's work.
+    let lengths = scale(|action| action.running().max(action.cpu).max(action.waited()));
     let starts = scale(|action| action.start);
     for action in shown.clone() {
         let end = match action.outcome {
@@ -219,9 +218,9 @@ fn actions(analysis: &Analysis<'_>, top: usize) -> Ranking {
         table.push(vec![
             action.kind.name().into(),
             (*action.package).into(),
-            walls.write(action.running()).into(),
-            cpus.write(action.cpu).into(),
-            waits.write(action.waited()).into(),
+            lengths.write(action.running()).into(),
+            lengths.write(action.cpu).into(),
+            lengths.write(action.waited()).into(),
             starts.write(action.start).into(),
             units::count(u64::from(action.unlocks)).into(),
             units::count(u64::from(action.gates)).into(),

@@ -1,0 +1,14 @@
+//! What `show` prints of a small build, against numbers worked out by hand.
+
+#[cfg(test)]
+#[path = "show/build.rs"]
+mod build;
+#[cfg(test)]
+#[path = "show/flamegraph.rs"]
+mod flamegraph;
+#[cfg(test)]
+#[path = "show/summary.rs"]
+mod summary;
+#[cfg(test)]
+#[path = "show/tables.rs"]
+mod tables;
