@@ -183,7 +183,8 @@ fn ratio(part: Nanos, whole: Nanos) -> Option<f64> {
 }
 
 /// The command line of the first program.
-fn command(analysis: &Analysis<'_>) -> Name {
+#[must_use]
+pub fn command(analysis: &Analysis<'_>) -> Name {
     let first = analysis.roles.iter().next();
     let Some(process) = first.and_then(|(id, _)| analysis.trace.process(id)) else {
         return Name::default();

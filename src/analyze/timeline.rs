@@ -171,7 +171,8 @@ fn action_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>) -> Vec<
 }
 
 /// The tool that ran longest for an action; without any, the one that its kind is known for.
-fn main_tool(analysis: &Analysis<'_>, action: &BuildAction) -> Tool {
+#[must_use]
+pub fn main_tool(analysis: &Analysis<'_>, action: &BuildAction) -> Tool {
     let lives = action.processes.iter().filter_map(|&id| {
         let process = analysis.trace.process(id)?;
         let life = process.end_or(action.end).since(process.start);

@@ -10,5 +10,6 @@ pub mod axis;
 pub mod flamegraph;
 pub mod palette;
 pub mod text;
+pub mod timeline;
 pub mod units;
 pub mod xml;

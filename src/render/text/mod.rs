@@ -4,6 +4,7 @@ mod page;
 pub mod ranking;
 pub mod summary;
 mod table;
+pub mod timeline;
 mod width;
 
 pub use page::{Page, Tone};

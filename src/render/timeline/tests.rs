@@ -1,0 +1,65 @@
+//! Bars lie where their times are: against values worked out by hand.
+
+use super::*;
+use crate::trace::{Exec, Exit, ExitStatus, Pid, Process, ProcessId, Trace, Usage};
+
+/// Two programs in ten seconds: one from 0 s to 10 s, one from 2.5 s to 5 s.
+fn trace() -> Trace {
+    let mut trace = Trace::default();
+    trace.host.cores = 2;
+    for (id, name, start, end) in [(0, "make", 0, 10_000), (1, "<gcc>", 2_500, 5_000)] {
+        let word = trace.strings.push(name.as_bytes());
+        trace.processes.push(Process {
+            id: ProcessId(id),
+            pid: Pid(100 + id),
+            parent: (id > 0).then_some(ProcessId(0)),
+            start: Nanos(start * 1_000_000),
+            exec_at: Nanos(start * 1_000_000),
+            exec: Exec {
+                argv: vec![word],
+                ..Exec::default()
+            },
+            exit: Some(Exit {
+                at: Nanos(end * 1_000_000),
+                status: ExitStatus::Code(0),
+                usage: Usage::default(),
+            }),
+            ..Process::default()
+        });
+    }
+    trace
+}
+
+fn drawn(trace: &Trace) -> String {
+    let mut out = Vec::new();
+    draw(&Analysis::of(trace), Bars::Processes, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn bars_lie_where_their_times_are() {
+    let svg = drawn(&trace());
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let bar_of = |name: &str| {
+        let title = document.descendants().find(|node| {
+            node.has_tag_name("title") && node.text().is_some_and(|text| text.contains(name))
+        });
+        let rect = title.unwrap().next_sibling_element().unwrap();
+        let number = |key| rect.attribute(key).unwrap().parse::<f64>().unwrap();
+        (number("x"), number("width"), number("y"))
+    };
+    // 1172 units of width for ten seconds, from 14 on.
+    let (x, width, first) = bar_of("make");
+    assert_eq!((x, width), (14.0, 1172.0));
+    let (x, width, second) = bar_of("<gcc>");
+    assert_eq!((x, width), (14.0 + 293.0, 293.0));
+    assert_eq!(second - first, LANE, "they overlap: two lanes");
+    assert!(document.root_element().attribute("viewBox").is_some());
+}
+
+#[test]
+fn a_trace_of_nothing_says_so() {
+    let svg = drawn(&Trace::default());
+    assert!(roxmltree::Document::parse(&svg).is_ok());
+    assert!(svg.contains("nothing ran that could be seen"));
+}
