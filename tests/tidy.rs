@@ -170,6 +170,18 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
+fn the_list_of_documents_is_whole() {
+    let list = std::fs::read_to_string("docs/README.md").unwrap();
+    for file in source::files() {
+        let name = file.path.strip_prefix("docs/").unwrap_or("README.md");
+        assert!(
+            name == "README.md" || list.contains(&format!("({name})")),
+            "docs/README.md does not list {name}"
+        );
+    }
+}
+
+#[test]
 fn dependencies_are_sorted() {
     let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
     for section in manifest

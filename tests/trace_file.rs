@@ -1,5 +1,8 @@
 //! The trace file: what is written comes back, and damage costs what was damaged and no more.
 
 mod trace_file {
+    mod damage;
+    mod format;
     mod round_trip;
+    mod small;
 }
