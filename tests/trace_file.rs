@@ -1,5 +1,6 @@
 //! The trace file: what is written comes back, and damage costs what was damaged and no more.
 
+#[cfg(test)]
 mod trace_file {
     mod damage;
     mod format;

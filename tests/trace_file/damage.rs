@@ -59,7 +59,7 @@ fn a_file_that_is_cut_anywhere_opens_up_to_its_last_whole_block() {
         }
         let trace = opened.unwrap();
         let kept = blocks.iter().filter(|block| block.end <= length);
-        let end = kept.clone().last().map_or(32, |block| block.end);
+        let end = kept.clone().next_back().map_or(32, |block| block.end);
         let expected = Integrity {
             unsealed: true,
             cut_bytes: (length - end) as u64,
@@ -109,7 +109,7 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64: the same numbers for the same seed, everywhere.
+/// Steele, Lea and Flood's `SplitMix64`: the same numbers for the same seed, everywhere.
 struct Random(u64);
 
 impl Random {
