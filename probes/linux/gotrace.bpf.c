@@ -186,6 +186,24 @@ int on_fork(u64 *ctx)
 	return 0;
 }
 
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* What gotrace itself calls "/", which is not the machine's in a chroot or a container. Known
+ * from the first program of the tree: it has not had the time to go elsewhere. */
+static struct dentry *root_dentry;
+static struct mount *root_mount;
+
+static __always_inline void learn_root(struct task_struct *task)
+{
+	if (root_mount)
+		return;
+	root_dentry = task->fs->root.dentry;
+	root_mount = mount_of(task->fs->root.mnt);
+}
+
 /* Appends one component of the path at hand; 1 when the root is reached. */
 static long append_component(u32 i, struct exec_scratch **scratch)
 {
@@ -194,6 +212,10 @@ static long append_component(u32 i, struct exec_scratch **scratch)
 	long n;
 
 	(void)i;
+	if (dentry == root_dentry && s->mount == root_mount) {
+		s->whole = 1;
+		return 1;
+	}
 	if (dentry == s->root) {
 		struct mount *mount = s->mount, *up = BPF_CORE_READ(mount, mnt_parent);
 
@@ -228,7 +250,7 @@ static __always_inline u32 append_path(struct exec_scratch *s, struct path *path
 	struct vfsmount *mnt = path->mnt;
 	u32 before = s->at;
 
-	s->mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	s->mount = mount_of(mnt);
 	s->root = mnt->mnt_root;
 	s->dentry = path->dentry;
 	s->whole = 0;
@@ -337,6 +359,7 @@ int on_exec(u64 *ctx)
 	s = bpf_map_lookup_elem(&exec_scratch, &zero);
 	if (!s)
 		return 0;
+	learn_root(task);
 	r = &s->record;
 	head(&r->h, KIND_EXEC, 0, task);
 	usage_of_thread(&r->before, task);

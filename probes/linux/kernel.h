@@ -75,7 +75,7 @@ struct path {
 	struct dentry *dentry;
 };
 struct fs_struct {
-	struct path pwd;
+	struct path root, pwd;
 };
 struct file {
 	struct path f_path;
