@@ -87,6 +87,24 @@ pub(super) fn value<'a>(flags: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
     })
 }
 
+/// The value of the last `-name=value` or `-name value` among the words of a command line. What
+/// follows `-args` or `--` is a program's own.
+#[must_use]
+pub(super) fn value_on_line<'a>(words: &[&'a [u8]], name: &str) -> Option<&'a [u8]> {
+    let of_program = |word: &&[u8]| matches!(*word, b"-args" | b"--args" | b"--");
+    let end = words.iter().position(of_program).unwrap_or(words.len());
+    let words = &words[..end];
+    words.iter().enumerate().rev().find_map(|(at, word)| {
+        let flag = word.strip_prefix(b"-")?;
+        let flag = flag.strip_prefix(b"-").unwrap_or(flag);
+        match flag.strip_prefix(name.as_bytes())? {
+            [] => words.get(at + 1).copied(),
+            [b'=', value @ ..] => Some(value),
+            _ => None,
+        }
+    })
+}
+
 /// The user's flags with `added` after them: a later flag wins over an earlier one.
 ///
 /// # Errors
@@ -128,6 +146,18 @@ mod tests {
         assert_eq!(split(&text).expect("well quoted"), flags);
         let both = vec![b"-x=' \"".to_vec()];
         assert!(matches!(join(&both), Err(Error::BothQuotes(_))));
+    }
+
+    #[test]
+    fn a_command_line_has_flags_of_two_words() {
+        let line = [
+            "test", "-C", "a", "--o=b", "-o", "c", "-args", "-o=d", "-p=1",
+        ];
+        let line = line.map(str::as_bytes);
+        assert_eq!(value_on_line(&line, "C"), Some(&b"a"[..]));
+        assert_eq!(value_on_line(&line, "o"), Some(&b"c"[..]));
+        assert_eq!(value_on_line(&line, "p"), None);
+        assert_eq!(value_on_line(&line[..2], "C"), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! One GOFLAGS serves every go command of a build, so all write to the same path. As soon as one
 //! has made the file, it is renamed: what the writer holds open follows the new name, and the
-//! next go command makes a file of its own.
+//! next go command makes a file of its own. A file that the user asked for by
+//! `-debug-actiongraph` is read where it is, and left alone.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -29,43 +30,59 @@ const KEPT: u64 = 32;
 /// The backend.
 #[derive(Debug)]
 pub(super) struct ActionGraphs {
-    folder: PathBuf,
+    file: GraphFile,
     running: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
+/// Where go commands write their graphs to.
+#[derive(Clone, Debug)]
+struct GraphFile {
+    folder: PathBuf,
+    name: OsString,
+    /// It was asked for by the user, who wants to find it there.
+    users: bool,
+}
+
 impl ActionGraphs {
-    pub(super) fn new(spool: &Spool) -> Self {
-        Self {
+    /// Asks every go command for its graph.
+    pub(super) fn asked_for(spool: &Spool) -> Self {
+        Self::of(GraphFile {
             folder: spool.graphs(),
+            name: SHARED.into(),
+            users: false,
+        })
+    }
+
+    /// Reads what the user asked for: a path without a file's name cannot be written to.
+    pub(super) fn of_user(path: &Path) -> Option<Self> {
+        let file = GraphFile {
+            folder: path.parent()?.to_owned(),
+            name: path.file_name()?.to_owned(),
+            users: true,
+        };
+        Some(Self::of(file))
+    }
+
+    const fn of(file: GraphFile) -> Self {
+        Self {
+            file,
             running: None,
         }
     }
-}
 
-impl Backend for ActionGraphs {
-    fn name(&self) -> &'static str {
-        "actiongraph"
-    }
-
-    fn go_flags(&self) -> Vec<OsString> {
-        let mut flag = OsString::from("-debug-actiongraph=");
-        flag.push(self.folder.join(SHARED));
-        vec![flag]
-    }
-
-    fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+    fn read_as_written(&mut self, out: Sender<Observation>) -> Result<(), Error> {
         let failed = |call| {
-            let target = self.folder.display().to_string();
+            let target = self.file.folder.display().to_string();
             move |source: io::Error| Error::Os {
                 call,
                 target,
                 source,
             }
         };
-        let watch = FolderWatch::new(&self.folder).map_err(failed("inotify_add_watch"))?;
+        let watch = FolderWatch::new(&self.file.folder).map_err(failed("inotify_add_watch"))?;
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let mut reader = Reader {
-            folder: self.folder.clone(),
+            file: self.file.clone(),
             renamed: 0,
             out,
         };
@@ -75,6 +92,37 @@ impl Backend for ActionGraphs {
             .map_err(failed("clone"))?;
         self.running = Some((stop, thread));
         Ok(())
+    }
+}
+
+impl Backend for ActionGraphs {
+    fn name(&self) -> &'static str {
+        "actiongraph"
+    }
+
+    fn go_flags(&self) -> Vec<OsString> {
+        if self.file.users {
+            return Vec::new();
+        }
+        let mut flag = OsString::from("-debug-actiongraph=");
+        flag.push(self.file.folder.join(&self.file.name));
+        vec![flag]
+    }
+
+    fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        match self.read_as_written(out.clone()) {
+            // Where the user's file cannot be made, the go command is the one to say so.
+            Err(error) if self.file.users => {
+                let unseen = Observation::Unseen {
+                    time: sys::now(),
+                    what: "action graphs of go commands".to_owned(),
+                    why: error.to_string(),
+                };
+                drop(out.send(unseen));
+                Ok(())
+            }
+            started => started,
+        }
     }
 
     fn finish(&mut self) -> Result<(), Error> {
@@ -91,7 +139,7 @@ impl Backend for ActionGraphs {
 }
 
 struct Reader {
-    folder: PathBuf,
+    file: GraphFile,
     /// Files that were renamed so far; the last one has this number.
     renamed: u64,
     out: Sender<Observation>,
@@ -116,13 +164,20 @@ impl Reader {
     }
 
     fn handle(&mut self, event: &FileEvent) {
+        let GraphFile {
+            folder,
+            name: wanted,
+            users,
+        } = &self.file;
         match event {
-            FileEvent::Created(name) if name == SHARED => self.rename(),
+            FileEvent::Written(name) if *users && name == wanted => self.read(&folder.join(name)),
+            FileEvent::Created(_) | FileEvent::Written(_) if *users => {}
+            FileEvent::Created(name) if name == wanted => self.rename(),
             FileEvent::Created(_) => {}
             // The event names the file as it was called when it was closed: before the rename
             // that its creation led to, or after.
-            FileEvent::Written(name) if name == SHARED => self.read(&self.numbered(self.renamed)),
-            FileEvent::Written(name) => self.read(&self.folder.join(name)),
+            FileEvent::Written(name) if name == wanted => self.read(&self.numbered(self.renamed)),
+            FileEvent::Written(name) => self.read(&folder.join(name)),
             FileEvent::Overflow => self.say(Observation::Unseen {
                 time: sys::now(),
                 what: "action graphs of go commands".to_owned(),
@@ -133,7 +188,8 @@ impl Reader {
 
     fn rename(&mut self) {
         let next = self.renamed + 1;
-        if fs::rename(self.folder.join(SHARED), self.numbered(next)).is_ok() {
+        let written = self.file.folder.join(&self.file.name);
+        if fs::rename(written, self.numbered(next)).is_ok() {
             self.renamed = next;
             if let Some(old) = next.checked_sub(KEPT) {
                 // It may be gone already, and is in nobody's way if it is not.
@@ -143,7 +199,8 @@ impl Reader {
     }
 
     fn numbered(&self, number: u64) -> PathBuf {
-        self.folder.join(OsStr::new(&format!("{number}.json")))
+        let name = format!("{number}.json");
+        self.file.folder.join(OsStr::new(&name))
     }
 
     fn read(&self, path: &Path) {

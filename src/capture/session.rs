@@ -20,7 +20,7 @@ use super::preamble::{self, Preamble};
 use super::recorder::{self, Recorded, Recorder};
 use super::selection::{Name, Selection};
 use super::spool::Spool;
-use super::supervise::{self, End, Held};
+use super::supervise::{self, Held};
 use super::sys::{self, HeldChild};
 use super::toolexec::Toolexec;
 use super::{
@@ -216,7 +216,9 @@ impl Session {
     /// Names of the backends in use.
     #[must_use]
     pub fn backends(&self) -> Vec<&'static str> {
-        self.backends.iter().map(|backend| backend.name()).collect()
+        let mut names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
+        names.dedup();
+        names
     }
 
     /// Backends that would give more and do not work here, and why.
@@ -255,14 +257,40 @@ impl Session {
                 }
             }
         }
-        match &self.spool {
-            Some(spool) => self
-                .backends
-                .push(Box::new(graphs::ActionGraphs::new(spool))),
-            None => self.refused.push((Name::Toolexec, no_spool())),
-        }
+        self.read_graphs();
         self.add_to_environment();
         Ok(())
+    }
+
+    /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS
+    /// ask for none, those that gotrace asks for.
+    fn read_graphs(&mut self) {
+        let words = self.options.command.iter().map(|word| word.as_bytes());
+        let words: Vec<&[u8]> = words.collect();
+        let line = match words.as_slice() {
+            [go, rest @ ..] if launch::is_go(OsStr::from_bytes(go)) => rest,
+            _ => &[],
+        };
+        let folder = go_flags::value_on_line(line, "C").unwrap_or(b".");
+        let folder = Path::new(OsStr::from_bytes(folder));
+        let of_user = |path: &[u8]| {
+            let path = folder.join(OsStr::from_bytes(path));
+            graphs::ActionGraphs::of_user(&std::path::absolute(path).ok()?)
+        };
+        let flags = go_flags::split(&self.user_flags).unwrap_or_default();
+        let in_flags = go_flags::value(&flags, "debug-actiongraph");
+        let on_line = go_flags::value_on_line(line, "debug-actiongraph");
+        let asked_for = match (in_flags, &self.spool) {
+            (Some(path), _) => of_user(path),
+            (None, Some(spool)) => Some(graphs::ActionGraphs::asked_for(spool)),
+            (None, None) => {
+                self.refused.push((Name::Toolexec, no_spool()));
+                None
+            }
+        };
+        for graphs in asked_for.into_iter().chain(on_line.and_then(of_user)) {
+            self.backends.push(Box::new(graphs));
+        }
     }
 
     fn toolexec(&self) -> Result<Box<dyn Backend>, Refusal> {
@@ -347,6 +375,12 @@ impl Session {
             .spawn(move || recorder.run(&observations))
             .map_err(os("clone"))?;
         self.say_root(&out, root);
+        let before = sys::own_usage().cpu();
+        drop(out.send(Observation::Counted {
+            time: sys::now(),
+            name: "gotrace_start_cpu_ns",
+            value: i64::try_from(before.0).unwrap_or(i64::MAX),
+        }));
         child.release().map_err(|source| Error::Exec {
             command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
             source,
@@ -378,8 +412,14 @@ impl Session {
             call: "join",
             source: io::Error::other("the recorder panicked"),
         })?;
-        let command_end = anchor.at(ended.0);
-        Ok(finish(recorded, end, command_end, descendants, complaints))
+        let own_cpu = sys::own_usage().cpu() - before;
+        let end = Ended {
+            status: recorder::exit_status(end.wait_status),
+            at: anchor.at(ended.0),
+            own_cpu,
+            descendants,
+        };
+        Ok(finish(recorded, end, complaints))
     }
 
     /// Forks the command and starts the backends. Where the best choice of backends does not
@@ -500,14 +540,16 @@ impl Session {
     }
 }
 
-/// Writes the trace's last record.
-fn finish(
-    recorded: Recorded,
-    end: End,
-    command_end: Nanos,
+/// How the command ended, and what watching it took.
+struct Ended {
+    status: ExitStatus,
+    at: Nanos,
+    own_cpu: Nanos,
     descendants: Vec<(Pid, String)>,
-    complaints: Vec<super::Error>,
-) -> Recording {
+}
+
+/// Writes the trace's last record.
+fn finish(recorded: Recorded, end: Ended, complaints: Vec<super::Error>) -> Recording {
     let Recorded {
         mut writer,
         mut failure,
@@ -515,22 +557,20 @@ fn finish(
         shim_cpu,
         kernel_cpu,
     } = recorded;
-    let status = recorder::exit_status(end.wait_status);
     let ending = Ending {
-        command_end,
-        status: Some(status),
-        own_cpu: sys::own_usage().cpu() + shim_cpu,
+        command_end: end.at,
+        status: Some(end.status),
+        own_cpu: end.own_cpu + shim_cpu,
         own_max_rss_bytes: preamble::own_max_rss(),
         kernel_cpu,
     };
     let mut last = vec![Record::Ending(ending)];
-    if !descendants.is_empty() {
-        let names = descendants
-            .iter()
-            .map(|(pid, name)| format!("{name} (pid {pid})"));
+    if !end.descendants.is_empty() {
+        let descendants = end.descendants.iter();
+        let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
         let names = names.collect::<Vec<_>>().join(", ");
         let spot = BlindSpot {
-            time: command_end,
+            time: end.at,
             what: writer.string(format!("the end of {names}").as_bytes()),
             why: writer.string(b"it outlived the command; --wait waits for it"),
         };
@@ -545,9 +585,9 @@ fn finish(
         writer,
         failure,
         files,
-        status,
-        command_end,
-        descendants,
+        status: end.status,
+        command_end: end.at,
+        descendants: end.descendants,
         complaints,
     }
 }

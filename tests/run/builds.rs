@@ -244,6 +244,50 @@ fn two_go_commands_at_once_leave_a_graph_each_or_a_blind_spot() {
 }
 
 #[test]
+fn a_graph_that_the_user_asks_for_is_theirs_and_is_read() {
+    let Some(go) = go() else { return };
+    for way in ways() {
+        for in_flags in [true, false] {
+            let place = Place::new();
+            sample("hello", &place.path("work"));
+            let file = place.path("work").join("mine.json");
+            let flag = "-debug-actiongraph=mine.json";
+            let line: &[&str] = match in_flags {
+                true => &["go", "build", "-o", "out"],
+                false => &[
+                    "go",
+                    "build",
+                    "-o",
+                    "out",
+                    "-debug-actiongraph",
+                    "mine.json",
+                ],
+            };
+            let mut run = place.run(&way, line);
+            run.env("PATH", path_with(&go)).env("GOCACHE", warm_cache());
+            if in_flags {
+                run.env("GOFLAGS", flag);
+            }
+            let output = run.output().unwrap();
+            assert!(output.status.success(), "{way:?}: {}", stderr(&output));
+            let trace = place.trace();
+            let case = format!("{way:?} {line:?}");
+            assert_eq!(of_trace(&trace, 0), of_file(&file), "{case}");
+            assert!(trace.actions.iter().all(|action| action.graph == 0));
+            let blind: Vec<_> = trace
+                .blind_spots
+                .iter()
+                .map(|s| trace.text(s.what))
+                .collect();
+            assert!(
+                !blind.iter().any(|what| what.contains("graph")),
+                "{case}: {blind:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_build_that_fails_says_so_in_its_own_words() {
     let Some(go) = go() else { return };
     for way in ways() {
