@@ -31,6 +31,8 @@ pub(super) struct Named<'a> {
 pub(super) struct Asked {
     pub(super) frame: FrameId,
     pub(super) offset: FileOffset,
+    /// The instruction is the call before a return address.
+    pub(super) returns: bool,
 }
 
 /// An image, as far as names need it.
@@ -114,7 +116,10 @@ impl ImageFile {
                 give(asked.frame, Err(Unnamed::NoSymbol))?;
                 continue;
             };
-            match go.as_ref().and_then(|go| go_names(go, address)) {
+            match go
+                .as_ref()
+                .and_then(|go| go_names(go, address, asked.returns))
+            {
                 Some(names) => give(asked.frame, Ok(&names))?,
                 None => rest.push((asked.frame, address)),
             }
@@ -170,7 +175,18 @@ fn is_newer(file: &File, mapped_unix_ns: Option<u64>) -> bool {
     }
 }
 
-fn go_names<'a>(go: &Pclntab<'a>, address: Svma) -> Option<Vec<Named<'a>>> {
+/// Names by Go's table.
+///
+/// A goroutine that is about to run for the first time was not called from anywhere: where it
+/// will go on is the very beginning of its function. No return address is one, for Go's compiler
+/// lets no call end a function.
+fn go_names<'a>(go: &Pclntab<'a>, address: Svma, returns: bool) -> Option<Vec<Named<'a>>> {
+    let begins = |after: &Svma| {
+        let function = go.find(*after).ok().flatten();
+        function.is_some_and(|function| function.entry() == *after)
+    };
+    let after = address.0.checked_add(1).map(Svma).filter(|_| returns);
+    let address = after.filter(begins).unwrap_or(address);
     let function = go.find(address).ok()??;
     let lines = function.lines(address).ok()?;
     let names = lines.iter().map(|line| Named {

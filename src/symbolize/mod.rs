@@ -13,8 +13,8 @@ mod vdso;
 use crate::binary::FileOffset;
 use crate::trace::file::{self, Writer};
 use crate::trace::{
-    Frame, FrameId, FramePlace, FrameSymbol, Function, FunctionId, ImageId, Location, Nanos, Trace,
-    Unnamed,
+    Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, ImageId, Location,
+    Nanos, Trace, Unnamed,
 };
 use image::{Asked, ImageFile, Named, Source};
 use rustc_hash::FxHashMap;
@@ -96,7 +96,13 @@ fn name_all<N: Names>(
         match place {
             FramePlace::Image(image, offset) => {
                 let offset = FileOffset(role.lookup(offset.0));
-                asked.push((image, Asked { frame, offset }));
+                let returns = role == FrameRole::Return;
+                let frame = Asked {
+                    frame,
+                    offset,
+                    returns,
+                };
+                asked.push((image, frame));
             }
             FramePlace::Unmapped(_) => unnamed(names, frame, Unnamed::Unmapped)?,
             FramePlace::Kernel(_) => unnamed(names, frame, Unnamed::Kernel)?,

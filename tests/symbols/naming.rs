@@ -351,6 +351,29 @@ fn go_and_c_in_one_program_are_named_each_from_its_own() {
     assert!(counts.1 > 5, "C functions: {counts:?}");
 }
 
+/// A goroutine that has not run yet goes on where its function begins; no call is before it.
+#[test]
+fn where_a_go_function_begins_nothing_returns_to() {
+    let Some(programs) = built() else { return };
+    let program = programs.path("cgo");
+    let bytes = std::fs::read(program).unwrap();
+    let mut plain = functions(program, &["-S"]);
+    plain.retain(|(_, _, name)| name.starts_with("runtime.") && !name.ends_with(".abi0"));
+    let mut recording = Recording::of_file(program);
+    for (start, _, _) in &plain {
+        recording.offset(offset_of(&bytes, *start), FrameRole::Return);
+        recording.offset(offset_of(&bytes, *start) + 1, FrameRole::Return);
+    }
+    let found = recording.named(None);
+    assert!(plain.len() > 1000, "{}", plain.len());
+    for ((_, _, name), found) in plain.iter().zip(found.chunks(2)) {
+        let outermost = found
+            .iter()
+            .map(|names| &names.as_ref().unwrap().last().unwrap().0);
+        assert!(outermost.eq([name, name]), "{name}: {found:?}");
+    }
+}
+
 #[test]
 fn code_of_the_vdso_is_named_from_the_running_kernel() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

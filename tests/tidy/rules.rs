@@ -242,9 +242,7 @@ pub(crate) fn print(file: &File) -> Vec<Complaint> {
 pub(crate) fn build_paths(file: &File) -> Vec<Complaint> {
     let here = env!("CARGO_MANIFEST_DIR");
     let home = std::env::var("HOME").unwrap_or_default();
-    let mut places: Vec<String> = ["/work/", "/tmp/wt/", "/tmp/gobin", "/Users/"]
-        .map(str::to_owned)
-        .into();
+    let mut places: Vec<String> = ["/work/", "/Users/"].map(str::to_owned).into();
     if here.matches('/').count() > 1 {
         places.push(here.to_owned());
     }
