@@ -60,12 +60,13 @@ impl Scale {
     /// The scale that suits a column whose largest value is `largest`.
     #[must_use]
     pub fn of(largest: Nanos) -> Self {
+        // Here, too, the bounds lie where rounding would reach the next row.
         let (unit, name, decimals) = match largest.0 {
-            0..10_000 => (MICROSECOND, "µs", 2),
-            10_000..1_000_000 => (MICROSECOND, "µs", 1),
-            1_000_000..10_000_000 => (MILLISECOND, "ms", 2),
-            10_000_000..1_000_000_000 => (MILLISECOND, "ms", 1),
-            1_000_000_000..100_000_000_000 => (SECOND, "s", 2),
+            0..9_995 => (MICROSECOND, "µs", 2),
+            9_995..999_950 => (MICROSECOND, "µs", 1),
+            999_950..9_995_000 => (MILLISECOND, "ms", 2),
+            9_995_000..999_950_000 => (MILLISECOND, "ms", 1),
+            999_950_000..99_995_000_000 => (SECOND, "s", 2),
             _ => (SECOND, "s", 1),
         };
         Self {
@@ -221,6 +222,20 @@ mod tests {
             ["312.0 ms", "31.2 ms", "<0.1 ms"]
         );
         assert_eq!(Scale::of_all([]).write(Nanos::ZERO), "-");
+        for (largest, expected) in [
+            (9_994, "9.99 µs"),
+            (9_995, "10.0 µs"),
+            (999_949, "999.9 µs"),
+            (999_950, "1.00 ms"),
+            (9_995_000, "10.0 ms"),
+            (999_949_999, "999.9 ms"),
+            (999_950_000, "1.00 s"),
+            (99_994_999_999, "99.99 s"),
+            (99_995_000_000, "100.0 s"),
+        ] {
+            let largest = Nanos(largest);
+            assert_eq!(Scale::of(largest).write(largest), expected);
+        }
     }
 
     #[test]

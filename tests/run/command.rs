@@ -218,7 +218,7 @@ fn secrets_are_not_written_down() {
         let mut run = place.run(&way, &words);
         run.env("API_TOKEN", SECRET)
             .env("GOPROXY", format!("https://me:{SECRET}@example.org"));
-        assert!(run.status().unwrap().success());
+        assert!(run.output().unwrap().status.success());
         let trace = place.trace();
         let named = program(&trace, "sh");
         assert_eq!(named.exec.argv.len(), words.len());

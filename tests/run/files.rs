@@ -41,13 +41,8 @@ fn only_a_trace_is_replaced() {
 
     std::fs::remove_file(place.path("trace")).unwrap();
     for command in ["true", "touch"] {
-        assert!(
-            place
-                .run(&[], &[command, "ran"])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let output = place.run(&[], &[command, "ran"]).output().unwrap();
+        assert!(output.status.success());
         program(&place.trace(), command);
     }
 }

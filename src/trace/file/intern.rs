@@ -1,7 +1,7 @@
 //! Interning: equal values get equal ids, and what they were is remembered no longer than needed.
 
 use crate::trace::{Frame, FrameId, Function, FunctionId, Image, ImageId, StackId, StringId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 
@@ -135,7 +135,8 @@ impl HeldTables {
 }
 
 /// Ids of stacks. When they have grown many, all are forgotten, and stacks that come again get
-/// new ids: so memory is bounded whatever the length of the run.
+/// new ids: so memory is bounded whatever the length of the run. It is taken at the start, for
+/// a table that doubles needs three times as much for a moment.
 #[derive(Debug)]
 pub(super) struct StackIds {
     ids: FxHashMap<(StackId, FrameId), StackId>,
@@ -146,7 +147,7 @@ pub(super) struct StackIds {
 impl StackIds {
     pub(super) fn new(bound: usize) -> Self {
         Self {
-            ids: FxHashMap::default(),
+            ids: FxHashMap::with_capacity_and_hasher(bound, FxBuildHasher),
             next: 1,
             bound,
         }
@@ -167,7 +168,7 @@ impl StackIds {
 
     /// Forgets all stacks if there are too many. Not to be called in the middle of one.
     pub(super) fn bound(&mut self) {
-        if self.ids.len() > self.bound {
+        if self.ids.len() >= self.bound {
             self.ids.clear();
         }
     }
