@@ -2,6 +2,10 @@
 
 use super::Error;
 
+/// No name that compilers make is longer. A table of names without a zero byte would else be
+/// searched to its end for each of millions of them.
+const LONGEST_STRING: usize = 64 << 10;
+
 /// Bytes that begin at an offset or address of their own meaning; all reads are relative to it.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
@@ -68,10 +72,11 @@ impl<'a> Bytes<'a> {
         self.array(what, offset).map(u64::from_le_bytes)
     }
 
-    /// The bytes at `offset` up to a zero byte, which must be there.
+    /// The bytes at `offset` up to a zero byte, which must come before [`LONGEST_STRING`].
     pub(super) fn string(self, what: &'static str, offset: u64) -> Result<&'a [u8], Error> {
         let rest = self.from(what, offset)?.0;
-        let end = rest.iter().position(|&byte| byte == 0);
+        let rest = rest.get(..LONGEST_STRING).unwrap_or(rest);
+        let end = memchr::memchr(0, rest);
         end.and_then(|end| rest.get(..end)).ok_or(Error::CutShort {
             what,
             offset,

@@ -39,15 +39,15 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) path: Vec<u8>,
-    /// What the kernel saw when it was mapped; empty when it saw none.
+    /// Its build id, the linker's or else Go's, when it was mapped; empty when it had none.
     pub(super) build_id: Vec<u8>,
     pub(super) kind: ImageKind,
     /// The file itself, where it may be gone from its path.
     pub(super) held: Option<&'a File>,
     /// When it was first mapped, in nanoseconds since 1970-01-01 UTC.
     pub(super) mapped_unix_ns: Option<u64>,
-    /// The machine has not been started anew since: its kernel's code is what was mapped.
-    pub(super) same_kernel: bool,
+    /// The recording has just ended: this is its machine, and its kernel.
+    pub(super) at_once: bool,
 }
 
 /// The files that know an image's names.
@@ -63,7 +63,7 @@ impl ImageFile {
     pub(super) fn open(source: &Source<'_>) -> Result<Self, Unnamed> {
         match source.kind {
             ImageKind::File => Self::of_file(source),
-            ImageKind::Kernel if source.same_kernel && source.path == b"[vdso]" => {
+            ImageKind::Kernel if source.at_once && source.path == b"[vdso]" => {
                 let bytes = vdso::read().map_err(|_error| Unnamed::Kernel)?;
                 Ok(Self {
                     file: Contents::Copied(bytes),
@@ -81,8 +81,10 @@ impl ImageFile {
         let file = match source.held {
             Some(file) => file,
             None => {
-                opened = File::open(path).map_err(|_error| Unnamed::FileGone)?;
-                if source.build_id.is_empty() && is_newer(&opened, source.mapped_unix_ns) {
+                opened = regular(path).ok_or(Unnamed::FileGone)?;
+                // Without a build id only time can tell, and only where it ran.
+                let sure = source.at_once && !is_newer(&opened, source.mapped_unix_ns);
+                if source.build_id.is_empty() && !sure {
                     return Err(Unnamed::FileChanged);
                 }
                 &opened
@@ -90,8 +92,8 @@ impl ImageFile {
         };
         let file = Contents::of(file).map_err(|_error| Unnamed::FileGone)?;
         let elf = Elf::parse(&file).map_err(|_error| Unnamed::BadFile)?;
-        let build_id = elf.build_id().unwrap_or_default();
-        if !source.build_id.is_empty() && source.build_id != build_id {
+        let ids = [elf.build_id(), elf.go_build_id()];
+        if !source.build_id.is_empty() && !ids.contains(&Some(&source.build_id)) {
             return Err(Unnamed::FileChanged);
         }
         let debug = debug_file::find(&elf, path);
@@ -164,8 +166,13 @@ impl ImageFile {
     }
 }
 
-/// Whether a file was written to after it was mapped. Go's linker leaves its build id where the
-/// kernel does not look (in a section, without a segment of notes), so time has to tell.
+/// Opens a file, and nothing else: to open a pipe is to wait for its other end.
+fn regular(path: &Path) -> Option<File> {
+    let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+    is_file.then(|| File::open(path).ok())?
+}
+
+/// Whether a file was written to after it was mapped.
 fn is_newer(file: &File, mapped_unix_ns: Option<u64>) -> bool {
     let written = file.metadata().and_then(|about| about.modified()).ok();
     let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -43,7 +43,7 @@ pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), 
         kind: image.kind,
         held: held.get(&id).copied(),
         mapped_unix_ns: writer.first_mapped_unix_ns(id),
-        same_kernel: true,
+        at_once: true,
     });
     let sources: Vec<Source<'_>> = sources.collect();
     let frames = writer.frames().to_vec();
@@ -65,7 +65,7 @@ pub fn fill(trace: &mut Trace) {
         kind: image.kind,
         held: None,
         mapped_unix_ns: mapped.get(&id).map(|time| trace.anchor.unix_ns(*time)),
-        same_kernel: false,
+        at_once: false,
     });
     let sources: Vec<Source<'_>> = sources.collect();
     trace

@@ -7,7 +7,8 @@ use super::{Arch, Avma, ImageOffset, Nanos, ProcessId, StringId};
 pub struct Image {
     /// Path, as the kernel named it when it was mapped.
     pub path: StringId,
-    /// Build id (ELF note) or UUID (Mach-O); empty when there is none.
+    /// Build id (ELF note: the linker's, or where it left none, Go's) or UUID (Mach-O); empty when
+    /// there is none.
     pub build_id: Vec<u8>,
     /// Instruction set, where known.
     pub arch: Arch,

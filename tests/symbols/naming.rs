@@ -477,10 +477,10 @@ fn a_replaced_program_is_not_taken_for_what_ran() {
 #[test]
 fn an_unsealed_trace_is_named_when_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let program = c_program(folder.path(), &["-g"]);
+    let program = c_program(folder.path(), &["-g", "-Wl,--build-id=0x0102"]);
     let bytes = std::fs::read(&program).unwrap();
-    let ask = || {
-        let mut recording = Recording::of_file(&program);
+    let ask = |build_id: &[u8]| {
+        let mut recording = Recording::of(&program, ImageKind::File, build_id);
         for (start, end, _) in functions(&program, &["-S"]) {
             for address in start..end {
                 recording.offset(offset_of(&bytes, address), FrameRole::Return);
@@ -489,16 +489,45 @@ fn an_unsealed_trace_is_named_when_it_is_read() {
         recording.ask(FramePlace::Truncated, FrameRole::Return);
         recording
     };
-    let mut killed = ask();
-    killed.writer.flush().unwrap();
-    let path = killed.path();
-    let mut trace = Trace::open(&path).unwrap();
-    drop(killed.writer);
+    let killed = |build_id: &[u8]| {
+        let mut killed = ask(build_id);
+        killed.writer.flush().unwrap();
+        Trace::open(&killed.path()).unwrap()
+    };
+    let mut trace = killed(&[1, 2]);
     assert!(
         names_of(&trace)
             .iter()
             .all(|names| *names == Err(Unnamed::NotLookedUp))
     );
     symbolize::fill(&mut trace);
-    assert_eq!(names_of(&trace), ask().named(None));
+    assert_eq!(names_of(&trace), ask(&[1, 2]).named(None));
+    // Perhaps on another machine: what has no build id may be another program.
+    let mut unsure = killed(&[]);
+    symbolize::fill(&mut unsure);
+    let names = names_of(&unsure);
+    let (truncated, rest) = names.split_last().unwrap();
+    assert_eq!(*truncated, Err(Unnamed::Truncated));
+    assert!(rest.iter().all(|names| *names == Err(Unnamed::FileChanged)));
+}
+
+/// Go's linker alone leaves no build id that the kernel reads, up to 1.23; Go's own is one, too.
+#[test]
+fn a_go_program_is_known_by_its_own_build_id() {
+    let Some(programs) = built() else { return };
+    let program = programs.path("plain");
+    let id = go_tool("buildid", &[], program, "");
+    let bytes = std::fs::read(program).unwrap();
+    let main = functions(program, &["-S"]);
+    let main = main.iter().find(|(_, _, name)| name == "main.main");
+    let main = main.unwrap().0;
+    for (id, named) in [(id.trim_end(), true), ("another", false)] {
+        let mut recording = Recording::of(program, ImageKind::File, id.as_bytes());
+        recording.offset(offset_of(&bytes, main), FrameRole::Executing);
+        let found = recording.named(None).remove(0);
+        match named {
+            true => assert_eq!(found.unwrap()[0].0, "main.main"),
+            false => assert_eq!(found, Err(Unnamed::FileChanged)),
+        }
+    }
 }

@@ -17,8 +17,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
-    Image, ImageId, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample, Record, Sample,
-    Setting, Thread, Usage,
+    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample,
+    Record, Sample, Setting, Thread, Usage,
 };
 
 use super::decode::{arguments, pprof};
@@ -370,12 +370,15 @@ impl Recorder {
             end,
             offset,
             path,
-            build_id,
+            mut build_id,
             kind,
         } = observation
         else {
             return;
         };
+        if build_id.is_empty() && kind == ImageKind::File {
+            build_id = images::go_build_id(&path);
+        }
         let path_id = self.sink.string(&path);
         let image = self.sink.writer.image(&Image {
             path: path_id,
