@@ -7,6 +7,9 @@ mod build;
 #[path = "show/flamegraph.rs"]
 mod flamegraph;
 #[cfg(test)]
+#[path = "show/selection.rs"]
+mod selection;
+#[cfg(test)]
 #[path = "show/summary.rs"]
 mod summary;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which samples a view is about.
 
-use super::{Analysis, Roles, Tool, profile::Weight};
-use crate::trace::{Nanos, ProcessId, Sample, SampleKind, StackId, Trace};
+use super::{Analysis, Roles, profile::Weight};
+use crate::trace::{Nanos, Pid, Process, ProcessId, Sample, SampleKind, StackId, Trace};
 
 /// Where stacks come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub struct Filter {
     pub source: Source,
     /// Running (the default) or waiting: the weights of the two cannot be added.
     pub kind: SampleKind,
-    /// Only this program.
-    pub process: Option<ProcessId>,
-    /// Only this tool, by [`Tool::name`].
+    /// Only the programs that ran under this pid: one that execs is several.
+    pub pid: Option<Pid>,
+    /// Only this tool, by [`super::Tool::name`].
     pub tool: Option<String>,
     /// Only programs that work for the package of this import path.
     pub package: Option<String>,
@@ -37,11 +37,11 @@ pub struct Filter {
 impl Filter {
     /// Whether the samples of a program can pass; its samples are then still to be asked for.
     #[must_use]
-    pub fn takes_process(&self, roles: &Roles, process: ProcessId) -> bool {
-        let Some(role) = roles.get(process) else {
+    pub fn takes_process(&self, roles: &Roles, process: &Process) -> bool {
+        let Some(role) = roles.get(process.id) else {
             return false;
         };
-        self.process.is_none_or(|wanted| wanted == process)
+        self.pid.is_none_or(|wanted| wanted == process.pid)
             && self
                 .tool
                 .as_deref()
@@ -73,15 +73,6 @@ impl Filter {
     #[must_use]
     pub const fn has_range(&self) -> bool {
         self.from.is_some() || self.to.is_some()
-    }
-
-    /// Only samples of programs that are this tool.
-    #[must_use]
-    pub fn of_tool(tool: &Tool) -> Self {
-        Self {
-            tool: Some(tool.name().to_owned()),
-            ..Self::default()
-        }
     }
 }
 
@@ -117,7 +108,7 @@ impl Filter {
         let takes: Vec<bool> = trace
             .processes
             .iter()
-            .map(|process| self.takes_process(&analysis.roles, process.id))
+            .map(|process| self.takes_process(&analysis.roles, process))
             .collect();
         let takes = |process: ProcessId| takes.get(process.index()) == Some(&true);
         let from_profiles = match self.source {

@@ -37,7 +37,7 @@ pub use summary::Summary;
 pub use timeline::Timeline;
 pub use tool::Tool;
 
-use crate::trace::Trace;
+use crate::trace::{Pid, Trace};
 
 /// A trace with the roles of its processes and the graphs of its builds.
 #[derive(Debug)]
@@ -61,6 +61,16 @@ impl<'t> Analysis<'t> {
             roles,
             builds,
         }
+    }
+
+    /// Whether a program of the command ran under this pid.
+    #[must_use]
+    pub fn ran_as(&self, pid: Pid) -> bool {
+        let mut programs = self
+            .roles
+            .iter()
+            .filter_map(|(id, _)| self.trace.process(id));
+        programs.any(|process| process.pid == pid)
     }
 
     /// What each package, tool, action and process cost.

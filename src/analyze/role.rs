@@ -59,6 +59,15 @@ impl Roles {
             .filter_map(|(id, role)| Some((id, role.as_ref()?)))
     }
 
+    /// Names of the tools that ran, each once, in the order of the alphabet.
+    #[must_use]
+    pub fn tool_names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.iter().map(|(_, role)| role.tool.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     fn with_tools(trace: &Trace) -> Self {
         let role = |process: &Process| {
             (!process.own).then(|| Role {

@@ -94,6 +94,13 @@ impl Tool {
         }
     }
 
+    /// The tool of the system that a file of this name is: `gcc`, `clang++-14` and
+    /// `x86_64-linux-gnu-gcc` are all [`Tool::Cc`]. `None` for other names.
+    #[must_use]
+    pub fn of_file_name(name: &str) -> Option<Self> {
+        system_tool(name.as_bytes())
+    }
+
     /// Short name for tables (`compile`, `cc`, `test binary`, or the program's own).
     #[must_use]
     pub fn name(&self) -> &str {

@@ -5,11 +5,19 @@ use std::process::ExitCode;
 
 use crate::capture::toolexec::shim::NotRun;
 
+/// The command line asks for what does not go together, or is not there.
+const USAGE: u8 = 2;
+
 /// Bad input: a file that is no trace, a trace that is damaged, ...
 pub(super) const BAD_INPUT: u8 = 3;
 
 /// Not permitted, or not supported here.
 pub(super) const NOT_PERMITTED: u8 = 4;
+
+/// What is wrong with a command line, where it shows only after it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
 
 /// Prints an error, if there is one, and chooses the exit code.
 ///
@@ -39,6 +47,9 @@ pub(super) fn of_tool(outcome: Result<u8, NotRun>) -> ExitCode {
 
 /// What the system does not let gotrace do is its own exit code; all else came with the input.
 fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() {
+        return USAGE;
+    }
     let mut kinds = kinds(error);
     if kinds.any(|kind| {
         matches!(

@@ -1,7 +1,7 @@
 //! `gotrace flamegraph`.
 
 use super::output::Output;
-use super::selection::Samples;
+use super::selection::{Samples, not_negative};
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
 use crate::analyze::call_tree::Grouping;
@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     /// Leave out frames that are narrower than this part of the picture
-    #[arg(long, value_name = "PERCENT", default_value_t = Options::default().min_width)]
+    #[arg(long, value_name = "PERCENT", default_value_t = Options::default().min_width, value_parser = not_negative)]
     min_width: f64,
     /// Draw the middle of deeper stacks as one frame; 0 draws all frames [default: 64]
     #[arg(long, value_name = "N")]
@@ -69,7 +69,7 @@ impl Args {
         let analysis = Analysis::of(&trace);
         let defaults = Options::default();
         let options = Options {
-            filter: self.samples.filter(),
+            filter: self.samples.filter(&analysis)?,
             grouping: self.group.into(),
             reversed: self.reversed,
             inverted: self.inverted,

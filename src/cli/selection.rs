@@ -1,7 +1,8 @@
 //! The options that choose samples.
 
-use crate::analyze::{Filter, Source};
-use crate::trace::{Nanos, SampleKind};
+use super::exit::Usage;
+use crate::analyze::{Analysis, By, Filter, Roles, Source, Tool};
+use crate::trace::{Nanos, Pid, SampleKind};
 
 /// Which samples a view is about.
 #[derive(Debug, clap::Args)]
@@ -10,9 +11,13 @@ pub(super) struct Samples {
     /// Only programs that work for the package of this import path
     #[arg(long, value_name = "PATH")]
     package: Option<String>,
-    /// Only this tool: compile, link, asm, cgo, vet, gcc, ...
+    /// Only this tool, as `show --by tool` names it: go, compile, link, asm, cgo, vet, cc (gcc,
+    /// g++, clang, clang++ stand for it), cc1, as, ld, ...
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
+    /// Only the programs that ran under this pid
+    #[arg(long, value_name = "PID")]
+    process: Option<u32>,
     /// Only from this time on: seconds since the start of the trace
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     from: Option<Nanos>,
@@ -29,8 +34,23 @@ pub(super) struct Samples {
 
 impl Samples {
     /// The samples that were asked for.
-    pub(super) fn filter(&self) -> Filter {
-        Filter {
+    ///
+    /// # Errors
+    ///
+    /// When no program of the trace is the tool that was asked for, or has the pid.
+    pub(super) fn filter(&self, analysis: &Analysis<'_>) -> Result<Filter, Usage> {
+        let pid = self.process.map(Pid);
+        if let Some(Pid(asked)) = pid
+            && !analysis.ran_as(Pid(asked))
+        {
+            let words = format!("--process {asked}: no program of this trace has that pid");
+            return Err(Usage(words));
+        }
+        let tool = self
+            .tool
+            .as_deref()
+            .map(|asked| tool(asked, &analysis.roles));
+        Ok(Filter {
             source: if self.profiles {
                 Source::Profiles
             } else {
@@ -41,21 +61,105 @@ impl Samples {
             } else {
                 SampleKind::OnCpu
             },
-            process: None,
-            tool: self.tool.clone(),
+            pid,
+            tool: tool.transpose()?,
             package: self.package.clone(),
             from: self.from,
             to: self.to,
-        }
+        })
+    }
+
+    /// Refuses options that a view by something else than samples would ignore.
+    ///
+    /// # Errors
+    ///
+    /// When one was given and `by`, `None` for the summary, is not about samples.
+    pub(super) fn only_with_samples(&self, by: Option<By>) -> Result<(), Usage> {
+        let Some(option) = self.first_given() else {
+            return Ok(());
+        };
+        let view = match by {
+            Some(By::Function | By::Image) => return Ok(()),
+            Some(by) => format!("--by {}", by.name()),
+            None => "a view without --by".to_owned(),
+        };
+        Err(Usage(format!(
+            "{option} chooses samples, and {view} is not about samples: use --by function or --by image"
+        )))
+    }
+
+    fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            (self.package.is_some(), "--package"),
+            (self.tool.is_some(), "--tool"),
+            (self.process.is_some(), "--process"),
+            (self.from.is_some(), "--from"),
+            (self.to.is_some(), "--to"),
+            (self.off_cpu, "--off-cpu"),
+            (self.profiles, "--profiles"),
+        ];
+        let mut given = given.into_iter().filter(|(given, _)| *given);
+        given.next().map(|(_, option)| option)
+    }
+}
+
+/// The name of a tool of the trace: as it was given, or that of the tool which is known by the
+/// given name, too (`cc` for `gcc`).
+fn tool(asked: &str, roles: &Roles) -> Result<String, Usage> {
+    let names = roles.tool_names();
+    let known = Tool::of_file_name(asked);
+    let known = known.as_ref().map(Tool::name);
+    let found = [Some(asked), known].into_iter().flatten();
+    match found.into_iter().find(|name| names.contains(name)) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(Usage(format!(
+            "--tool {asked}: no program of this trace is that; its tools: {}",
+            names.join(", ")
+        ))),
     }
 }
 
 fn seconds(text: &str) -> Result<Nanos, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_error| "expected a number of seconds")?;
-    if !seconds.is_finite() || seconds < 0.0 {
-        return Err("expected a number of seconds that is not negative".to_owned());
-    }
+    let seconds = not_negative(text).map_err(|_error| "expected seconds, zero or more")?;
     Ok(Nanos((seconds * 1e9) as u64))
+}
+
+/// A number that can be compared with zero, and is not below it.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub(super) fn not_negative(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or("expected a number, zero or more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Exec, Process, ProcessId, Trace};
+
+    #[test]
+    fn compilers_of_c_have_one_name() {
+        let mut trace = Trace::default();
+        for (id, path) in [(0, "/usr/bin/gcc-12"), (1, "/opt/cc1")] {
+            let exe = trace.strings.push(path.as_bytes());
+            trace.processes.push(Process {
+                id: ProcessId(id),
+                exec: Exec {
+                    exe,
+                    ..Exec::default()
+                },
+                ..Process::default()
+            });
+        }
+        let roles = Roles::of(&trace);
+        for asked in ["cc", "gcc", "g++", "clang", "clang++", "c++", "gcc-12"] {
+            assert_eq!(tool(asked, &roles).unwrap(), "cc", "{asked}");
+        }
+        assert_eq!(tool("cc1", &roles).unwrap(), "cc1");
+        let refused = tool("ld", &roles).unwrap_err().to_string();
+        assert!(refused.ends_with("its tools: cc, cc1"), "{refused}");
+    }
 }

@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// What the rows are about
     #[arg(long, value_name = "WHAT", value_parser = by())]
     by: Option<By>,
-    /// Rows to show, the largest first; 0 for all [default: 20]
+    /// Rows to show, the largest; 0 for all [default: 20]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
     /// Write JSON (docs/json-schema.md); without `--by`, by package; without `--top`, all rows
@@ -39,9 +39,10 @@ fn by() -> impl clap::builder::TypedValueParser<Value = By> {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        self.samples.only_with_samples(self.by)?;
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
-        let filter = self.samples.filter();
+        let filter = self.samples.filter(&analysis)?;
         let mut output = Output::stdout();
         let page = output.page();
         let all_for_zero = |top: usize| (top > 0).then_some(top);

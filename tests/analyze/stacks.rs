@@ -140,7 +140,7 @@ fn filters_choose_samples() {
     };
     assert_eq!(total(package), ms(30));
     let process = Filter {
-        process: Some(ProcessId(1)),
+        pid: Some(b.trace.processes[1].pid),
         ..Filter::default()
     };
     assert_eq!(total(process), ms(50));

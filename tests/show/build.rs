@@ -222,13 +222,23 @@ fn sample(writer: &mut Writer) {
 
 /// What `gotrace WORDS TRACE` prints on a pipe that is taken to be so wide.
 pub(crate) fn gotrace(words: &[&str], trace: &Path, columns: usize) -> String {
+    let (code, printed, complaint) = run(words, trace, columns);
+    assert_eq!(code, Some(0), "{words:?}: {complaint}");
+    printed
+}
+
+/// The exit code of `gotrace WORDS TRACE`, its standard output, and its standard error.
+pub(crate) fn run(words: &[&str], trace: &Path, columns: usize) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_gotrace"))
         .args(words)
         .arg(trace)
         .env("COLUMNS", columns.to_string())
         .output()
         .unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words:?}: {complaint}");
-    String::from_utf8(output.stdout).unwrap()
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }

@@ -57,6 +57,47 @@ fn the_critical_path_covers_the_command_without_a_gap() {
 }
 
 #[test]
+fn the_longest_pieces_of_the_critical_path_stand_in_the_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let words = ["show", "--by", "critical-path", "--top", "3"];
+    let printed = gotrace(&words, &trace, 100);
+    let rows: Vec<_> = printed.lines().skip(1).take(3).collect();
+    for (row, what) in rows.iter().zip(["m/a", "m/b", "link m/cmd"]) {
+        assert!(row.contains(what), "{what}: {row}");
+    }
+    let left_out = printed.lines().nth(4).unwrap();
+    assert_eq!(left_out, "3 shorter pieces are left out: --top 0 shows all");
+    let json = gotrace(&[&words[..], &["--json"]].concat(), &trace, 100);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rows = json["rows"].as_array().unwrap().iter();
+    let labels: Vec<_> = rows.map(|row| row["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["compile m/a", "compile m/b", "link m/cmd"]);
+}
+
+#[test]
+fn an_end_that_a_killed_recorder_did_not_see_is_told_apart_from_a_life_that_goes_on() {
+    use gotrace::trace::Trace;
+    use gotrace::{analyze, render::text};
+    let folder = tempfile::tempdir().unwrap();
+    let mut trace = Trace::open(&record(folder.path(), true)).unwrap();
+    trace.processes[3].exit = None;
+    let printed = |trace: &Trace| {
+        let analysis = analyze::Analysis::of(trace);
+        let filter = analyze::Filter::default();
+        let page = text::Page::default();
+        let mut out = Vec::new();
+        let by = analyze::By::Process;
+        text::ranking::write(&analysis, by, &filter, None, &page, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(printed(&trace).matches("lives on").count(), 1);
+    trace.ending = None;
+    assert_eq!(printed(&trace).matches("lives on").count(), 0);
+    assert_eq!(printed(&trace).matches("end not seen").count(), 1);
+}
+
+#[test]
 fn a_table_looks_as_it_should() {
     // Bars have twelve columns for the whole: 10 % are 1.2, to the next eighth 1 and 2/8.
     assert_eq!(
@@ -81,7 +122,7 @@ fn what_does_not_fit_is_left_out_and_rows_are_counted() {
         "\
 package       CPU  share      wall
 m/b      500.0 ms   50 %  400.0 ms
-3 rows more: --top 0 shows all
+3 more rows are left out: --top 0 shows all
 "
     );
     for by in [

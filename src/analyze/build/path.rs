@@ -163,6 +163,16 @@ impl CriticalPath {
         path
     }
 
+    /// The `most` longest segments, in the order of time; of equally long ones, the first.
+    #[must_use]
+    pub fn longest(&self, most: usize) -> Vec<Segment> {
+        let mut longest = self.segments.clone();
+        longest.sort_by_key(|segment| std::cmp::Reverse(segment.length()));
+        longest.truncate(most);
+        longest.sort_by_key(|segment| segment.start);
+        longest
+    }
+
     /// From the first segment's start to the last one's end.
     #[must_use]
     pub fn wall(&self) -> Nanos {

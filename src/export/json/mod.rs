@@ -92,7 +92,7 @@ pub fn show(
                 By::Tool => object(&head, rows::tools(&costs).take(top), out),
                 By::Process => object(&head, rows::processes(analysis, &costs).take(top), out),
                 By::Action => object(&head, rows::actions(analysis).take(top), out),
-                _ => object(&head, rows::critical_path(analysis).take(top), out),
+                _ => object(&head, rows::critical_path(analysis, top), out),
             }
         }
         By::Function | By::Image => {

@@ -252,12 +252,12 @@ pub(super) struct Segment {
     wall_share: f64,
 }
 
-/// The critical path of the whole command, in the order of time.
-pub(super) fn critical_path(analysis: &Analysis<'_>) -> impl Iterator<Item = Segment> {
+/// The `top` longest pieces of the critical path of the whole command, in the order of time.
+pub(super) fn critical_path(analysis: &Analysis<'_>, top: usize) -> impl Iterator<Item = Segment> {
     let builds = &analysis.builds;
-    let segments = &builds.critical_path.segments;
-    let whole: u64 = segments.iter().map(|segment| segment.length().0).sum();
-    segments.iter().map(move |segment| {
+    let path = &builds.critical_path;
+    let whole: u64 = path.segments.iter().map(|piece| piece.length().0).sum();
+    path.longest(top).into_iter().map(move |segment| {
         let package = |index| {
             let build = builds.builds.get(segment.build as usize)?;
             let package = &build.action(index)?.package;
@@ -273,7 +273,7 @@ pub(super) fn critical_path(analysis: &Analysis<'_>) -> impl Iterator<Item = Seg
         let length = segment.length();
         Segment {
             kind,
-            label: summary::label(analysis, segment).to_string(),
+            label: summary::label(analysis, &segment).to_string(),
             package,
             build: (kind != "outside").then_some(segment.build),
             start_ns: segment.start.0,

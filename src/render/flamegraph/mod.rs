@@ -280,8 +280,8 @@ fn title(trace: &Trace, calls: &CallTree, options: &Options) -> String {
         title.push_str(", ");
         title.push_str(&label::of(part));
     }
-    if let Some(process) = filter.process {
-        title.push_str(&format!(", process {process}"));
+    if let Some(pid) = filter.pid {
+        title.push_str(&format!(", process {}", pid.0));
     }
     if options.reversed {
         title.push_str(", callers of each function");

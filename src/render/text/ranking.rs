@@ -6,7 +6,7 @@ use crate::analyze::build::{BuildAction, Outcome, Segment};
 use crate::analyze::cost::Cost;
 use crate::analyze::{Analysis, By, Costs, Filter, Profile, summary};
 use crate::render::units::{self, Scale};
-use crate::trace::{ExitStatus, Nanos, ProcessId};
+use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
 use std::cmp::Reverse;
 use std::io;
 
@@ -49,8 +49,12 @@ pub fn write(
     match rows.saturating_sub(table.len()) {
         0 => Ok(()),
         left_out => {
-            let rows = units::counted(left_out as u64, "row", "rows");
-            let words = format!("{rows} more: --top 0 shows all");
+            let (one, many) = match by {
+                By::CriticalPath => ("shorter piece is", "shorter pieces are"),
+                _ => ("more row is", "more rows are"),
+            };
+            let rows = units::counted(left_out as u64, one, many);
+            let words = format!("{rows} left out: --top 0 shows all");
             writeln!(out, "{}", page.paint(&words, Tone::Dim))
         }
     }
@@ -169,20 +173,22 @@ fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
             scales.wall.write(row.cost.wall).into(),
             scales.waiting.write(row.cost.waiting).into(),
             units::bytes(row.cost.usage.max_rss_bytes).into(),
-            end_of(process.exit.map(|exit| exit.status)),
+            end_of(process.exit.map(|exit| exit.status), analysis.trace),
         ]);
     }
     (table, costs.processes.len())
 }
 
-fn end_of(status: Option<ExitStatus>) -> Cell {
+fn end_of(status: Option<ExitStatus>, trace: &Trace) -> Cell {
     match status {
         Some(ExitStatus::Code(0)) => "".into(),
         Some(ExitStatus::Code(code)) => Cell::toned(format!("exit code {code}"), Tone::Warning),
         Some(ExitStatus::Signal(number)) => Cell::toned(format!("signal {number}"), Tone::Warning),
         Some(ExitStatus::Replaced) => Cell::toned("replaced", Tone::Dim),
         Some(ExitStatus::Unknown) => Cell::toned("unknown", Tone::Dim),
-        None => Cell::toned("lives on", Tone::Dim),
+        // A recorder that came to its own end saw every end before it.
+        None if trace.ending.is_some() => Cell::toned("lives on", Tone::Dim),
+        None => Cell::toned("end not seen", Tone::Dim),
     }
 }
 
@@ -239,7 +245,8 @@ fn critical_path(analysis: &Analysis<'_>, page: &Page, top: usize) -> Ranking {
         Column::name("what"),
         Column::word("").optional(1),
     ]);
-    let shown = path.segments.iter().take(top);
+    let shown = path.longest(top);
+    let shown = shown.iter();
     let starts = Scale::of_all(shown.clone().map(|segment| segment.start));
     let lengths = Scale::of_all(shown.clone().map(Segment::length));
     for segment in shown {
