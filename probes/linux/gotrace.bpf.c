@@ -340,8 +340,6 @@ static __always_inline void send_argv(struct task_struct *task, u64 start, u64 t
 	REPEAT(ARGV_CHUNKS, send_piece, &s);
 }
 
-static __always_inline bool known(const struct process *p);
-
 SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *ctx)
 {
@@ -402,8 +400,8 @@ int on_exec(u64 *ctx)
 	if (at > sizeof(s->bytes))
 		return 0;
 	r->h.length = sizeof(*r) + at;
-	if (bpf_ringbuf_output(&events, s, sizeof(*r) + at,
-			       known(p) ? wake() : BPF_RB_FORCE_WAKEUP)) {
+	/* At once: files that its arguments name may soon be gone. */
+	if (bpf_ringbuf_output(&events, s, sizeof(*r) + at, BPF_RB_FORCE_WAKEUP)) {
 		COUNT(lost_execs);
 		return 0;
 	}
@@ -495,11 +493,6 @@ static __always_inline struct layout *layout_of(const struct process *p)
 			return l;
 	}
 	return NULL;
-}
-
-static __always_inline bool known(const struct process *p)
-{
-	return layout_of(p) != NULL;
 }
 
 /* Walks the current thread's stack and sends it. `task` may be any pointer to it: the walk reads

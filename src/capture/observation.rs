@@ -171,6 +171,8 @@ pub struct Executed {
     pub translator: Vec<u8>,
     /// What the process had used before it ran this program.
     pub usage_before: Usage,
+    /// What the file behind `-importcfg` holds, or why it could not be read.
+    pub import_cfg: Option<Result<Vec<u8>, String>>,
 }
 
 /// A thread was seen.

@@ -314,5 +314,17 @@ fn a_build_that_fails_says_so_in_its_own_words() {
             words[0].ends_with(b"/compile") && failed
         });
         assert_eq!(failed.count(), 1, "{way:?}");
+        // What such a build leaves is there for some milliseconds only.
+        let blind = trace.blind_spots.iter();
+        let blind: Vec<_> = blind.map(|spot| trace.text(spot.what)).collect();
+        let of_build = |what: &str| what.contains("graph") || what.contains("importcfg");
+        assert!(
+            !blind.iter().any(|what| of_build(what)),
+            "{way:?}: {blind:?}"
+        );
+        assert!(
+            trace.actions.iter().all(|action| action.go.is_some()),
+            "{way:?}"
+        );
     }
 }

@@ -37,11 +37,13 @@ pub fn flag<'a>(arguments: &[&'a [u8]], name: &str) -> Option<&'a [u8]> {
     value
 }
 
-/// Whether these are the arguments of a program that the go command runs with an importcfg.
+/// The importcfg file of a tool that the go command runs with one.
 #[must_use]
-pub fn takes_importcfg(arguments: &[&[u8]]) -> bool {
+pub fn import_cfg<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
     let tool = arguments.first().map_or(&b""[..], |first| base_name(first));
     matches!(tool, b"compile" | b"link")
+        .then(|| flag(arguments, "importcfg"))
+        .flatten()
 }
 
 /// The `$WORK` directory that a path lies in, with its final slash: `/tmp/go-build123/`.
@@ -94,9 +96,12 @@ mod tests {
 
     #[test]
     fn only_compile_and_link_take_an_importcfg() {
-        assert!(takes_importcfg(&[b"/go/pkg/tool/linux_amd64/compile"]));
-        assert!(takes_importcfg(&[b"link"]));
-        assert!(!takes_importcfg(&[b"asm"]));
-        assert!(!takes_importcfg(&[]));
+        let of = |tool: &'static [u8]| import_cfg(&[tool, b"-importcfg", b"b001/importcfg"]);
+        let path = Some(&b"b001/importcfg"[..]);
+        assert_eq!(of(b"/go/pkg/tool/linux_amd64/compile"), path);
+        assert_eq!(of(b"link"), path);
+        assert_eq!(of(b"asm"), None);
+        assert_eq!(import_cfg(&[b"compile", b"-V=full"]), None);
+        assert_eq!(import_cfg(&[]), None);
     }
 }

@@ -1,9 +1,6 @@
 //! What a build is made of: importcfg files and action graphs, tied to the processes they
 //! belong to.
 
-use std::io;
-use std::path::Path;
-
 use rustc_hash::FxHashMap;
 
 use super::sink::Sink;
@@ -78,10 +75,9 @@ impl Builds {
     }
 
     /// An importcfg was gone before it could be read.
-    pub(super) fn import_cfg_missed(&mut self, path: &Path, error: &io::Error) {
+    pub(super) fn import_cfg_missed(&mut self, why: &str) {
         self.unread += 1;
-        self.unread_example
-            .get_or_insert_with(|| format!("{}: {error}", path.display()));
+        self.unread_example.get_or_insert_with(|| why.to_owned());
     }
 
     /// Records an action graph. A go command writes it twice, the second time with the times of
@@ -191,7 +187,10 @@ impl Builds {
         }
         if self.unread > 0 {
             let example = self.unread_example.take().unwrap_or_default();
-            let what = format!("{} importcfg files", self.unread);
+            let what = match self.unread {
+                1 => "an importcfg file".to_owned(),
+                several => format!("{several} importcfg files"),
+            };
             blind(sink, Nanos::ZERO, &what, &example);
         }
     }

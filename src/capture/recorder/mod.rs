@@ -17,8 +17,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
-    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample,
-    Record, Sample, Setting, Thread, Usage,
+    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, Process, ProfileSample, Record, Sample,
+    Setting, Thread, Usage,
 };
 
 use super::decode::{arguments, pprof};
@@ -34,6 +34,9 @@ use sink::Sink;
 
 /// How often the trace file and the counters are looked after.
 const TICK: Duration = Duration::from_millis(250);
+
+/// No backend tells of a process later than this.
+const LATEST: Nanos = Nanos(500_000_000);
 
 /// The counter by which the backend `bpf` says what its programs cost.
 const KERNEL_COUNTER: &str = "bpf_sampling_ns";
@@ -82,8 +85,10 @@ pub(super) struct Recorder {
     shim_cpu: Nanos,
     kernel_cpu: Option<Nanos>,
     frames: Vec<FrameId>,
-    /// Profiles of tools whose processes another backend tells of: it may be some moments behind.
+    /// Profiles of tools, and action graphs, whose processes another backend tells of: it may be
+    /// some moments behind.
     late: Vec<(Pid, Nanos, Vec<u8>)>,
+    late_graphs: Vec<(Nanos, Vec<u8>)>,
     progress: Arc<Progress>,
 }
 
@@ -101,6 +106,7 @@ impl Recorder {
             kernel_cpu: None,
             frames: Vec::new(),
             late: Vec::new(),
+            late_graphs: Vec::new(),
             progress: plan.progress,
         }
     }
@@ -177,7 +183,11 @@ impl Recorder {
             }
             Observation::ActionGraph { time, contents, .. } => {
                 let time = self.sink.at(time);
-                self.builds.action_graph(&mut self.sink, time, contents);
+                if self.follows_tree {
+                    self.late_graphs.push((time, contents));
+                } else {
+                    self.builds.action_graph(&mut self.sink, time, contents);
+                }
             }
             Observation::ToolProfile {
                 pid,
@@ -258,8 +268,11 @@ impl Recorder {
         }
         let argv = arguments::split(&executed.argv);
         self.program(&begun, executed, &argv, package);
-        if self.follows_tree && arguments::takes_importcfg(&argv) {
-            self.read_import_cfg(begun.row, &executed.cwd, &argv);
+        if let Some(import_cfg) = &executed.import_cfg {
+            match import_cfg {
+                Ok(contents) => self.builds.import_cfg(&mut self.sink, begun.row, contents),
+                Err(why) => self.builds.import_cfg_missed(why),
+            }
             let import_path = arguments::flag(&argv, "p").filter(|_| argv.len() > 2);
             if let Some(import_path) = import_path {
                 let import_path = String::from_utf8_lossy(import_path).into_owned();
@@ -302,18 +315,6 @@ impl Recorder {
             exit: None,
             own,
         }));
-    }
-
-    /// Reads an importcfg while it is there: `$WORK` is removed when the go command ends.
-    fn read_import_cfg(&mut self, row: ProcessId, cwd: &[u8], argv: &[&[u8]]) {
-        let Some(file) = arguments::flag(argv, "importcfg") else {
-            return;
-        };
-        let path = super::spool::path_in(cwd, file);
-        match fs::read(&path) {
-            Ok(contents) => self.builds.import_cfg(&mut self.sink, row, &contents),
-            Err(error) => self.builds.import_cfg_missed(&path, &error),
-        }
     }
 
     fn exited(&mut self, at: Nanos, pid: Pid, status: ExitStatus, used: (Usage, bool)) {
@@ -475,8 +476,17 @@ impl Recorder {
         self.sink.record(Record::ProcessEnded(row, exit));
     }
 
-    /// Records the profiles of processes that are known to have ended; at the end, all.
+    /// Records the profiles of processes that are known to have ended, and graphs of which all
+    /// processes must be known; at the end, all.
     fn take_late(&mut self, all: bool) {
+        let settled = self.sink.at(super::sys::now()) - LATEST;
+        for (time, contents) in std::mem::take(&mut self.late_graphs) {
+            if all || time <= settled {
+                self.builds.action_graph(&mut self.sink, time, contents);
+            } else {
+                self.late_graphs.push((time, contents));
+            }
+        }
         for (pid, time, contents) in std::mem::take(&mut self.late) {
             if all || self.processes.has_ended(pid) {
                 self.tool_profile(pid, time, &contents);

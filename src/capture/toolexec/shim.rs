@@ -119,10 +119,8 @@ impl Order {
 
     fn begin(&self) -> Message {
         let argv: Vec<&[u8]> = self.tool().map(OsStr::as_bytes).collect();
-        let importcfg = arguments::takes_importcfg(&argv)
-            .then(|| arguments::flag(&argv, "importcfg"))
-            .flatten()
-            .and_then(|file| fs::read(OsStr::from_bytes(file)).ok());
+        let importcfg =
+            arguments::import_cfg(&argv).and_then(|file| fs::read(OsStr::from_bytes(file)).ok());
         let cwd = std::env::current_dir().unwrap_or_default();
         let package = std::env::var_os("TOOLEXEC_IMPORTPATH").unwrap_or_default();
         Message::Begin {

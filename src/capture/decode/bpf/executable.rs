@@ -2,11 +2,14 @@
 
 use crate::trace::Arch;
 
-/// Reads the beginning of a file; what an exec record cannot tell by itself.
+/// Reads files; what an exec record cannot tell by itself.
 pub trait Files {
     /// The first bytes of the file at an absolute path: 20 or more, or fewer when it is shorter;
     /// `None` when it cannot be read.
     fn head(&mut self, path: &[u8]) -> Option<Vec<u8>>;
+
+    /// A whole file, whose path may be relative to `cwd`, or why it cannot be read.
+    fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String>;
 }
 
 /// What ran.

@@ -8,6 +8,7 @@ use super::executable::{Files, path_of, program};
 use super::processes::{Pending, Processes, ThreadEnd};
 use super::record::{Ended, Event, Record, Stack};
 use super::side::Side;
+use crate::capture::decode::arguments;
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
 use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace};
 use rustc_hash::FxHashMap;
@@ -54,7 +55,15 @@ impl Merge {
                 bytes,
                 unreadable,
                 offset,
-            } => return self.argv(pid, offset, bytes, unreadable),
+            } => {
+                if unreadable || !self.argv(pid, offset, bytes) {
+                    self.finish_argv(pid, true);
+                } else if self.has_argv(pid) {
+                    self.read_import_cfg(pid, files);
+                    self.finish_argv(pid, false);
+                }
+                return;
+            }
             Event::Executed(ref event) => {
                 self.finish_argv(pid, true);
                 let executed = executed(time, pid, event, files);
@@ -170,18 +179,32 @@ impl Merge {
         self.root_ended
     }
 
-    fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8], unreadable: bool) {
+    /// Takes a piece of the arguments; false if the one before it is missing.
+    fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8]) -> bool {
         let Some(assembling) = self.assembling.get_mut(&pid) else {
-            return;
+            return true;
         };
         let argv = &mut assembling.executed.argv;
         let expected = u64::try_from(argv.len()).unwrap_or(u64::MAX);
-        if unreadable || offset != expected {
-            return self.finish_argv(pid, true);
+        if offset == expected {
+            argv.extend_from_slice(bytes);
         }
-        argv.extend_from_slice(bytes);
-        if u64::try_from(argv.len()).is_ok_and(|have| have >= assembling.argv_bytes) {
-            self.finish_argv(pid, false);
+        offset == expected
+    }
+
+    fn has_argv(&self, pid: Pid) -> bool {
+        self.assembling.get(&pid).is_some_and(|assembling| {
+            let have = u64::try_from(assembling.executed.argv.len());
+            have.is_ok_and(|have| have >= assembling.argv_bytes)
+        })
+    }
+
+    /// Reads what `-importcfg` names at once: `$WORK` is removed when the go command ends.
+    fn read_import_cfg(&mut self, pid: Pid, files: &mut dyn Files) {
+        if let Some(Assembling { executed, .. }) = self.assembling.get_mut(&pid) {
+            let argv = arguments::split(&executed.argv);
+            let path = arguments::import_cfg(&argv);
+            executed.import_cfg = path.map(|path| files.whole(&executed.cwd, path));
         }
     }
 
@@ -218,6 +241,7 @@ fn executed(
         arch: program.arch,
         translator: program.translator,
         usage_before: event.before.usage(0),
+        import_cfg: None,
     }
 }
 

@@ -14,6 +14,10 @@ impl Files for NoFiles {
     fn head(&mut self, _path: &[u8]) -> Option<Vec<u8>> {
         None
     }
+
+    fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String> {
+        Ok([cwd, b":", path].concat())
+    }
 }
 
 /// A merge for the tree of process 7, and all that it gave.
@@ -116,6 +120,24 @@ fn samples(observations: Vec<Observation>) -> Vec<Sampled> {
         _ => None,
     };
     observations.into_iter().filter_map(sampled).collect()
+}
+
+/// The folder of `exec` is `/root`.
+#[test]
+fn an_importcfg_is_read_as_soon_as_its_name_is_whole() {
+    let mut watch = Watch::new();
+    let argv = b"/go/compile\0-importcfg\0b001/importcfg\0";
+    watch.exec(10, 8, 0, argv.len() as u64);
+    watch.argv(11, 8, 0, &argv[..20]);
+    watch.argv(12, 8, 20, &argv[20..]);
+    let given = watch.finish();
+    let read = only_exec(&given).import_cfg.clone();
+    assert_eq!(read, Some(Ok(b"/root:b001/importcfg".to_vec())));
+
+    let mut cut = Watch::new();
+    cut.exec(10, 8, 0, argv.len() as u64);
+    cut.argv(11, 8, 0, &argv[..30]);
+    assert_eq!(only_exec(&cut.finish()).import_cfg, None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
-use crate::capture::{Monotonic, Observation};
+use crate::capture::{Monotonic, Observation, spool};
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
@@ -57,7 +57,7 @@ pub(super) struct Drain {
     last: Monotonic,
 }
 
-/// The file system, for execs of scripts and of translated programs.
+/// The file system: execs of scripts and of translated programs, importcfg files.
 struct HostFiles;
 
 impl Files for HostFiles {
@@ -66,6 +66,11 @@ impl Files for HostFiles {
         let file = File::open(Path::new(OsStr::from_bytes(path))).ok()?;
         file.take(64).read_to_end(&mut head).ok()?;
         Some(head)
+    }
+
+    fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String> {
+        let path = spool::path_in(cwd, path);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 
