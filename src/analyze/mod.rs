@@ -7,6 +7,7 @@
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks;
 //! - [`timeline`] assigns lanes, and counts concurrency and CPU over time;
+//! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
 //!
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
@@ -18,6 +19,7 @@ mod by;
 pub mod call_tree;
 pub mod cost;
 mod filter;
+mod limits;
 mod name;
 pub mod profile;
 mod role;
@@ -30,10 +32,11 @@ pub use by::By;
 pub use call_tree::CallTree;
 pub use cost::Costs;
 pub use filter::{Filter, Source};
+pub use limits::Limits;
 pub use name::Name;
 pub use profile::Profile;
 pub use role::{Role, Roles};
-pub use summary::Summary;
+pub use summary::{Gap, Summary};
 pub use timeline::Timeline;
 pub use tool::Tool;
 
@@ -95,6 +98,19 @@ impl<'t> Analysis<'t> {
     #[must_use]
     pub fn timeline(&self, options: timeline::Options) -> Timeline {
         Timeline::of(self, options)
+    }
+
+    /// What limited the longest build, where there was one. Reads all samples once.
+    #[must_use]
+    pub fn limits(&self) -> Option<Limits> {
+        Limits::of(self)
+    }
+
+    /// What was lost, not seen, or is wrong with the file; `unreadable_blocks` is how many blocks
+    /// of samples could not be read. Equal ones are counted together.
+    #[must_use]
+    pub fn gaps(&self, unreadable_blocks: u64) -> Vec<Gap> {
+        summary::gaps(self, unreadable_blocks)
     }
 
     /// What is shown after a run, with at most `top` rows in each ranking.

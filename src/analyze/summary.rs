@@ -1,15 +1,12 @@
 //! What is shown after a run, as values.
 
 use super::{
-    Analysis, Name, argv,
-    build::{
-        ActionKind, Build, BuildAction, Chain, CriticalPath, Load, Origin, Outcome, Parallelism,
-        Segment, SegmentKind, Simulation, TestRun, WhatIf,
-    },
+    Analysis, Limits, Name, argv,
+    build::{ActionKind, BuildAction, CriticalPath, Origin, Outcome, Segment, SegmentKind},
     cost::{Cost, CostRow},
-    profile::{FunctionRow, Profile, Row, Weight},
+    profile::{FunctionRow, Profile, Weight},
 };
-use crate::trace::{Arch, ExitStatus, Nanos, StringId, Trace, Unnamed};
+use crate::trace::{Arch, ExitStatus, Nanos, StringId, Trace};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -86,16 +83,8 @@ pub struct Summary {
     pub critical_path: CriticalPath,
     /// Its longest segments, longest first.
     pub critical_segments: Vec<NamedSegment>,
-    /// The longest chain of the longest build.
-    pub longest_chain: Chain,
-    /// Parallelism of the longest build.
-    pub build_parallelism: Parallelism,
-    /// Load phase of the longest build.
-    pub load: Load,
-    /// What would help most in the longest build.
-    pub what_if: Vec<WhatIf>,
-    /// Tests that ran, slowest first.
-    pub tests: Vec<TestRun>,
+    /// What limited the longest build.
+    pub limits: Option<Limits>,
     /// Packages that cost most.
     pub packages: Vec<CostRow<Name>>,
     /// Tools that cost most.
@@ -104,18 +93,11 @@ pub struct Summary {
     pub samples: Weight,
     /// Functions with most own time.
     pub functions: Vec<FunctionRow>,
-    /// Samples without a name, by reason.
-    pub unnamed: Vec<Row<Unnamed>>,
-    /// Samples whose stack could not be followed to its root.
-    pub truncated: Weight,
     /// What was lost, not seen, or is wrong with the file.
     pub gaps: Vec<Gap>,
     /// What recording cost; `None` where the recorder was killed.
     pub tax: Option<Tax>,
 }
-
-/// Packages whose absence is simulated at most.
-const WHAT_IF_CANDIDATES: usize = 12;
 
 impl Summary {
     /// Gathers it. Reads all samples twice.
@@ -131,10 +113,6 @@ impl Summary {
         let cached = |action: &&BuildAction| {
             action.kind == ActionKind::Compile && action.outcome == Outcome::Cached
         };
-        let main = analysis.builds.main();
-        let mut tests: Vec<TestRun> = builds.iter().flat_map(|b| b.tests.clone()).collect();
-        tests.sort_by_key(|test| Reverse(test.run));
-        tests.truncate(top);
         Self {
             command: command(analysis),
             status: trace.ending.and_then(|ending| ending.status),
@@ -149,22 +127,12 @@ impl Summary {
             cached: actions().filter(cached).count(),
             critical_path: path.clone(),
             critical_segments: longest_segments(analysis, top),
-            longest_chain: main.map_or_else(Chain::default, |b| b.longest_chain.clone()),
-            build_parallelism: main.map(|b| b.parallelism).unwrap_or_default(),
-            load: load_of(analysis, main),
-            what_if: main.map_or_else(Vec::new, |build| {
-                let mut best = Simulation::of(build).best(WHAT_IF_CANDIDATES);
-                best.truncate(top);
-                best
-            }),
-            tests,
+            limits: analysis.limits(),
             packages: named(costs.packages, top, |package| package),
             tools: named(costs.tools, top, |tool| Some(Name::from(tool.name()))),
             samples: profile.total,
             functions: profile.functions.iter().take(top).cloned().collect(),
-            unnamed: profile.unnamed.clone(),
-            truncated: profile.truncated,
-            gaps: gaps(analysis, &profile),
+            gaps: gaps(analysis, profile.unreadable_blocks),
             tax: trace.ending.map(|ending| {
                 let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
                 Tax {
@@ -203,13 +171,6 @@ fn toolchains(trace: &Trace) -> Vec<ToolchainFacts> {
             .then(|| Name::from(trace.strings.get(toolchain.translator))),
     });
     facts.collect()
-}
-
-fn load_of(analysis: &Analysis<'_>, main: Option<&Build>) -> Load {
-    let loads = Load::of_all(analysis);
-    let builds = analysis.builds.builds.iter().zip(loads);
-    let mut of_main = builds.filter(|(build, _)| main.is_some_and(|m| std::ptr::eq(m, *build)));
-    of_main.next().map(|(_, load)| load).unwrap_or_default()
 }
 
 fn named<K>(
@@ -259,7 +220,7 @@ pub fn label(analysis: &Analysis<'_>, segment: &Segment) -> Name {
 }
 
 /// Everything that was lost or not seen; equal ones are counted together.
-fn gaps(analysis: &Analysis<'_>, profile: &Profile) -> Vec<Gap> {
+pub(super) fn gaps(analysis: &Analysis<'_>, unreadable_blocks: u64) -> Vec<Gap> {
     let trace = analysis.trace;
     let mut found: Vec<Gap> = Vec::new();
     let mut places: FxHashMap<(Name, Name), usize> = FxHashMap::default();
@@ -309,9 +270,9 @@ fn gaps(analysis: &Analysis<'_>, profile: &Profile) -> Vec<Gap> {
             Some(damaged),
         );
     }
-    if profile.unreadable_blocks > 0 {
-        let blocks = profile.unreadable_blocks;
-        note("blocks of samples", "they cannot be read", Some(blocks));
+    if unreadable_blocks > 0 {
+        let blocks = Some(unreadable_blocks);
+        note("blocks of samples", "they cannot be read", blocks);
     }
     for (id, _) in analysis.roles.iter() {
         let process = trace.process(id);
@@ -321,7 +282,7 @@ fn gaps(analysis: &Analysis<'_>, profile: &Profile) -> Vec<Gap> {
         }
         if trace.ending.is_some() && process.is_some_and(|process| process.exit.is_none()) {
             let why = "they went on after the command";
-            note("the end of processes, and their CPU time", why, Some(1));
+            note("ends of processes, and their CPU time", why, Some(1));
         }
     }
     for build in analysis

@@ -246,7 +246,7 @@ fn a_summary_says_what_was_lost() {
         ]
     );
     assert_eq!(summary.packages.len(), 1);
-    assert_eq!(summary.what_if[0].saved, ms(790));
+    assert_eq!(summary.limits.unwrap().what_if[0].saved, ms(790));
 }
 
 #[test]

@@ -263,6 +263,23 @@ fn actions(trace: &mut Trace) {
     add(3, "build", "fmt", &[], [50, 50, 60]);
 }
 
+/// The link made a test binary, which ran for 40 ms.
+pub(crate) fn add_test_run(trace: &mut Trace) {
+    let action = Action {
+        go: Some(ProcessId(0)),
+        number: 4,
+        mode: text(trace, "test run"),
+        package: text(trace, "m/cmd"),
+        deps: vec![0],
+        ready: Some(ms(950)),
+        start: Some(ms(950)),
+        done: Some(ms(990)),
+        need_build: true,
+        ..Action::default()
+    };
+    trace.actions.push(action);
+}
+
 fn stacks(trace: &mut Trace) {
     let image = Image {
         path: text(trace, "/go/pkg/tool/linux_amd64/compile"),

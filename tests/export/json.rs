@@ -82,7 +82,8 @@ fn assert_same(printed: &BTreeSet<(String, String)>, documented: &BTreeSet<(Stri
 
 #[test]
 fn every_key_of_show_is_documented_and_every_documented_key_is_printed() {
-    let trace = fixture::trace();
+    let mut trace = fixture::trace();
+    fixture::add_test_run(&mut trace);
     let mut printed = BTreeSet::new();
     for by in By::ALL {
         let mut read = Read::default();

@@ -2,11 +2,13 @@
 
 use crate::build::{gotrace, record};
 
-/// The milliseconds in a column, found by its title; times are right-aligned under it.
+/// The milliseconds in a column, found by its title; times are right-aligned under it. What
+/// follows a table stands behind an empty line.
 fn column(table: &str, title: &str) -> Vec<f64> {
     let heading = table.lines().next().unwrap();
     let end = heading.find(title).unwrap() + title.len();
-    let cells = table.lines().skip(1).map(|line| &line[..end]);
+    let rows = table.lines().skip(1).take_while(|line| !line.is_empty());
+    let cells = rows.map(|line| &line[..end]);
     cells
         .map(|cell| {
             let mut words = cell.rsplit(' ');

@@ -3,6 +3,7 @@
 //!
 //! An [`Analysis`] comes in; the object goes out, a row at a time.
 
+mod limits;
 mod rows;
 
 use crate::analyze::{Analysis, By, Filter};
@@ -25,6 +26,8 @@ struct Head<'a> {
     recording: Recording<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<Samples>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<limits::Build<'a>>,
 }
 
 /// What is missing from the trace. Lists stand here, so that `rows` is the only one at the top.
@@ -65,6 +68,8 @@ struct Samples {
     weight_ns: u64,
     truncated_count: u64,
     unnamed_count: u64,
+    compile_count: u64,
+    compile_rooted_count: u64,
     unreadable_blocks: u64,
 }
 
@@ -81,12 +86,18 @@ pub fn show(
     top: Option<usize>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let mut samples = None;
     let top = top.unwrap_or(usize::MAX);
     match by {
         By::Package | By::Tool | By::Process | By::Action | By::CriticalPath => {
             let costs = analysis.costs();
-            let head = head(analysis, by, costs.total.cpu().0, samples);
+            let limits = match by {
+                By::Package | By::Action | By::CriticalPath => analysis.limits(),
+                _ => None,
+            };
+            let head = Head {
+                build: limits.as_ref().map(limits::Build::of),
+                ..head(analysis, by, costs.total.cpu().0)
+            };
             match by {
                 By::Package => object(&head, rows::packages(&costs).take(top), out),
                 By::Tool => object(&head, rows::tools(&costs).take(top), out),
@@ -97,7 +108,7 @@ pub fn show(
         }
         By::Function | By::Image => {
             let profile = analysis.profile(filter);
-            samples = Some(Samples {
+            let samples = Some(Samples {
                 kind: match filter.kind {
                     SampleKind::OnCpu => "on_cpu",
                     SampleKind::OffCpu => "off_cpu",
@@ -111,9 +122,15 @@ pub fn show(
                 weight_ns: profile.total.time.0,
                 truncated_count: profile.truncated.samples,
                 unnamed_count: profile.unnamed.iter().map(|row| row.own.samples).sum(),
+                compile_count: profile.roots.samples,
+                compile_rooted_count: profile.roots.reached,
                 unreadable_blocks: profile.unreadable_blocks,
             });
-            let head = head(analysis, by, analysis.costs().total.cpu().0, samples);
+            let cpu_ns = analysis.costs().total.cpu().0;
+            let head = Head {
+                samples,
+                ..head(analysis, by, cpu_ns)
+            };
             if by == By::Function {
                 object(&head, rows::functions(&profile).take(top), out)
             } else {
@@ -123,7 +140,7 @@ pub fn show(
     }
 }
 
-fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64, samples: Option<Samples>) -> Head<'a> {
+fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64) -> Head<'a> {
     let trace = analysis.trace;
     let command = trace.processes.iter().find(|process| !process.own);
     let argv = command.map_or(&[][..], |process| &process.exec.argv);
@@ -135,7 +152,8 @@ fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64, samples: Option<Sample
         wall_ns: analysis.builds.critical_path.wall().0,
         cpu_ns,
         recording: recording(trace),
-        samples,
+        samples: None,
+        build: None,
     }
 }
 

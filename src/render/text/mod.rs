@@ -1,5 +1,6 @@
 //! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
 
+mod limits;
 mod page;
 pub mod ranking;
 pub mod summary;

@@ -1,5 +1,6 @@
 //! The tables of `show`: one for each thing that time can be told by.
 
+use super::limits;
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use crate::analyze::build::{BuildAction, Outcome, Segment};
@@ -12,6 +13,8 @@ use std::io;
 
 /// Columns of the bar that makes shares visible.
 const BAR: usize = 12;
+/// Packages and tests that are named below the critical path.
+const LIMITS: usize = 10;
 
 /// Writes a table of at most `top` rows, all of them for `None`, and how many were left out.
 /// `filter` says which samples stand behind functions and images.
@@ -47,7 +50,7 @@ pub fn write(
     };
     table.write(page, out)?;
     match rows.saturating_sub(table.len()) {
-        0 => Ok(()),
+        0 => {}
         left_out => {
             let (one, many) = match by {
                 By::CriticalPath => ("shorter piece is", "shorter pieces are"),
@@ -55,9 +58,14 @@ pub fn write(
             };
             let rows = units::counted(left_out as u64, one, many);
             let words = format!("{rows} left out: --top 0 shows all");
-            writeln!(out, "{}", page.paint(&words, Tone::Dim))
+            writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
         }
     }
+    if let (By::CriticalPath, Some(limits)) = (by, analysis.limits()) {
+        writeln!(out)?;
+        limits::write(&limits, top.min(LIMITS), page, out)?;
+    }
+    Ok(())
 }
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
+use crate::analyze::Limits;
 use crate::analyze::build::{Load, SegmentKind};
 use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts};
 use crate::render::units::{self, Scale};
@@ -32,8 +33,10 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     packages(summary, page, &mut before)?;
     tools(summary, page, &mut before)?;
     let mut after = Vec::new();
-    slowest_test(summary, page, &mut after)?;
-    network(&summary.load, page, &mut after)?;
+    if let Some(limits) = &summary.limits {
+        slowest_test(limits, page, &mut after)?;
+        network(&limits.load, page, &mut after)?;
+    }
     gaps(&summary.gaps, page, &mut after)?;
     if let Some(tax) = &summary.tax {
         clauses(
@@ -58,13 +61,13 @@ fn fitted(page: &Page, text: &str, columns: usize) -> String {
     middle(&page.safe(text), columns, ellipsis)
 }
 
-fn line(page: &Page, out: &mut dyn io::Write, text: &str, tone: Tone) -> io::Result<()> {
+pub(super) fn line(page: &Page, out: &mut dyn io::Write, text: &str, tone: Tone) -> io::Result<()> {
     let text = fitted(page, text, page.columns);
     writeln!(out, "{}", page.paint(&text, tone))
 }
 
 /// A line of clauses, as many as the page is wide enough for; the first is there at least in part.
-fn clauses(
+pub(super) fn clauses(
     page: &Page,
     out: &mut dyn io::Write,
     start: &str,
@@ -164,7 +167,8 @@ fn critical_path(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io:
         );
     }
     table.write(page, out)?;
-    let Some(best) = summary.what_if.first() else {
+    let best = summary.limits.as_ref();
+    let Some(best) = best.and_then(|limits| limits.what_if.first()) else {
         return Ok(());
     };
     let saved = units::duration(best.saved);
@@ -276,8 +280,8 @@ fn functions(
     table.write(page, out)
 }
 
-fn slowest_test(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let Some(test) = summary.tests.first() else {
+fn slowest_test(limits: &Limits, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some(test) = limits.tests.first() else {
         return Ok(());
     };
     let times = [

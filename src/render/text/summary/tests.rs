@@ -1,11 +1,11 @@
 //! Summaries with something to say about everything, and how many lines they take.
 
 use super::{GAP_LINES, LINES, ROWS, write};
-use crate::analyze::Analysis;
 use crate::analyze::build::{Load, Segment, SegmentKind, TestRun, WhatIf};
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::profile::{FunctionRow, Weight};
 use crate::analyze::summary::{Gap, NamedSegment, Summary, Tax};
+use crate::analyze::{Analysis, Limits};
 use crate::render::text::{Page, columns};
 use crate::trace::{Nanos, Trace};
 
@@ -62,10 +62,13 @@ fn full() -> Summary {
         tools: vec![row_of_costs.clone()],
         packages: vec![row_of_costs; ROWS],
         functions: vec![row; ROWS],
-        tests: vec![test],
-        what_if: vec![what_if],
+        limits: Some(Limits {
+            what_if: vec![what_if],
+            tests: vec![test],
+            load,
+            ..Limits::default()
+        }),
         gaps: vec![gap; 9],
-        load,
         tax: Some(Tax {
             own: time,
             kernel: None,
