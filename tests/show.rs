@@ -7,6 +7,9 @@ mod build;
 #[path = "show/flamegraph.rs"]
 mod flamegraph;
 #[cfg(test)]
+#[path = "show/gaps.rs"]
+mod gaps;
+#[cfg(test)]
 #[path = "show/limits.rs"]
 mod limits;
 #[cfg(test)]

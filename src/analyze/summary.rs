@@ -89,8 +89,10 @@ pub struct Summary {
     pub packages: Vec<CostRow<Name>>,
     /// Tools that cost most.
     pub tools: Vec<CostRow<Name>>,
-    /// All samples.
+    /// All samples; of the tools' own profiles, all stacks.
     pub samples: Weight,
+    /// The samples are the tools' own profiles.
+    pub from_profiles: bool,
     /// Functions with most own time.
     pub functions: Vec<FunctionRow>,
     /// What was lost, not seen, or is wrong with the file.
@@ -131,6 +133,7 @@ impl Summary {
             packages: named(costs.packages, top, |package| package),
             tools: named(costs.tools, top, |tool| Some(Name::from(tool.name()))),
             samples: profile.total,
+            from_profiles: profile.from_profiles,
             functions: profile.functions.iter().take(top).cloned().collect(),
             gaps: gaps(analysis, profile.unreadable_blocks),
             tax: trace.ending.map(|ending| {

@@ -100,6 +100,8 @@ pub struct Timeline {
     pub cpu: Vec<f64>,
     /// How `cpu` was found.
     pub cpu_source: CpuSource,
+    /// Blocks of samples that could not be read.
+    pub unreadable_blocks: u64,
 }
 
 impl Timeline {
@@ -118,15 +120,16 @@ impl Timeline {
         let bins = Bins::of(end, options.bins);
         let spans = bars.iter().map(|bar| (bar.start, bar.end, 1.0));
         let concurrency = bins.spread(spans);
-        let (cpu, cpu_source) = cpu_over_time(analysis, &bins, end);
+        let cpu = CpuOverTime::of(analysis, &bins, end);
         Self {
             end,
             cores: analysis.trace.host.cores,
             lanes: lanes(bars),
             bin: bins.length,
             concurrency,
-            cpu,
-            cpu_source,
+            cpu: cpu.cores,
+            cpu_source: cpu.source,
+            unreadable_blocks: cpu.unreadable_blocks,
         }
     }
 }
@@ -250,27 +253,42 @@ fn lanes(mut bars: Vec<Bar>) -> Vec<Lane> {
     lanes
 }
 
-fn cpu_over_time(analysis: &Analysis<'_>, bins: &Bins, end: Nanos) -> (Vec<f64>, CpuSource) {
-    let mut sums = vec![Nanos::ZERO; bins.count];
-    let mut sampled = false;
-    filter::walk(analysis.trace, |sample| {
-        let known = analysis.roles.get(sample.process).is_some();
-        if sample.kind == SampleKind::OnCpu && known {
-            sampled = true;
-            sums[bins.at(sample.time)] += sample.weight;
+/// Mean number of cores in use, bin by bin, and how that was found.
+struct CpuOverTime {
+    cores: Vec<f64>,
+    source: CpuSource,
+    unreadable_blocks: u64,
+}
+
+impl CpuOverTime {
+    fn of(analysis: &Analysis<'_>, bins: &Bins, end: Nanos) -> Self {
+        let mut sums = vec![Nanos::ZERO; bins.count];
+        let mut sampled = false;
+        let unreadable_blocks = filter::walk(analysis.trace, |sample| {
+            let known = analysis.roles.get(sample.process).is_some();
+            if sample.kind == SampleKind::OnCpu && known {
+                sampled = true;
+                sums[bins.at(sample.time)] += sample.weight;
+            }
+        });
+        let (cores, source) = if sampled {
+            let cores = |sum: Nanos| sum.seconds() / bins.length.seconds();
+            (sums.into_iter().map(cores).collect(), CpuSource::Samples)
+        } else {
+            let spread = analysis.roles.iter().filter_map(|(id, _)| {
+                let process = analysis.trace.process(id)?;
+                let (start, end) = (process.start, process.end_or(end));
+                let life = end.since(start).seconds();
+                (life > 0.0).then(|| (start, end, process.cpu().seconds() / life))
+            });
+            (bins.spread(spread), CpuSource::Spread)
+        };
+        Self {
+            cores,
+            source,
+            unreadable_blocks,
         }
-    });
-    if sampled {
-        let cores = |sum: Nanos| sum.seconds() / bins.length.seconds();
-        return (sums.into_iter().map(cores).collect(), CpuSource::Samples);
     }
-    let spread = analysis.roles.iter().filter_map(|(id, _)| {
-        let process = analysis.trace.process(id)?;
-        let (start, end) = (process.start, process.end_or(end));
-        let life = end.since(start).seconds();
-        (life > 0.0).then(|| (start, end, process.cpu().seconds() / life))
-    });
-    (bins.spread(spread), CpuSource::Spread)
 }
 
 /// Equal parts of the time of a trace.

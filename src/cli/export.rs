@@ -1,5 +1,6 @@
 //! `gotrace export`.
 
+use super::gaps;
 use super::output::Output;
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
@@ -49,7 +50,7 @@ pub(super) fn write(
     let trace = trace.open()?;
     let mut output = Output::to(output)?;
     let analysis = Analysis::of(&trace);
-    match format {
+    let unreadable_blocks = match format {
         Format::Perfetto => export::perfetto::write(&analysis, &mut output),
         Format::Chrome => export::chrome::write(&analysis, &mut output),
         Format::Folded => {
@@ -57,10 +58,11 @@ pub(super) fn write(
                 grouping: Grouping::Tool,
                 ..call_tree::Options::default()
             });
-            export::folded::write(&tree, &mut output)
+            export::folded::write(&tree, &mut output).map(|()| tree.unreadable_blocks)
         }
         Format::Jsonl => export::jsonl::write(&trace, &mut output),
     }?;
     output.finish()?;
+    gaps::note(&analysis, unreadable_blocks);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `gotrace flamegraph`.
 
+use super::gaps;
 use super::output::Output;
 use super::selection::{Samples, not_negative};
 use super::trace_operand::TraceOperand;
@@ -81,8 +82,9 @@ impl Args {
             },
         };
         let mut output = Output::to(self.output.as_deref())?;
-        flamegraph::draw(&analysis, &options, &mut output)?;
+        let drawn = flamegraph::draw(&analysis, &options, &mut output)?;
         output.finish()?;
+        gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }
 }

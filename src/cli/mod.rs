@@ -4,6 +4,7 @@ mod dump;
 mod exit;
 mod export;
 mod flamegraph;
+mod gaps;
 mod output;
 mod recording;
 mod recover;

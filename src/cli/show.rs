@@ -1,5 +1,6 @@
 //! `gotrace show`.
 
+use super::gaps;
 use super::output::Output;
 use super::selection::Samples;
 use super::trace_operand::TraceOperand;
@@ -46,6 +47,8 @@ impl Args {
         let mut output = Output::stdout();
         let page = output.page();
         let all_for_zero = |top: usize| (top > 0).then_some(top);
+        // What was lost stands in JSON and in the summary, not in tables.
+        let mut unreadable_blocks = None;
         match (self.json, self.by) {
             (true, by) => {
                 let by = by.unwrap_or(By::Package);
@@ -54,7 +57,8 @@ impl Args {
             }
             (false, Some(by)) => {
                 let top = all_for_zero(self.top.unwrap_or(TOP));
-                ranking::write(&analysis, by, &filter, top, &page, &mut output)
+                let unread = ranking::write(&analysis, by, &filter, top, &page, &mut output);
+                unread.map(|blocks| unreadable_blocks = Some(blocks))
             }
             (false, None) => {
                 let summary = analysis.summary(summary::ROWS);
@@ -62,6 +66,9 @@ impl Args {
             }
         }?;
         output.finish()?;
+        if let Some(blocks) = unreadable_blocks {
+            gaps::note(&analysis, blocks);
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

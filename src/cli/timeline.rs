@@ -1,5 +1,6 @@
 //! `gotrace timeline`.
 
+use super::gaps;
 use super::output::Output;
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
@@ -46,12 +47,13 @@ impl Args {
         let analysis = Analysis::of(&trace);
         let bars = self.bars.into();
         let mut output = Output::to(self.output.as_deref())?;
-        match self.output {
+        let unreadable_blocks = match self.output {
             Some(_) => timeline::draw(&analysis, bars, &mut output),
             None => text::timeline::write(&analysis, bars, &output.page(), &mut output),
         }
         .context("cannot write the timeline")?;
         output.finish()?;
+        gaps::note(&analysis, unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }
 }

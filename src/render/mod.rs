@@ -1,6 +1,7 @@
 //! Draws for eyes: text tables, flamegraphs, timelines. Values in, text or SVG out.
 //!
 //! - [`units`] writes durations, sizes, shares and counts as people read them;
+//! - [`gaps`] says in a line what was lost or not seen;
 //! - [`text`] draws summaries, tables and timelines for terminals and pipes.
 //!
 //! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
@@ -8,6 +9,7 @@
 
 pub mod axis;
 pub mod flamegraph;
+pub mod gaps;
 pub mod palette;
 pub mod text;
 pub mod timeline;

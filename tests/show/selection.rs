@@ -102,3 +102,40 @@ fn numbers_that_are_none_are_refused() {
         refused(&["show", "--by", "function", &word("--from")]);
     }
 }
+
+/// Profiles hold stacks, each merged of many samples: they are not called samples.
+#[test]
+fn stacks_of_profiles_are_called_stacks() {
+    use gotrace::analyze::{Analysis, By, Filter, Source};
+    use gotrace::render::{flamegraph, text};
+    use gotrace::trace::{Nanos, ProcessId, ProfileSample, StackId, Trace};
+    let folder = tempfile::tempdir().unwrap();
+    let mut trace = Trace::open(&record(folder.path(), true)).unwrap();
+    for weight in [30, 50] {
+        trace.profiles.push(ProfileSample {
+            process: ProcessId(1),
+            stack: StackId(3),
+            weight: Nanos(weight * 1_000_000),
+        });
+    }
+    let analysis = Analysis::of(&trace);
+    let filter = Filter {
+        source: Source::Profiles,
+        ..Filter::default()
+    };
+    let page = text::Page::default();
+    let mut out = Vec::new();
+    text::ranking::write(&analysis, By::Image, &filter, None, &page, &mut out).unwrap();
+    let printed = String::from_utf8(out).unwrap();
+    let heading = printed.lines().next().unwrap();
+    assert!(heading.ends_with("share  stacks"), "{printed}");
+    let options = flamegraph::Options {
+        filter,
+        ..flamegraph::Options::default()
+    };
+    let mut svg = Vec::new();
+    flamegraph::draw(&analysis, &options, &mut svg).unwrap();
+    let svg = String::from_utf8(svg).unwrap();
+    let title = "80.0 ms in 2 stacks of the tools";
+    assert!(svg.contains(title), "{}", &svg[..4_000.min(svg.len())]);
+}

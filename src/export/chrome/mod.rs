@@ -23,12 +23,13 @@ const BUILD_PID: u32 = 0;
 
 /// Writes a trace.
 ///
-/// Blocks of samples that cannot be read are left out and counted in the last instant.
+/// Blocks of samples that cannot be read are left out and counted, in the file and in what is
+/// returned.
 ///
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let trace = analysis.trace;
     out.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
     let mut events = Events::begin(&mut *out);
@@ -43,7 +44,8 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "\n}},\n\"otherData\":{{\"unreadable_sample_blocks\":{unreadable_blocks}}}}}"
-    )
+    )?;
+    Ok(unreadable_blocks)
 }
 
 fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {

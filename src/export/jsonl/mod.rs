@@ -17,12 +17,13 @@ pub const SCHEMA: &str = "gotrace.dump/1";
 
 /// Writes all records of a trace.
 ///
-/// Blocks of samples that cannot be read are left out and counted in the last line.
+/// Blocks of samples that cannot be read are left out and counted, in the last line and in what
+/// is returned.
 ///
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
+pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<u64> {
     let mut lines = Lines {
         trace,
         out,
@@ -47,7 +48,8 @@ pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
     lines.put("end", |_| records::End {
         samples,
         unreadable_blocks,
-    })
+    })?;
+    Ok(unreadable_blocks)
 }
 
 /// One line: what kind of record it is, its keys, and the bytes of what was no text.

@@ -23,12 +23,12 @@ use crate::analyze::Analysis;
 use packets::Packets;
 use std::io::{self, Write};
 
-/// Writes a trace.
+/// Writes a trace. Returns how many blocks of samples could not be read.
 ///
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let trace = analysis.trace;
     let mut packets = Packets::begin(out, trace.anchor)?;
     recording::notes(trace, &mut packets)?;
@@ -36,5 +36,6 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut threads = programs::write(analysis, &mut packets)?;
     recording::counters(analysis, &mut packets)?;
     let unreadable_blocks = samples::write(trace, &mut threads, &mut packets)?;
-    recording::unreadable(trace, unreadable_blocks, &mut packets)
+    recording::unreadable(trace, unreadable_blocks, &mut packets)?;
+    Ok(unreadable_blocks)
 }

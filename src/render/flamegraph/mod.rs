@@ -12,10 +12,9 @@ mod tree;
 pub use origin::Origin;
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
-use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, CallTree, Filter};
 use crate::render::text::middle;
-use crate::render::{units, xml};
+use crate::render::{gaps, units, xml};
 use crate::trace::{Nanos, SampleKind, Trace};
 use inferno::flamegraph as inferno_graph;
 use inferno_graph::color::{BackgroundColor, Color, PaletteMap};
@@ -70,10 +69,6 @@ impl Default for Options {
 /// What was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// Weight of the picture's root: all samples that passed the filter.
-    pub total: Weight,
-    /// The stacks are the tools' own profiles.
-    pub from_profiles: bool,
     /// Blocks of samples that could not be read.
     pub unreadable_blocks: u64,
 }
@@ -110,8 +105,7 @@ pub fn draw(
         filter: options.filter.clone(),
         grouping: options.grouping,
     });
-    let total = calls.total();
-    if total.time == Nanos::ZERO {
+    if calls.total().time == Nanos::ZERO {
         let samples = analysis.trace.sample_count() + analysis.trace.profiles.len() as u64;
         return Err(if samples == 0 {
             Error::NoSamples
@@ -119,11 +113,10 @@ pub fn draw(
             Error::NothingPasses { samples }
         });
     }
-    let picture = Picture::of(analysis.trace, &calls, options);
+    let mut picture = Picture::of(analysis.trace, &calls, options);
+    picture.gaps = gaps::line(&analysis.gaps(calls.unreadable_blocks));
     picture.write(options, out)?;
     Ok(Drawn {
-        total,
-        from_profiles: calls.from_profiles,
         unreadable_blocks: calls.unreadable_blocks,
     })
 }
@@ -134,6 +127,8 @@ struct Picture {
     lines: Vec<String>,
     palette: PaletteMap,
     legend: Vec<(Origin, f64)>,
+    /// What was lost or not seen, if anything.
+    gaps: Option<String>,
 }
 
 impl Picture {
@@ -184,6 +179,7 @@ impl Picture {
             lines: tree.folded(&labels),
             palette,
             legend,
+            gaps: None,
         }
     }
 
@@ -218,7 +214,7 @@ impl Picture {
         out.write_all(svg.as_bytes()).map_err(Error::Write)
     }
 
-    /// A row of swatches in the middle, under the title.
+    /// A row of swatches in the middle, under the title; behind them what was lost.
     fn legend(&self) -> String {
         /// Width of a character, of the swatch with its gap, and between entries, in pixels.
         const CHARACTER: f64 = 6.7;
@@ -237,6 +233,15 @@ impl Picture {
             );
             debug_assert!(written.is_ok(), "writing to a string does not fail");
             x += SWATCH + words.chars().count() as f64 * CHARACTER + BETWEEN;
+        }
+        if let Some(words) = &self.gaps {
+            let written = write!(
+                entries,
+                r#"<text x="{x:.0}" y="49" style="font-size:11px">{}</text>"#,
+                xml::escape(words)
+            );
+            debug_assert!(written.is_ok(), "writing to a string does not fail");
+            x += words.chars().count() as f64 * CHARACTER + BETWEEN;
         }
         let middle = (x - BETWEEN) / 2.0;
         format!(
@@ -287,16 +292,13 @@ fn title(trace: &Trace, calls: &CallTree, options: &Options) -> String {
         title.push_str(", callers of each function");
     }
     let total = calls.total();
-    let from = if calls.from_profiles {
-        " of the tools' own profiles"
+    let stacks = if calls.from_profiles {
+        let stacks = units::counted(total.samples, "stack", "stacks");
+        format!("{stacks} of the tools' own profiles")
     } else {
-        ""
+        units::counted(total.samples, "sample", "samples")
     };
-    let samples = units::counted(total.samples, "sample", "samples");
-    format!(
-        "{title}: {} in {samples}{from}",
-        units::duration(total.time)
-    )
+    format!("{title}: {} in {stacks}", units::duration(total.time))
 }
 
 /// Positions in [`CallTree::names`], outermost first; reversed, the groups stay outermost.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::analyze::Name;
 use crate::analyze::call_tree::Node;
+use crate::analyze::profile::Weight;
 use crate::trace::{Exec, Function, Process};
 
 /// Nodes as `(kind, name, parent, own milliseconds)`; names stand for themselves.

@@ -17,7 +17,8 @@ const BAR: usize = 12;
 const LIMITS: usize = 10;
 
 /// Writes a table of at most `top` rows, all of them for `None`, and how many were left out.
-/// `filter` says which samples stand behind functions and images.
+/// `filter` says which samples stand behind functions and images. Returns how many blocks of
+/// samples could not be read for it.
 ///
 /// # Errors
 ///
@@ -29,7 +30,8 @@ pub fn write(
     top: Option<usize>,
     page: &Page,
     out: &mut dyn io::Write,
-) -> io::Result<()> {
+) -> io::Result<u64> {
+    let mut unreadable_blocks = 0;
     let top = top.unwrap_or(usize::MAX);
     let (table, rows) = match by {
         By::Package => packages(&analysis.costs(), page, top),
@@ -39,8 +41,10 @@ pub fn write(
         By::CriticalPath => critical_path(analysis, page, top),
         By::Function | By::Image => {
             let profile = analysis.profile(filter);
+            unreadable_blocks = profile.unreadable_blocks;
             if profile.total.samples == 0 {
-                return no_samples(analysis, page, out);
+                no_samples(analysis, page, out)?;
+                return Ok(unreadable_blocks);
             }
             match by {
                 By::Function => functions(&profile, page, top),
@@ -65,7 +69,7 @@ pub fn write(
         writeln!(out)?;
         limits::write(&limits, top.min(LIMITS), page, out)?;
     }
-    Ok(())
+    Ok(unreadable_blocks)
 }
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
@@ -304,7 +308,12 @@ fn images(profile: &Profile, page: &Page, top: usize) -> Ranking {
         Column::name("image"),
         Column::number("own"),
         Column::number("share"),
-        Column::number("samples").optional(1),
+        Column::number(if profile.from_profiles {
+            "stacks"
+        } else {
+            "samples"
+        })
+        .optional(1),
         Column::word("").optional(2),
     ]);
     let shown = profile.images.iter().take(top);

@@ -18,7 +18,7 @@ const GUTTER: usize = 7;
 const WIDEST: usize = 200;
 const NARROWEST: usize = 20;
 
-/// Writes the timeline of a trace.
+/// Writes the timeline of a trace. Returns how many blocks of samples could not be read.
 ///
 /// # Errors
 ///
@@ -28,12 +28,13 @@ pub fn write(
     bars: Bars,
     page: &Page,
     out: &mut dyn io::Write,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let columns = page.columns.saturating_sub(GUTTER).clamp(NARROWEST, WIDEST);
     let bins = u32::try_from(columns).unwrap_or(u32::MAX);
     let timeline = analysis.timeline(timeline::Options { bars, bins });
     if timeline.lanes.is_empty() {
-        return writeln!(out, "nothing ran that could be seen");
+        writeln!(out, "nothing ran that could be seen")?;
+        return Ok(timeline.unreadable_blocks);
     }
     let chart = Chart {
         page,
@@ -50,7 +51,8 @@ pub fn write(
         let words = page.paint(&format!("{more} more: -o FILE.svg shows all"), Tone::Dim);
         writeln!(out, "{:GUTTER$}{words}", "")?;
     }
-    chart.legend(out)
+    chart.legend(out)?;
+    Ok(timeline.unreadable_blocks)
 }
 
 /// A timeline on a page.

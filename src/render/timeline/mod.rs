@@ -10,6 +10,7 @@
 mod svg;
 
 use super::axis;
+use super::gaps;
 use super::palette::Family;
 use super::text::middle;
 use super::units;
@@ -37,14 +38,16 @@ const HEAD: f64 = 58.0;
 /// Bins of the chart.
 const BINS: u32 = 300;
 
-/// Draws the timeline of a trace. A trace without any bar gives a picture that says so.
+/// Draws the timeline of a trace. A trace without any bar gives a picture that says so. Returns
+/// how many blocks of samples could not be read.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn draw(analysis: &Analysis<'_>, bars: Bars, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn draw(analysis: &Analysis<'_>, bars: Bars, out: &mut dyn io::Write) -> io::Result<u64> {
     let timeline = analysis.timeline(timeline::Options { bars, bins: BINS });
-    Picture::of(analysis, &timeline).write(out)
+    Picture::of(analysis, &timeline).write(out)?;
+    Ok(timeline.unreadable_blocks)
 }
 
 /// A timeline, and where things go.
@@ -68,6 +71,7 @@ impl<'a, 't> Picture<'a, 't> {
         picture.chart();
         picture.path();
         picture.lanes();
+        picture.gaps();
         picture
     }
 
@@ -268,6 +272,15 @@ impl<'a, 't> Picture<'a, 't> {
                 };
                 self.body.push_str(&shape.draw());
             }
+            self.y += LANE;
+        }
+    }
+
+    /// What the picture cannot show.
+    fn gaps(&mut self) {
+        let gaps = self.analysis.gaps(self.timeline.unreadable_blocks);
+        if let Some(words) = gaps::line(&gaps) {
+            self.text(MARGIN, self.y + 14.0, "small", &words);
             self.y += LANE;
         }
     }

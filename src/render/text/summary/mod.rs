@@ -265,7 +265,15 @@ fn functions(
             "functions: no samples; the bpf backend takes them, and --profile asks the tools";
         return line(page, out, none, Tone::Dim);
     }
-    let samples = units::counted(summary.samples.samples, "sample", "samples");
+    let (one, many) = if summary.from_profiles {
+        (
+            "stack of the tools' own profiles",
+            "stacks of the tools' own profiles",
+        )
+    } else {
+        ("sample", "samples")
+    };
+    let samples = units::counted(summary.samples.samples, one, many);
     let title = format!("functions by CPU time, of {samples}");
     line(page, out, &title, Tone::Strong)?;
     let scale = Scale::of_all(ran.clone().map(|row| row.own.time));
