@@ -6,7 +6,7 @@
 //! - [`build`] holds the build graph of each go command: actions, critical path, what-if;
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks;
-//! - [`timeline`] assigns lanes, and counts concurrency and CPU over time;
+//! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
 //!
@@ -19,6 +19,7 @@ mod by;
 pub mod call_tree;
 pub mod cost;
 mod filter;
+pub mod lanes;
 mod limits;
 mod name;
 pub mod profile;

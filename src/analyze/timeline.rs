@@ -4,11 +4,11 @@ use super::{
     Analysis, Name, Tool,
     build::{ActionKind, BuildAction, SegmentKind},
     cost::ActionRef,
-    filter,
+    filter, lanes,
 };
 use crate::trace::{Nanos, ProcessId, SampleKind};
 use rustc_hash::FxHashSet;
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::cmp::Reverse;
 
 /// What lanes hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,26 +231,16 @@ fn process_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>, end: N
 }
 
 /// Puts bars into the first lane that is free when they begin.
-fn lanes(mut bars: Vec<Bar>) -> Vec<Lane> {
-    bars.sort_by_key(|bar| (bar.start, Reverse(bar.end)));
-    let mut lanes: Vec<Lane> = Vec::new();
-    let mut free: BinaryHeap<Reverse<usize>> = BinaryHeap::new();
-    let mut busy: BinaryHeap<Reverse<(Nanos, usize)>> = BinaryHeap::new();
-    for bar in bars {
-        while let Some(&Reverse((end, lane))) = busy.peek()
-            && end <= bar.start
-        {
-            busy.pop();
-            free.push(Reverse(lane));
-        }
-        let lane = free.pop().map_or(lanes.len(), |Reverse(lane)| lane);
-        if lane == lanes.len() {
-            lanes.push(Lane::default());
-        }
-        busy.push(Reverse((bar.end, lane)));
-        lanes[lane].bars.push(bar);
-    }
-    lanes
+fn lanes(bars: Vec<Bar>) -> Vec<Lane> {
+    let spans: Vec<_> = bars.iter().map(|bar| (bar.start, bar.end)).collect();
+    let mut bars: Vec<Option<Bar>> = bars.into_iter().map(Some).collect();
+    let lanes = lanes::pack(&spans).into_iter().map(|positions| Lane {
+        bars: positions
+            .into_iter()
+            .filter_map(|position| bars.get_mut(position)?.take())
+            .collect(),
+    });
+    lanes.collect()
 }
 
 /// Mean number of cores in use, bin by bin, and how that was found.

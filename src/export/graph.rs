@@ -1,7 +1,7 @@
 //! A build in; which actions are shown, in which lanes, and the arrows between them out.
 
-use super::lanes;
 use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
+use crate::analyze::lanes;
 use crate::trace::Nanos;
 
 /// The actions that were begun, in lanes in which they do not overlap.
@@ -10,11 +10,38 @@ pub(super) fn action_lanes(build: &Build) -> Vec<Vec<(ActionIndex, &BuildAction)
     into_lanes(&shown, |action| (action.start, action.end))
 }
 
-/// The actions that were ready and waited for a slot, in lanes of those times.
-pub(super) fn wait_lanes(build: &Build) -> Vec<Vec<(ActionIndex, &BuildAction)>> {
-    let waiting = begun(build).filter(|(_, action)| action.waited() > Nanos::ZERO);
-    let waiting: Vec<_> = waiting.collect();
-    into_lanes(&waiting, |action| (action.ready, action.start))
+/// Name of a lane of waiting actions.
+const WAITING: &str = "ready, waiting for a slot";
+
+/// Lanes of waiting actions that are shown at most. Thousands of actions can be ready at once: a
+/// viewer with a track for each shows nothing, and how many wait is a counter, too.
+const MOST_WAIT_LANES: usize = 32;
+
+/// A lane of waiting actions, and its name.
+pub(super) type WaitLane<'b> = (String, Vec<(ActionIndex, &'b BuildAction)>);
+
+/// The actions that were ready and waited for a slot, in lanes of those times: at most
+/// [`MOST_WAIT_LANES`]. The last one's name says how many waits are in none.
+pub(super) fn wait_lanes(build: &Build) -> Vec<WaitLane<'_>> {
+    let waiting: Vec<_> = waiting(build).collect();
+    let mut lanes = into_lanes(&waiting, |action| (action.ready, action.start));
+    let left_out = lanes.split_off(MOST_WAIT_LANES.min(lanes.len()));
+    let left_out: usize = left_out.iter().map(Vec::len).sum();
+    let named = lanes.into_iter().map(|lane| (WAITING.to_owned(), lane));
+    let mut named: Vec<_> = named.collect();
+    if let (Some((name, _)), 1..) = (named.last_mut(), left_out) {
+        *name = format!("{WAITING} ({left_out} more are not shown)");
+    }
+    named
+}
+
+fn waiting(build: &Build) -> impl Iterator<Item = (ActionIndex, &BuildAction)> {
+    begun(build).filter(|(_, action)| action.waited() > Nanos::ZERO)
+}
+
+/// When each action waited for a slot.
+pub(super) fn wait_spans(build: &Build) -> impl Iterator<Item = (Nanos, Nanos)> + '_ {
+    waiting(build).map(|(_, action)| (action.ready, action.start))
 }
 
 /// When each action was under way.

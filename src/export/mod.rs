@@ -7,7 +7,7 @@
 mod frames;
 mod graph;
 mod labels;
-mod lanes;
+mod levels;
 mod text;
 
 pub mod chrome;

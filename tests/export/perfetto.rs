@@ -440,6 +440,10 @@ fn counters_losses_and_blind_spots_are_there() {
             value(950, "0"),
         ]
     );
+    assert_eq!(
+        read.counters["actions waiting for a slot"],
+        [value(60, "1"), value(100, "0")]
+    );
     assert!(read.counters["cores in use"].len() > 100);
     let instants: Vec<_> = read
         .instants

@@ -5,13 +5,19 @@ use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::analyze::call_tree::{Grouping, Options};
 use gotrace::export::{chrome, folded};
-use gotrace::trace::Trace;
+use gotrace::trace::{Action, Nanos, Trace};
+use serde_json::Value;
 use std::collections::BTreeMap;
+
+fn written(trace: &Trace) -> Vec<u8> {
+    let mut out = Vec::new();
+    chrome::write(&Analysis::of(trace), &mut out).unwrap();
+    out
+}
 
 /// The lines of `chrome.py` about a trace, by their first field.
 pub(crate) fn chrome_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
-    let mut out = Vec::new();
-    chrome::write(&Analysis::of(trace), &mut out).unwrap();
+    let out = written(trace);
     let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for line in python::read("chrome.py", &out)?.lines() {
         let mut fields = line.split('\t').map(str::to_owned);
@@ -154,4 +160,40 @@ fn inferno_draws_the_folded_lines() {
             .count(),
         2
     );
+}
+
+/// Actions that are all ready at once would have a lane each.
+#[test]
+fn thousands_of_waiting_actions_have_few_lanes_and_a_counter() {
+    const ACTIONS: u64 = 5_000;
+    let mut trace = fixture::trace();
+    let node = trace.actions[2].clone();
+    trace.actions.clear();
+    for number in 0..ACTIONS {
+        trace.actions.push(Action {
+            number: u32::try_from(number).unwrap(),
+            deps: Vec::new(),
+            ready: Some(Nanos::ZERO),
+            start: Some(Nanos(1_000 * (number + 1))),
+            done: Some(Nanos(1_000 * (number + 2))),
+            ..node.clone()
+        });
+    }
+    let written: Value = serde_json::from_slice(&written(&trace)).unwrap();
+    let events = written["traceEvents"].as_array().unwrap();
+    let named = events.iter().filter(|event| event["name"] == "thread_name");
+    let names = named.filter_map(|event| event["args"]["name"].as_str());
+    let lanes: Vec<_> = names.filter(|name| name.starts_with("ready, ")).collect();
+    assert_eq!(lanes.len(), 32);
+    let last = "ready, waiting for a slot (4968 more are not shown)";
+    assert_eq!(lanes.iter().filter(|name| **name == last).count(), 1);
+    // The longest are shown: those that began last.
+    let slices = events.iter().filter(|event| event["cat"] == "wait");
+    let shortest = slices.map(|wait| wait["dur"].as_f64().unwrap() as u64);
+    assert_eq!(shortest.min(), Some(ACTIONS - 31));
+    let waiting = events
+        .iter()
+        .filter(|e| e["name"] == "actions waiting for a slot");
+    let levels = waiting.map(|event| event["args"]["actions"].as_u64().unwrap());
+    assert_eq!(levels.max(), Some(ACTIONS));
 }

@@ -10,7 +10,7 @@ mod events;
 mod stacks;
 
 use super::text::Texts;
-use super::{graph, labels, lanes};
+use super::{graph, labels, levels};
 use crate::analyze::build::BuildAction;
 use crate::analyze::{Analysis, summary};
 use crate::trace::file::Integrity;
@@ -113,9 +113,9 @@ fn builds(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Resul
                 put_action(analysis, action, (tid, critical), events)?;
             }
         }
-        for lane in graph::wait_lanes(build) {
+        for (name, lane) in graph::wait_lanes(build) {
             tid += 1;
-            events.name_thread((BUILD_PID, tid), "ready, waiting for a slot")?;
+            events.name_thread((BUILD_PID, tid), &name)?;
             for (_, action) in lane {
                 events.put(&Event {
                     name: &labels::action(action),
@@ -210,17 +210,19 @@ fn processes(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Re
 
 fn counters(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Result<()> {
     let trace = analysis.trace;
-    let spans: Vec<_> = analysis
-        .builds
-        .builds
-        .iter()
-        .flat_map(graph::spans)
-        .collect();
-    for (time, value) in lanes::under_way(&spans) {
-        events.put(&Event {
-            args: Some(Args::default().signed("actions", value)),
-            ..Event::counter("actions under way", time)
-        })?;
+    let builds = &analysis.builds.builds;
+    let running: Vec<_> = builds.iter().flat_map(graph::spans).collect();
+    let waiting: Vec<_> = builds.iter().flat_map(graph::wait_spans).collect();
+    for (name, spans) in [
+        ("actions under way", running),
+        ("actions waiting for a slot", waiting),
+    ] {
+        for (time, value) in levels::under_way(&spans) {
+            events.put(&Event {
+                args: Some(Args::default().signed("actions", value)),
+                ..Event::counter(name, time)
+            })?;
+        }
     }
     for counter in &trace.counters {
         let name = trace.text(counter.name);

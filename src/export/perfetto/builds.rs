@@ -82,9 +82,9 @@ impl BuildWriter<'_, '_> {
 
     /// Slices of the time that actions were ready and waited for a slot.
     fn waits(&self, packets: &mut Packets<impl Write>) -> io::Result<()> {
-        for (lane, actions) in (0..).zip(graph::wait_lanes(self.build)) {
+        for (lane, (name, actions)) in (0..).zip(graph::wait_lanes(self.build)) {
             let track = Track::Waits(self.number, lane);
-            packets.track(track.below(self.group, "ready, waiting for a slot", 2))?;
+            packets.track(track.below(self.group, name, 2))?;
             for (_, action) in actions {
                 let event = TrackEvent {
                     name: Some(labels::action(action)),

@@ -4,7 +4,7 @@ use super::packets::{self, Packets};
 use super::proto::TrackEvent;
 use super::tracks::Track;
 use crate::analyze::{Analysis, timeline};
-use crate::export::{graph, lanes};
+use crate::export::{graph, levels};
 use crate::trace::file::Integrity;
 use crate::trace::{Nanos, Trace};
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use std::io::{self, Write};
 /// Bins of CPU use over the whole trace: enough to see every second of a build of minutes.
 const CPU_BINS: u32 = 500;
 
-/// Writes what changes over time: actions under way, programs alive, cores in use, and what
-/// the recorder counted.
+/// Writes what changes over time: actions under way and waiting, programs alive, cores in
+/// use, and what the recorder counted.
 pub(super) fn counters(
     analysis: &Analysis<'_>,
     packets: &mut Packets<impl Write>,
@@ -22,6 +22,7 @@ pub(super) fn counters(
     let trace = analysis.trace;
     let builds = &analysis.builds.builds;
     let actions: Vec<_> = builds.iter().flat_map(graph::spans).collect();
+    let waiting: Vec<_> = builds.iter().flat_map(graph::wait_spans).collect();
     let end = trace.end();
     let programs = trace.processes.iter().filter(|process| !process.own);
     let programs: Vec<_> = programs
@@ -35,9 +36,13 @@ pub(super) fn counters(
         packets.track(track.counter(name))?;
         Ok::<_, io::Error>(track.uuid())
     };
-    for (name, spans) in [("actions under way", actions), ("programs alive", programs)] {
+    for (name, spans) in [
+        ("actions under way", actions),
+        ("actions waiting for a slot", waiting),
+        ("programs alive", programs),
+    ] {
         let track = declare(name, packets)?;
-        for (time, value) in lanes::under_way(&spans) {
+        for (time, value) in levels::under_way(&spans) {
             packets.counter(track, time, integer(value))?;
         }
     }

@@ -214,7 +214,7 @@ impl Picture {
         out.write_all(svg.as_bytes()).map_err(Error::Write)
     }
 
-    /// A row of swatches in the middle, under the title; behind them what was lost.
+    /// A row of swatches in the middle, under the title.
     fn legend(&self) -> String {
         /// Width of a character, of the swatch with its gap, and between entries, in pixels.
         const CHARACTER: f64 = 6.7;
@@ -234,19 +234,24 @@ impl Picture {
             debug_assert!(written.is_ok(), "writing to a string does not fail");
             x += SWATCH + words.chars().count() as f64 * CHARACTER + BETWEEN;
         }
-        if let Some(words) = &self.gaps {
-            let written = write!(
-                entries,
-                r#"<text x="{x:.0}" y="49" style="font-size:11px">{}</text>"#,
-                xml::escape(words)
-            );
-            debug_assert!(written.is_ok(), "writing to a string does not fail");
-            x += words.chars().count() as f64 * CHARACTER + BETWEEN;
-        }
         let middle = (x - BETWEEN) / 2.0;
         format!(
-            r#"<svg class="legend" x="50%" overflow="visible"><g transform="translate({:.0} 0)">{entries}</g></svg>"#,
-            -middle
+            r#"<svg class="legend" x="50%" overflow="visible"><g transform="translate({:.0} 0)">{entries}</g></svg>{}"#,
+            -middle,
+            self.gaps()
+        )
+    }
+}
+
+impl Picture {
+    /// At the foot, below inferno's own lines.
+    fn gaps(&self) -> String {
+        let Some(words) = &self.gaps else {
+            return String::new();
+        };
+        let words = xml::escape(words);
+        format!(
+            r#"<svg class="legend" overflow="visible"><text x="50%" y="100%" dy="-4" text-anchor="middle" style="font-size:11px">{words}</text></svg>"#
         )
     }
 }
