@@ -29,19 +29,20 @@ class Dump:
     @classmethod
     def of(cls, lines):
         """Counts in JSON lines."""
-        dump, compilers = cls(), set()
+        dump, compilers, rooted = cls(), set(), set()
         for record in map(json.loads, lines):
             match record["record"]:
                 case "process" if not record["own"]:
                     dump.processes += 1
                     if record["exe"].rsplit("/", 1)[-1] == "compile":
                         compilers.add(record["process"])
+                case "stack" if is_root(record["frames"][-1]["name"]):
+                    rooted.add(record["stack"])
                 case "sample" if record["kind"] == "on_cpu":
                     dump.samples += 1
                     if record["process"] in compilers:
                         dump.compile_samples += 1
-                        functions = record["functions"]
-                        dump.rooted += bool(functions) and is_root(functions[-1])
+                        dump.rooted += record["stack"] in rooted
                 case "loss":
                     dump.lost += record["count"]
                 case "ending":

@@ -7,6 +7,15 @@ import measure
 import oracles
 
 
+# Innermost first.
+STACKS = [
+    (1, "main.main"),
+    (2, "a", "runtime.goexit"),
+    (3, "a", "runtime.mstart.abi0"),
+    (4, "runtime.systemstack"),
+]
+
+
 class DumpLines(unittest.TestCase):
     def test_counts(self):
         records = [
@@ -15,12 +24,16 @@ class DumpLines(unittest.TestCase):
             {"record": "process", "process": 1, "own": False, "exe": "/go/pkg/tool/compile"},
             {"record": "process", "process": 2, "own": True, "exe": "/bin/gotrace"},
             {"record": "loss", "count": 7},
-            {"record": "sample", "kind": "on_cpu", "process": 0, "functions": ["main.main"]},
-            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["a", "runtime.goexit"]},
-            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["a", "runtime.mstart.abi0"]},
-            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": ["runtime.systemstack"]},
-            {"record": "sample", "kind": "on_cpu", "process": 1, "functions": []},
-            {"record": "sample", "kind": "off_cpu", "process": 1, "functions": ["a"]},
+            *(
+                {"record": "stack", "stack": stack, "frames": [{"name": name} for name in names]}
+                for stack, *names in STACKS
+            ),
+            {"record": "sample", "kind": "on_cpu", "process": 0, "stack": 1},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 2},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 3},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 4},
+            {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 0},
+            {"record": "sample", "kind": "off_cpu", "process": 1, "stack": 2},
             {"record": "ending", "own_cpu_ns": 1_500_000_000},
         ]
         dump = oracles.Dump.of(json.dumps(record) for record in records)

@@ -512,15 +512,11 @@ impl<'t> Stack<'t> {
     }
 }
 
-/// Names of a stack's functions, innermost first.
-fn functions<'t>(trace: &'t Trace, stack: StackId, texts: &mut Texts<'t>) -> Vec<Text<'t>> {
-    let mut names = Vec::new();
-    for frame in trace.stacks.frames(stack) {
-        for row in frames::rows(trace, frame) {
-            names.push(texts.bytes(|| format!("functions.{}", names.len()), row.name));
-        }
-    }
-    names
+/// Name of a stack's innermost row; its `stack` line has all of them.
+fn innermost<'t>(trace: &'t Trace, stack: StackId, texts: &mut Texts<'t>) -> Option<Text<'t>> {
+    let frame = trace.stacks.frames(stack).next()?;
+    let row = frames::rows(trace, frame).into_iter().next()?;
+    Some(texts.bytes(|| "function".to_owned(), row.name))
 }
 
 #[derive(Serialize)]
@@ -528,7 +524,8 @@ pub(super) struct Profile<'t> {
     process: u32,
     weight_ns: u64,
     stack: u32,
-    functions: Vec<Text<'t>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<Text<'t>>,
 }
 
 impl<'t> Profile<'t> {
@@ -541,7 +538,7 @@ impl<'t> Profile<'t> {
             process: profile.process.0,
             weight_ns: profile.weight.0,
             stack: profile.stack.0,
-            functions: functions(trace, profile.stack, texts),
+            function: innermost(trace, profile.stack, texts),
         }
     }
 }
@@ -557,7 +554,8 @@ pub(super) struct Sample<'t> {
     place: &'static str,
     weight_ns: u64,
     stack: u32,
-    functions: Vec<Text<'t>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<Text<'t>>,
 }
 
 impl<'t> Sample<'t> {
@@ -580,7 +578,7 @@ impl<'t> Sample<'t> {
             },
             weight_ns: sample.weight.0,
             stack: sample.stack.0,
-            functions: functions(trace, sample.stack, texts),
+            function: innermost(trace, sample.stack, texts),
         }
     }
 }
