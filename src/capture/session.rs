@@ -32,8 +32,9 @@ use crate::environment::toolchain::{self, Toolchain};
 use crate::trace::file::{self, Writer};
 use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
 
-/// Observations under way between backends and recorder at most.
-const UNDER_WAY: usize = 16_384;
+/// Observations under way between backends and recorder at most. What waits beyond them, waits in
+/// the kernel's buffer.
+const UNDER_WAY: usize = 4_096;
 
 /// What is to be run, and how it is to be watched.
 #[derive(Clone, Debug)]

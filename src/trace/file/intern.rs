@@ -110,11 +110,27 @@ impl<T: Clone + Eq + Hash> Held<T> {
 }
 
 /// Tables that are held for the whole run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HeldTables {
     pub(super) images: Held<Image>,
     pub(super) frames: Held<Frame>,
     pub(super) functions: Held<Function>,
+}
+
+/// A large build meets about as many frames, over and over; the memory for their ids is taken at
+/// the start.
+const FRAMES: usize = 28 << 10;
+
+impl Default for HeldTables {
+    fn default() -> Self {
+        let mut frames = Held::default();
+        frames.ids.reserve(FRAMES);
+        Self {
+            images: Held::default(),
+            frames,
+            functions: Held::default(),
+        }
+    }
 }
 
 impl HeldTables {
