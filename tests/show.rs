@@ -21,3 +21,6 @@ mod summary;
 #[cfg(test)]
 #[path = "show/tables.rs"]
 mod tables;
+#[cfg(test)]
+#[path = "show/timeline.rs"]
+mod timeline;
