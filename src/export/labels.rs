@@ -24,18 +24,18 @@ pub(super) fn action(action: &BuildAction) -> String {
     }
 }
 
-/// The program of an action that ran longest: what the action is shown by.
+/// The program of an action that ran longest: what the action is shown by. One whose end was not
+/// seen ran to the action's end.
 pub(super) fn main_process<'a>(
     analysis: &'a Analysis<'_>,
     action: &BuildAction,
 ) -> Option<&'a Process> {
-    let end = analysis.trace.end();
     action
         .processes
         .iter()
         .filter_map(|&id| analysis.trace.process(id))
         .max_by_key(|process| {
-            let running: Nanos = process.end_or(end).since(process.start);
+            let running: Nanos = process.end_or(action.end).since(process.start);
             (running, std::cmp::Reverse(process.id))
         })
 }

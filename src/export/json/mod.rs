@@ -6,7 +6,7 @@
 mod limits;
 mod rows;
 
-use crate::analyze::{Analysis, By, Filter};
+use crate::analyze::{Analysis, By, Filter, summary};
 use crate::trace::{SampleKind, Trace};
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use std::cell::RefCell;
@@ -142,13 +142,10 @@ pub fn show(
 
 fn head<'a>(analysis: &Analysis<'a>, by: By, cpu_ns: u64) -> Head<'a> {
     let trace = analysis.trace;
-    let command = trace.processes.iter().find(|process| !process.own);
-    let argv = command.map_or(&[][..], |process| &process.exec.argv);
-    let words: Vec<_> = argv.iter().map(|&word| trace.text(word)).collect();
     Head {
         schema: SHOW_SCHEMA,
         by: by.name(),
-        command: words.join(" "),
+        command: summary::command(analysis).to_string(),
         wall_ns: analysis.builds.critical_path.wall().0,
         cpu_ns,
         recording: recording(trace),
