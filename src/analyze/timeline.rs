@@ -118,15 +118,17 @@ impl Timeline {
             bars = process_bars(analysis, &critical, end);
         }
         let bins = Bins::of(end, options.bins);
-        let spans = bars.iter().map(|bar| (bar.start, bar.end, 1.0));
-        let concurrency = bins.spread(spans);
+        let mut concurrency = Spread::over(&bins);
+        for bar in &bars {
+            concurrency.add(bar.start, bar.end, 1.0);
+        }
         let cpu = CpuOverTime::of(analysis, &bins, end);
         Self {
             end,
             cores: analysis.trace.host.cores,
             lanes: lanes(bars),
             bin: bins.length,
-            concurrency,
+            concurrency: concurrency.means(),
             cpu: cpu.cores,
             cpu_source: cpu.source,
             unreadable_blocks: cpu.unreadable_blocks,
@@ -251,30 +253,30 @@ struct CpuOverTime {
 }
 
 impl CpuOverTime {
+    /// A sample of a running thread stands for the time before it, in which its core was in use:
+    /// counted where it was taken, two of them in a short bin would be more cores than there are.
     fn of(analysis: &Analysis<'_>, bins: &Bins, end: Nanos) -> Self {
-        let mut sums = vec![Nanos::ZERO; bins.count];
-        let mut sampled = false;
+        let mut spread = Spread::over(bins);
+        let mut source = CpuSource::Spread;
         let unreadable_blocks = filter::walk(analysis.trace, |sample| {
             let known = analysis.roles.get(sample.process).is_some();
             if sample.kind == SampleKind::OnCpu && known {
-                sampled = true;
-                sums[bins.at(sample.time)] += sample.weight;
+                source = CpuSource::Samples;
+                spread.add(sample.time.since(sample.weight), sample.time, 1.0);
             }
         });
-        let (cores, source) = if sampled {
-            let cores = |sum: Nanos| sum.seconds() / bins.length.seconds();
-            (sums.into_iter().map(cores).collect(), CpuSource::Samples)
-        } else {
-            let spread = analysis.roles.iter().filter_map(|(id, _)| {
-                let process = analysis.trace.process(id)?;
+        if source == CpuSource::Spread {
+            for (id, _) in analysis.roles.iter() {
+                let Some(process) = analysis.trace.process(id) else {
+                    continue;
+                };
                 let (start, end) = (process.start, process.end_or(end));
                 let life = end.since(start).seconds();
-                (life > 0.0).then(|| (start, end, process.cpu().seconds() / life))
-            });
-            (bins.spread(spread), CpuSource::Spread)
-        };
+                spread.add(start, end, process.cpu().seconds() / life);
+            }
+        }
         Self {
-            cores,
+            cores: spread.means(),
             source,
             unreadable_blocks,
         }
@@ -302,26 +304,51 @@ impl Bins {
         usize::try_from(bin).map_or(self.count - 1, |bin| bin.min(self.count - 1))
     }
 
-    /// Mean sum of the heights of intervals, bin by bin: `(start, end, height)`.
-    fn spread(&self, spans: impl Iterator<Item = (Nanos, Nanos, f64)>) -> Vec<f64> {
-        // What a bin holds in part, and by how much the heights of whole bins change.
-        let mut parts = vec![0.0; self.count];
-        let mut steps = vec![0.0; self.count + 1];
-        let share = |time: Nanos| time.seconds() / self.length.seconds();
-        for (start, end, height) in spans.filter(|(start, end, _)| start < end) {
-            let (first, last) = (self.at(start), self.at(end));
-            if first == last {
-                parts[first] += height * share(end.since(start));
-                continue;
-            }
-            let begin_of = |bin: usize| Nanos(self.length.0.saturating_mul(bin as u64));
-            parts[first] += height * share(begin_of(first + 1).since(start));
-            parts[last] += height * share(end.since(begin_of(last)));
-            steps[first + 1] += height;
-            steps[last] -= height;
+    /// How many bins a time is long.
+    fn share(&self, time: Nanos) -> f64 {
+        time.seconds() / self.length.seconds()
+    }
+}
+
+/// The mean sum of the heights of intervals, bin by bin.
+struct Spread<'a> {
+    bins: &'a Bins,
+    /// What a bin holds in part.
+    parts: Vec<f64>,
+    /// By how much the height of whole bins changes.
+    steps: Vec<f64>,
+}
+
+impl<'a> Spread<'a> {
+    fn over(bins: &'a Bins) -> Self {
+        Self {
+            bins,
+            parts: vec![0.0; bins.count],
+            steps: vec![0.0; bins.count + 1],
         }
+    }
+
+    /// Adds an interval; one that is empty adds nothing.
+    fn add(&mut self, start: Nanos, end: Nanos, height: f64) {
+        if start >= end {
+            return;
+        }
+        let bins = self.bins;
+        let (first, last) = (bins.at(start), bins.at(end));
+        if first == last {
+            self.parts[first] += height * bins.share(end.since(start));
+            return;
+        }
+        let begin_of = |bin: usize| Nanos(bins.length.0.saturating_mul(bin as u64));
+        self.parts[first] += height * bins.share(begin_of(first + 1).since(start));
+        self.parts[last] += height * bins.share(end.since(begin_of(last)));
+        self.steps[first + 1] += height;
+        self.steps[last] -= height;
+    }
+
+    fn means(self) -> Vec<f64> {
         let mut height = 0.0;
-        let bins = parts.into_iter().zip(steps);
+        let bins = self.parts.into_iter().zip(self.steps);
         bins.map(|(part, step)| {
             height += step;
             part + height

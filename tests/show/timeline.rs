@@ -7,8 +7,8 @@ use gotrace::render::text::{Page, timeline};
 use gotrace::trace::{Exec, Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Trace, Usage};
 
 /// A chart of 100 columns for 1000 ms, beside a gutter of 7: a column is 10 ms. Each column of
-/// cores is eighths of four cores: one core from 100 to 200 ms and from 400 to 500, two from 300 to
-/// 400 (`build.rs` has two samples for each 10 ms there).
+/// cores is eighths of four cores. A sample of 10 ms tells of those before it: one core from 90 to
+/// 190 ms and from 390 to 490, two from 290 to 390 (`build.rs` has two samples for each 10 ms).
 #[test]
 fn a_column_is_a_hundredth_of_the_build() {
     let folder = tempfile::tempdir().unwrap();
@@ -19,7 +19,7 @@ fn a_column_is_a_hundredth_of_the_build() {
     let gap = |columns: usize| " ".repeat(columns);
     let axis = ["0.0 s", "0.2 s", "0.4 s", "0.6 s", "0.8 s"].join(&gap(15));
     let cores = [
-        gap(10),
+        gap(9),
         "▂".repeat(10),
         gap(10),
         "▄".repeat(10),
@@ -224,8 +224,8 @@ fn the_picture_has_the_path_above_the_lanes() {
     assert!(svg.contains(words));
 }
 
-/// The chart has 300 bins of 3.33 ms. Two samples of 10 ms in one bin are six cores, more than the
-/// machine has, so that 72 units of height stand for six.
+/// The chart has 300 bins of 3.33 ms, each shorter than a sample's 10 ms; yet no more cores than the
+/// machine's four are in use, so that 72 units of height stand for four.
 #[test]
 fn the_line_is_as_high_as_actions_are_under_way() {
     let folder = tempfile::tempdir().unwrap();
@@ -245,13 +245,13 @@ fn the_line_is_as_high_as_actions_are_under_way() {
         points.push((x, y));
     }
     let bottom = points[0].1;
-    // From 100 to 950 ms, one action was under way: a sixth of the height, and none before.
+    // From 100 to 950 ms, one action was under way: a quarter of the height, and none before.
     let height_at = |ms: f64| {
         let x = 14.0 + 1.172 * ms;
         let at = points.iter().rfind(|point| point.0 <= x).unwrap();
         bottom - at.1
     };
-    for (ms, height) in [(50.0, 0.0), (150.0, 12.0), (500.0, 12.0), (975.0, 0.0)] {
+    for (ms, height) in [(50.0, 0.0), (150.0, 18.0), (500.0, 18.0), (975.0, 0.0)] {
         assert!((height_at(ms) - height).abs() < 0.11, "{ms} ms");
     }
 }
