@@ -1,10 +1,7 @@
 //! Merged call stacks: what flamegraphs and folded files are made of.
 
-use super::{
-    Analysis, Filter, Name, argv,
-    profile::{self, Weight},
-};
-use crate::trace::{FrameId, FramePlace, FunctionId, ProcessId, StackId, Trace, Unnamed};
+use super::{Analysis, Filter, Name, frame, profile::Weight};
+use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
 
 /// What stands below all stacks.
@@ -292,19 +289,8 @@ impl<'t> Growth<'t> {
     }
 
     fn unnamed(&mut self, node: u32, frame: FrameId, why: Unnamed) -> u32 {
-        let trace = self.trace;
-        let name = match profile::place(trace, frame) {
-            FramePlace::Truncated => "[truncated]".to_owned(),
-            FramePlace::Kernel(_) => "[kernel]".to_owned(),
-            FramePlace::Unmapped(_) => format!("[{why}]"),
-            FramePlace::Image(image, _) => {
-                let path = trace.images.get(image.index()).map(|image| image.path);
-                let path = trace.strings.get(path.unwrap_or_default());
-                let file = String::from_utf8_lossy(argv::base(path));
-                format!("[{why}: {file}]")
-            }
-        };
-        self.child(node, NodeKind::Unnamed, Name::from(name))
+        let name = frame::unnamed(self.trace, frame, why);
+        self.child(node, NodeKind::Unnamed, Name::from(&name[..]))
     }
 
     /// Puts the nodes in the order of their names, and adds up their totals.

@@ -154,7 +154,7 @@ struct Lives {
 impl Lives {
     fn of(analysis: &Analysis<'_>) -> Self {
         let mut lives = Self {
-            end: analysis.trace.end(),
+            end: analysis.end,
             children: FxHashMap::default(),
         };
         for (id, role) in analysis.roles.iter() {

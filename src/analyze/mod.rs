@@ -5,7 +5,8 @@
 //! - [`Roles`] says for each process what tool it is and which package it works for;
 //! - [`build`] holds the build graph of each go command: actions, critical path, what-if;
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
-//! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks;
+//! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
+//!   says what stands for a frame without a name;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
@@ -19,6 +20,7 @@ mod by;
 pub mod call_tree;
 pub mod cost;
 mod filter;
+pub mod frame;
 pub mod lanes;
 mod limits;
 mod name;
@@ -41,13 +43,16 @@ pub use summary::{Gap, Summary};
 pub use timeline::Timeline;
 pub use tool::Tool;
 
-use crate::trace::{Pid, Trace};
+use crate::trace::{Nanos, Pid, Process, Trace};
+use build::BuildAction;
 
 /// A trace with the roles of its processes and the graphs of its builds.
 #[derive(Debug)]
 pub struct Analysis<'t> {
     /// What is analyzed.
     pub trace: &'t Trace,
+    /// [`Trace::end`], which walks all processes, computed once.
+    pub end: Nanos,
     /// What each process is, and for which package it works.
     pub roles: Roles,
     /// The builds of the go commands, in the order of their start.
@@ -62,6 +67,7 @@ impl<'t> Analysis<'t> {
         let builds = Builds::of(trace, &roles);
         Self {
             trace,
+            end: trace.end(),
             roles,
             builds,
         }
@@ -75,6 +81,19 @@ impl<'t> Analysis<'t> {
             .iter()
             .filter_map(|(id, _)| self.trace.process(id));
         programs.any(|process| process.pid == pid)
+    }
+
+    /// The program of an action that ran longest while the action did: what it is shown by. One
+    /// whose end was not seen counts up to the action's end.
+    #[must_use]
+    pub fn main_process(&self, action: &BuildAction) -> Option<&'t Process> {
+        let processes = action.processes.iter();
+        processes
+            .filter_map(|&id| self.trace.process(id))
+            .max_by_key(|process| {
+                let ran = process.end_or(action.end).since(process.start);
+                (ran, std::cmp::Reverse(process.id))
+            })
     }
 
     /// What each package, tool, action and process cost.

@@ -208,10 +208,7 @@ pub fn label(analysis: &Analysis<'_>, segment: &Segment) -> Name {
     let build = analysis.builds.builds.get(segment.build as usize);
     let action = |index| {
         let action = build.and_then(|build| build.action(index));
-        action.map_or_else(String::new, |action| match &*action.package {
-            "" => action.mode.to_string(),
-            package => format!("{} {package}", action.kind.name()),
-        })
+        action.map_or_else(String::new, BuildAction::label)
     };
     Name::from(match segment.kind {
         SegmentKind::Running(index) => action(index),

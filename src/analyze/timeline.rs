@@ -8,7 +8,6 @@ use super::{
 };
 use crate::trace::{Nanos, ProcessId, SampleKind};
 use rustc_hash::FxHashSet;
-use std::cmp::Reverse;
 
 /// What lanes hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +107,7 @@ impl Timeline {
     /// Reads all samples once.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, options: Options) -> Self {
-        let end = analysis.trace.end();
+        let end = analysis.end;
         let critical = critical_actions(analysis);
         let mut bars = match options.bars {
             Bars::Actions => action_bars(analysis, &critical),
@@ -178,15 +177,9 @@ fn action_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>) -> Vec<
 /// The tool that ran longest for an action; without any, the one that its kind is known for.
 #[must_use]
 pub fn main_tool(analysis: &Analysis<'_>, action: &BuildAction) -> Tool {
-    let lives = action.processes.iter().filter_map(|&id| {
-        let process = analysis.trace.process(id)?;
-        let life = process.end_or(action.end).since(process.start);
-        Some((life, Reverse(id)))
-    });
-    let longest = lives
-        .max()
-        .and_then(|(_, Reverse(id))| analysis.roles.get(id));
-    longest.map_or_else(|| tool_of_kind(action.kind), |role| role.tool.clone())
+    let main = analysis.main_process(action);
+    let role = main.and_then(|process| analysis.roles.get(process.id));
+    role.map_or_else(|| tool_of_kind(action.kind), |role| role.tool.clone())
 }
 
 const fn tool_of_kind(kind: ActionKind) -> Tool {

@@ -1,6 +1,7 @@
 //! Frames of a trace in, what viewers show of them out: one row for each inlined function.
 
-use crate::trace::{FrameId, FramePlace, Function, ImageId, Trace};
+use crate::analyze::frame;
+use crate::trace::{FrameId, FramePlace, Function, ImageId, Trace, Unnamed};
 use std::borrow::Cow;
 
 /// One row of a call stack as a viewer shows it.
@@ -36,8 +37,8 @@ pub(super) fn rows(trace: &Trace, frame: FrameId) -> Vec<FrameRow<'_>> {
                 }
             })
             .collect(),
-        Ok(_) => vec![unnamed(trace, frame, "no symbol")],
-        Err(why) => vec![unnamed(trace, frame, why.words())],
+        Ok(_) => vec![unnamed(trace, frame, Unnamed::NoSymbol)],
+        Err(why) => vec![unnamed(trace, frame, why)],
     }
 }
 
@@ -49,17 +50,9 @@ pub(super) fn image(trace: &Trace, frame: FrameId) -> Option<ImageId> {
     }
 }
 
-fn unnamed<'t>(trace: &'t Trace, frame: FrameId, why: &str) -> FrameRow<'t> {
-    let mut name = format!("[{why}").into_bytes();
-    let image = image(trace, frame).and_then(|image| trace.images.get(image.index()));
-    if let Some(image) = image {
-        let path = trace.strings.get(image.path);
-        name.extend_from_slice(b": ");
-        name.extend_from_slice(path.rsplit(|&byte| byte == b'/').next().unwrap_or(path));
-    }
-    name.push(b']');
+fn unnamed<'t>(trace: &'t Trace, frame: FrameId, why: Unnamed) -> FrameRow<'t> {
     FrameRow {
-        name: Cow::Owned(name),
+        name: Cow::Owned(frame::unnamed(trace, frame, why)),
         function: None,
         line: 0,
         inlined: false,

@@ -498,3 +498,22 @@ fn tools_that_only_tell_their_version_are_no_action() {
     assert_eq!(analysis.builds.builds[0].actions, []);
     assert_eq!(analysis.builds.builds[0].load.children, ms(10));
 }
+
+#[test]
+fn an_action_is_shown_by_the_program_that_ran_longest_in_it() {
+    let mut b = two_slots_with_graph();
+    // Began in m/a's folder 30 ms before the action's end, and was not seen to end.
+    let line = format!("/go/pkg/tool/linux_amd64/asm -o {WORK}/b001/x.o x.s");
+    let go = Some(gotrace::trace::ProcessId(0));
+    let asm = b.process(go, &line, (270, 280), 0);
+    b.edit(asm).exit = None;
+    let analysis = Analysis::of(&b.trace);
+    let a = compiled(&analysis.builds.builds[0], "m/a");
+    assert!(a.processes.contains(&asm));
+    let main = analysis.main_process(a).unwrap().id;
+    assert_eq!(main, gotrace::trace::ProcessId(1));
+    assert_eq!(
+        gotrace::analyze::timeline::main_tool(&analysis, a),
+        gotrace::analyze::Tool::Compile
+    );
+}

@@ -367,3 +367,32 @@ fn what_is_once_a_function_of_its_own_is_not_shown_as_inlined() {
         );
     }
 }
+
+#[test]
+fn one_place_says_what_stands_for_a_frame_without_a_name() {
+    let mut b = Builder::default();
+    let image = b.image("/usr/lib/libfoo.so.1");
+    let anonymous = b.image("");
+    let offset = gotrace::trace::ImageOffset(7);
+    let address = gotrace::trace::Avma(1);
+    for (place, why, expected) in [
+        // Where a frame lies tells more than that nobody looked.
+        (
+            FramePlace::Kernel(address),
+            Unnamed::NotLookedUp,
+            "[kernel]",
+        ),
+        (FramePlace::Truncated, Unnamed::NotLookedUp, "[truncated]"),
+        (FramePlace::Unmapped(address), Unnamed::Jit, "[JIT]"),
+        (
+            FramePlace::Image(image, offset),
+            Unnamed::FileGone,
+            "[file gone: libfoo.so.1]",
+        ),
+        (FramePlace::Image(anonymous, offset), Unnamed::Jit, "[JIT]"),
+    ] {
+        let frame = b.frame(place, Err(why));
+        let name = gotrace::analyze::frame::unnamed(&b.trace, frame, why);
+        assert_eq!(String::from_utf8_lossy(&name), expected);
+    }
+}

@@ -45,6 +45,7 @@ pub(super) fn builds(trace: &Trace, roles: &Roles) -> Vec<Build> {
         }
     }
     let cpu = cpu_below(trace, roles);
+    let open_end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
     let mut builds = Vec::new();
     for (go, role) in roles.iter() {
         let graph = graphs.remove(&Some(go)).unwrap_or_default();
@@ -56,7 +57,7 @@ pub(super) fn builds(trace: &Trace, roles: &Roles) -> Vec<Build> {
         if role.tool != Tool::Go || (switched && graph.is_empty() && members.is_empty()) {
             continue;
         }
-        let command = Command::of(trace, roles, go, members);
+        let command = Command::of(trace, roles, go, members, open_end);
         let cpu = cpu.get(&go).copied().unwrap_or_default();
         builds.push(command.build(&graph, cpu));
     }
@@ -85,7 +86,14 @@ fn cpu_below(trace: &Trace, roles: &Roles) -> FxHashMap<ProcessId, Nanos> {
 }
 
 impl<'t> Command<'t> {
-    fn of(trace: &'t Trace, roles: &'t Roles, go: ProcessId, members: Vec<ProcessId>) -> Self {
+    /// `open_end` stands for the end of a go command that was not seen to end.
+    fn of(
+        trace: &'t Trace,
+        roles: &'t Roles,
+        go: ProcessId,
+        members: Vec<ProcessId>,
+        open_end: Nanos,
+    ) -> Self {
         let process = trace.process(go);
         let exit = process.and_then(|process| process.exit).map(|exit| exit.at);
         let before = |process: &&'t Process| {
@@ -95,7 +103,6 @@ impl<'t> Command<'t> {
         };
         let first = std::iter::successors(process, before).take(100).last();
         let start = first.map_or(Nanos::ZERO, |process| process.start);
-        let open_end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
         Self {
             trace,
             roles,

@@ -149,6 +149,15 @@ impl BuildAction {
             && !matches!(self.kind, ActionKind::CheckCache | ActionKind::Bookkeeping)
     }
 
+    /// `compile fmt`: what it does, and for which package where it is about one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &*self.package {
+            "" => self.mode.to_string(),
+            package => format!("{} {package}", self.kind.name()),
+        }
+    }
+
     /// How long it ran.
     #[must_use]
     pub fn running(&self) -> Nanos {

@@ -118,7 +118,7 @@ fn builds(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Resul
             events.name_thread((BUILD_PID, tid), &name)?;
             for (_, action) in lane {
                 events.put(&Event {
-                    name: &labels::action(action),
+                    name: &action.label(),
                     cat: "wait",
                     ..Event::slice((BUILD_PID, tid), (action.ready, action.start))
                 })?;
@@ -150,7 +150,7 @@ fn put_action(
         .text("outcome", action.outcome.name())
         .number("wait_ns", action.waited().0)
         .number("cpu_ns", action.cpu.0);
-    if let Some(process) = labels::main_process(analysis, action) {
+    if let Some(process) = analysis.main_process(action) {
         let mut texts = Texts::of(&analysis.trace.strings);
         let argv = texts.list("argv", &process.exec.argv);
         args = args.list("argv", argv).bytes(texts);
@@ -161,7 +161,7 @@ fn put_action(
         "action"
     };
     events.put(&Event {
-        name: &labels::action(action),
+        name: &action.label(),
         cat,
         args: Some(args),
         ..Event::slice((BUILD_PID, tid), (action.start, action.end))

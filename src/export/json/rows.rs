@@ -174,7 +174,7 @@ pub(super) fn actions<'a>(analysis: &'a Analysis<'_>) -> impl Iterator<Item = Ac
     all.into_iter()
         .filter_map(|(number, build, index, critical)| {
             let action = build.action(index)?;
-            let main = crate::export::labels::main_process(analysis, action);
+            let main = analysis.main_process(action);
             let role: Option<&Role> = main.and_then(|process| analysis.roles.get(process.id));
             Some(Action {
                 build: number,

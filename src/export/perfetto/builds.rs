@@ -5,8 +5,8 @@ use super::proto::{AnnotationValue, TrackEvent};
 use super::tracks::Track;
 use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
 use crate::analyze::{Analysis, summary};
+use crate::export::graph;
 use crate::export::text::Texts;
-use crate::export::{graph, labels};
 use std::io::{self, Write};
 
 /// Category of everything that the build's end waited for.
@@ -87,7 +87,7 @@ impl BuildWriter<'_, '_> {
             packets.track(track.below(self.group, name, 2))?;
             for (_, action) in actions {
                 let event = TrackEvent {
-                    name: Some(labels::action(action)),
+                    name: Some(action.label()),
                     categories: vec!["wait".to_owned()],
                     ..TrackEvent::default()
                 };
@@ -109,7 +109,7 @@ impl BuildWriter<'_, '_> {
             packets::number("runqueue_ns", action.runqueue.0),
             packets::number("unlocks", action.unlocks.into()),
         ];
-        if let Some(process) = labels::main_process(self.analysis, action) {
+        if let Some(process) = self.analysis.main_process(action) {
             if let Some(role) = self.analysis.roles.get(process.id) {
                 notes.push(packets::text("tool", role.tool.name()));
             }
@@ -128,7 +128,7 @@ impl BuildWriter<'_, '_> {
             categories.push(CRITICAL.to_owned());
         }
         TrackEvent {
-            name: Some(labels::action(action)),
+            name: Some(action.label()),
             categories,
             flow_ids: of_action(&self.flows.leaving, index),
             terminating_flow_ids: of_action(&self.flows.arriving, index),

@@ -55,7 +55,6 @@ pub(super) fn write(
     for process in trace.processes.iter().filter(|process| !process.own) {
         by_pid.entry(process.pid).or_default().push(process);
     }
-    let trace_end = trace.end();
     for (pid, mut programs) in by_pid {
         programs.sort_by_key(|program| (program.start, program.id));
         declare(analysis, pid, &programs, packets)?;
@@ -63,7 +62,7 @@ pub(super) fn write(
             // A process runs one program at a time; where ends were not seen, the next
             // program's start is the end.
             let next = programs.get(position + 1).map(|next| next.start);
-            let end = program.end_or(trace_end);
+            let end = program.end_or(analysis.end);
             let end = next.map_or(end, |next| end.min(next));
             let event = program_slice(analysis, program);
             packets.slice(Track::Programs(pid).uuid(), (program.start, end), event)?;

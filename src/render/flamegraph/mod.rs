@@ -12,7 +12,7 @@ mod tree;
 pub use origin::Origin;
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
-use crate::analyze::{Analysis, CallTree, Filter};
+use crate::analyze::{Analysis, CallTree, Filter, summary};
 use crate::render::text::middle;
 use crate::render::{gaps, units, xml};
 use crate::trace::{Nanos, SampleKind, Trace};
@@ -113,7 +113,7 @@ pub fn draw(
             Error::NothingPasses { samples }
         });
     }
-    let mut picture = Picture::of(analysis.trace, &calls, options);
+    let mut picture = Picture::of(analysis, &calls, options);
     picture.gaps = gaps::line(&analysis.gaps(calls.unreadable_blocks));
     picture.write(options, out)?;
     Ok(Drawn {
@@ -132,9 +132,9 @@ struct Picture {
 }
 
 impl Picture {
-    fn of(trace: &Trace, calls: &CallTree, options: &Options) -> Self {
+    fn of(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> Self {
         let mut labels: Vec<String> = calls.names.iter().map(|name| label::of(name)).collect();
-        let mut origins = origins(trace, calls);
+        let mut origins = origins(analysis.trace, calls);
         let left_out = labels.len();
         labels.push(LEFT_OUT.to_owned());
         origins.push(Origin::Unnamed);
@@ -172,10 +172,10 @@ impl Picture {
             .map(|(origin, sum)| (origin, sum.0 as f64 / whole.time.0 as f64))
             .collect();
         Self {
-            title: options
-                .title
-                .clone()
-                .map_or_else(|| title(trace, calls, options), |title| label::of(&title)),
+            title: options.title.clone().map_or_else(
+                || title(analysis, calls, options),
+                |title| label::of(&title),
+            ),
             lines: tree.folded(&labels),
             palette,
             legend,
@@ -266,24 +266,12 @@ const STYLE: &str = "
 }
 ";
 
-fn title(trace: &Trace, calls: &CallTree, options: &Options) -> String {
+fn title(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> String {
     let what = match options.filter.kind {
         SampleKind::OnCpu => "CPU time",
         SampleKind::OffCpu => "Waiting time",
     };
-    let command: Vec<_> = trace
-        .processes
-        .iter()
-        .find(|process| !process.own)
-        .map_or_else(Vec::new, |process| {
-            process
-                .exec
-                .argv
-                .iter()
-                .map(|&word| trace.text(word))
-                .collect()
-        });
-    let command = label::of(&command.join(" "));
+    let command = label::of(&summary::command(analysis));
     let mut title = format!("{what} of {}", middle(&command, 60, '…'));
     let filter = &options.filter;
     for part in [&filter.package, &filter.tool].into_iter().flatten() {

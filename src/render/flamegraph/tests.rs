@@ -92,7 +92,7 @@ fn hostile_calls() -> CallTree {
 
 fn svg(calls: &CallTree, options: &Options) -> String {
     let mut out = Vec::new();
-    Picture::of(&trace(), calls, options)
+    Picture::of(&Analysis::of(&trace()), calls, options)
         .write(options, &mut out)
         .unwrap();
     String::from_utf8(out).unwrap()
