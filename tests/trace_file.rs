@@ -4,6 +4,7 @@
 mod trace_file {
     mod damage;
     mod format;
+    mod hostile;
     mod round_trip;
     mod small;
 }

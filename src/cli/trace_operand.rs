@@ -65,8 +65,9 @@ impl TraceOperand {
 pub(super) fn damage(found: &Integrity) -> Option<String> {
     let mut words = Vec::new();
     if found.unsealed {
-        words
-            .push("its recorder was killed or it was cut: about the last second is missing".into());
+        let why = "its end is missing: about a second where its recorder was killed, more where \
+                   the file was cut";
+        words.push(why.to_owned());
     }
     if found.damaged_header {
         words.push("its header is damaged: wall-clock times are not known".into());

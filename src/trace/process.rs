@@ -111,13 +111,17 @@ impl Usage {
         self.system += other.system;
         self.runqueue += other.runqueue;
         self.max_rss_bytes = self.max_rss_bytes.max(other.max_rss_bytes);
-        self.minor_faults += other.minor_faults;
-        self.major_faults += other.major_faults;
-        self.read_bytes += other.read_bytes;
-        self.written_bytes += other.written_bytes;
-        self.voluntary_switches += other.voluntary_switches;
-        self.involuntary_switches += other.involuntary_switches;
-        self.forks_folded += other.forks_folded;
+        for (count, more) in [
+            (&mut self.minor_faults, other.minor_faults),
+            (&mut self.major_faults, other.major_faults),
+            (&mut self.read_bytes, other.read_bytes),
+            (&mut self.written_bytes, other.written_bytes),
+            (&mut self.voluntary_switches, other.voluntary_switches),
+            (&mut self.involuntary_switches, other.involuntary_switches),
+        ] {
+            *count = count.saturating_add(more);
+        }
+        self.forks_folded = self.forks_folded.saturating_add(other.forks_folded);
     }
 }
 

@@ -200,6 +200,29 @@ fn recovered(place: &Place, bytes: &[u8]) -> (Trace, Integrity) {
     (Trace::open(&to).unwrap(), what.found)
 }
 
+/// What a copy says, and apart from it what it says of the trace that it was made of.
+fn told_apart(copy: &Trace) -> (Vec<String>, Vec<String>) {
+    let (reasons, own): (Vec<_>, Vec<_>) = copy.blind_spots.iter().partition(|spot| {
+        let why = copy.text(spot.why);
+        why.contains("the trace was damaged") || why.contains("its recorder was killed")
+    });
+    let texts: Vec<_> = reasons
+        .iter()
+        .flat_map(|spot| [spot.what, spot.why])
+        .map(|id| format!("string {:?}", copy.text(id)))
+        .collect();
+    let own: Vec<_> = own
+        .iter()
+        .map(|spot| format!("blind spot {spot:?}"))
+        .collect();
+    let mut told = small::told(copy);
+    told.retain(|line| {
+        !texts.contains(line) && (!line.starts_with("blind spot") || own.contains(line))
+    });
+    let reasons = reasons.iter().map(|spot| copy.text(spot.what).into_owned());
+    (told, reasons.collect())
+}
+
 #[test]
 fn what_a_cut_file_holds_is_recovered_and_sealed() {
     let place = Place::new();
@@ -208,8 +231,52 @@ fn what_a_cut_file_holds_is_recovered_and_sealed() {
         let (sealed, found) = recovered(&place, cut);
         assert!(found.unsealed && found.cut_bytes > 0, "{end}: {found:?}");
         assert_eq!(sealed.integrity, Integrity::default(), "{end}");
-        assert_eq!(small::told(&sealed), small::told(&place.open(cut).unwrap()));
+        let (told, reasons) = told_apart(&sealed);
+        assert_eq!(told, small::told(&place.open(cut).unwrap()));
+        let bytes = format!("{} bytes after the last whole block", found.cut_bytes);
+        assert!(reasons.contains(&bytes), "{reasons:?}");
+        assert!(reasons.contains(&"the end of the trace".to_owned()));
     }
+}
+
+/// The ids that a lost block took with it keep their meaning in the copy, too.
+#[test]
+fn what_is_left_around_a_damaged_table_is_recovered() {
+    let place = Place::new();
+    let blocks = format::walk(&place.whole);
+    let mut tables = HashSet::new();
+    for block in blocks.iter().filter(|block| block.kind < 6) {
+        let mut bytes = place.whole.clone();
+        bytes[block.end - 1] ^= 1;
+        let (sealed, found) = recovered(&place, &bytes);
+        // Names of frames are checked against the frames.
+        let damaged = if block.kind == 3 { 2 } else { 1 };
+        assert_eq!(found.damaged_blocks, damaged);
+        let expected = place.open(&bytes).unwrap();
+        let (told, reasons) = told_apart(&sealed);
+        let kind = block.kind;
+        assert_eq!(told, small::told(&expected), "kind {kind}");
+        let said = format!("{damaged} damaged blocks");
+        assert!(reasons.contains(&said), "{reasons:?}");
+        assert_eq!(sealed.integrity.lost_samples, 0, "kind {kind}");
+        tables.insert(kind);
+    }
+    assert_eq!(tables.len(), 5);
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_leaves_what_was_there() {
+    let place = Place::new();
+    let from = place.file("killed.gotrace", &place.whole[..200]);
+    let before = place.file("sealed.gotrace", &place.whole);
+    let folder = place.folder.path().join("folder.gotrace");
+    std::fs::create_dir(&folder).unwrap();
+    assert!(recover(&from, &folder, |_| {}).is_err());
+    // Where a folder has the name of the copy in the making, it cannot be made.
+    let partial = format!("sealed.gotrace.partial-{}", std::process::id());
+    std::fs::create_dir(place.folder.path().join(partial)).unwrap();
+    assert!(recover(&from, &before, |_| {}).is_err());
+    assert_eq!(read(&before), place.whole);
 }
 
 #[test]

@@ -32,6 +32,19 @@ pub(super) struct Sink {
 }
 
 impl Sink {
+    /// Checks that a file may be put at `path`: nothing is there, a trace, or an empty file.
+    pub(super) fn check_target(path: &Path) -> Result<(), Error> {
+        match File::open(path) {
+            Ok(file) => check_replaceable(&file, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(Error::Io {
+                path: path.to_owned(),
+                action: "open",
+                source,
+            }),
+        }
+    }
+
     /// Starts a file, replacing one that is there only if it is a trace, or empty.
     pub(super) fn create(path: &Path, anchor: ClockAnchor) -> Result<Self, Error> {
         let io = |action| {
