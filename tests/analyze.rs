@@ -13,6 +13,9 @@ mod graphs;
 #[path = "analyze/laws.rs"]
 mod laws;
 #[cfg(test)]
+#[path = "analyze/outcomes.rs"]
+mod outcomes;
+#[cfg(test)]
 #[path = "analyze/real.rs"]
 mod real;
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub struct Summary {
     pub parallelism: f64,
     /// Number of builds: go commands that built something.
     pub builds: usize,
-    /// Actions that were built, over all builds.
+    /// Actions that were built, over all builds; those that failed or were not begun do not count.
     pub built: usize,
     /// Packages that came from the cache, over all builds.
     pub cached: usize,
@@ -115,6 +115,7 @@ impl Summary {
         let cached = |action: &&BuildAction| {
             action.kind == ActionKind::Compile && action.outcome == Outcome::Cached
         };
+        let built = |action: &&BuildAction| action.works() && action.outcome == Outcome::Built;
         Self {
             command: command(analysis),
             status: trace.ending.and_then(|ending| ending.status),
@@ -125,7 +126,7 @@ impl Summary {
             total: costs.total,
             parallelism: ratio(costs.total.cpu(), wall).unwrap_or(0.0),
             builds: builds.iter().filter(|b| !b.actions.is_empty()).count(),
-            built: actions().filter(|action| action.works()).count(),
+            built: actions().filter(built).count(),
             cached: actions().filter(cached).count(),
             critical_path: path.clone(),
             critical_segments: longest_segments(analysis, top),

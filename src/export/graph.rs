@@ -1,6 +1,6 @@
 //! A build in; which actions are shown, in which lanes, and the arrows between them out.
 
-use crate::analyze::build::{ActionIndex, Build, BuildAction, Outcome, SegmentKind};
+use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::lanes;
 use crate::trace::Nanos;
 
@@ -50,9 +50,7 @@ pub(super) fn spans(build: &Build) -> impl Iterator<Item = (Nanos, Nanos)> + '_ 
 }
 
 fn begun(build: &Build) -> impl Iterator<Item = (ActionIndex, &BuildAction)> {
-    build
-        .indexed()
-        .filter(|(_, action)| action.outcome != Outcome::NotReached)
+    build.indexed().filter(|(_, action)| action.begun())
 }
 
 fn into_lanes<'b>(
@@ -95,11 +93,7 @@ pub(super) struct Arrow {
 /// An arrow for each dependency whose two ends are shown and lie in the order of time: readers
 /// cannot follow one that goes back.
 pub(super) fn arrows(build: &Build) -> impl Iterator<Item = Arrow> + '_ {
-    let shown = |index| {
-        build
-            .action(index)
-            .filter(|action| action.outcome != Outcome::NotReached)
-    };
+    let shown = |index| build.action(index).filter(|action| action.begun());
     build
         .indexed()
         .flat_map(|(to, action)| action.deps.iter().map(move |&from| (from, to)))

@@ -122,3 +122,31 @@ fn a_cached_build_is_told_from_a_built_one() {
         HashMap::from([(Outcome::Built, 4), (Outcome::Cached, 58)])
     );
 }
+
+#[test]
+fn a_test_run_is_told_from_a_cached_one_by_its_link() {
+    // What go test printed: a "(cached)", b "[no test files]", d "FAIL ... 0.003s"; there are no
+    // programs beside the graph, as the backend toolexec never sees a test binary. That c failed
+    // to compile is not in the graph.
+    let trace = read("test-cached-go1.27.3-linux-amd64.jsonl");
+    let analysis = Analysis::of(&trace);
+    let build = &analysis.builds.builds[0];
+    let mut runs: Vec<_> = build
+        .actions
+        .iter()
+        .filter(|action| &*action.mode == "test run")
+        .map(|action| (&*action.package, action.outcome))
+        .collect();
+    runs.sort_unstable();
+    assert_eq!(
+        runs,
+        [
+            ("example.com/m/a", Outcome::Cached),
+            ("example.com/m/b", Outcome::Cached),
+            ("example.com/m/c", Outcome::Cached),
+            ("example.com/m/d", Outcome::Built),
+        ]
+    );
+    let tests: Vec<_> = build.tests.iter().map(|test| &*test.package).collect();
+    assert_eq!(tests, ["example.com/m/d"]);
+}

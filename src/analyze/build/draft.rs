@@ -134,6 +134,7 @@ impl<'t> Command<'t> {
         };
         draft.attach_processes(self);
         let order = gating::order(&mut draft.actions);
+        draft.settle_outcomes(self, &order);
         draft.settle_times(self, &order);
         gating::count(&mut draft.actions, &order);
         let longest_chain = Chain::longest(&draft.actions, &order);
@@ -186,9 +187,6 @@ impl Draft {
             action.cpu += process.cpu();
             if let Some(exit) = process.exit {
                 action.runqueue += exit.usage.runqueue;
-            }
-            if action.outcome == Outcome::Cached {
-                action.outcome = Outcome::Built;
             }
         }
     }

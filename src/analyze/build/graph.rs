@@ -134,6 +134,13 @@ impl<'t> Graph<'t> {
         let mut names: FxHashMap<&[u8], Name> = FxHashMap::default();
         let mut actions = Vec::with_capacity(self.actions.len());
         let mut timed = Vec::with_capacity(self.actions.len());
+        let needs_failed = |action: &Action| {
+            action.deps.iter().any(|&number| {
+                let at = positions.get(&(action.graph, number));
+                let dep = at.and_then(|at| self.actions.get(at.index()));
+                dep.is_some_and(|dep| dep.failed)
+            })
+        };
         for action in &self.actions {
             let mut name = |text: &'t [u8]| {
                 names
@@ -148,7 +155,7 @@ impl<'t> Graph<'t> {
                 kind,
                 mode: name(mode),
                 package: name(command.trace.strings.get(action.package)),
-                outcome: outcome(kind, action),
+                outcome: outcome(kind, action, needs_failed(action)),
                 deps: deps
                     .filter_map(|&number| positions.get(&(action.graph, number)).copied())
                     .collect(),
@@ -180,8 +187,9 @@ impl<'t> Graph<'t> {
 
 /// Whether there was work, as far as the graph tells; programs that are found tell more.
 /// `need_build` is of no use: Go 1.27 sets it for cached packages as well.
-fn outcome(kind: ActionKind, action: &Action) -> Outcome {
+fn outcome(kind: ActionKind, action: &Action, needs_failed: bool) -> Outcome {
     match kind {
+        _ if action.failed && needs_failed && action.commands.is_empty() => Outcome::Blocked,
         _ if action.failed => Outcome::Failed,
         ActionKind::Compile
         | ActionKind::Cgo

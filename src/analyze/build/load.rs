@@ -1,6 +1,6 @@
 //! What a go command did before its first action.
 
-use super::{BuildAction, Load, Outcome, draft::Command, measure};
+use super::{BuildAction, Load, draft::Command, measure};
 use crate::{
     analyze::{Analysis, filter},
     trace::{FrameId, Nanos, SampleKind, StackId, Trace},
@@ -13,10 +13,8 @@ const FETCHING: [&str; 3] = ["net/http.", "crypto/tls.", "cmd/go/internal/modfet
 impl Load {
     /// All but what samples tell.
     pub(super) fn before_actions(command: &Command<'_>, actions: &[BuildAction]) -> Self {
-        let reached = actions
-            .iter()
-            .filter(|action| action.outcome != Outcome::NotReached);
-        let first = reached.map(|action| action.ready).min();
+        let begun = actions.iter().filter(|action| action.begun());
+        let first = begun.map(|action| action.ready).min();
         let end = first.unwrap_or(command.end);
         let wall = end.since(command.start);
         let lives = command.members.iter().filter_map(|&id| {

@@ -96,13 +96,10 @@ impl Parallelism {
 pub(super) fn tests(actions: &[BuildAction]) -> Vec<TestRun> {
     let runs = actions
         .iter()
-        .filter(|action| action.kind == ActionKind::TestRun);
+        .filter(|action| action.kind == ActionKind::TestRun && action.works());
     let mut tests = Vec::new();
     for run in runs {
         let link = link_of(actions, run);
-        if link.is_none() && run.processes.is_empty() {
-            continue;
-        }
         let compile = link.map_or(Nanos::ZERO, |link| test_compiles(actions, run, link));
         tests.push(TestRun {
             package: run.package.clone(),
@@ -115,19 +112,25 @@ pub(super) fn tests(actions: &[BuildAction]) -> Vec<TestRun> {
     tests
 }
 
-/// The link that a test run waits for, through nodes that only tie others together.
-fn link_of<'a>(actions: &'a [BuildAction], run: &'a BuildAction) -> Option<&'a BuildAction> {
+/// What a test run waits for, directly first, then through nodes that only tie others together.
+pub(super) fn inputs<'a>(
+    actions: &'a [BuildAction],
+    run: &'a BuildAction,
+) -> impl Iterator<Item = &'a BuildAction> {
     let direct = |action: &'a BuildAction| {
         let deps = action.deps.iter();
         deps.filter_map(|dep: &ActionIndex| actions.get(dep.index()))
     };
-    let is_link = |action: &&BuildAction| action.kind == ActionKind::Link;
-    direct(run).find(is_link).or_else(|| {
-        direct(run)
-            .filter(|dep| dep.kind == ActionKind::Bookkeeping)
-            .flat_map(direct)
-            .find(is_link)
-    })
+    let ties = direct(run).filter(|dep| dep.kind == ActionKind::Bookkeeping);
+    direct(run).chain(ties.flat_map(direct))
+}
+
+/// The link that a test run waits for.
+pub(super) fn link_of<'a>(
+    actions: &'a [BuildAction],
+    run: &'a BuildAction,
+) -> Option<&'a BuildAction> {
+    inputs(actions, run).find(|action| action.kind == ActionKind::Link)
 }
 
 /// What was compiled of the package under test: itself, its external tests, its main.

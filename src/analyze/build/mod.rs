@@ -13,6 +13,7 @@ mod graph;
 mod inferred;
 mod load;
 mod measure;
+mod outcome;
 mod path;
 mod what_if;
 
@@ -89,8 +90,10 @@ pub enum Outcome {
     Built,
     /// Its result was in the cache.
     Cached,
-    /// It failed, or something that it needs did.
+    /// The last program that the go command ran for it failed.
     Failed,
+    /// Something that it needs failed, so it was never begun.
+    Blocked,
     /// It was never begun: the build ended before.
     NotReached,
 }
@@ -103,6 +106,7 @@ impl Outcome {
             Self::Built => "built",
             Self::Cached => "cached",
             Self::Failed => "failed",
+            Self::Blocked => "blocked",
             Self::NotReached => "not reached",
         }
     }
@@ -147,6 +151,12 @@ impl BuildAction {
     pub const fn works(&self) -> bool {
         matches!(self.outcome, Outcome::Built | Outcome::Failed)
             && !matches!(self.kind, ActionKind::CheckCache | ActionKind::Bookkeeping)
+    }
+
+    /// Whether the go command came to it: its result may have been in the cache.
+    #[must_use]
+    pub const fn begun(&self) -> bool {
+        !matches!(self.outcome, Outcome::NotReached | Outcome::Blocked)
     }
 
     /// `compile fmt`: what it does, and for which package where it is about one.

@@ -1,6 +1,6 @@
 //! Why a build took as long as it did: the critical path, and the longest chain.
 
-use super::{ActionIndex, Build, BuildAction, Outcome, gating};
+use super::{ActionIndex, Build, BuildAction, gating};
 use crate::trace::{Nanos, Trace};
 
 /// What a piece of the critical path was.
@@ -106,8 +106,7 @@ impl CriticalPath {
             segments: Vec::new(),
             at: build.end,
         };
-        let reached = |action: &BuildAction| action.outcome != Outcome::NotReached;
-        let last = build.indexed().filter(|(_, action)| reached(action));
+        let last = build.indexed().filter(|(_, action)| action.begun());
         let mut next = last
             .max_by_key(|(index, action)| (action.end, std::cmp::Reverse(*index)))
             .map(|(index, _)| index);
