@@ -125,6 +125,8 @@ fn left_to_do() {
             ("src/trace/clock.rs", "// TODO: later", 1),
             ("docs/a.md", "FIXME(me)", 1),
             ("scripts/demo", "# XXX", 1),
+            ("flamegraphs/README.md", "TODO: more", 1),
+            ("flamegraphs/a.svg", "// TODO: inferno's", 0),
             ("src/trace/clock.rs", "// TODO(#12): later", 0),
             ("scripts/demo", "mktemp -d a.XXXXXX", 0),
             ("src/trace/clock.rs", "const TODO_LIST: u8 = 0;", 0),

@@ -141,9 +141,12 @@ pub(crate) fn module_docs(file: &File) -> Vec<Complaint> {
     vec![Complaint::new(file, 1, "no `//!` line at the start")]
 }
 
-/// What is left to do has an issue.
+/// What is left to do has an issue. Flamegraphs hold inferno's script.
 pub(crate) fn left_to_do(file: &File) -> Vec<Complaint> {
     let mut complaints = Vec::new();
+    if file.path.starts_with("flamegraphs/") && file.path.ends_with(".svg") {
+        return complaints;
+    }
     for mark in ["TODO", "FIXME", "XXX"] {
         for at in words(&file.text, mark) {
             let after = &file.text[at + mark.len()..];
