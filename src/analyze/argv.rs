@@ -28,7 +28,10 @@ pub(super) fn flag<'t>(trace: &'t Trace, exec: &'t Exec, name: &[u8]) -> Option<
 
 /// The sub-command of a go command: its first argument but `-C dir`.
 pub(super) fn go_subcommand<'t>(trace: &'t Trace, exec: &'t Exec) -> &'t [u8] {
-    let mut args = args(trace, exec).skip(1);
+    take_go_subcommand(&mut args(trace, exec).skip(1))
+}
+
+fn take_go_subcommand<'t>(args: &mut impl Iterator<Item = &'t [u8]>) -> &'t [u8] {
     match args.next() {
         Some(b"-C" | b"--C") => args.nth(1).unwrap_or_default(),
         Some(arg) if arg.starts_with(b"-C=") || arg.starts_with(b"--C=") => {
@@ -36,6 +39,65 @@ pub(super) fn go_subcommand<'t>(trace: &'t Trace, exec: &'t Exec) -> &'t [u8] {
         }
         other => other.unwrap_or_default(),
     }
+}
+
+/// Flags of go commands that take no value in a word of their own (`cmd/go/internal/work`,
+/// `AddBuildFlags` and those of each command, 1.21 to 1.27).
+const GO_SWITCHES: [&[u8]; 22] = [
+    b"a",
+    b"asan",
+    b"buildvcs",
+    b"cover",
+    b"deps",
+    b"e",
+    b"export",
+    b"find",
+    b"i",
+    b"json",
+    b"linkshared",
+    b"m",
+    b"modcacherw",
+    b"msan",
+    b"n",
+    b"race",
+    b"test",
+    b"trimpath",
+    b"u",
+    b"v",
+    b"work",
+    b"x",
+];
+
+/// The value of a go command's own flag, given as `-name` or `--name`: the last one, as for the
+/// go command. What it hands on to a program (`go run . -p 8080`, `go test -args -p`) is not its
+/// own: `go test` and `go vet` take flags up to `-args` or `--`, the others up to the first word
+/// that is none.
+pub(super) fn go_flag<'t>(trace: &'t Trace, exec: &'t Exec, name: &[u8]) -> Option<&'t [u8]> {
+    let mut args = args(trace, exec).skip(1);
+    let anywhere = matches!(take_go_subcommand(&mut args), b"test" | b"vet");
+    let mut found = None;
+    while let Some(arg) = args.next() {
+        let word = arg.strip_prefix(b"--").or_else(|| arg.strip_prefix(b"-"));
+        let Some(word) = word.filter(|word| !word.is_empty()) else {
+            if anywhere && !arg.starts_with(b"-") {
+                continue;
+            }
+            break;
+        };
+        let mut parts = word.splitn(2, |&b| b == b'=');
+        let flag = parts.next().unwrap_or_default();
+        match parts.next() {
+            _ if flag == b"args" => break,
+            Some(value) if flag == name => found = Some(value),
+            None if flag == name => found = args.next(),
+            // What an unknown flag of a test takes is not known; values seldom begin with `-`.
+            None if !anywhere && !GO_SWITCHES.contains(&flag) => {
+                args.next();
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Finds a folder of one action, `.../go-build123456/b042`, in a text and returns its path

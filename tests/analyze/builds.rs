@@ -517,3 +517,54 @@ fn an_action_is_shown_by_the_program_that_ran_longest_in_it() {
         gotrace::analyze::Tool::Compile
     );
 }
+
+#[test]
+fn the_p_of_a_go_command_is_its_own_and_not_that_of_a_program() {
+    // Three cores: 3 where there is no -p.
+    for (line, slots) in [
+        ("go build -p 2 ./...", 2),
+        ("go build --p=5 ./...", 5),
+        ("go -C dir build -v -p=4 .", 4),
+        ("go build -p 2 -p 4 .", 4),
+        ("go run -p 2 ./srv -p 8080", 2),
+        ("go run ./srv -p 8080", 3),
+        ("go run -tags x ./srv -p 8080", 3),
+        ("go run -race -tags=x -p 2 ./srv -p 8080", 2),
+        ("go run -exec -p ./srv", 3),
+        ("go run -- ./srv -p 8080", 3),
+        ("go test ./... -p 2", 2),
+        ("go test ./... -update -p 2 -args -p 8080", 2),
+        ("go test ./... --args -p 8080", 3),
+        ("go test -- -p 8080", 3),
+        ("go test -p", 3),
+        ("go", 3),
+    ] {
+        let mut b = Builder::default();
+        b.trace.host.cores = 3;
+        b.process(None, line, (0, 300), 10);
+        let analysis = Analysis::of(&b.trace);
+        assert_eq!(analysis.builds.builds[0].slots, slots, "{line}");
+    }
+}
+
+#[test]
+fn the_p_of_goflags_is_taken_where_the_command_has_none() {
+    for (flags, line, slots) in [
+        ("-mod=mod -p=2", "go build .", 2),
+        ("--p=2 -p=4", "go build .", 4),
+        ("-p=2", "go build -p 5 .", 5),
+        ("-pgo=off", "go build .", 3),
+    ] {
+        let mut b = Builder::default();
+        b.trace.host.cores = 3;
+        b.process(None, line, (0, 300), 10);
+        let setting = gotrace::trace::Setting {
+            key: b.text("env.GOFLAGS"),
+            value: b.text(flags),
+            source: gotrace::trace::StringId::EMPTY,
+        };
+        b.trace.settings.push(setting);
+        let analysis = Analysis::of(&b.trace);
+        assert_eq!(analysis.builds.builds[0].slots, slots, "{flags} {line}");
+    }
+}

@@ -13,14 +13,15 @@ pub(super) fn slots(command: &Command<'_>) -> Option<u32> {
     let own = command
         .go
         .and_then(|go| trace.process(go))
-        .and_then(|go| argv::flag(trace, &go.exec, b"-p"))
+        .and_then(|go| argv::go_flag(trace, &go.exec, b"p"))
         .and_then(number);
     let cores = trace.host.cores;
     own.or_else(|| {
         let flags = setting(trace, "env.GOFLAGS")?;
-        let p = flags
-            .split_whitespace()
-            .find_map(|flag| flag.strip_prefix("-p="))?;
+        let p = flags.split_whitespace().rev().find_map(|flag| {
+            let flag = flag.strip_prefix("--").or_else(|| flag.strip_prefix('-'));
+            flag?.strip_prefix("p=")
+        })?;
         number(p.as_bytes())
     })
     .or_else(|| number(setting(trace, "env.GOMAXPROCS")?.as_bytes()))
