@@ -206,6 +206,12 @@ fn a_graph_without_times_knows_cached_and_unreached_actions() {
     assert_eq!(outcome("m/b"), Outcome::Built);
     assert_eq!(outcome("m/c"), Outcome::NotReached);
     assert_eq!(compiled(build, "m/b").running(), ms(300));
+    // m/a was cached, so m/b waited for the go command to load packages, and for no slot.
+    assert_eq!(compiled(build, "m/b").waited(), ms(0));
+    assert_eq!(build.load.wall, ms(100));
+    assert_eq!(build.parallelism.slot_wait, ms(0));
+    let path = &build.critical_path;
+    assert_eq!((path.waiting, path.go), (ms(0), ms(100)));
     // The trace ends with the last thing that was seen.
     assert_eq!(build.end, ms(400));
     assert_eq!(build.critical_path.running, ms(300));

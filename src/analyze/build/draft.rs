@@ -195,6 +195,7 @@ impl Draft {
     /// life of the go command.
     fn settle_times(&mut self, command: &Command<'_>, order: &[ActionIndex]) {
         let mut reached = self.reached(order);
+        let earliest = self.earliest(command);
         for &index in order {
             let Some(action) = self.actions.get(index.index()) else {
                 continue;
@@ -205,7 +206,7 @@ impl Draft {
                 .filter_map(|dep| self.actions.get(dep.index()))
                 .map(|dep| dep.end)
                 .max()
-                .unwrap_or(command.start);
+                .map_or(earliest, |done| done.max(earliest));
             let lives = action.processes.iter().filter_map(|&id| {
                 let process = command.trace.process(id)?;
                 Some((process.start, process.end_or(command.end)))
@@ -235,6 +236,18 @@ impl Draft {
             action.end = action.end.clamp(command.start, command.end);
             action.start = action.start.clamp(command.start, action.end);
             action.ready = action.ready.clamp(command.start, action.start);
+        }
+    }
+
+    /// Before which no action without a time was ready. That of an untimed graph, where what was
+    /// cached has no time either, is the first program of any action: before that, the go
+    /// command loaded packages, and no slot was waited for.
+    fn earliest(&self, command: &Command<'_>) -> Nanos {
+        let programs = self.joined.iter();
+        let starts = programs.filter_map(|&(id, _)| Some(command.trace.process(id)?.start));
+        match self.origin {
+            Origin::UntimedGraph => starts.min().unwrap_or(command.start).max(command.start),
+            Origin::ActionGraph | Origin::Processes => command.start,
         }
     }
 
