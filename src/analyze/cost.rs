@@ -20,7 +20,11 @@ pub struct Cost {
     pub usage: Usage,
     /// Sum over the programs of the time that no thread of theirs ran or was ready to, and no
     /// child of theirs lived: `wall − wall of children within − CPU − runqueue`, never below
-    /// zero. Exact for programs of one thread, a lower bound for others.
+    /// zero. Exact for programs of one thread. Threads that run side by side hide waiting, as a
+    /// process's sums do not tell when each of them ran: for programs of several, go's own tools
+    /// among them, it is the least that they can have waited, and zero tells nothing. The most
+    /// (`wall − the busiest thread`) is not shown: Go moves goroutines between threads, so it
+    /// would be large for a program that never waited.
     pub waiting: Nanos,
     /// Number of programs.
     pub processes: u32,

@@ -302,14 +302,53 @@ fn go_generate_nests_builds() {
     assert_eq!(inner.parallelism.cpu, ms(28));
     let kinds: Vec<_> = inner.actions.iter().map(|action| action.kind).collect();
     assert_eq!(kinds, [ActionKind::Compile, ActionKind::Run]);
-    // Nested builds are within an action of the path, not beside it.
-    assert!(
-        analysis
-            .builds
-            .critical_path
-            .segments
-            .iter()
-            .all(|s| s.build == 0)
+    // The path goes on through what was built within the action.
+    let segments: Vec<_> = analysis
+        .builds
+        .critical_path
+        .segments
+        .iter()
+        .map(|s| (s.build, s.kind, s.end.0 / 1_000_000))
+        .collect();
+    let generating = SegmentKind::Running(ActionIndex(0));
+    let running = SegmentKind::Running(ActionIndex(1));
+    assert_eq!(
+        segments,
+        [
+            (0, SegmentKind::Load, 100),
+            (0, generating, 200),
+            // Nothing tells that what ran needed what was compiled.
+            (1, SegmentKind::Load, 500),
+            (1, running, 700),
+            (1, SegmentKind::GoItself, 800),
+            (0, generating, 900),
+            (0, SegmentKind::GoItself, 1000),
+        ]
+    );
+    // The build's own path is about its own actions.
+    let own = &outer.critical_path;
+    assert!(own.segments.iter().all(|segment| segment.build == 0));
+    assert_eq!(own.running, ms(800));
+}
+
+#[test]
+fn a_go_command_that_builds_nothing_is_a_part_of_the_action_that_ran_it() {
+    let mut b = Builder::default();
+    let generate = b.process(None, "/go/bin/go generate ./...", (0, 1000), 1);
+    let shell = b.process(Some(generate), "/bin/sh -c x", (100, 900), 2);
+    b.process(Some(shell), "/go/bin/go env GOROOT", (200, 800), 4);
+    b.end(1000);
+    let analysis = Analysis::of(&b.trace);
+    let segments = &analysis.builds.critical_path.segments;
+    let segments: Vec<_> = segments.iter().map(|s| (s.build, s.kind)).collect();
+    let generating = SegmentKind::Running(ActionIndex(0));
+    assert_eq!(
+        segments,
+        [
+            (0, SegmentKind::Load),
+            (0, generating),
+            (0, SegmentKind::GoItself)
+        ]
     );
 }
 

@@ -305,7 +305,8 @@ pub struct Builds {
     /// One for each go command, by start.
     pub builds: Vec<Build>,
     /// The critical path through all of them, see [`CriticalPath`]: from the end of the command
-    /// back, what ran between two builds being a segment of its own.
+    /// back, what ran between two builds being a segment of its own, and what was built within an
+    /// action standing in its place.
     pub critical_path: CriticalPath,
 }
 

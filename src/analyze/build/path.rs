@@ -1,7 +1,8 @@
 //! Why a build took as long as it did: the critical path, and the longest chain.
 
 use super::{ActionIndex, Build, BuildAction, gating};
-use crate::trace::{Nanos, Trace};
+use crate::trace::{Nanos, ProcessId, Trace};
+use rustc_hash::FxHashMap;
 
 /// What a piece of the critical path was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +75,9 @@ pub struct Chain {
     pub actions: Vec<ActionIndex>,
 }
 
+/// Go commands nest a few deep; the bound only ends a circle in a damaged trace.
+const MOST_NESTED: usize = 100;
+
 /// Puts segments together from the end to the start; they always touch each other.
 struct Walk {
     build: u32,
@@ -94,6 +98,37 @@ impl Walk {
                 end: self.at,
             });
             self.at = to;
+        }
+    }
+}
+
+/// The builds within actions of others, by their go command.
+type Nested = FxHashMap<ProcessId, usize>;
+
+impl Walk {
+    /// Goes back through a build, from its end to its start, and through those within it.
+    fn through(&mut self, builds: &[Build], nested: &Nested, build: &Build, depth: usize) {
+        for segment in build.critical_path.segments.iter().rev() {
+            if let SegmentKind::Running(action) = segment.kind
+                && let Some(action) = build.action(action)
+                && depth < MOST_NESTED
+            {
+                let within = action.processes.iter().filter_map(|go| nested.get(go));
+                let mut within: Vec<&Build> = within
+                    .filter_map(|&index| builds.get(index))
+                    .filter(|inner| !inner.actions.is_empty() && segment.start <= inner.start)
+                    .collect();
+                within.sort_by_key(|inner| std::cmp::Reverse((inner.end, inner.start)));
+                for inner in within {
+                    if inner.end <= self.at && inner.start < self.at {
+                        self.build = segment.build;
+                        self.back_to(inner.end, segment.kind);
+                        self.through(builds, nested, inner, depth + 1);
+                    }
+                }
+            }
+            self.build = segment.build;
+            self.back_to(segment.start, segment.kind);
         }
     }
 }
@@ -121,8 +156,9 @@ impl CriticalPath {
     }
 
     /// Walks the whole command back: the build that ended last; what ran before it outside of
-    /// builds; of the builds that had ended by then, the one that ended last; and so on. Builds
-    /// that ran within or beside those are not on the path.
+    /// builds; of the builds that had ended by then, the one that ended last; and so on. Where an
+    /// action on the path ran go commands (`go generate`, a test), so it goes on through what
+    /// these built. Builds that ran beside those are not on the path.
     pub(super) fn of_command(trace: &Trace, builds: &[Build]) -> Self {
         let start = trace.processes.iter().filter(|process| !process.own);
         let start = start.map(|process| process.start).min().unwrap_or_default();
@@ -132,16 +168,20 @@ impl CriticalPath {
             segments: Vec::new(),
             at: end,
         };
+        let nested = builds.iter().enumerate().filter(|(_, build)| build.nested);
+        let nested = nested
+            .filter_map(|(index, build)| Some((build.go?, index)))
+            .collect();
         let mut by_end: Vec<&Build> = builds.iter().filter(|build| !build.nested).collect();
         by_end.sort_by_key(|build| std::cmp::Reverse((build.end, build.start)));
         for build in by_end {
             if build.end <= walk.at && build.start < walk.at {
+                walk.build = 0;
                 walk.back_to(build.end, SegmentKind::Outside);
-                walk.segments
-                    .extend(build.critical_path.segments.iter().rev());
-                walk.at = build.start;
+                walk.through(builds, &nested, build, 0);
             }
         }
+        walk.build = 0;
         walk.back_to(start, SegmentKind::Outside);
         Self::from_latest_first(walk.segments)
     }
