@@ -267,3 +267,16 @@ fn a_trace_whose_recorder_was_killed_says_so() {
     // To the last thing that was seen.
     assert_eq!(summary.wall, ms(900));
 }
+
+#[test]
+fn threads_that_run_side_by_side_hide_waiting() {
+    // Two threads run from 0 to 30 ms, and both wait from then to 100 ms: 70 ms. Sums tell of no
+    // more than 100 − 60. With 60 ms each, they may have waited for 40 ms, or not at all.
+    for (cpu, least) in [(60, 40), (120, 0)] {
+        let mut b = Builder::default();
+        b.process(None, "/bin/x", (0, 100), cpu);
+        b.end(100);
+        let costs = Analysis::of(&b.trace).costs();
+        assert_eq!(costs.processes[0].cost.waiting, ms(least));
+    }
+}
