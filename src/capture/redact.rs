@@ -7,7 +7,9 @@
 const HIDDEN: &[u8] = b"[redacted]";
 
 /// Parts of a name that say that its value is secret.
-const SECRET_NAMES: [&[u8]; 12] = [
+const SECRET_NAMES: [&[u8]; 14] = [
+    b"auth",
+    b"jwt",
     b"token",
     b"secret",
     b"passw",
@@ -53,100 +55,165 @@ pub(super) fn keeps_variable(name: &[u8]) -> bool {
 /// Arguments without their secrets.
 #[must_use]
 pub(super) fn arguments(argv: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut hide_next = false;
-    let mut defines_next = false;
-    argv.iter()
-        .map(|&argument| {
-            let hidden = std::mem::take(&mut hide_next);
-            let defines = std::mem::take(&mut defines_next);
-            if hidden {
-                return HIDDEN.to_vec();
-            }
-            if defines {
-                return hide_after_equals(argument);
-            }
-            let is_flag = argument.starts_with(b"-");
-            hide_next = is_flag && !argument.contains(&b'=') && is_secret_name(argument);
-            defines_next = matches!(argument, b"-X" | b"--X");
-            self::argument(argument)
-        })
+    let mut expected = Expected::default();
+    let argv = argv.iter();
+    argv.map(|argument| expected.redact(argument, true))
         .collect()
 }
 
 /// One line of commands, as a shell would read it, without its secrets.
 #[must_use]
 pub(super) fn line(text: &[u8]) -> Vec<u8> {
-    // Words keep their quotes and what stands between them, so that nothing but secrets changes.
-    let words = words(text);
-    let plain: Vec<&[u8]> = words.iter().map(|word| word.text).collect();
-    let mut out = Vec::with_capacity(text.len());
-    for (word, kept) in words.iter().zip(arguments(&plain)) {
-        out.extend_from_slice(&kept);
-        out.extend_from_slice(word.gap);
-    }
-    out
+    Expected::default().redact(text, false)
 }
 
 /// The value of an environment variable without its secrets.
 #[must_use]
 pub(super) fn value(value: &[u8]) -> Vec<u8> {
-    if value.contains(&b' ') {
-        line(value)
-    } else {
-        argument(value)
-    }
+    Expected::default().redact(value, true)
 }
 
-fn argument(argument: &[u8]) -> Vec<u8> {
-    // -ldflags "-X main.token=..." and the like: a command line inside an argument.
-    if argument.contains(&b' ') && contains(argument, b"-X") {
-        return linker_flags(argument);
+/// What the words so far say of the next one.
+#[derive(Debug, Default)]
+struct Expected {
+    /// It is secret: `--password`.
+    secret: bool,
+    /// It is a definition, `name=value`: `-X`.
+    definition: bool,
+    /// It is secret if it holds a colon: `-u user:password`.
+    user: bool,
+}
+
+/// What becomes of a word.
+enum Fate {
+    Keep,
+    /// Secret from here on.
+    Hide(usize),
+    /// Secret is what follows: the value of a header.
+    HideRest,
+    Rewrite(Vec<u8>),
+}
+
+impl Expected {
+    /// Text without its secrets. Words end at white space and at quotes, so that command lines
+    /// within arguments are seen, however deep they are quoted. What begins with a quote ends with
+    /// it; if `whole`, what begins with the text ends with the text.
+    fn redact(&mut self, text: &[u8], whole: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len());
+        let mut quotes: Vec<u8> = Vec::new();
+        let mut at = 0;
+        let mut opened = whole;
+        while let Some(&byte) = text.get(at) {
+            if is_quote(byte) {
+                opened = quotes.last() != Some(&byte);
+                if opened {
+                    quotes.push(byte);
+                } else {
+                    quotes.pop();
+                }
+            } else if byte.is_ascii_whitespace() {
+                opened = false;
+            } else {
+                let rest = &text[at..];
+                let ends = |byte: &u8| byte.is_ascii_whitespace() || is_quote(*byte);
+                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                let word = &rest[..length];
+                // To the quote that closes what is open, or to the end of the text.
+                let enclosed = || {
+                    let close = quotes.last();
+                    let close = close.and_then(|quote| rest.iter().position(|b| b == quote));
+                    close.unwrap_or(rest.len())
+                };
+                at += match self.fate(word) {
+                    Fate::Keep => {
+                        out.extend_from_slice(word);
+                        length
+                    }
+                    Fate::Rewrite(kept) => {
+                        out.extend(kept);
+                        length
+                    }
+                    Fate::Hide(from) => {
+                        out.extend_from_slice(&word[..from]);
+                        out.extend_from_slice(HIDDEN);
+                        match rest.get(length) {
+                            _ if std::mem::take(&mut opened) => enclosed(),
+                            Some(&quote) if is_quote(quote) && quotes.last() != Some(&quote) => {
+                                after_quoted(rest, length)
+                            }
+                            _ => length,
+                        }
+                    }
+                    Fate::HideRest => {
+                        out.extend_from_slice(word);
+                        out.push(b' ');
+                        out.extend_from_slice(HIDDEN);
+                        enclosed()
+                    }
+                };
+                opened = false;
+                continue;
+            }
+            out.push(byte);
+            at += 1;
+        }
+        out
     }
-    if let Some(at) = position(argument, b"-X=") {
-        let (before, after) = argument.split_at(at + 3);
-        return [before, &hide_after_equals(after)].concat();
-    }
-    if let Some(equals) = argument.iter().position(|&byte| byte == b'=') {
-        let (name, rest) = argument.split_at(equals + 1);
-        if is_secret_name(name) || is_secret_value(rest) {
-            return [name, HIDDEN].concat();
+
+    fn fate(&mut self, word: &[u8]) -> Fate {
+        let before = std::mem::take(self);
+        if before.secret || before.user && word.contains(&b':') {
+            return Fate::Hide(0);
+        }
+        let equals = word.iter().position(|&byte| byte == b'=');
+        if before.definition {
+            return equals.map_or(Fate::Keep, |at| Fate::Hide(at + 1));
+        }
+        if let Some(at) = position(word, b"-X=") {
+            let name = at + 3;
+            let equals = word[name..].iter().position(|&byte| byte == b'=');
+            return equals.map_or(Fate::Keep, |at| Fate::Hide(name + at + 1));
+        }
+        if let Some(at) = equals {
+            let (name, rest) = word.split_at(at + 1);
+            if is_secret_name(name) || is_secret_value(rest) {
+                return Fate::Hide(at + 1);
+            }
+        }
+        if let Some(header) = word.strip_suffix(b":")
+            && is_secret_header(header)
+        {
+            return Fate::HideRest;
+        }
+        if is_secret_value(word) {
+            return Fate::Hide(0);
+        }
+        let is_flag = word.starts_with(b"-");
+        let scheme = [&b"bearer"[..], b"basic"].contains(&&*word.to_ascii_lowercase());
+        self.secret = scheme || is_flag && equals.is_none() && is_secret_name(word);
+        self.definition = word.ends_with(b"-X");
+        self.user = matches!(word, b"-u" | b"--user" | b"--proxy-user");
+        let kept = without_url_password(word);
+        match kept == word {
+            true => Fate::Keep,
+            false => Fate::Rewrite(kept),
         }
     }
-    if is_secret_value(argument) {
-        return HIDDEN.to_vec();
-    }
-    without_url_password(argument)
 }
 
-/// `-X name=value` with a space, wherever it stands in the text, and every other secret word.
-fn linker_flags(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut defines = false;
-    for word in words(text) {
-        let bare = word.text;
-        out.extend(match defines {
-            true => hide_after_equals(bare),
-            false if bare.contains(&b' ') => bare.to_vec(),
-            false => argument(bare),
-        });
-        out.extend_from_slice(word.gap);
-        defines = bare.ends_with(b"-X");
-    }
-    out
+const fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'')
 }
 
-fn hide_after_equals(definition: &[u8]) -> Vec<u8> {
-    match definition.iter().position(|&byte| byte == b'=') {
-        Some(equals) => {
-            let quote = definition
-                .last()
-                .filter(|last| matches!(last, b'"' | b'\''))
-                .map(std::slice::from_ref)
-                .unwrap_or_default();
-            [&definition[..=equals], HIDDEN, quote].concat()
-        }
-        None => definition.to_vec(),
-    }
+/// Where the quoted text that begins at `at` ends, its closing quote included.
+fn after_quoted(text: &[u8], at: usize) -> usize {
+    let inside = &text[at + 1..];
+    let end = inside.iter().position(|byte| *byte == text[at]);
+    end.map_or(text.len(), |end| at + 1 + end + 1)
+}
+
+fn is_secret_header(name: &[u8]) -> bool {
+    name.to_ascii_lowercase().ends_with(b"cookie") || is_secret_name(name)
 }
 
 fn is_secret_name(name: &[u8]) -> bool {
@@ -158,8 +225,6 @@ fn is_secret_value(value: &[u8]) -> bool {
     let value = value.trim_ascii_start();
     // Shorter ones are words that begin alike.
     value.len() >= 16 && SECRET_VALUES.iter().any(|start| value.starts_with(start))
-        || value.starts_with(b"Bearer ")
-        || value.starts_with(b"Basic ")
 }
 
 /// `https://user:password@host` without the password.
@@ -193,42 +258,6 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 fn position(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
-}
-
-/// A word of a command line with its quotes, and the spaces after it.
-struct Word<'a> {
-    text: &'a [u8],
-    gap: &'a [u8],
-}
-
-fn words(text: &[u8]) -> Vec<Word<'_>> {
-    let mut words = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let mut quote = None;
-        let mut end = rest.len();
-        for (at, &byte) in rest.iter().enumerate() {
-            match quote {
-                Some(open) if byte == open => quote = None,
-                Some(_) => {}
-                None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
-                None if byte.is_ascii_whitespace() => {
-                    end = at;
-                    break;
-                }
-                None => {}
-            }
-        }
-        let (word, after) = rest.split_at(end);
-        let gap = after
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
-        let (gap, after) = after.split_at(gap);
-        words.push(Word { text: word, gap });
-        rest = after;
-    }
-    words
 }
 
 #[cfg(test)]
@@ -276,7 +305,10 @@ mod tests {
         assert_eq!(one("NPM_TOKEN=abc"), "NPM_TOKEN=[redacted]");
         assert_eq!(one("ghp_0123456789abcdef0123"), "[redacted]");
         assert_eq!(one("auth=ghp_0123456789abcdef0123"), "auth=[redacted]");
-        assert_eq!(one("Authorization: x"), "Authorization: x");
+        assert_eq!(one("Authorization: Bearer x"), "Authorization: [redacted]");
+        assert_eq!(one("x-api-key: 1 2"), "x-api-key: [redacted]");
+        assert_eq!(redacted(&["curl", "-u", "me:pw", "h"])[2], "[redacted]");
+        assert_eq!(redacted(&["sort", "-u", "names"])[2], "names");
         assert_eq!(one("https://u:p@h/x"), "https://[redacted]@h/x");
         assert_eq!(
             one("https://a:b@h,https://c:d@i,direct"),
@@ -301,13 +333,47 @@ mod tests {
     }
 
     #[test]
+    fn command_lines_within_arguments_are_seen() {
+        for (text, kept) in [
+            (
+                "go build -ldflags \"-X main.key=s3cret -w\" ./...",
+                "go build -ldflags \"-X main.key=[redacted] -w\" ./...",
+            ),
+            (
+                "go build -ldflags=\"-s -X 'main.key=s3 cret'\" ./...",
+                "go build -ldflags=\"-s -X 'main.key=[redacted]'\" ./...",
+            ),
+            (
+                "'-ldflags=-X main.key=s3cret' -mod=mod",
+                "'-ldflags=-X main.key=[redacted]' -mod=mod",
+            ),
+            (
+                "-ldflags=-X\tmain.key=s3cret\t-w",
+                "-ldflags=-X\tmain.key=[redacted]\t-w",
+            ),
+            ("A=1 deploy --token abc", "A=1 deploy --token [redacted]"),
+            (
+                "curl -H \"Authorization: Basic eDp5\" h",
+                "curl -H \"Authorization: [redacted]\" h",
+            ),
+            ("x --password 'a b' y", "x --password '[redacted]' y"),
+        ] {
+            assert_eq!(one(text), kept);
+        }
+        assert_eq!(
+            redacted(&["link", "-X", "main.v=1 2"])[2],
+            "main.v=[redacted]"
+        );
+    }
+
+    #[test]
     fn lines_change_nothing_but_secrets() {
         let text = b"cd '/a b'\n/x/link  -o y -X=m.t=abc  -X \"m.u=d e\" \"--token=1 2\" z\n";
         let kept = String::from_utf8(line(text)).expect("text");
         assert_eq!(
             kept,
             "cd '/a b'\n/x/link  -o y -X=m.t=[redacted]  -X \"m.u=[redacted]\" \
-             \"--token=[redacted] z\n"
+             \"--token=[redacted]\" z\n"
         );
     }
 
