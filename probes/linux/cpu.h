@@ -23,6 +23,14 @@ struct cpu_registers {
 
 #define kernel_registers cpu_registers
 
+/* Width of addresses of user memory. */
+#define USER_BITS 47
+
+static __always_inline u64 code_address(u64 address)
+{
+	return address;
+}
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct thread_struct {
 	unsigned long fsbase;
@@ -72,6 +80,14 @@ struct kernel_registers {
 	u64 more[7];
 };
 
+#define USER_BITS 48
+
+/* A return address without the bits that authenticate it. */
+static __always_inline u64 code_address(u64 address)
+{
+	return address & ((1ull << USER_BITS) - 1);
+}
+
 #define PSR_MODE_MASK 0xf
 #define PSR_MODE32_BIT 0x10
 
@@ -80,7 +96,7 @@ static __always_inline void start_from(struct start *s, const struct cpu_registe
 	s->pc = r->pc;
 	s->sp = r->sp;
 	s->fp = r->regs[29];
-	s->lr = r->regs[30];
+	s->lr = code_address(r->regs[30]);
 	s->g = r->regs[28];
 	s->user = (r->pstate & PSR_MODE_MASK) == 0;
 	s->narrow = (r->pstate & PSR_MODE32_BIT) != 0;

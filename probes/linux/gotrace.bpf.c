@@ -20,6 +20,8 @@ const volatile u32 watcher = ANY_USER;
 const volatile u32 sampling = 0;
 /* Set before loading, as the size of `events` is: gotrace is woken when so much has gathered. */
 const volatile u32 wake_bytes = 1;
+/* Set before loading. */
+const volatile u32 page_bytes = 4096;
 
 #define MAX_PROCESSES 32768
 
@@ -149,10 +151,30 @@ static __always_inline u64 wake(void)
 									     BPF_RB_NO_WAKEUP;
 }
 
+/* Whether a process may be looked into by its own user: MMF_DUMPABLE_MASK of linux/mm_types.h is 3,
+ * SUID_DUMP_USER is 1. The kernel takes that from programs that are setuid, setgid, have
+ * capabilities or cannot be read; others ask for it by prctl(2). */
+static __always_inline bool is_dumpable(struct mm_struct *mm)
+{
+	struct mm_struct___word *word = (void *)mm;
+	struct mm_struct___bits *bits = (void *)mm;
+	unsigned long flags = 0;
+
+	if (bpf_core_field_exists(word->flags))
+		flags = BPF_CORE_READ(word, flags);
+	else if (bpf_core_field_exists(bits->flags))
+		bpf_probe_read_kernel(&flags, sizeof(flags),
+				      (void *)mm + bpf_core_field_offset(bits->flags));
+	return (flags & 3) == 1;
+}
+
 static __always_inline bool foreign(struct task_struct *task)
 {
+	const struct cred *cred = task->cred;
+
 	return watcher != ANY_USER &&
-	       (task->cred->uid.val != watcher || task->cred->euid.val != watcher);
+	       (cred->uid.val != watcher || cred->euid.val != watcher ||
+		cred->gid.val != cred->egid.val || !is_dumpable(task->mm));
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -432,7 +454,7 @@ static __always_inline u64 resident_peak(struct task_struct *task)
 	} else {
 		pages = task->signal->maxrss;
 	}
-	return pages * 4096;
+	return pages * page_bytes;
 }
 
 static __always_inline u32 state_of(struct task_struct *task)

@@ -113,7 +113,7 @@ struct sched_info {
 struct cred {
 	struct {
 		u32 val;
-	} uid, euid;
+	} uid, euid, gid, egid;
 };
 struct task_struct {
 	int pid, tgid;
@@ -134,6 +134,16 @@ struct task_struct {
 	char comm[16];
 	void *stack;
 	u32 __state;
+};
+/* Until Linux 6.17. */
+struct mm_struct___word {
+	unsigned long flags;
+};
+/* Since then. */
+struct mm_struct___bits {
+	struct {
+		unsigned long words[1];
+	} flags;
 };
 /* Before Linux 5.14. */
 struct task_struct___state {

@@ -22,7 +22,6 @@
 
 #define MAX_FRAMES 2048 /* a power of two */
 #define MIN_ADDRESS 4096
-#define USER_BITS 47
 #define MAX_LEAF_DISTANCE 0x2000
 #define MAX_FRAME 0x10000
 
@@ -251,7 +250,8 @@ static long step(u32 i, struct step *at)
 	if (w->n >= MAX_FRAMES)
 		return 1;
 	if (!plausible(fp) || (fp & 7) ||
-	    bpf_probe_read_user(w->read, sizeof(w->read), (void *)fp) || !plausible(w->read[1])) {
+	    bpf_probe_read_user(w->read, sizeof(w->read), (void *)fp) ||
+	    !plausible(code_address(w->read[1]))) {
 		if (resume(w, l))
 			return 0;
 		if (!fp && !l)
@@ -259,7 +259,7 @@ static long step(u32 i, struct step *at)
 		return 1;
 	}
 	next = w->fp = w->read[0];
-	address = w->read[1];
+	address = code_address(w->read[1]);
 	if (l && within(w->last - w->slide, l->sigtramp) &&
 	    push_interrupted(w, fp + FROM_SIGTRAMP, next)) {
 		w->last = address;

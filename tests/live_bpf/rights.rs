@@ -26,7 +26,11 @@ fn an_ordinary_user_gets_samples_through_the_helper() {
     };
     grant.apply().unwrap();
     let test = folder.path().join("live_bpf");
-    std::fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
+    // Copied by another process: a child that a test beside this one forks would keep the copy
+    // open for writing, and so from being run.
+    let mut copy = Command::new("cp");
+    let copy = copy.arg(std::env::current_exe().unwrap()).arg(&test);
+    assert!(copy.status().unwrap().success());
     std::fs::set_permissions(&test, open).unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -41,7 +45,8 @@ fn an_ordinary_user_gets_samples_through_the_helper() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{complaint}");
     assert!(text.contains("1 passed"), "{text}");
     grant.undo().unwrap();
     assert!(!grant.destination.exists());

@@ -5,12 +5,11 @@ use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
-use crate::capture::{Monotonic, Observation, spool};
+use crate::capture::{Monotonic, Observation, plain_file, spool};
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, PipeReader, Read as _};
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +27,9 @@ const SKEW_NS: u64 = 5_000_000;
 /// waited for before its last thread has left its processor.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(1);
 const LAST_WORDS_TRIES: usize = 200;
+
+/// The largest importcfg that is read: some hundred bytes for each package of a build.
+const LARGEST_FILE: u64 = 64 << 20;
 
 /// What is lost, in the order of `struct counters` of records.h, and why.
 const LOSSES: [(&str, &str); 7] = [
@@ -62,15 +64,13 @@ struct HostFiles;
 
 impl Files for HostFiles {
     fn head(&mut self, path: &[u8]) -> Option<Vec<u8>> {
-        let mut head = Vec::with_capacity(64);
-        let file = File::open(Path::new(OsStr::from_bytes(path))).ok()?;
-        file.take(64).read_to_end(&mut head).ok()?;
-        Some(head)
+        plain_file::head(Path::new(OsStr::from_bytes(path)), 64).ok()
     }
 
     fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String> {
         let path = spool::path_in(cwd, path);
-        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        plain_file::read(&path, LARGEST_FILE)
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 

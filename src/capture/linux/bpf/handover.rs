@@ -4,7 +4,7 @@
 //! packet; the helper answers with packets that carry descriptors, and ends:
 //!
 //! ```text
-//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu, u32 ring_bytes
+//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu, u32 ring_bytes, u32 checksum
 //! answer   'm'  ring buffer, counters, layouts          (3 descriptors)
 //!          'l'  attached programs                       (at most BATCH, repeated)
 //!          's'  side-band of each processor             (likewise)
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MAGIC: &[u8; 8] = b"gotrace1";
-const REQUEST_BYTES: usize = 24;
+const REQUEST_BYTES: usize = 28;
 /// Linux allows 253 in one packet (`SCM_MAX_FD`).
 const BATCH: usize = 200;
 /// Longest packet: the text of an error.
@@ -110,7 +110,14 @@ fn converse(
     sys::set_patience(socket, PATIENCE_SECONDS).map_err(os("setsockopt", path))?;
     let mut packet = MAGIC.to_vec();
     let off_cpu = u32::from(options.off_cpu);
-    for number in [root, options.rate_hz, off_cpu, options.ring_bytes] {
+    let numbers = [
+        root,
+        options.rate_hz,
+        off_cpu,
+        options.ring_bytes,
+        load::checksum(),
+    ];
+    for number in numbers {
         packet.extend(number.to_le_bytes());
     }
     sys::send(socket, &packet, &[]).map_err(os("sendmsg", path))?;
@@ -158,11 +165,12 @@ pub fn serve() -> io::Result<()> {
     let answer = buffer
         .get(..length)
         .and_then(parse_request)
-        .ok_or_else(|| "the request is not one of this version".to_owned())
-        .and_then(|(root, options)| {
+        .filter(|(.., checksum)| *checksum == load::checksum())
+        .ok_or_else(|| "it is that of another gotrace: sudo gotrace setup".to_owned())
+        .and_then(|(root, options, _)| {
             let user = owner(root)?;
             let target = Target { root, user };
-            load::load(target, &options).map_err(|error| super::chain(&error))
+            load::load(target, &options).map_err(|error| crate::capture::chain(&error))
         });
     match answer {
         Ok(descriptors) => hand_over(socket, &descriptors),
@@ -174,12 +182,12 @@ pub fn serve() -> io::Result<()> {
     }
 }
 
-fn parse_request(packet: &[u8]) -> Option<(u32, Options)> {
+fn parse_request(packet: &[u8]) -> Option<(u32, Options, u32)> {
     if packet.len() != REQUEST_BYTES {
         return None;
     }
     let (numbers, _) = packet.strip_prefix(MAGIC)?.as_chunks();
-    let [root, rate_hz, off_cpu, ring_bytes] = <[[u8; 4]; 4]>::try_from(numbers)
+    let [root, rate_hz, off_cpu, ring_bytes, checksum] = <[[u8; 4]; 5]>::try_from(numbers)
         .ok()?
         .map(u32::from_le_bytes);
     let options = Options {
@@ -188,7 +196,7 @@ fn parse_request(packet: &[u8]) -> Option<(u32, Options)> {
         ring_bytes: ring_bytes.min(MAX_RING_BYTES),
         ..Options::default()
     };
-    Some((root, options))
+    Some((root, options, checksum))
 }
 
 /// For whom a process may be watched: its user, who must be who called the helper; for root,
@@ -243,21 +251,24 @@ mod tests {
 
     #[test]
     fn a_request_has_one_form_only() {
-        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0";
-        let (root, options) = parse_request(packet).unwrap();
+        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0\x01\x02\0\0";
+        let (root, options, checksum) = parse_request(packet).unwrap();
         assert_eq!((root, options.rate_hz, options.off_cpu), (1337, 199, true));
+        assert_eq!(checksum, 513);
         assert_eq!(options.ring_bytes, 1 << 20);
         for length in 0..packet.len() {
             assert!(parse_request(&packet[..length]).is_none(), "{length}");
         }
-        assert!(parse_request(b"gotrace2\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0").is_none());
-        assert!(parse_request(b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0\0").is_none());
+        let mut other = packet.to_vec();
+        other[7] = b'2';
+        assert!(parse_request(&other).is_none());
+        assert!(parse_request(&[&packet[..], b"\0"].concat()).is_none());
     }
 
     #[test]
     fn rate_and_memory_are_limited() {
-        let (_, options) =
-            parse_request(b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\x40").unwrap();
+        let packet = b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\x40\0\0\0\0";
+        let (_, options, _) = parse_request(packet).unwrap();
         assert_eq!(options.rate_hz, 100_000);
         assert_eq!(options.ring_bytes, 16 << 20);
     }

@@ -17,9 +17,9 @@ use crate::binary::elf::Elf;
 use crate::binary::go::{RuntimeLayout, StackEdges};
 use crate::capture::decode::bpf::ExeKey;
 use crate::capture::linux::sys::{FileView, SharedWords};
+use crate::capture::plain_file;
 use rustc_hash::FxHashSet;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -74,7 +74,7 @@ impl Layouts {
         if !self.known.insert(key) {
             return None;
         }
-        let layout = layout_of(path);
+        let layout = layout_of(path, key.size);
         let Some(entry) = self.free_entry(key) else {
             return layout.map(|_| "too many programs ran".to_owned());
         };
@@ -136,9 +136,13 @@ fn blind_spot(layout: &RuntimeLayout) -> Option<String> {
     }
 }
 
-/// What is told of a file; `None` when it is no Go program that is understood.
-fn layout_of(path: &[u8]) -> Option<RuntimeLayout> {
-    let file = File::open(Path::new(OsStr::from_bytes(path))).ok()?;
+/// What is told of a file; `None` when it is no Go program that is understood, or another file
+/// than the one that ran.
+fn layout_of(path: &[u8], size: u64) -> Option<RuntimeLayout> {
+    let file = plain_file::open(Path::new(OsStr::from_bytes(path))).ok()?;
+    if file.metadata().ok()?.size() != size {
+        return None;
+    }
     let view = FileView::map(&file).ok()?;
     let elf = Elf::parse(view.bytes()).ok()?;
     RuntimeLayout::of(&elf).ok()

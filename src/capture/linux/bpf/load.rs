@@ -72,6 +72,14 @@ pub(super) fn load(target: Target, options: &Options) -> Result<Descriptors, Loa
     libbpf::load(target, options)
 }
 
+/// What tells this gotrace's programs, and so the form of their records, from another's.
+pub(super) fn checksum() -> u32 {
+    #[cfg(feature = "bpf")]
+    return crc32fast::hash(libbpf::OBJECT);
+    #[cfg(not(feature = "bpf"))]
+    0
+}
+
 /// The processors that are switched on.
 fn processors() -> Result<Vec<u32>, LoadError> {
     const PATH: &str = "/sys/devices/system/cpu/online";
@@ -124,14 +132,17 @@ mod libbpf {
     use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
     #[cfg(target_arch = "x86_64")]
-    static OBJECT: &[u8] = include_bytes!("../../../../probes/prebuilt/linux-amd64/gotrace.bpf.o");
+    pub(super) static OBJECT: &[u8] =
+        include_bytes!("../../../../probes/prebuilt/linux-amd64/gotrace.bpf.o");
     #[cfg(target_arch = "aarch64")]
-    static OBJECT: &[u8] = include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
+    pub(super) static OBJECT: &[u8] =
+        include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
 
     /// `struct process` of gotrace.bpf.c: executable (3 numbers), start of code, largest resident
     /// set, run delay; then 32-bit: threads, status, hidden, padding.
     const PROCESS_BYTES: usize = 6 * 8 + 4 * 4;
     const PROCESS_THREADS: usize = 6 * 8;
+    const PROCESS_HIDDEN: usize = PROCESS_THREADS + 2 * 4;
 
     /// gotrace is woken when the ring buffer is filled to one part in so many.
     const WAKE_SHARE: u32 = 4;
@@ -157,7 +168,7 @@ mod libbpf {
         let object = open.load().map_err(failed("loading the BPF programs"))?;
         let side = side_band(target.root)?;
         let links = attach(&object, options)?;
-        enter_root(&object, target.root)?;
+        enter_root(&object, target)?;
         Ok(Descriptors {
             ring: descriptor(&object, "events")?,
             counters: descriptor(&object, "counts")?,
@@ -184,17 +195,18 @@ mod libbpf {
         let mut rodata = open
             .maps_mut()
             .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
-        // `watcher`, `sampling` and `wake_bytes`, in the order of their declaration.
+        // `watcher`, `sampling`, `wake_bytes` and `page_bytes`, in the order of their declaration.
         let settings = [
             target.user.unwrap_or(u32::MAX),
             u32::from(options.rate_hz > 0),
             options.ring_bytes / WAKE_SHARE,
+            u32::try_from(sys::page_size()).unwrap_or(4096),
         ];
         rodata
             .as_mut()
             .and_then(|map| map.initial_value_mut())
             .and_then(|value| value.as_chunks_mut().0.first_chunk_mut())
-            .map(|words: &mut [[u8; 4]; 3]| *words = settings.map(u32::to_ne_bytes))
+            .map(|words: &mut [[u8; 4]; 4]| *words = settings.map(u32::to_ne_bytes))
             .ok_or_else(|| step("setting up the BPF programs")(io::Error::other("no .rodata")))?;
         for mut map in open.maps_mut() {
             if map.name() == "events" {
@@ -245,10 +257,17 @@ mod libbpf {
         Ok(links)
     }
 
-    fn enter_root(object: &Object, root: u32) -> Result<(), LoadError> {
+    /// Enters the root, with its one thread. Whether it may be shown to an ordinary user is told
+    /// by its first exec: until then it is hidden, for it can become another program while this
+    /// one is at work.
+    fn enter_root(object: &Object, target: Target) -> Result<(), LoadError> {
+        let Target { root, user } = target;
         let mut process = [0; PROCESS_BYTES];
         if let Some((_, [one, ..])) = process.split_at_mut_checked(PROCESS_THREADS) {
             *one = 1;
+        }
+        if let Some((_, [hidden, ..])) = process.split_at_mut_checked(PROCESS_HIDDEN) {
+            *hidden = u8::from(user.is_some());
         }
         object
             .maps()

@@ -12,7 +12,7 @@ mod layouts;
 mod load;
 
 use crate::capture::decode::bpf::Merge;
-use crate::capture::{Backend, Error, Monotonic, Observation};
+use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
 use crate::trace::{Nanos, Pid};
@@ -127,26 +127,19 @@ impl Bpf {
                 handover::request(path, root.0, &self.options).map_err(|error| chain(&error))
             }
         };
-        loaded.map_err(|evidence| Error::Refused {
-            backend: NAME,
-            refusal: Refusal {
-                reason: "BPF programs could not be loaded".to_owned(),
-                evidence,
-                remedy: "use --backend toolexec".to_owned(),
-            },
-        })
+        loaded.map_err(|evidence| refused("BPF programs could not be loaded", evidence))
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+fn refused(reason: &str, evidence: String) -> Error {
+    Error::Refused {
+        backend: NAME,
+        refusal: Refusal {
+            reason: reason.to_owned(),
+            evidence,
+            remedy: "use --backend toolexec".to_owned(),
+        },
     }
-    text
 }
 
 fn os(call: &'static str, target: &str) -> impl FnOnce(io::Error) -> Error {
@@ -175,8 +168,13 @@ impl Backend for Bpf {
         let expected = std::mem::take(&mut self.options.expected);
         let merge = Merge::new(root, period, now());
         let ring_bytes = self.options.ring_bytes as usize;
-        let mut drain = Drain::new(descriptors, ring_bytes, stopped, merge, out)
-            .map_err(os("mmap", "the memory shared with BPF programs"))?;
+        let mut drain =
+            Drain::new(descriptors, ring_bytes, stopped, merge, out).map_err(|error| {
+                refused(
+                    "the memory shared with BPF programs is refused",
+                    error.to_string(),
+                )
+            })?;
         drain.expect(&expected);
         let thread = std::thread::Builder::new()
             .name("gotrace-bpf".to_owned())
