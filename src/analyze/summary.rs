@@ -278,7 +278,7 @@ pub(super) fn gaps(analysis: &Analysis<'_>, unreadable_blocks: u64) -> Vec<Gap> 
     for (id, _) in analysis.roles.iter() {
         let process = trace.process(id);
         if process.is_some_and(|process| process.exec.argv_truncated) {
-            let why = "they were longer than the recorder could read";
+            let why = "too long to be read, or those of another user";
             note("arguments of processes", why, Some(1));
         }
         if trace.ending.is_some() && process.is_some_and(|process| process.exit.is_none()) {

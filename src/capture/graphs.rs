@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::plain_file;
 use super::spool::Spool;
 use super::sys::{self, FileEvent, FolderWatch};
 use super::{Backend, Error, Observation};
@@ -26,6 +27,9 @@ const SHARED: &str = "graph.json";
 /// Files kept on disk: one that a second go command opened before it was renamed is written to
 /// for as long as that one runs.
 const KEPT: u64 = 32;
+
+/// The largest graph that is read: a thousand times that of a large build.
+const LARGEST: u64 = 1 << 30;
 
 /// The backend.
 #[derive(Debug)]
@@ -110,19 +114,17 @@ impl Backend for ActionGraphs {
     }
 
     fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        match self.read_as_written(out.clone()) {
-            // Where the user's file cannot be made, the go command is the one to say so.
-            Err(error) if self.file.users => {
-                let unseen = Observation::Unseen {
-                    time: sys::now(),
-                    what: "action graphs of go commands".to_owned(),
-                    why: error.to_string(),
-                };
-                drop(out.send(unseen));
-                Ok(())
-            }
-            started => started,
+        // No build fails for want of a graph. Where the user's file cannot be made, the go command
+        // is the one to say so.
+        if let Err(error) = self.read_as_written(out.clone()) {
+            let unseen = Observation::Unseen {
+                time: sys::now(),
+                what: "action graphs of go commands".to_owned(),
+                why: super::chain(&error),
+            };
+            drop(out.send(unseen));
         }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Error> {
@@ -204,7 +206,7 @@ impl Reader {
     }
 
     fn read(&self, path: &Path) {
-        match fs::read(path) {
+        match plain_file::read(path, LARGEST) {
             Ok(contents) if contents.is_empty() => {}
             Ok(contents) => self.say(Observation::ActionGraph {
                 time: sys::now(),

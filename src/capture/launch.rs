@@ -119,15 +119,16 @@ pub(super) fn is_go(name: &OsStr) -> bool {
     arguments::base_name(name.as_bytes()) == b"go"
 }
 
-/// The user's GOFLAGS: those that `go env` reports; where no go command can be asked, those of
-/// the environment, or else of the file that `go env -w` writes.
+/// The user's GOFLAGS: those of the environment, or else those that `go env` reports; where no go
+/// command can be asked, those of the file that `go env -w` writes.
 pub(super) fn go_flags(environment: &Environment, go: Option<&Toolchain>) -> Vec<u8> {
-    if let Some(go) = go {
-        return go.variable("GOFLAGS").as_bytes().to_vec();
-    }
     let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+    // `go env` writes JSON, which holds text alone.
     if let Some(flags) = variable("GOFLAGS") {
         return flags.as_bytes().to_vec();
+    }
+    if let Some(go) = go {
+        return go.variable("GOFLAGS").as_bytes().to_vec();
     }
     let home = || Some(PathBuf::from(variable("HOME")?).join(".config"));
     let config = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);

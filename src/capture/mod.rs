@@ -16,6 +16,7 @@ mod launch;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observation;
+mod plain_file;
 mod preamble;
 mod progress;
 mod recorder;
@@ -35,6 +36,19 @@ pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};
 pub use progress::Progress;
 pub use selection::{Name, Selection};
+
+/// An error with its causes, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
 
 /// Samples a second and processor of the backend `bpf`, when nothing else is asked for.
 #[cfg(target_os = "linux")]

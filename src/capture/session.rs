@@ -108,6 +108,8 @@ impl Error {
 pub struct Session {
     options: Options,
     environment: Environment,
+    /// What it would be without gotrace.
+    unwatched: Environment,
     invoker: Option<Invoker>,
     toolchain: Option<Toolchain>,
     user_flags: Vec<u8>,
@@ -132,8 +134,8 @@ impl std::fmt::Debug for Session {
 /// A run that has ended. Its trace lacks the names of frames and its seal.
 #[derive(Debug)]
 pub struct Recording {
-    /// The trace file.
-    pub writer: Writer,
+    /// The trace file; none where the recorder failed, and the file holds what it had written.
+    pub writer: Option<Writer>,
     /// The first thing that went wrong with the trace file.
     pub failure: Option<file::Error>,
     /// Executables that may be gone from their paths.
@@ -181,6 +183,7 @@ impl Session {
         let spool = Spool::create(&temporary, invoker.as_ref()).ok();
         let mut session = Self {
             options,
+            unwatched: environment.clone(),
             environment,
             invoker,
             toolchain,
@@ -350,8 +353,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the command was not started. Nothing that happens later is an error: the command
-    /// goes on.
+    /// When the command was not started, or cannot be waited for. Nothing else that happens later
+    /// is an error: the command goes on.
     pub fn run(mut self, writer: Writer, anchor: ClockAnchor) -> Result<Recording, Error> {
         sys::adopt_orphans();
         let (out, observations) = crossbeam_channel::bounded(UNDER_WAY);
@@ -409,10 +412,7 @@ impl Session {
             complaints.extend(backend.finish().err());
         }
         drop(out);
-        let recorded = recorder.join().map_err(|_panic| Error::Os {
-            call: "join",
-            source: io::Error::other("the recorder panicked"),
-        })?;
+        let recorded = recorder.join().ok();
         let own_cpu = sys::own_usage().cpu() - before;
         let end = Ended {
             status: recorder::exit_status(end.wait_status),
@@ -420,7 +420,7 @@ impl Session {
             own_cpu,
             descendants,
         };
-        Ok(finish(recorded, end, complaints))
+        Ok(finish(recorded, &end, complaints))
     }
 
     /// Forks the command and starts the backends. Where the best choice of backends does not
@@ -436,6 +436,10 @@ impl Session {
                 let pid = child.pid;
                 drop(child);
                 drop(sys::wait(pid, true));
+                // The children of backends end with their descriptors.
+                for backend in &mut self.backends {
+                    drop(backend.finish());
+                }
                 let super::Error::Refused { refusal, .. } = error else {
                     return Err(Error::Backend(error));
                 };
@@ -550,14 +554,26 @@ struct Ended {
 }
 
 /// Writes the trace's last record.
-fn finish(recorded: Recorded, end: Ended, complaints: Vec<super::Error>) -> Recording {
-    let Recorded {
+fn finish(recorded: Option<Recorded>, end: &Ended, complaints: Vec<super::Error>) -> Recording {
+    let recording = Recording {
+        writer: None,
+        failure: None,
+        files: Vec::new(),
+        status: end.status,
+        command_end: end.at,
+        descendants: end.descendants.clone(),
+        complaints,
+    };
+    let Some(Recorded {
         mut writer,
         mut failure,
         files,
         shim_cpu,
         kernel_cpu,
-    } = recorded;
+    }) = recorded
+    else {
+        return recording;
+    };
     let ending = Ending {
         command_end: end.at,
         status: Some(end.status),
@@ -583,13 +599,10 @@ fn finish(recorded: Recorded, end: Ended, complaints: Vec<super::Error>) -> Reco
         }
     }
     Recording {
-        writer,
+        writer: Some(writer),
         failure,
         files,
-        status: end.status,
-        command_end: end.at,
-        descendants: end.descendants,
-        complaints,
+        ..recording
     }
 }
 
@@ -632,10 +645,11 @@ pub fn clocks() -> ClockAnchor {
 
 /// Runs a command without watching it: gotrace becomes the command. Returns only on failure.
 #[must_use]
-pub fn run_unwatched(session: &Session) -> Error {
+pub fn run_unwatched(session: &mut Session) -> Error {
+    session.spool = None;
     let program = launch::program(
         &session.options.command,
-        &session.environment,
+        &session.unwatched,
         session.invoker.as_ref(),
     );
     let source = match program {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
@@ -16,6 +17,9 @@ const LONGEST: usize = 80;
 #[derive(Debug)]
 pub(super) struct Spool {
     path: PathBuf,
+    /// A name that nobody can guess.
+    secret: String,
+    invoker: Option<u32>,
     keep: bool,
 }
 
@@ -41,7 +45,15 @@ impl Spool {
         for attempt in 0..1_000 {
             let path = folder.join(format!("gotrace-{}-{attempt}", std::process::id()));
             match builder.create(&path) {
-                Ok(()) => return Self { path, keep: false }.fill(invoker),
+                Ok(()) => {
+                    let spool = Self {
+                        path,
+                        secret: secret(),
+                        invoker: invoker.map(|invoker| invoker.uid),
+                        keep: false,
+                    };
+                    return spool.fill(invoker);
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -53,9 +65,10 @@ impl Spool {
         let executable = std::env::current_exe()?;
         symlink(&executable, self.executable())?;
         fs::create_dir(self.graphs())?;
-        // Go commands that a build runs as another user shall not fail for want of a place:
-        // who knows the name of the folder may reach and write, nobody may list.
-        fs::set_permissions(self.graphs(), Permissions::from_mode(0o733))?;
+        // Go commands that a build runs as another user shall not fail for want of a place: who
+        // knows the names may reach and write, nobody may list or take away. The name of the
+        // folder of graphs is known to those alone who can read the environment of the build.
+        fs::set_permissions(self.graphs(), Permissions::from_mode(0o1733))?;
         fs::set_permissions(&self.path, Permissions::from_mode(0o711))?;
         if let Some(invoker) = invoker {
             for path in [self.path.clone(), self.graphs()] {
@@ -63,6 +76,13 @@ impl Spool {
             }
         }
         Ok(self)
+    }
+
+    /// Users whose processes may tell of the build: who runs gotrace, who called sudo, and root.
+    #[must_use]
+    pub(super) fn users(&self) -> Vec<u32> {
+        let own = nix::unistd::getuid().as_raw();
+        [0, own].into_iter().chain(self.invoker).collect()
     }
 
     /// The folder.
@@ -80,7 +100,7 @@ impl Spool {
     /// Where action graphs are written.
     #[must_use]
     pub(super) fn graphs(&self) -> PathBuf {
-        self.path.join("graphs")
+        self.path.join(&self.secret)
     }
 
     /// Leaves the folder where it is: processes live on whose GOFLAGS name it.
@@ -96,6 +116,12 @@ impl Drop for Spool {
             drop(fs::remove_dir_all(&self.path));
         }
     }
+}
+
+/// 128 bits of which nobody knows any: two hashes with keys of their own, drawn at random.
+fn secret() -> String {
+    let [one, two] = [RandomState::new(), RandomState::new()].map(|keys| keys.hash_one(0));
+    format!("{one:016x}{two:016x}")
 }
 
 /// A file's path below a working directory; absolute ones stay.
@@ -115,6 +141,10 @@ mod tests {
         assert!(path.starts_with(below.path()) && spool.executable().exists());
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o711);
+        let graphs = fs::metadata(spool.graphs()).expect("there");
+        assert_eq!(graphs.permissions().mode() & 0o7777, 0o1733);
+        let other = Spool::create(below.path(), None).expect("made");
+        assert_ne!(spool.graphs().file_name(), other.graphs().file_name());
         drop(spool);
         assert!(!path.exists());
     }

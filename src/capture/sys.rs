@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
@@ -125,7 +126,15 @@ pub(super) fn fork_held(program: &Program, mask: &libc::sigset_t) -> io::Result<
     // SAFETY: the child calls only async-signal-safe functions on memory prepared above.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => become_program(program, pointers, mask, &wait, &report),
+        0 => {
+            // Its own copies of gotrace's ends: with them it would never hear that gotrace's are
+            // closed.
+            for end in [&go, &failure] {
+                // SAFETY: takes no pointer; nothing reads or writes this descriptor after.
+                unsafe { libc::close(end.as_raw_fd()) };
+            }
+            become_program(program, pointers, mask, &wait, &report)
+        }
         pid => Ok(HeldChild {
             pid: Pid(pid.unsigned_abs()),
             go: File::from(go),
@@ -255,6 +264,34 @@ fn errno() -> c_int {
     io::Error::last_os_error()
         .raw_os_error()
         .unwrap_or_default()
+}
+
+/// Makes a socket that every user may connect to. Its mode is what it is made with: to change it
+/// later by its path would be to follow whatever is there by then.
+pub(super) fn bind_for_everybody(path: &Path) -> io::Result<UnixListener> {
+    // SAFETY: takes no pointer. Only the main thread makes files at this time.
+    let before = unsafe { libc::umask(0) };
+    let bound = UnixListener::bind(path);
+    // SAFETY: as above.
+    unsafe { libc::umask(before) };
+    bound
+}
+
+/// Who is at the other end of a socket, where the system tells.
+pub(super) fn peer(stream: &UnixStream) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+        getsockopt(stream, PeerCredentials)
+            .ok()
+            .map(|peer| peer.uid())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        nix::unistd::getpeereid(stream)
+            .ok()
+            .map(|(uid, _)| uid.as_raw())
+    }
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -630,5 +667,29 @@ impl FolderWatch {
 impl std::os::fd::AsFd for FolderWatch {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_not_let_go_ends() {
+        let program = Program {
+            paths: vec![c"/bin/true".to_owned()],
+            argv: vec![c"true".to_owned()],
+            environment: Vec::new(),
+            identity: None,
+            dies_with_parent: false,
+        };
+        let mask = block_signals(&[]);
+        let child = fork_held(&program, &mask).expect("forked");
+        let pid = child.pid;
+        drop(child);
+        let Ok(Some(Change::Ended(status, _))) = wait(pid, true) else {
+            panic!("it has not ended");
+        };
+        assert_eq!(status, 125 << 8);
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::analyze::Analysis;
 use crate::capture::session::{self, Options, Recording, Session};
-use crate::capture::{Name, Progress, Request, Selection};
+use crate::capture::{Name, Progress, Request, Selection, chain};
 use crate::render::text::summary;
 use crate::symbolize;
 use crate::trace::file::Writer;
@@ -73,7 +73,7 @@ impl Args {
             wait: self.wait,
         };
         let progress = Arc::new(Progress::default());
-        let session = match Session::prepare(options, Arc::clone(&progress)) {
+        let mut session = match Session::prepare(options, Arc::clone(&progress)) {
             Ok(session) => session,
             Err(error) => return Ok(refused(&error)),
         };
@@ -87,7 +87,7 @@ impl Args {
             }
             Err(recording::Failure::NoPlace(error)) => {
                 output::note(&format!("{error:#}; the command runs without being traced"));
-                return Ok(refused(&session::run_unwatched(&session)));
+                return Ok(refused(&session::run_unwatched(&mut session)));
             }
         };
         let path = writer.path().to_owned();
@@ -103,7 +103,7 @@ impl Args {
             }
         };
         let status = recording.status;
-        if let Err(error) = self.conclude(recording) {
+        if let Err(error) = self.conclude(recording, &path) {
             output::note(&format!("{error:#}"));
         }
         Ok(end_as(status))
@@ -133,7 +133,7 @@ impl Args {
     }
 
     /// Names what was sampled, seals the trace, and shows what it says.
-    fn conclude(&self, recording: Recording) -> anyhow::Result<()> {
+    fn conclude(&self, recording: Recording, path: &Path) -> anyhow::Result<()> {
         for complaint in &recording.complaints {
             output::note(&format!("{:#}", chain(complaint)));
         }
@@ -148,14 +148,15 @@ impl Args {
                 "still running, no longer recorded: {names}; --wait waits for them"
             ));
         }
-        let Recording {
-            mut writer, files, ..
-        } = recording;
-        let path = writer.path().to_owned();
+        let Recording { writer, files, .. } = recording;
+        let mut writer = writer.with_context(|| {
+            let path = path.display();
+            format!("the recorder failed: {path} holds what it had written")
+        })?;
         symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
         Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
         if !self.quiet {
-            summarize(&path)?;
+            summarize(path)?;
             output::note(&format!("recorded {}", path.display()));
         }
         Ok(())
@@ -170,18 +171,6 @@ fn summarize(path: &Path) -> anyhow::Result<()> {
     summary::write(&summary, &output::error_page(), &mut text)?;
     output::text(&text);
     Ok(())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Prints why the command was not run.

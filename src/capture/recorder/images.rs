@@ -2,14 +2,14 @@
 //! symbols can be read.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
 
 use crate::binary::elf::Elf;
+use crate::capture::plain_file;
 use crate::trace::ImageId;
 
 /// Files held open at most: `go run` and `go test` make one each for a package.
@@ -21,10 +21,9 @@ const HEAD: u64 = 16 << 10;
 /// The build id of Go's own note, which the kernel does not read; empty where there is none. Until
 /// 1.23 Go's linker leaves no other.
 pub(super) fn go_build_id(path: &[u8]) -> Vec<u8> {
-    let mut head = Vec::new();
-    let file = File::open(Path::new(OsStr::from_bytes(path)));
+    let path = Path::new(OsStr::from_bytes(path));
     // What cannot be read, has no build id.
-    drop(file.and_then(|file| file.take(HEAD).read_to_end(&mut head)));
+    let head = plain_file::head(path, HEAD).unwrap_or_default();
     let elf = Elf::parse(&head).ok();
     let id = elf.as_ref().and_then(Elf::go_build_id);
     id.unwrap_or_default().to_vec()
@@ -57,7 +56,7 @@ impl OpenImages {
             return;
         }
         // Files opened by Rust's standard library are closed on exec.
-        if let Ok(file) = OpenOptions::new().read(true).open(path) {
+        if let Ok(file) = plain_file::open(path) {
             self.files.push((image, file));
         }
     }

@@ -16,8 +16,11 @@ use super::wire::{Inbox, Message};
 use super::{ancestry, shim};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
-use crate::capture::{Executed, Monotonic, Observation, ToolRun, sys};
+use crate::capture::{Executed, Monotonic, Observation, ToolRun, plain_file, sys};
 use crate::trace::{Pid, Usage};
+
+/// The largest profile of a tool that is read.
+const LARGEST_PROFILE: u64 = 64 << 20;
 
 /// A shim that is connected, and the tool that it said begins.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub(super) struct Listener {
     socket: UnixListener,
     stopped: PipeReader,
     spool: PathBuf,
+    /// Whose shims are listened to.
+    users: Vec<u32>,
     root: Pid,
     out: Sender<Observation>,
     progress: Arc<Progress>,
@@ -64,7 +69,7 @@ impl Listener {
     pub(super) fn new(
         socket: UnixListener,
         stopped: PipeReader,
-        spool: PathBuf,
+        (spool, users): (PathBuf, Vec<u32>),
         root: Pid,
         out: Sender<Observation>,
         progress: Arc<Progress>,
@@ -74,6 +79,7 @@ impl Listener {
             socket,
             stopped,
             spool,
+            users,
             root,
             out,
             progress,
@@ -115,7 +121,8 @@ impl Listener {
 
     fn accept(&mut self) {
         while let Ok((stream, _)) = self.socket.accept() {
-            if stream.set_nonblocking(true).is_ok() {
+            let known = sys::peer(&stream).is_some_and(|user| self.users.contains(&user));
+            if known && stream.set_nonblocking(true).is_ok() {
                 self.connections.push(Connection {
                     stream,
                     inbox: Inbox::default(),
@@ -205,7 +212,7 @@ impl Listener {
                         contents: importcfg,
                     });
                 }
-                if let Ok(contents) = fs::read(&profile) {
+                if let Ok(contents) = plain_file::read(&profile, LARGEST_PROFILE) {
                     drop(fs::remove_file(&profile));
                     self.say(Observation::ToolProfile {
                         pid,

@@ -11,11 +11,8 @@ pub mod shim;
 mod wire;
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
 use std::io::{self, PipeWriter};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,7 +22,7 @@ use nix::sys::socket::{Backlog, listen};
 
 use super::progress::Progress;
 use super::spool::Spool;
-use super::{Backend, Error, Observation, go_flags};
+use super::{Backend, Error, Observation, go_flags, sys};
 use crate::trace::Pid;
 use listener::Listener;
 
@@ -38,6 +35,7 @@ const SOCKET: &str = "shims";
 #[derive(Debug)]
 pub(super) struct Toolexec {
     spool: PathBuf,
+    users: Vec<u32>,
     flag: OsString,
     progress: Arc<Progress>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
@@ -64,6 +62,7 @@ impl Toolexec {
         value.extend_from_slice(user);
         Ok(Self {
             spool: spool.path().to_owned(),
+            users: spool.users(),
             flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
             progress,
             running: None,
@@ -90,16 +89,15 @@ impl Backend for Toolexec {
                 source,
             }
         };
-        let socket = UnixListener::bind(&path).map_err(failed("bind"))?;
+        // Tools may run as other users than gotrace.
+        let socket = sys::bind_for_everybody(&path).map_err(failed("bind"))?;
         // Many tools may end in the same moment.
         listen(&socket, Backlog::MAXALLOWABLE).map_err(|e| failed("listen")(e.into()))?;
-        // Tools may run as other users than gotrace; the folder's name is the secret.
-        let everyone = Permissions::from_mode(0o666);
-        fs::set_permissions(&path, everyone).map_err(failed("chmod"))?;
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let progress = Arc::clone(&self.progress);
-        let listener = Listener::new(socket, stopped, self.spool.clone(), root, out, progress)
-            .map_err(failed("ioctl"))?;
+        let place = (self.spool.clone(), self.users.clone());
+        let listener =
+            Listener::new(socket, stopped, place, root, out, progress).map_err(failed("ioctl"))?;
         let thread = std::thread::Builder::new()
             .name("gotrace-shims".to_owned())
             .spawn(move || listener.run())
