@@ -13,6 +13,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -35,6 +36,10 @@ use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, P
 /// Observations under way between backends and recorder at most. What waits beyond them, waits in
 /// the kernel's buffer.
 const UNDER_WAY: usize = 4_096;
+
+/// How long the descendants of a command that was told to end are waited for: a compiler that is
+/// interrupted, too, ends moments later than the go command, and tells only then what it used.
+const LAST_MOMENTS: Duration = Duration::from_millis(200);
 
 /// What is to be run, and how it is to be watched.
 #[derive(Clone, Debug)]
@@ -401,7 +406,9 @@ impl Session {
             }));
         }
         if self.options.wait {
-            supervise::until_alone(root, &helpers);
+            supervise::until_alone(root, &helpers, None);
+        } else if end.interrupted {
+            supervise::until_alone(root, &helpers, Some(LAST_MOMENTS));
         }
         let descendants = supervise::descendants(&helpers);
         if let (Some(spool), false) = (&mut self.spool, descendants.is_empty()) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::sys::{self, Arrived, Change};
 use crate::trace::{Pid, Usage};
@@ -21,6 +22,9 @@ const SIGNALS: [c_int; 8] = [
     libc::SIGUSR1,
     libc::SIGUSR2,
 ];
+
+/// Those of them that tell a program to end.
+const ENDING: [c_int; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
 
 /// Signals held back from gotrace's threads for as long as this value lives.
 pub(super) struct Held {
@@ -50,6 +54,9 @@ impl Drop for Held {
     }
 }
 
+/// How often is looked for descendants that are left.
+const LONG: Duration = Duration::from_secs(1);
+
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
@@ -57,17 +64,27 @@ pub(super) struct End {
     pub(super) wait_status: i32,
     /// What it used, with all descendants that were waited for.
     pub(super) usage: Usage,
+    /// It had been told to end, by Ctrl-C for example, and so perhaps its descendants, too.
+    pub(super) interrupted: bool,
 }
 
 /// Waits until `root` has ended.
 pub(super) fn until_end(root: Pid, helpers: &[Pid]) -> io::Result<End> {
+    let mut interrupted = false;
     loop {
         reap_orphans(root, helpers);
         match sys::wait(root, false)? {
-            Some(Change::Ended(wait_status, usage)) => return Ok(End { wait_status, usage }),
+            Some(Change::Ended(wait_status, usage)) => {
+                return Ok(End {
+                    wait_status,
+                    usage,
+                    interrupted,
+                });
+            }
             Some(Change::Stopped(signal)) => stop_with(root, signal),
             None => {
                 if let Some(arrived) = sys::next_signal(&SIGNALS, None) {
+                    interrupted |= ENDING.contains(&arrived.signal);
                     pass_on(root, arrived);
                 }
             }
@@ -75,8 +92,9 @@ pub(super) fn until_end(root: Pid, helpers: &[Pid]) -> io::Result<End> {
     }
 }
 
-/// Waits until no descendant of the command is left.
-pub(super) fn until_alone(root: Pid, helpers: &[Pid]) {
+/// Waits until no descendant of the command is left, or `patience` is.
+pub(super) fn until_alone(root: Pid, helpers: &[Pid], patience: Option<Duration>) {
+    let begun = Instant::now();
     loop {
         reap_orphans(root, helpers);
         if children(Pid(std::process::id()))
@@ -85,7 +103,12 @@ pub(super) fn until_alone(root: Pid, helpers: &[Pid]) {
         {
             return;
         }
-        match sys::next_signal(&SIGNALS, Some(1_000)) {
+        let left = patience.map_or(LONG, |patience| patience.saturating_sub(begun.elapsed()));
+        if left.is_zero() {
+            return;
+        }
+        let left = u32::try_from(left.min(LONG).as_millis()).unwrap_or_default();
+        match sys::next_signal(&SIGNALS, Some(left.max(1))) {
             // The command is gone: who asks gotrace to end now means gotrace.
             Some(arrived) if arrived.signal != libc::SIGCHLD => return,
             _ => {}

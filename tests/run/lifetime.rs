@@ -47,6 +47,29 @@ fn a_signal_for_gotrace_is_for_the_command_and_comes_once() {
     }
 }
 
+/// As a compiler does when the go command above it ends at once.
+#[test]
+fn what_ends_moments_after_an_interrupted_command_is_recorded_to_its_end() {
+    let inner = "trap 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 4' TERM; \
+                 echo ready; while :; do sleep 0.01; done";
+    let outer = "trap 'exit 3' TERM; sh -c \"$0\" & wait";
+    for way in ways().into_iter().filter(|way| way.contains(&"bpf")) {
+        let place = Place::new();
+        let mut run = place.run(&way, &["sh", "-c", outer, inner]);
+        let (mut child, _out, line) = started(run.process_group(0));
+        assert_eq!(line, "ready");
+        let group = Pid::from_raw(-pid(&child).as_raw());
+        kill(group, Signal::SIGTERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let trace = place.trace();
+        let shells = trace.processes.iter();
+        let shells = shells.filter(|row| argv(&trace, row)[0] == b"sh");
+        let ends: Vec<_> = shells.map(|row| row.exit.map(|exit| exit.status)).collect();
+        let expected = [3, 4].map(|code| Some(ExitStatus::Code(code)));
+        assert_eq!(ends, expected);
+    }
+}
+
 #[test]
 fn a_stop_stops_both_and_both_go_on() {
     for way in ways() {

@@ -365,6 +365,7 @@ fn tax_words(tax: &Tax) -> Vec<String> {
     let all = units::duration(tax.own + tax.kernel.unwrap_or_default());
     let share = match tax.share {
         Some(ratio) if ratio < 1.0 => format!(" ({} of the command's)", units::percent(ratio)),
+        Some(ratio) if ratio < 9.95 => format!(" ({ratio:.1} times the command's)"),
         Some(ratio) => format!(" ({ratio:.0} times the command's)"),
         None => String::new(),
     };
