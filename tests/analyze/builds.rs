@@ -280,6 +280,23 @@ fn builds_of_one_make_make_one_path() {
     assert_eq!(path.outside, ms(300));
 }
 
+/// Without rights go commands are known to 10 ms: the second seems to begin before the first ends.
+#[test]
+fn builds_that_seem_to_overlap_for_a_moment_follow_one_another() {
+    let mut b = Builder::default();
+    let make = b.process(None, "/usr/bin/make all", (0, 2000), 5);
+    for (at, life, inner) in [(1, (0, 1008), (100, 900)), (2, (1000, 2000), (1100, 1900))] {
+        let go = b.process(Some(make), "/go/bin/go build", life, 1);
+        let line = compile(1, "p").replace(WORK, &format!("/tmp/go-build{at}"));
+        b.process(Some(go), &line, inner, 100);
+    }
+    b.end(2000);
+    let analysis = Analysis::of(&b.trace);
+    let path = &analysis.builds.critical_path;
+    assert_eq!((path.running, path.outside), (ms(1600), ms(0)));
+    assert_eq!((path.go, path.wall()), (ms(400), ms(2000)));
+}
+
 #[test]
 fn go_generate_nests_builds() {
     let mut b = Builder::default();

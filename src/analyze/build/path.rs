@@ -102,6 +102,10 @@ impl Walk {
     }
 }
 
+/// By how much go commands that run one after the other may seem to overlap: without rights their
+/// starts are known to a clock tick, which is 10 ms, and their ends from when they are seen.
+const BLUR: Nanos = Nanos(20_000_000);
+
 /// The builds within actions of others, by their go command.
 type Nested = FxHashMap<ProcessId, usize>;
 
@@ -175,7 +179,7 @@ impl CriticalPath {
         let mut by_end: Vec<&Build> = builds.iter().filter(|build| !build.nested).collect();
         by_end.sort_by_key(|build| std::cmp::Reverse((build.end, build.start)));
         for build in by_end {
-            if build.end <= walk.at && build.start < walk.at {
+            if build.end <= walk.at + BLUR && build.start < walk.at {
                 walk.build = 0;
                 walk.back_to(build.end, SegmentKind::Outside);
                 walk.through(builds, &nested, build, 0);
