@@ -27,16 +27,15 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The contents of a plain file of at most `most` bytes.
+/// The contents of a plain file of less than `limit` bytes.
 ///
 /// # Errors
 ///
 /// As [`open`], and when there are more bytes.
-pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    let read = open(path)?.take(most).read_to_end(&mut contents)? as u64;
-    if read == most {
-        let error = format!("expected less than {most} bytes");
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let contents = head(path, limit)?;
+    if contents.len() as u64 == limit {
+        let error = format!("expected less than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
     }
     Ok(contents)

@@ -443,7 +443,7 @@ impl Session {
                 let pid = child.pid;
                 drop(child);
                 drop(sys::wait(pid, true));
-                // The children of backends end with their descriptors.
+                // Those that had started before it.
                 for backend in &mut self.backends {
                     drop(backend.finish());
                 }

@@ -218,8 +218,8 @@ fn build_paths() {
     check(
         rules::build_paths,
         &[
-            ("docs/a.md", "see /work/main/src", 1),
-            ("probes/prebuilt/a.o", "\0/work/main/a\0", 1),
+            ("docs/a.md", "see /work/x/src", 1),
+            ("probes/prebuilt/a.o", "\0/work/x/a\0", 1),
             ("README.md", "/Users/me/go", 1),
             ("docs/a.md", "in $HOME/go, /usr/bin and /home/user", 0),
             ("src/a.rs", "//! cmd/go/internal/work/action.go", 0),

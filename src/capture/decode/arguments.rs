@@ -89,7 +89,7 @@ mod tests {
             work_directory(b"/var/tmp/x y/go-build17/b001/_pkg_.a"),
             Some(&b"/var/tmp/x y/go-build17/"[..])
         );
-        assert_eq!(work_directory(b"/root/.cache/go-build/1a/1a2b-d"), None);
+        assert_eq!(work_directory(b"/home/u/.cache/go-build/1a/1a2b-d"), None);
         assert_eq!(work_directory(b"/tmp/go-build12x/b001"), None);
         assert_eq!(work_directory(b"/tmp/go-build12"), None);
     }

@@ -56,13 +56,10 @@ impl Merge {
                 unreadable,
                 offset,
             } => {
-                if unreadable || !self.argv(pid, offset, bytes) {
-                    self.finish_argv(pid, true);
-                } else if self.has_argv(pid) {
-                    self.read_import_cfg(pid, files);
-                    self.finish_argv(pid, false);
-                }
-                return;
+                return match unreadable {
+                    true => self.finish_argv(pid, true),
+                    false => self.argv(pid, offset, bytes, files),
+                };
             }
             Event::Executed(ref event) => {
                 self.finish_argv(pid, true);
@@ -179,32 +176,20 @@ impl Merge {
         self.root_ended
     }
 
-    /// Takes a piece of the arguments; false if the one before it is missing.
-    fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8]) -> bool {
+    /// Takes a piece of the arguments, which must follow the one before it.
+    fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8], files: &mut dyn Files) {
         let Some(assembling) = self.assembling.get_mut(&pid) else {
-            return true;
+            return;
         };
-        let argv = &mut assembling.executed.argv;
-        let expected = u64::try_from(argv.len()).unwrap_or(u64::MAX);
-        if offset == expected {
-            argv.extend_from_slice(bytes);
+        let executed = &mut assembling.executed;
+        let expected = u64::try_from(executed.argv.len()).unwrap_or(u64::MAX);
+        if offset != expected {
+            return self.finish_argv(pid, true);
         }
-        offset == expected
-    }
-
-    fn has_argv(&self, pid: Pid) -> bool {
-        self.assembling.get(&pid).is_some_and(|assembling| {
-            let have = u64::try_from(assembling.executed.argv.len());
-            have.is_ok_and(|have| have >= assembling.argv_bytes)
-        })
-    }
-
-    /// Reads what `-importcfg` names at once: `$WORK` is removed when the go command ends.
-    fn read_import_cfg(&mut self, pid: Pid, files: &mut dyn Files) {
-        if let Some(Assembling { executed, .. }) = self.assembling.get_mut(&pid) {
-            let argv = arguments::split(&executed.argv);
-            let path = arguments::import_cfg(&argv);
-            executed.import_cfg = path.map(|path| files.whole(&executed.cwd, path));
+        executed.argv.extend_from_slice(bytes);
+        if u64::try_from(executed.argv.len()).is_ok_and(|have| have >= assembling.argv_bytes) {
+            executed.import_cfg = import_cfg(executed, files);
+            self.finish_argv(pid, false);
         }
     }
 
@@ -243,6 +228,12 @@ fn executed(
         usage_before: event.before.usage(0),
         import_cfg: None,
     }
+}
+
+/// Reads what `-importcfg` names at once: `$WORK` is removed when the go command ends.
+fn import_cfg(executed: &Executed, files: &mut dyn Files) -> Option<Result<Vec<u8>, String>> {
+    let argv = arguments::split(&executed.argv);
+    arguments::import_cfg(&argv).map(|path| files.whole(&executed.cwd, path))
 }
 
 fn path_cut(time: Monotonic, pid: Pid) -> Pending {
