@@ -164,6 +164,14 @@ impl Trace {
         }
     }
 
+    /// When the traced command ended; where that is not recorded, the last moment that the trace
+    /// knows of.
+    #[must_use]
+    pub fn command_end(&self) -> Nanos {
+        self.ending
+            .map_or_else(|| self.end(), |ending| ending.command_end)
+    }
+
     /// The last moment that the trace knows of.
     #[must_use]
     pub fn end(&self) -> Nanos {

@@ -45,7 +45,7 @@ pub(super) fn builds(trace: &Trace, roles: &Roles) -> Vec<Build> {
         }
     }
     let cpu = cpu_below(trace, roles);
-    let open_end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
+    let open_end = trace.command_end();
     let mut builds = Vec::new();
     for (go, role) in roles.iter() {
         let graph = graphs.remove(&Some(go)).unwrap_or_default();

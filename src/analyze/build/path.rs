@@ -166,7 +166,7 @@ impl CriticalPath {
     pub(super) fn of_command(trace: &Trace, builds: &[Build]) -> Self {
         let start = trace.processes.iter().filter(|process| !process.own);
         let start = start.map(|process| process.start).min().unwrap_or_default();
-        let end = trace.ending.map_or_else(|| trace.end(), |e| e.command_end);
+        let end = trace.command_end();
         let mut walk = Walk {
             build: 0,
             segments: Vec::new(),
