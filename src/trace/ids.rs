@@ -57,6 +57,10 @@ id! {
     FunctionId(u32)
 }
 id! {
+    /// One watched function of one image, see [`crate::trace::Probe`].
+    ProbeId(u32)
+}
+id! {
     /// One interned byte string.
     StringId(u32)
 }

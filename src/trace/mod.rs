@@ -9,6 +9,7 @@
 
 mod action;
 mod address;
+mod call;
 mod clock;
 mod context;
 pub mod file;
@@ -21,9 +22,15 @@ mod symbol;
 
 pub use action::{Action, Imports};
 pub use address::{Avma, ImageOffset};
+pub use call::{
+    Argument, ArgumentKind, CallEdge, CallEvent, PhaseLasts, PhaseMark, Probe, ProbeDropped,
+    StackOwner,
+};
 pub use clock::{ClockAnchor, Nanos};
 pub use context::{BlindSpot, Counter, Ending, Host, Loss, Setting, Toolchain};
-pub use ids::{FrameId, FunctionId, Goid, ImageId, Pid, ProcessId, StackId, StringId, Tid};
+pub use ids::{
+    FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
+};
 pub use image::{Image, ImageKind, Mapping};
 pub use process::{Arch, Exec, Exit, ExitStatus, Process, Thread, Usage};
 pub use stack::{
@@ -34,7 +41,7 @@ pub use symbol::{FrameSymbol, Function, Location, Unnamed};
 
 /// One low-volume record, as the recorder writes it and the reader finds it.
 ///
-/// Samples are not here: they have a path of their own, in columns.
+/// Samples and function calls are not here: they have paths of their own, in columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A program began. Its `exit` is not stored here.
@@ -61,6 +68,10 @@ pub enum Record {
     Loss(Loss),
     /// What could not be seen.
     BlindSpot(BlindSpot),
+    /// A function is watched.
+    Probe(Probe),
+    /// A function is no longer watched.
+    ProbeDropped(ProbeDropped),
     /// A value over time.
     Counter(Counter),
     /// The end of the recording.
@@ -105,6 +116,10 @@ pub struct Trace {
     pub actions: Vec<Action>,
     /// Direct dependencies of compiles and links.
     pub imports: Vec<Imports>,
+    /// Functions that were watched, in the order of [`ProbeId`].
+    pub probes: Vec<Probe>,
+    /// Those that were given up while the command ran.
+    pub dropped_probes: Vec<ProbeDropped>,
     /// Values over time.
     pub counters: Vec<Counter>,
     /// What was lost.
@@ -116,6 +131,7 @@ pub struct Trace {
     /// What was wrong with the file, if anything.
     pub integrity: file::Integrity,
     samples: file::SampleBlocks,
+    calls: file::CallBlocks,
 }
 
 impl Trace {
@@ -137,6 +153,32 @@ impl Trace {
     /// Adds samples that live in memory: for imports, and for tests of what reads traces.
     pub fn push_samples(&mut self, samples: &[Sample]) {
         self.samples.push(file::SampleBlock::from(samples));
+    }
+
+    /// Walks all function entries and exits, a block at a time, in the order of time.
+    ///
+    /// # Errors
+    ///
+    /// A block that cannot be read or decoded is an error of its own; the walk can go on.
+    pub fn calls(&self) -> impl Iterator<Item = Result<file::CallBlock, file::Error>> + '_ {
+        self.calls.iter()
+    }
+
+    /// Number of function entries and exits, known without reading them.
+    #[must_use]
+    pub fn call_count(&self) -> u64 {
+        self.calls.count()
+    }
+
+    /// Adds function entries and exits that live in memory, as [`Self::push_samples`] does.
+    pub fn push_calls(&mut self, events: &[CallEvent]) {
+        self.calls.push(file::CallBlock::from(events));
+    }
+
+    /// Looks a probe up.
+    #[must_use]
+    pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.probes.get(id.index())
     }
 
     /// A string as text; bytes that are not UTF-8 are shown as replacement characters.

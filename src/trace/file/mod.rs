@@ -12,6 +12,7 @@
 )]
 
 mod bytes;
+mod calls;
 mod columns;
 mod disk;
 mod error;
@@ -25,6 +26,7 @@ mod sink;
 mod tables;
 mod writer;
 
+pub use calls::{CallBlock, CallBlocks};
 pub use error::Error;
 pub use layout::MAGIC;
 pub use recover::{Recovered, recover};

@@ -168,6 +168,8 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
             put.optional(ending.kernel_cpu, |put, cpu| put.number(cpu.0));
             14
         }
+        Record::Probe(_) => 15,
+        Record::ProbeDropped(_) => 16,
     }
 }
 

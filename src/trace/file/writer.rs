@@ -8,8 +8,8 @@ use super::samples::SampleBlock;
 use super::sink::{Contents, Sink};
 use super::tables;
 use crate::trace::{
-    ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, Image,
-    ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
+    CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function,
+    FunctionId, Image, ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
 };
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -334,6 +334,16 @@ impl Writer {
             block.push(sample);
         }
         self.gather(size_of::<Sample>());
+        self.flush_if_full()
+    }
+
+    /// Adds a function entry or exit. They come in the order of their time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::symbol`].
+    pub fn call(&mut self, event: CallEvent) -> Result<(), Error> {
+        self.last_time = self.last_time.max(event.time);
         self.flush_if_full()
     }
 

@@ -24,6 +24,8 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
             Record::Setting(setting) => trace.settings.push(setting),
             Record::Loss(loss) => trace.losses.push(loss),
             Record::BlindSpot(spot) => trace.blind_spots.push(spot),
+            Record::Probe(_) => {}
+            Record::ProbeDropped(dropped) => trace.dropped_probes.push(dropped),
             Record::Counter(counter) => trace.counters.push(counter),
             Record::Ending(ending) => trace.ending = Some(ending),
         }

@@ -1,0 +1,148 @@
+//! Function entries and exits: the places that were watched, and what happened there.
+
+use super::{Goid, ImageId, ImageOffset, Nanos, ProbeId, ProcessId, StringId, Tid};
+
+/// One function of one image whose entries, and perhaps exits, were recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Its number.
+    pub id: ProbeId,
+    /// The function's image.
+    pub image: ImageId,
+    /// The function, as a Go developer writes it.
+    pub function: StringId,
+    /// Its source file, or empty.
+    pub file: StringId,
+    /// Where an entry is seen.
+    pub entry: ImageOffset,
+    /// The instruction there (`push rbp`).
+    pub instruction: StringId,
+    /// What one entry costs on this machine, as calibrated.
+    pub entry_cost: Nanos,
+    /// At how many places its exits are seen; 0 where only entries were asked for.
+    pub exits: u32,
+    /// What one exit costs on this machine, as calibrated.
+    pub exit_cost: Nanos,
+    /// The set that named it, or empty where the user did.
+    pub set: StringId,
+    /// The phase that it marks, if any.
+    pub phase: Option<PhaseMark>,
+    /// How its first argument is to be read.
+    pub argument: ArgumentKind,
+}
+
+/// What a function's calls tell of the phases of its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseMark {
+    /// What the phase is a part of (`compile`, `link`, `runtime`): phases of one track follow
+    /// each other or lie in each other.
+    pub track: StringId,
+    /// Its name (`ssa`); empty where the call ends the track's phase and begins none.
+    pub phase: StringId,
+    /// When it is over.
+    pub lasts: PhaseLasts,
+    /// It goes on beside the tool's own phases (garbage collection), and is not one of them.
+    pub beside: bool,
+}
+
+/// When a phase that began with a call is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PhaseLasts {
+    /// With the call.
+    #[default]
+    Call,
+    /// With the next mark of its track that is no [`PhaseLasts::Call`], or with the process.
+    UntilNext,
+}
+
+/// How the first argument of a function is to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ArgumentKind {
+    /// It was not recorded.
+    #[default]
+    None,
+    /// One machine word.
+    Integer,
+    /// A Go string, of which the first 64 bytes were recorded.
+    Text,
+}
+
+/// A probe was taken away while the command ran, for it cost too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeDropped {
+    /// Which.
+    pub probe: ProbeId,
+    /// When.
+    pub at: Nanos,
+    /// Hits until then.
+    pub hits: u64,
+    /// Of these, how many were not recorded.
+    pub unrecorded: u64,
+    /// Why, in words (`9.1 % of the command's CPU time, the limit is 4 %`).
+    pub why: StringId,
+}
+
+/// A function was entered or left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallEvent {
+    /// When.
+    pub time: Nanos,
+    /// In which program.
+    pub process: ProcessId,
+    /// On which thread.
+    pub tid: Tid,
+    /// On whose stack.
+    pub stack: StackOwner,
+    /// Which function.
+    pub probe: ProbeId,
+    /// Entered or left.
+    pub edge: CallEdge,
+    /// How many bytes below the high end of its stack the function's return address lies: equal
+    /// at the entry and the exit of one call, whatever thread it is on and however often the
+    /// stack has moved; larger in what it calls. Of stacks whose end is not known
+    /// ([`StackOwner::Foreign`]), the distance from the end of the address space, the lowest 32
+    /// bits: compare by the sign of the wrapped difference.
+    pub depth: u32,
+    /// First argument, at an entry, where it was asked for and could be read.
+    pub argument: Option<Argument>,
+}
+
+/// Which of a function's edges was passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CallEdge {
+    /// It began.
+    #[default]
+    Entry,
+    /// It returned.
+    Exit,
+    /// It ended with a jump to another function, which returns in its place.
+    TailJump,
+}
+
+/// Whose stack a call was on. Calls of different owners of one program do not nest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StackOwner {
+    /// A goroutine's.
+    Goroutine(Goid),
+    /// A goroutine's whose number could not be read; the address of its `g` tells it from others
+    /// that live at the same time.
+    Unnumbered(u64),
+    /// The thread's system stack (g0), perhaps on behalf of a goroutine.
+    System(Option<Goid>),
+    /// The thread's signal stack (gsignal).
+    Signal,
+    /// The thread's, which has no `g` (C code) or whose `g` could not be found.
+    #[default]
+    Foreign,
+    /// A forked child that has not called exec: a copy of its parent's stack.
+    Forked,
+}
+
+/// The first argument of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// One machine word.
+    Integer(u64),
+    /// The first bytes of a string.
+    Text(StringId),
+}
