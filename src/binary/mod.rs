@@ -14,6 +14,7 @@ pub mod dwarf;
 pub mod elf;
 mod error;
 pub mod go;
+pub mod instruction;
 
 pub use address::{FileOffset, Svma};
 pub use error::Error;

@@ -24,6 +24,8 @@ use std::ops::Range;
 
 const PCDATA_INLINE_INDEX: u32 = 2;
 const FUNCDATA_INLINE_TREE: u8 = 3;
+/// `FuncFlagAsm` of `internal/abi/symtab.go`.
+const FLAG_ASSEMBLY: u8 = 1 << 2;
 /// No program inlines deeper; a damaged table could go on for ever.
 const DEEPEST: usize = 256;
 
@@ -57,6 +59,7 @@ pub struct Function<'a> {
     line: u32,
     unit: u32,
     pcdata_count: u32,
+    flags: u8,
     funcdata_count: u8,
     /// Offset of the pcdata in the index of functions.
     pcdata: u64,
@@ -90,6 +93,7 @@ impl<'a> Function<'a> {
             line: field(6)?,
             pcdata_count: field(7)?,
             unit: field(8)?,
+            flags: table.index.u8(what, flags_at.saturating_add(1))?,
             funcdata_count: table.index.u8(what, flags_at.saturating_add(3))?,
             pcdata: flags_at.saturating_add(4),
         })
@@ -111,6 +115,13 @@ impl<'a> Function<'a> {
     #[must_use]
     pub const fn end(&self) -> Svma {
         Svma(self.range.end)
+    }
+
+    /// Whether it keeps Go's register conventions: it was compiled, not written in assembly, by
+    /// Go 1.17 or later (of which those before 1.18 are not told from Go 1.16 here).
+    #[must_use]
+    pub const fn keeps_conventions(&self) -> bool {
+        !matches!(self.table.format, Format::Go116) && self.flags & FLAG_ASSEMBLY == 0
     }
 
     /// Name, as the linker keeps it.
