@@ -1,0 +1,15 @@
+//! Which functions are watched, and where: the plan of probe sites, apart from what arms them.
+//!
+//! ```text
+//! --probe, probe sets ──► Spec ─┐
+//!                               ├──► Plan: functions and their sites ──► a backend
+//! an executable's bytes ────────┘
+//! ```
+
+mod pattern;
+mod plan;
+mod watch;
+
+pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
+pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};
+pub use watch::Watch;

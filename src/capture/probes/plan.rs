@@ -1,0 +1,228 @@
+//! The plan: an executable's functions that are asked for, and where each is probed.
+
+use super::{Mode, Phase, Spec};
+use crate::binary::elf::Elf;
+use crate::binary::go::{Function, Pclntab};
+use crate::binary::instruction::{self, NoSite, Site, SiteEdge, Stepping};
+use crate::binary::{Error, Svma};
+use crate::trace::CallEdge;
+
+/// As much as a cookie holds of how far the stack pointer is from where it was at the entry.
+const DEEPEST: u32 = u16::MAX as u32;
+/// How many names are told that come near one that is not there.
+const NEAREST: usize = 3;
+
+/// Where to probe an executable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Functions, in the order of their addresses.
+    pub functions: Vec<Planned>,
+    /// Functions that are asked for and cannot be probed.
+    pub left_out: Vec<LeftOut>,
+    /// What was asked for and is not there.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A function, and its places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Name, as Go developers write it.
+    pub name: Vec<u8>,
+    /// Source file, or empty.
+    pub file: Vec<u8>,
+    /// First address.
+    pub address: Svma,
+    /// Which of its edges are asked for.
+    pub mode: Mode,
+    /// The set that asks for it; none where the user does.
+    pub set: Option<String>,
+    /// The phase that its calls mark.
+    pub phase: Option<Phase>,
+    /// Go's register for g holds it at all its places.
+    pub g_in_register: bool,
+    /// The entry first.
+    pub sites: Vec<PlannedSite>,
+    /// Exits that are asked for and cannot be seen, with why.
+    pub blind_exits: Vec<(Svma, NoSite)>,
+}
+
+/// One place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedSite {
+    /// Offset in the file.
+    pub offset: u64,
+    /// What passing it means.
+    pub edge: CallEdge,
+    /// What it costs.
+    pub stepping: Stepping,
+    /// See [`Site::stack_depth`].
+    pub stack_depth: u32,
+    /// The instruction.
+    pub text: String,
+}
+
+/// A function that cannot be probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Why.
+    pub why: NoSite,
+}
+
+/// A glob that no function matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Which of the specs.
+    pub spec: usize,
+    /// Names that come near.
+    pub nearest: Vec<String>,
+}
+
+/// Why an executable has no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlan {
+    /// It is packed.
+    #[error("it is packed by UPX: its functions exist only while it runs")]
+    Packed,
+    /// It is no Go program, or its table of functions cannot be read.
+    #[error("it has no Go functions that can be read")]
+    NotGo(#[source] Error),
+}
+
+/// Finds what the specs ask for. A function that several ask for is planned once: what the user
+/// names wins over sets, calls over entries.
+///
+/// # Errors
+///
+/// When the executable's functions cannot be read.
+pub fn plan(elf: &Elf<'_>, specs: &[&Spec]) -> Result<Plan, NoPlan> {
+    let table = Pclntab::of(elf).map_err(|error| {
+        if is_packed(elf) {
+            NoPlan::Packed
+        } else {
+            NoPlan::NotGo(error)
+        }
+    })?;
+    let mut plan = Plan::default();
+    let mut matched = vec![false; specs.len()];
+    for function in table.functions().flatten() {
+        let Ok(name) = function.name() else { continue };
+        let mut chosen: Option<&Spec> = None;
+        for (spec, matched) in specs.iter().zip(&mut matched) {
+            if spec.function.matches(&name) {
+                *matched = true;
+                if chosen.is_none_or(|chosen| rank(spec) > rank(chosen)) {
+                    chosen = Some(spec);
+                }
+            }
+        }
+        if let Some(spec) = chosen {
+            match planned(elf, &function, &name, spec) {
+                Ok(function) => plan.functions.push(function),
+                Err(why) => plan.left_out.push(LeftOut {
+                    name: name.into_owned(),
+                    why,
+                }),
+            }
+        }
+    }
+    let unmatched = (0..).zip(matched).filter(|(_, matched)| !matched);
+    plan.unmatched = unmatched
+        .map(|(spec, _)| Unmatched {
+            spec,
+            nearest: specs
+                .get(spec)
+                .map_or_else(Vec::new, |spec| nearest(&table, spec.function.text())),
+        })
+        .collect();
+    Ok(plan)
+}
+
+fn rank(spec: &Spec) -> (bool, Mode) {
+    (spec.set.is_none(), spec.mode)
+}
+
+fn planned(
+    elf: &Elf<'_>,
+    function: &Function<'_>,
+    name: &[u8],
+    spec: &Spec,
+) -> Result<Planned, NoSite> {
+    let code = elf.memory().bytes_from("code", function.entry());
+    let code = code.map_err(|_unreadable| NoSite::NoCode)?;
+    let found = instruction::sites(elf.machine, function, code);
+    let mut sites = vec![planned_site(elf, found.entry?)?];
+    let mut blind_exits = Vec::new();
+    if spec.mode == Mode::Call {
+        blind_exits = found.blind_exits;
+        for exit in found.exits {
+            let address = exit.address;
+            match planned_site(elf, exit) {
+                Ok(site) => sites.push(site),
+                Err(why) => blind_exits.push((address, why)),
+            }
+        }
+    }
+    let lines = function.lines(function.entry()).unwrap_or_default();
+    Ok(Planned {
+        name: name.to_vec(),
+        file: lines
+            .last()
+            .map_or_else(Vec::new, |line| line.file.to_vec()),
+        address: function.entry(),
+        mode: spec.mode,
+        set: spec.set.clone(),
+        phase: spec.phase.clone(),
+        g_in_register: found.g_in_register,
+        sites,
+        blind_exits,
+    })
+}
+
+fn planned_site(elf: &Elf<'_>, site: Site) -> Result<PlannedSite, NoSite> {
+    let offset = elf.memory().offset_of(site.address).ok_or(NoSite::NoCode)?;
+    if site.stack_depth > DEEPEST {
+        return Err(NoSite::UnknownDepth);
+    }
+    Ok(PlannedSite {
+        offset: offset.0,
+        edge: match site.edge {
+            SiteEdge::Entry => CallEdge::Entry,
+            SiteEdge::Return => CallEdge::Exit,
+            SiteEdge::TailJump => CallEdge::TailJump,
+        },
+        stepping: site.stepping,
+        stack_depth: site.stack_depth,
+        text: site.text,
+    })
+}
+
+/// Names that hold the last word of a glob, whatever their case; the shortest first.
+fn nearest(table: &Pclntab<'_>, glob: &str) -> Vec<String> {
+    let mut words = glob.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let Some(word) = words.rfind(|word| !word.is_empty()) else {
+        return Vec::new();
+    };
+    let word = word.to_lowercase();
+    let names = table.functions().flatten();
+    let names = names.filter_map(|function| {
+        let name = function.name().ok()?;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        name.to_lowercase().contains(&word).then_some(name)
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    names.dedup();
+    names.truncate(NEAREST);
+    names
+}
+
+/// UPX leaves its mark behind the program headers.
+fn is_packed(elf: &Elf<'_>) -> bool {
+    elf.memory().loads().iter().any(|load| {
+        let begin = elf.memory().contents(load);
+        let begin = begin.get(..1024).unwrap_or(begin);
+        begin.windows(4).any(|bytes| bytes == b"UPX!")
+    })
+}
