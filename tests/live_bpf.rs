@@ -3,6 +3,9 @@
 #![cfg(target_os = "linux")]
 
 #[cfg(test)]
+#[path = "live_bpf/calls.rs"]
+mod calls;
+#[cfg(test)]
 #[path = "live_bpf/command.rs"]
 mod command;
 #[cfg(test)]

@@ -54,6 +54,17 @@ static __always_inline void start_from(struct start *s, const struct cpu_registe
 	s->narrow = (u16)r->cs == USER_CS32; /* FRED keeps more above it */
 }
 
+/* The registers with which a probe was hit. Arguments are where Go's ABIInternal puts them, see
+ * cmd/compile/abi-internal.md of Go. */
+static __always_inline u64 hit_sp(const struct cpu_registers *r) { return r->sp; }
+static __always_inline u64 hit_g(const struct cpu_registers *r) { return r->r14; }
+static __always_inline u64 hit_first(const struct cpu_registers *r) { return r->ax; }
+static __always_inline u64 hit_second(const struct cpu_registers *r) { return r->bx; }
+
+/* What lies between the stack pointer at a function's first instruction and the caller's frame:
+ * the return address. */
+#define RETURN_ADDRESS 8
+
 /* Where the thread-local storage of a Go program holds g. */
 static __always_inline u64 thread_g(const struct start *s, struct task_struct *task, s64 tls_offset)
 {
@@ -101,6 +112,14 @@ static __always_inline void start_from(struct start *s, const struct cpu_registe
 	s->user = (r->pstate & PSR_MODE_MASK) == 0;
 	s->narrow = (r->pstate & PSR_MODE32_BIT) != 0;
 }
+
+static __always_inline u64 hit_sp(const struct cpu_registers *r) { return r->sp; }
+static __always_inline u64 hit_g(const struct cpu_registers *r) { return r->regs[28]; }
+static __always_inline u64 hit_first(const struct cpu_registers *r) { return r->regs[0]; }
+static __always_inline u64 hit_second(const struct cpu_registers *r) { return r->regs[1]; }
+
+/* The return address is in a register. */
+#define RETURN_ADDRESS 0
 
 /* Go keeps g in x28, which C code preserves. */
 static __always_inline u64 thread_g(const struct start *s, struct task_struct *task, s64 tls_offset)

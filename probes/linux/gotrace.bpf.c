@@ -54,7 +54,7 @@ struct process {
 	u32 threads;
 	u32 wait_status;
 	u32 hidden; /* belongs to another user: only which program it runs, and what it uses, is shown */
-	u32 pad;
+	u32 forked; /* and has not called exec */
 };
 
 struct {
@@ -197,6 +197,7 @@ int on_fork(u64 *ctx)
 	entry.max_rss = 0;
 	entry.run_delay = 0;
 	entry.wait_status = 0;
+	entry.forked = 1;
 	if (bpf_map_update_elem(&tree, &tgid, &entry, BPF_ANY)) {
 		COUNT(lost_processes);
 		return 0;
@@ -393,6 +394,7 @@ int on_exec(u64 *ctx)
 	p->start_code = task->mm->start_code;
 	p->max_rss = 0;
 	p->hidden = foreign(task);
+	p->forked = 0;
 	argv_start = task->mm->arg_start;
 	argv_end = task->mm->arg_end;
 	r->argv_bytes = argv_end > argv_start ? argv_end - argv_start : 0;
@@ -676,4 +678,19 @@ int on_switch(u64 *ctx)
 		leaves(previous);
 	returns(next);
 	return 0;
+}
+
+#include "calls.h"
+
+SEC("uprobe.multi")
+int on_probe(struct cpu_registers *ctx)
+{
+	return hit(ctx, bpf_get_attach_cookie(ctx));
+}
+
+/* For Linux before 6.6, which attaches to one place at a time. */
+SEC("uprobe")
+int on_probe_single(struct cpu_registers *ctx)
+{
+	return hit(ctx, bpf_get_attach_cookie(ctx));
 }

@@ -18,6 +18,7 @@ enum kind {
 	KIND_AWAY = 6,   /* the same, when a thread leaves the processor */
 	KIND_BACK = 7,   /* struct back_record */
 	KIND_LAST = 8,   /* as KIND_SAMPLE, when a thread begins to end */
+	KIND_CALL = 9,   /* struct call_record; with CALL_INTEGER a u64, with CALL_TEXT bytes */
 };
 
 /* header.flags */
@@ -31,6 +32,19 @@ enum kind {
 #define SAMPLE_GOROUTINE 4 /* goid is valid */
 #define SAMPLE_GONE 8      /* the program's memory is gone: see the thread's KIND_LAST */
 #define AWAY_PREEMPTED 16  /* it was still able to run */
+/* Bits 0 and 1: the edge, as in cookies; bits 2 to 4: whose stack, OWNER_*. */
+#define CALL_OWNER_SHIFT 2
+#define CALL_INTEGER 32 /* the first argument follows */
+#define CALL_TEXT 64    /* so do the first bytes of a string */
+#define CALL_FORKED 128 /* in a child that has not called exec */
+
+enum owner {
+	OWNER_FOREIGN = 0,    /* no g: call_record.owner is 0 */
+	OWNER_GOROUTINE = 1,  /* its number */
+	OWNER_UNNUMBERED = 2, /* the address of g, for where its number lies is not known */
+	OWNER_SYSTEM = 3,     /* g0; the number of the goroutine that it works for, or 0 */
+	OWNER_SIGNAL = 4,     /* gsignal: 0 */
+};
 
 struct header {
 	u16 kind;
@@ -96,10 +110,42 @@ struct back_record {
 	u64 away; /* nanoseconds */
 };
 
+struct call_record {
+	struct header h;
+	u64 owner;
+	u32 probe; /* as in the cookie */
+	u32 depth; /* bytes from the high end of the stack to where the return address lies; without
+		    * g, from the end of the address space, the lowest 32 bits */
+};
+
+/* What is known of a probed place beforehand, in the cookie that the kernel keeps with it:
+ *
+ *   0     24   26   27   28   29   30        32          48          64
+ *   ┌─────┬────┬────┬────┬────┬────┬─────────┬───────────┬───────────┐
+ *   │probe│edge│ r  │ i  │ t  │ c  │    0    │g.goid     │stack depth│
+ *   └─────┴────┴────┴────┴────┴────┴─────────┴───────────┴───────────┘
+ *   edge: EDGE_*               r: g is in its register    i, t: record the first argument
+ *   g.goid: its offset, or 0   c: a trial of what a hit costs, not recorded
+ *   stack depth: bytes by which the stack pointer lies below where it was at the entry */
+#define COOKIE_PROBE_BITS 24
+#define COOKIE_EDGE_SHIFT 24
+#define COOKIE_REGISTER (1u << 26)
+#define COOKIE_INTEGER (1u << 27)
+#define COOKIE_TEXT (1u << 28)
+#define COOKIE_TRIAL (1u << 29)
+#define COOKIE_GOID_SHIFT 32
+#define COOKIE_DEPTH_SHIFT 48
+
+enum edge { EDGE_ENTRY = 0, EDGE_EXIT = 1, EDGE_TAIL_JUMP = 2 };
+
+/* A string argument is recorded up to here. */
+#define TEXT_BYTES 64
+
 /* Counters, in memory shared with gotrace. */
 struct counters {
 	u64 lost_forks, lost_execs, lost_argv, lost_ends, lost_samples, lost_switches;
 	u64 lost_processes; /* the table of processes was full */
+	u64 lost_calls;
 	u64 samples;
 	u64 spent; /* nanoseconds in the sampling program */
 };

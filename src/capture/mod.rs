@@ -9,6 +9,7 @@
 //! observations into the records of a trace. Nothing here formats for a viewer.
 
 mod backend;
+pub mod calls;
 pub mod decode;
 mod go_flags;
 mod graphs;
@@ -18,6 +19,7 @@ pub mod linux;
 mod observation;
 mod plain_file;
 mod preamble;
+pub mod probes;
 mod progress;
 mod recorder;
 mod redact;
@@ -33,7 +35,7 @@ use std::path::PathBuf;
 
 pub use backend::{Backend, Error, Request};
 pub use launch::Environment;
-pub use observation::{Executed, Monotonic, Observation, Sampled, ToolRun};
+pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
 pub use progress::Progress;
 pub use selection::{Name, Selection};
 
@@ -69,19 +71,24 @@ fn bpf_availability() -> Result<(), Refusal> {
 }
 
 /// Opens the backend `bpf`; `expected` are executables that the command is likely to run.
-fn open_bpf(request: Request, expected: Vec<PathBuf>) -> Result<Box<dyn Backend>, Refusal> {
+fn open_bpf(
+    request: Request,
+    watch: probes::Watch,
+    expected: Vec<PathBuf>,
+) -> Result<Box<dyn Backend>, Refusal> {
     #[cfg(target_os = "linux")]
     {
         linux::bpf::open(linux::bpf::Options {
             rate_hz: request.rate_hz.unwrap_or(DEFAULT_RATE_HZ),
             off_cpu: request.off_cpu,
             expected,
+            watch,
             ..linux::bpf::Options::default()
         })
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (request, expected);
+        let _ = (request, watch, expected);
         Err(no_bpf())
     }
 }

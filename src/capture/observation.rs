@@ -1,6 +1,10 @@
 //! What backends see, before it becomes a trace: raw, owned, in the words of the system.
 
-use crate::trace::{Arch, Goid, ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid, Usage};
+use super::calls::Batch;
+use super::probes::Phase;
+use crate::trace::{
+    Arch, ArgumentKind, Goid, ImageKind, Nanos, Pid, ProbeId, SampleKind, SamplePlace, Tid, Usage,
+};
 
 /// A reading of `CLOCK_MONOTONIC` in nanoseconds (on macOS, of `mach_absolute_time`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +85,23 @@ pub enum Observation {
     },
     /// A thread was seen running or waiting.
     Sampled(Sampled),
+    /// A function is watched from here on.
+    Probed(Box<Probed>),
+    /// A function is no longer watched.
+    ProbeDropped {
+        /// When.
+        time: Monotonic,
+        /// Which.
+        probe: ProbeId,
+        /// How often it was hit until then.
+        hits: u64,
+        /// How many of these hits were not recorded.
+        unrecorded: u64,
+        /// Why.
+        why: String,
+    },
+    /// Functions were entered and left.
+    Called(Batch),
     /// A tool was run through the shim.
     ToolRun(Box<ToolRun>),
     /// The contents of the importcfg of a tool, read when the tool began.
@@ -173,6 +194,37 @@ pub struct Executed {
     pub usage_before: Usage,
     /// What the file behind `-importcfg` holds, or why it could not be read.
     pub import_cfg: Option<Result<Vec<u8>, String>>,
+}
+
+/// A function that is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// Its number.
+    pub probe: ProbeId,
+    /// The executable's path, as the kernel names it.
+    pub path: Vec<u8>,
+    /// The executable's GNU build id, or empty.
+    pub build_id: Vec<u8>,
+    /// The function, as a Go developer writes it.
+    pub function: Vec<u8>,
+    /// Its source file, or empty.
+    pub file: Vec<u8>,
+    /// Where in the executable's file an entry is seen.
+    pub entry: u64,
+    /// The instruction there.
+    pub instruction: String,
+    /// Calibrated cost of an entry.
+    pub entry_cost: Nanos,
+    /// Number of places at which exits are seen.
+    pub exits: u32,
+    /// Calibrated cost of an exit.
+    pub exit_cost: Nanos,
+    /// The set that it comes from, or empty.
+    pub set: String,
+    /// What phase it marks: track, phase, how long it lasts, whether beside the tool's own.
+    pub phase: Option<Phase>,
+    /// How its first argument is recorded.
+    pub argument: ArgumentKind,
 }
 
 /// A thread was seen.

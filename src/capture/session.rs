@@ -18,6 +18,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 
 use super::preamble::{self, Preamble};
+use super::probes::Watch;
 use super::recorder::{self, Recorded, Recorder};
 use super::selection::{Name, Selection};
 use super::spool::Spool;
@@ -50,6 +51,8 @@ pub struct Options {
     pub selection: Selection,
     /// What they are to record.
     pub request: Request,
+    /// Functions whose entries and exits are to be recorded.
+    pub watch: Watch,
     /// Ends only when the command's last descendant has.
     pub wait: bool,
 }
@@ -255,7 +258,11 @@ impl Session {
         self.backends.clear();
         for &name in names {
             let backend = match name {
-                Name::Bpf => super::open_bpf(self.options.request, self.expected()),
+                Name::Bpf => super::open_bpf(
+                    self.options.request,
+                    self.options.watch.clone(),
+                    self.expected(),
+                ),
                 Name::Toolexec => self.toolexec(),
             };
             match backend {
@@ -319,10 +326,14 @@ impl Session {
         }
     }
 
-    /// The toolchain's executables, which a build will run again and again.
+    /// The command's own executable, and those of the toolchain, which a build will run again and
+    /// again.
     fn expected(&self) -> Vec<PathBuf> {
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let command = toolchain::find_on_path(&name, path);
         let Some(go) = &self.toolchain else {
-            return Vec::new();
+            return command.into_iter().collect();
         };
         let tools = Path::new(go.variable("GOROOT")).join("pkg/tool");
         let tools = tools.join(format!(
@@ -331,7 +342,8 @@ impl Session {
             go.variable("GOHOSTARCH")
         ));
         let tools = ["compile", "link", "asm", "cgo"].map(|tool| tools.join(tool));
-        std::iter::once(go.path.clone()).chain(tools).collect()
+        let known = command.into_iter().chain([go.path.clone()]);
+        known.chain(tools).collect()
     }
 
     /// Adds what the backends ask for to the command's environment.

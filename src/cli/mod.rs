@@ -6,6 +6,7 @@ mod export;
 mod flamegraph;
 mod gaps;
 mod output;
+mod probing;
 mod recording;
 mod recover;
 mod run;

@@ -1,6 +1,7 @@
 //! `gotrace run`.
 
 use super::output;
+use super::probing;
 use super::recording;
 use super::status::Status;
 use anyhow::Context as _;
@@ -49,6 +50,8 @@ pub(super) struct Args {
     /// Say nothing but errors: no status line, no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    probes: probing::Probing,
     /// The command, and its arguments
     #[arg(
         value_name = "COMMAND",
@@ -70,6 +73,7 @@ impl Args {
             command: self.command.clone(),
             selection: self.backend.clone(),
             request,
+            watch: self.probes.watch()?,
             wait: self.wait,
         };
         let progress = Arc::new(Progress::default());

@@ -114,7 +114,13 @@ impl<'a> Traced<'a> {
         let root = Pid(pid.cast_unsigned());
         let (sender, receiver) = crossbeam_channel::unbounded();
         backend.start(root, sender).unwrap();
-        let collector = std::thread::spawn(move || receiver.into_iter().collect::<Vec<_>>());
+        // Batches of calls lend their memory: what is kept is a copy.
+        let kept = |observation| match observation {
+            Observation::Called(batch) => Observation::Called(batch.clone()),
+            other => other,
+        };
+        let collector =
+            std::thread::spawn(move || receiver.into_iter().map(kept).collect::<Vec<_>>());
         go.write_all(&[1]).unwrap();
         let mut wait_status = 0;
         // SAFETY: an all-zero rusage is valid.

@@ -10,7 +10,7 @@ use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr,
 };
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZero;
@@ -419,4 +419,206 @@ pub(super) fn receive(
         }
     }
     Ok((message.bytes, descriptors))
+}
+
+/// `bpf_attr.link_create` of linux/bpf.h:
+///
+/// ```text
+/// 0 u32 program  4 u32 target  8 u32 attach type  12 u32 flags
+/// uprobe_multi: 16 path  24 offsets  32 reference counters  40 cookies  48 u32 count
+///               52 u32 flags  56 u32 pid
+/// perf_event:   16 u64 cookie
+/// ```
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    path_or_cookie: u64,
+    offsets: u64,
+    reference_counters: u64,
+    cookies: u64,
+    count: u32,
+    multi_flags: u32,
+    pid: u32,
+    padding: u32,
+}
+
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_PERF_EVENT: u32 = 41;
+const BPF_TRACE_UPROBE_MULTI: u32 = 48;
+
+impl LinkCreate {
+    /// The file that the pointers lead to must be a path that ends with a zero byte, and lists of
+    /// `count` numbers, that live until this returns.
+    fn call(&self) -> io::Result<OwnedFd> {
+        let attributes = ptr::from_ref(self);
+        // SAFETY: the kernel reads the structure, and through it memory that callers keep alive.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                BPF_LINK_CREATE,
+                attributes,
+                size_of::<Self>(),
+            )
+        };
+        let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
+
+fn program_number(program: BorrowedFd<'_>) -> u32 {
+    program.as_raw_fd().cast_unsigned()
+}
+
+/// A path by which the kernel finds just the file that is open here.
+fn path_of_open(file: &File) -> io::Result<CString> {
+    CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(io::Error::other)
+}
+
+/// Attaches a program to many places of a file at once: offset in the file and cookie of each.
+/// Linux 6.6 and later.
+pub(super) fn attach_many(
+    program: BorrowedFd<'_>,
+    file: &File,
+    places: &[(u64, u64)],
+) -> io::Result<OwnedFd> {
+    let path = path_of_open(file)?;
+    let offsets: Vec<u64> = places.iter().map(|place| place.0).collect();
+    let cookies: Vec<u64> = places.iter().map(|place| place.1).collect();
+    LinkCreate {
+        program: program_number(program),
+        attach_type: BPF_TRACE_UPROBE_MULTI,
+        path_or_cookie: path.as_ptr() as u64,
+        offsets: offsets.as_ptr() as u64,
+        cookies: cookies.as_ptr() as u64,
+        count: u32::try_from(places.len()).map_err(io::Error::other)?,
+        ..LinkCreate::default()
+    }
+    .call()
+}
+
+/// Attaches a program to one place of a file: by way of a perf event of the type that
+/// `/sys/bus/event_source/devices/uprobe/type` tells. The link keeps the event.
+pub(super) fn attach_one(
+    program: BorrowedFd<'_>,
+    event_type: u32,
+    file: &File,
+    (offset, cookie): (u64, u64),
+) -> io::Result<OwnedFd> {
+    let path = path_of_open(file)?;
+    let mut attr = perf_event_attr {
+        type_: event_type,
+        ..perf_event_attr::default()
+    };
+    attr.__bindgen_anon_3.config1 = path.as_ptr() as u64;
+    attr.__bindgen_anon_4.config2 = offset;
+    let event = open_event(&mut attr, -1, 0)?;
+    LinkCreate {
+        program: program_number(program),
+        target: event.as_raw_fd().cast_unsigned(),
+        attach_type: BPF_PERF_EVENT,
+        path_or_cookie: cookie,
+        ..LinkCreate::default()
+    }
+    .call()
+}
+
+/// Code to try probes on: [`Self::site`] is passed `count` times by [`Self::pass`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trial {
+    /// An instruction that the kernel emulates.
+    Emulated,
+    /// One that it executes out of line with a single step.
+    SingleStepped,
+}
+
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+extern "C" fn emulated(count: u64, g: *const u64) {
+    std::arch::naked_asm!(
+        "push r14",
+        "mov r14, rsi",
+        "2: push rbp",
+        "pop rbp",
+        "dec rdi",
+        "jnz 2b",
+        "pop r14",
+        "ret",
+    )
+}
+
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+extern "C" fn single_stepped(count: u64, g: *const u64) {
+    std::arch::naked_asm!(
+        "push r14",
+        "mov r14, rsi",
+        "2: test rdi, rdi",
+        "dec rdi",
+        "jnz 2b",
+        "pop r14",
+        "ret",
+    )
+}
+
+/// Bytes before the instruction at `2:`.
+#[cfg(target_arch = "x86_64")]
+const TRIAL_OFFSET: u64 = 5;
+
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn emulated(count: u64, g: *const u64) {
+    std::arch::naked_asm!(
+        "str x28, [sp, #-16]!",
+        "mov x28, x1",
+        "2: nop",
+        "subs x0, x0, #1",
+        "b.ne 2b",
+        "ldr x28, [sp], #16",
+        "ret",
+    )
+}
+
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn single_stepped(count: u64, g: *const u64) {
+    std::arch::naked_asm!(
+        "str x28, [sp, #-16]!",
+        "mov x28, x1",
+        "2: mov x9, x0",
+        "subs x0, x0, #1",
+        "b.ne 2b",
+        "ldr x28, [sp], #16",
+        "ret",
+    )
+}
+
+#[cfg(target_arch = "aarch64")]
+const TRIAL_OFFSET: u64 = 8;
+
+impl Trial {
+    const fn code(self) -> extern "C" fn(u64, *const u64) {
+        match self {
+            Self::Emulated => emulated,
+            Self::SingleStepped => single_stepped,
+        }
+    }
+
+    /// The address of the instruction to probe.
+    pub(super) fn site(self) -> u64 {
+        self.code() as usize as u64 + TRIAL_OFFSET
+    }
+
+    /// Passes the site, with the register that Go keeps g in pointing to memory that can be read.
+    pub(super) fn pass(self, count: NonZero<u64>) {
+        let g = [0_u64; 64];
+        self.code()(count.get(), g.as_ptr());
+    }
 }

@@ -1,6 +1,7 @@
 //! Observations in, records of a trace out. The recorder's thread alone owns the trace file.
 
 mod builds;
+mod calls;
 mod context;
 mod images;
 mod processes;
@@ -17,8 +18,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
-    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, Process, ProfileSample, Record, Sample,
-    Setting, Thread, Usage,
+    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, ProbeDropped, Process, ProfileSample,
+    Record, Sample, Setting, Thread, Usage,
 };
 
 use super::decode::{arguments, pprof};
@@ -27,6 +28,7 @@ use super::preamble::Preamble;
 use super::progress::Progress;
 use super::{Observation, redact};
 use builds::Builds;
+use calls::Calls;
 pub(super) use context::Context;
 use images::OpenImages;
 use processes::{Begun, Processes};
@@ -77,6 +79,7 @@ pub(super) struct Recorder {
     sink: Sink,
     processes: Processes,
     builds: Builds,
+    calls: Calls,
     images: OpenImages,
     root: Pid,
     follows_tree: bool,
@@ -98,6 +101,7 @@ impl Recorder {
             sink: Sink::new(plan.writer, plan.anchor),
             processes: Processes::default(),
             builds: Builds::default(),
+            calls: Calls::default(),
             images: OpenImages::below(plan.temporary),
             root: plan.root,
             follows_tree: plan.follows_tree,
@@ -143,6 +147,10 @@ impl Recorder {
         self.progress.add_events(events);
         self.take_late(true);
         self.builds.finish(&mut self.sink);
+        let tax = self.calls.tax;
+        if tax > Nanos::ZERO {
+            self.kernel_cpu = Some(self.kernel_cpu.unwrap_or_default() + tax);
+        }
         Recorded {
             writer: self.sink.writer,
             failure: self.sink.failure,
@@ -174,6 +182,10 @@ impl Recorder {
             }
             Observation::Mapped { .. } => self.mapped(observation),
             Observation::Sampled(sampled) => self.sampled(&sampled),
+            Observation::Probed(probed) => self.calls.probed(&mut self.sink, &probed),
+            Observation::Called(batch) => {
+                self.calls.called(&mut self.sink, &self.processes, &batch);
+            }
             Observation::ToolRun(run) => self.tool_run(&run),
             Observation::ImportCfg { pid, contents, .. } => {
                 // Where every exec is seen, it was read then.
@@ -240,6 +252,19 @@ impl Recorder {
                     value,
                 })
             }
+            Observation::ProbeDropped {
+                time,
+                probe,
+                hits,
+                unrecorded,
+                why,
+            } => Record::ProbeDropped(ProbeDropped {
+                probe,
+                at: sink.at(time),
+                hits,
+                unrecorded,
+                why: sink.string(why.as_bytes()),
+            }),
             Observation::Configured { key, value } => Record::Setting(Setting {
                 key: sink.string(key.as_bytes()),
                 value: sink.string(value.as_bytes()),

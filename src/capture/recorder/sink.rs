@@ -2,7 +2,7 @@
 //! command goes on whatever becomes of its trace.
 
 use crate::trace::file::{Error, Writer};
-use crate::trace::{ClockAnchor, Nanos, Record, Sample, StringId};
+use crate::trace::{CallEvent, ClockAnchor, Nanos, Record, Sample, StringId};
 
 use crate::capture::Monotonic;
 
@@ -44,6 +44,11 @@ impl Sink {
 
     pub(super) fn sample(&mut self, sample: Sample) {
         let outcome = self.writer.sample(sample);
+        self.keep(outcome);
+    }
+
+    pub(super) fn call(&mut self, event: CallEvent) {
+        let outcome = self.writer.call(event);
         self.keep(outcome);
     }
 

@@ -6,8 +6,9 @@
 
 use super::executable::{Files, path_of, program};
 use super::processes::{Pending, Processes, ThreadEnd};
-use super::record::{Ended, Event, Record, Stack};
+use super::record::{self, CalledWith, Ended, Event, Record, Stack};
 use super::side::Side;
+use crate::capture::calls::{Called, Pool, RawArgument};
 use crate::capture::decode::arguments;
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
 use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace};
@@ -31,6 +32,9 @@ pub struct Merge {
     root_ended: bool,
     period: Nanos,
     pending: Vec<(u64, Pending)>,
+    /// Apart from `pending`: there may be a thousand times as many.
+    calls: Vec<Called>,
+    pool: Pool,
     assembling: FxHashMap<Pid, Assembling>,
     processes: Processes,
 }
@@ -97,6 +101,8 @@ impl Merge {
             Event::Last(ref stack) => Pending::Last(Box::new(sampled(record, stack))),
             Event::Away(ref stack) => Pending::Away(Box::new(sampled(record, stack))),
             Event::Back { away } => Pending::Back { pid, tid, away },
+            Event::Called(ref event) if event.probe == record::TRIAL => return,
+            Event::Called(ref event) => return self.calls.push(called(record, event)),
         };
         self.pending.push((time.0, pending));
     }
@@ -156,9 +162,23 @@ impl Merge {
         self.pending.sort_by_key(|(time, _)| *time);
         let ready = self.pending.partition_point(|(time, _)| *time <= horizon);
         let rest = self.pending.split_off(ready);
+        self.calls.sort_by_key(|called| called.time);
         for (time, pending) in std::mem::replace(&mut self.pending, rest) {
+            // What happened before a program began or ended belongs to the one that was there.
+            if pending.changes_programs() {
+                self.give_calls(time, out);
+            }
             self.processes.take(Monotonic(time), pending, out);
         }
+        self.give_calls(horizon, out);
+    }
+
+    /// Gives the calls up to a time.
+    fn give_calls(&mut self, until: u64, out: &mut dyn FnMut(Observation)) {
+        let ready = (self.calls).partition_point(|called| called.time.0 <= until);
+        let calls = self.calls.drain(..ready);
+        self.pool
+            .give(calls, &mut |batch| out(Observation::Called(batch)));
     }
 
     /// Gives all that is left.
@@ -234,6 +254,22 @@ fn executed(
 fn import_cfg(executed: &Executed, files: &mut dyn Files) -> Option<Result<Vec<u8>, String>> {
     let argv = arguments::split(&executed.argv);
     arguments::import_cfg(&argv).map(|path| files.whole(&executed.cwd, path))
+}
+
+fn called(record: &Record<'_>, event: &record::Called<'_>) -> Called {
+    Called {
+        time: record.time,
+        pid: record.pid,
+        tid: record.tid,
+        stack: event.stack,
+        probe: event.probe,
+        edge: event.edge,
+        depth: event.depth,
+        argument: event.argument.map(|argument| match argument {
+            CalledWith::Integer(value) => RawArgument::Integer(value),
+            CalledWith::Text(bytes) => RawArgument::Text(bytes.into()),
+        }),
+    }
 }
 
 fn path_cut(time: Monotonic, pid: Pid) -> Pending {

@@ -39,6 +39,17 @@ pub(super) enum Pending {
     Unseen(Box<Observation>),
 }
 
+impl Pending {
+    /// Whether another program is meant by its pid from here on.
+    pub(super) fn changes_programs(&self) -> bool {
+        match self {
+            Self::Forked { .. } | Self::Executed(_) => true,
+            Self::Ended(end) => end.wait_status.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// A thread ended, and perhaps its process with it.
 #[derive(Debug)]
 pub(super) struct ThreadEnd {

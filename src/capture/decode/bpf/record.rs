@@ -16,11 +16,13 @@
 //! 6 away   as sample
 //! 7 back   header, u64 away
 //! 8 last   as sample
+//! 9 call   header, u64 owner, u32 probe, u32 depth, then with flag 32: u64 first argument,
+//!          with flag 64: its first bytes
 //! ```
 
 use super::bytes::{Bytes, until_zero};
 use crate::capture::Monotonic;
-use crate::trace::{Goid, Nanos, Pid, Tid, Usage};
+use crate::trace::{CallEdge, Goid, Nanos, Pid, ProbeId, StackOwner, Tid, Usage};
 
 const EXEC_INDIRECT: u16 = 1;
 const EXEC_PATH_CUT: u16 = 2;
@@ -31,6 +33,12 @@ const SAMPLE_KERNEL: u16 = 1;
 const SAMPLE_CUT: u16 = 2;
 const SAMPLE_GOROUTINE: u16 = 4;
 const SAMPLE_GONE: u16 = 8;
+const CALL_INTEGER: u16 = 32;
+const CALL_TEXT: u16 = 64;
+const CALL_FORKED: u16 = 128;
+
+/// The number of no probe: of hits that are made to see what they cost.
+pub const TRIAL: ProbeId = ProbeId((1 << 24) - 1);
 
 /// Why a record could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,6 +127,8 @@ pub enum Event<'a> {
         /// How long it was away.
         away: Nanos,
     },
+    /// A probed place was passed.
+    Called(Called<'a>),
 }
 
 /// A process runs another program.
@@ -171,6 +181,30 @@ pub struct Stack<'a> {
     /// The memory of the program was gone: its last stack stands for this one.
     pub gone: bool,
     addresses: &'a [u8],
+}
+
+/// A probed place was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called<'a> {
+    /// The number in the probe's cookie.
+    pub probe: ProbeId,
+    /// Entered or left.
+    pub edge: CallEdge,
+    /// On whose stack.
+    pub stack: StackOwner,
+    /// Bytes from the stack's high end.
+    pub depth: u32,
+    /// First argument.
+    pub argument: Option<CalledWith<'a>>,
+}
+
+/// The first argument of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalledWith<'a> {
+    /// One machine word.
+    Integer(u64),
+    /// The first bytes of a string.
+    Text(&'a [u8]),
 }
 
 impl Executed<'_> {
@@ -281,6 +315,7 @@ impl<'a> Record<'a> {
             6 => stack(&mut rest, flags).map(Event::Away),
             7 => back(&mut rest),
             8 => stack(&mut rest, flags).map(Event::Last),
+            9 => called(&mut rest, flags).map(Event::Called),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Self {
@@ -366,6 +401,35 @@ fn stack<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Stack<'a>> {
 fn back<'a>(b: &mut Bytes<'a>) -> Option<Event<'a>> {
     Some(Event::Back {
         away: Nanos(b.u64()?),
+    })
+}
+
+fn called<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Called<'a>> {
+    let owner = b.u64()?;
+    let probe = ProbeId(b.u32()?);
+    let depth = b.u32()?;
+    let goid = (owner != 0).then_some(Goid(owner));
+    Some(Called {
+        probe,
+        edge: match flags & 3 {
+            0 => CallEdge::Entry,
+            1 => CallEdge::Exit,
+            _ => CallEdge::TailJump,
+        },
+        stack: match (flags & CALL_FORKED != 0, flags >> 2 & 7) {
+            (true, _) => StackOwner::Forked,
+            (false, 1) => StackOwner::Goroutine(Goid(owner)),
+            (false, 2) => StackOwner::Unnumbered(owner),
+            (false, 3) => StackOwner::System(goid),
+            (false, 4) => StackOwner::Signal,
+            (false, _) => StackOwner::Foreign,
+        },
+        depth,
+        argument: if flags & CALL_INTEGER != 0 {
+            Some(CalledWith::Integer(b.u64()?))
+        } else {
+            (flags & CALL_TEXT != 0).then_some(CalledWith::Text(b.0))
+        },
     })
 }
 

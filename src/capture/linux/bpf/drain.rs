@@ -1,5 +1,6 @@
 //! The thread that empties the buffers: records in, observations out.
 
+use super::arm::Armed;
 use super::layouts::Layouts;
 use super::load::Descriptors;
 use super::now;
@@ -32,7 +33,7 @@ const LAST_WORDS_TRIES: usize = 200;
 const LARGEST_FILE: u64 = 64 << 20;
 
 /// What is lost, in the order of `struct counters` of records.h, and why.
-const LOSSES: [(&str, &str); 7] = [
+const LOSSES: [(&str, &str); 8] = [
     ("forks", RING_FULL),
     ("execs", RING_FULL),
     ("arguments", RING_FULL),
@@ -40,6 +41,7 @@ const LOSSES: [(&str, &str); 7] = [
     ("samples", RING_FULL),
     ("switches", RING_FULL),
     ("processes", "the table of processes was full"),
+    ("calls", RING_FULL),
 ];
 const RING_FULL: &str = "the ring buffer was full";
 const COUNTERS: usize = LOSSES.len() + 2;
@@ -50,6 +52,7 @@ pub(super) struct Drain {
     side: Vec<PerfBuffer>,
     counters: SharedWords,
     layouts: Layouts,
+    armed: Option<Armed>,
     links: Vec<OwnedFd>,
     merge: Merge,
     stopped: PipeReader,
@@ -77,6 +80,7 @@ impl Files for HostFiles {
 impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
+        armed: Option<Armed>,
         ring_bytes: usize,
         stopped: PipeReader,
         merge: Merge,
@@ -90,6 +94,7 @@ impl Drain {
                 .collect::<io::Result<_>>()?,
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
             layouts: Layouts::map(descriptors.layouts.as_fd())?,
+            armed,
             links: descriptors.links,
             merge,
             stopped,
@@ -125,6 +130,7 @@ impl Drain {
             std::thread::sleep(LAST_WORDS);
             self.read();
         }
+        self.armed = None;
         self.links.clear();
         self.read();
         self.give(Monotonic(u64::MAX));
@@ -157,6 +163,7 @@ impl Drain {
             side,
             merge,
             layouts,
+            armed,
             malformed,
             out,
             ..
@@ -165,6 +172,12 @@ impl Drain {
             Ok(record) => {
                 if let Event::Executed(executed) = &record.event {
                     let path = executed.exe_path();
+                    if let Some(armed) = armed
+                        && !executed.hidden
+                    {
+                        let mut tell = |observation| drop(out.send(observation));
+                        armed.ran(executed.key, &path, Some(record.time), &mut tell);
+                    }
                     if let Some(why) = layouts.learn(executed.key, &path) {
                         let unseen = Observation::Unseen {
                             time: record.time,

@@ -149,6 +149,7 @@ fn converse(
         layouts,
         links,
         side,
+        attacher: None,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::plain_file;
 use rustc_hash::FxHashSet;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -35,6 +36,18 @@ const WORDS: usize = 23;
 const STATE: usize = 3;
 const GO: u64 = 1;
 const OTHER: u64 = 2;
+
+impl ExeKey {
+    /// How the kernel numbers a file, but for those of overlay file systems.
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let device = metadata.dev();
+        Self {
+            dev: u64::from(libc::major(device)) << 20 | u64::from(libc::minor(device)),
+            ino: metadata.ino(),
+            size: metadata.size(),
+        }
+    }
+}
 
 /// The table, and what is in it.
 #[derive(Debug)]
@@ -55,12 +68,7 @@ impl Layouts {
     /// overlay file systems do), it is entered again when it runs.
     pub(super) fn expect(&mut self, path: &Path) {
         if let Ok(metadata) = std::fs::metadata(path) {
-            let device = metadata.dev();
-            let key = ExeKey {
-                dev: u64::from(libc::major(device)) << 20 | u64::from(libc::minor(device)),
-                ino: metadata.ino(),
-                size: metadata.size(),
-            };
+            let key = ExeKey::of(&metadata);
             // When it runs, and is seen again, there is somebody to tell.
             if self.learn(key, path.as_os_str().as_bytes()).is_some() {
                 self.known.remove(&key);

@@ -8,6 +8,7 @@
 )]
 
 use super::Options;
+use super::attach::Attacher;
 use crate::capture::linux::sys;
 use std::io;
 use std::num::NonZero;
@@ -26,6 +27,8 @@ pub(super) struct Descriptors {
     pub(super) links: Vec<OwnedFd>,
     /// Perf side-band, one a processor.
     pub(super) side: Vec<OwnedFd>,
+    /// What puts the probing program to its places; not from the helper.
+    pub(super) attacher: Option<Attacher>,
 }
 
 /// Why loading failed.
@@ -126,8 +129,9 @@ fn clocks(rate_hz: u32) -> Result<Vec<OwnedFd>, LoadError> {
 
 #[cfg(feature = "bpf")]
 mod libbpf {
-    use super::{Descriptors, LoadError, Options, Target, clocks, side_band, step, sys};
+    use super::{Attacher, Descriptors, LoadError, Options, Target, clocks, side_band, step, sys};
     use libbpf_rs::{MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
+    use std::ffi::OsStr;
     use std::io;
     use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
@@ -139,10 +143,14 @@ mod libbpf {
         include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
 
     /// `struct process` of gotrace.bpf.c: executable (3 numbers), start of code, largest resident
-    /// set, run delay; then 32-bit: threads, status, hidden, padding.
+    /// set, run delay; then 32-bit: threads, status, hidden, forked.
     const PROCESS_BYTES: usize = 6 * 8 + 4 * 4;
     const PROCESS_THREADS: usize = 6 * 8;
     const PROCESS_HIDDEN: usize = PROCESS_THREADS + 2 * 4;
+
+    /// The probing program, for many places at once and for one.
+    const MANY: &str = "on_probe";
+    const ONE: &str = "on_probe_single";
 
     /// gotrace is woken when the ring buffer is filled to one part in so many.
     const WAKE_SHARE: u32 = 4;
@@ -175,7 +183,29 @@ mod libbpf {
             layouts: descriptor(&object, "layouts")?,
             links,
             side,
+            attacher: attacher(&object, options)?,
         })
+    }
+
+    /// Whether a program is one that [`Attacher`] puts to its places.
+    fn is_probe(name: &OsStr) -> bool {
+        name == MANY || name == ONE
+    }
+
+    fn attacher(object: &Object, options: &Options) -> Result<Option<Attacher>, LoadError> {
+        if options.watch.is_empty() {
+            return Ok(None);
+        }
+        let program = |name: &str| {
+            let mut programs = object.progs();
+            let program = programs.find(|program| program.name() == name);
+            let program = program.ok_or_else(|| {
+                step(format!("finding the program {name}"))(io::ErrorKind::NotFound.into())
+            })?;
+            copy(program.as_fd())
+        };
+        let (many, one) = (program(MANY)?, program(ONE)?);
+        Ok(Some(Attacher::new(many, one, options.one_by_one)))
     }
 
     fn configure(
@@ -188,6 +218,7 @@ mod libbpf {
                 Some("on_sample") => options.rate_hz > 0,
                 Some("on_switch") => options.off_cpu,
                 Some("on_last_switch") => !options.off_cpu,
+                Some(MANY | ONE) => !options.watch.is_empty(),
                 _ => true,
             };
             program.set_autoload(wanted);
@@ -220,7 +251,7 @@ mod libbpf {
     fn attach(object: &Object, options: &Options) -> Result<Vec<OwnedFd>, LoadError> {
         let mut links = Vec::new();
         for program in object.progs_mut() {
-            if !program.autoload() {
+            if !program.autoload() || is_probe(program.name()) {
                 continue;
             }
             if program.name() == "on_sample" {

@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! load ──(descriptors)──► drain thread ──► decode::bpf ──Observation──► the session
-//!  │                        │
-//!  └ here, or in the helper └ fills in layouts of executables, for goroutines and stack walks
+//!  │                        ├ fills in layouts of executables, for goroutines and stack walks
+//!  └ here, or in the helper └ puts probes on executables: arm, attach
 //! ```
 
+mod arm;
+mod attach;
 mod drain;
 mod handover;
 mod layouts;
 mod load;
+mod trial;
 
 use crate::capture::decode::bpf::Merge;
+use crate::capture::probes::Watch;
 use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
 use crate::trace::{Nanos, Pid};
+use arm::Armed;
 use crossbeam_channel::Sender;
 use drain::Drain;
 pub use handover::serve;
@@ -47,6 +52,10 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Load by this helper executable, not by whatever has the rights.
     pub helper: Option<PathBuf>,
+    /// Functions whose entries and exits are recorded.
+    pub watch: Watch,
+    /// Attach to one place at a time, as Linux before 6.6 needs it.
+    pub one_by_one: bool,
 }
 
 impl Default for Options {
@@ -57,6 +66,8 @@ impl Default for Options {
             expected: Vec::new(),
             ring_bytes: DEFAULT_RING_BYTES,
             helper: None,
+            watch: Watch::default(),
+            one_by_one: false,
         }
     }
 }
@@ -131,6 +142,46 @@ impl Bpf {
     }
 }
 
+impl Bpf {
+    /// Watches functions of executables that will run. What cannot be watched is told, and keeps
+    /// nothing else from being recorded.
+    fn arm(
+        &mut self,
+        descriptors: &mut Descriptors,
+        expected: &[PathBuf],
+        out: &Sender<Observation>,
+    ) -> Option<Armed> {
+        let watch = std::mem::take(&mut self.options.watch);
+        if watch.is_empty() {
+            return None;
+        }
+        let mut tell = |observation| drop(out.send(observation));
+        let unseen = |why: String| {
+            tell(Observation::Unseen {
+                time: now(),
+                what: "function calls".to_owned(),
+                why,
+            });
+        };
+        let Some(mut attacher) = descriptors.attacher.take() else {
+            unseen("the helper attaches no probes: run gotrace as root for them".to_owned());
+            return None;
+        };
+        let costs = match trial::costs(&mut attacher) {
+            Ok(costs) => costs,
+            Err(error) => {
+                unseen(format!("no probe can be set here: {error}"));
+                return None;
+            }
+        };
+        let mut armed = Armed::new(attacher, costs, watch);
+        for path in expected {
+            armed.expect(path, &mut tell);
+        }
+        Some(armed)
+    }
+}
+
 fn refused(reason: &str, evidence: String) -> Error {
     Error::Refused {
         backend: NAME,
@@ -161,15 +212,16 @@ impl Backend for Bpf {
     }
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        let descriptors = self.load(root)?;
+        let mut descriptors = self.load(root)?;
+        let expected = std::mem::take(&mut self.options.expected);
+        let armed = self.arm(&mut descriptors, &expected, &out);
         let period = period_of(self.options.rate_hz);
         let period = Nanos(period.map_or(0, NonZero::get));
         let (stopped, stop) = io::pipe().map_err(os("pipe", "the drain thread"))?;
-        let expected = std::mem::take(&mut self.options.expected);
         let merge = Merge::new(root, period, now());
         let ring_bytes = self.options.ring_bytes as usize;
         let mut drain =
-            Drain::new(descriptors, ring_bytes, stopped, merge, out).map_err(|error| {
+            Drain::new(descriptors, armed, ring_bytes, stopped, merge, out).map_err(|error| {
                 refused(
                     "the memory shared with BPF programs is refused",
                     error.to_string(),

@@ -1,0 +1,51 @@
+//! Puts the probing program at places of an executable's file: what needs rights while the
+//! command runs.
+
+use crate::capture::linux::sys;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+/// Where the kernel says by which number perf knows uprobes.
+const EVENT_TYPE: &str = "/sys/bus/event_source/devices/uprobe/type";
+
+/// The probing program, in both forms.
+#[derive(Debug)]
+pub(super) struct Attacher {
+    /// For many places at once, Linux 6.6 and later.
+    many: Option<OwnedFd>,
+    /// For one at a time.
+    one: OwnedFd,
+}
+
+impl Attacher {
+    /// With `one_by_one`, as before Linux 6.6.
+    pub(super) fn new(many: OwnedFd, one: OwnedFd, one_by_one: bool) -> Self {
+        Self {
+            many: (!one_by_one).then_some(many),
+            one,
+        }
+    }
+
+    /// Attaches to places (offset in the file, cookie) in all processes that map the file, now
+    /// and later, until the links are dropped.
+    pub(super) fn attach(
+        &mut self,
+        file: &File,
+        places: &[(u64, u64)],
+    ) -> io::Result<Vec<OwnedFd>> {
+        if let Some(many) = &self.many {
+            match sys::attach_many(many.as_fd(), file, places) {
+                // The kernel knows no such attach type.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => self.many = None,
+                link => return Ok(vec![link?]),
+            }
+        }
+        let event_type = fs::read_to_string(EVENT_TYPE)?;
+        let event_type = event_type.trim().parse().map_err(io::Error::other)?;
+        places
+            .iter()
+            .map(|place| sys::attach_one(self.one.as_fd(), event_type, file, *place))
+            .collect()
+    }
+}
