@@ -222,5 +222,6 @@ impl Trace {
         ended
             .max(exits.unwrap_or(Nanos::ZERO))
             .max(self.samples.last_time())
+            .max(self.calls.last_time())
     }
 }

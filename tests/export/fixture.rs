@@ -1,11 +1,12 @@
 //! A small build in memory, its values set by hand, with names that no format likes.
 
 use gotrace::trace::{
-    Action, Arch, Avma, BlindSpot, ClockAnchor, Counter, Ending, Exec, Exit, ExitStatus, Frame,
-    FrameId, FramePlace, FrameRole, Function, FunctionId, Goid, Image, ImageId, ImageKind,
-    ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample,
-    Sample, SampleKind, SamplePlace, Setting, StackId, StringId, Thread, Tid, Toolchain, Trace,
-    Unnamed, Usage,
+    Action, Arch, Argument, ArgumentKind, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor,
+    Counter, Ending, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole, Function,
+    FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports, Location, Loss, Mapping,
+    Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId,
+    ProfileSample, Sample, SampleKind, SamplePlace, Setting, StackId, StackOwner, StringId, Thread,
+    Tid, Toolchain, Trace, Unnamed, Usage,
 };
 
 /// `CLOCK_MONOTONIC` where the trace starts.
@@ -412,4 +413,67 @@ fn samples(trace: &mut Trace) {
         stack: StackId(3),
         weight: ms(40),
     });
+    calls(trace);
+}
+
+/// A probe of each kind, and one call: `ssa.Compile` on goroutine 5 of the compile.
+fn calls(trace: &mut Trace) {
+    let mut string = |text: &str| trace.strings.push(text.as_bytes());
+    let probe = Probe {
+        function: string("cmd/compile/internal/ssa.Compile"),
+        file: string("cmd/compile/internal/ssa/compile.go"),
+        instruction: string("push rbp"),
+        entry: ImageOffset(0x1234),
+        entry_cost: Nanos(1_000),
+        ..Probe::default()
+    };
+    let named = Probe {
+        exits: 2,
+        exit_cost: Nanos(30_000),
+        argument: ArgumentKind::Text,
+        ..probe.clone()
+    };
+    let marking = Probe {
+        id: ProbeId(1),
+        set: string("go-build"),
+        phase: Some(PhaseMark {
+            track: string("compile"),
+            phase: string("ssa"),
+            lasts: PhaseLasts::UntilNext,
+            beside: false,
+        }),
+        ..probe
+    };
+    let why = string("9.0 % of the command's CPU time, the limit is 4 %");
+    let argument = string("main.main");
+    trace.probes = vec![named, marking];
+    trace.dropped_probes.push(ProbeDropped {
+        probe: ProbeId(1),
+        at: ms(200),
+        hits: 12,
+        unrecorded: 3,
+        why,
+    });
+    let entry = CallEvent {
+        time: ms(110),
+        process: ProcessId(1),
+        tid: Tid(101),
+        stack: StackOwner::Goroutine(Goid(5)),
+        probe: ProbeId(0),
+        edge: CallEdge::Entry,
+        depth: 720,
+        argument: Some(Argument::Text(argument)),
+    };
+    let exit = CallEvent {
+        time: ms(130),
+        tid: Tid(102),
+        edge: CallEdge::Exit,
+        argument: None,
+        ..entry
+    };
+    let counted = CallEvent {
+        argument: Some(Argument::Integer(u64::MAX)),
+        ..entry
+    };
+    trace.push_calls(&[entry, exit, counted]);
 }

@@ -2,17 +2,26 @@
 
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
-    Action, Arch, Avma, BlindSpot, ClockAnchor, Counter, Ending, Exec, Exit, ExitStatus, Frame,
-    FramePlace, FrameRole, FrameSymbol, Function, Goid, Host, Image, ImageId, ImageKind,
-    ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Process, ProcessId, ProfileSample,
-    Record, Sample, SampleKind, SamplePlace, Setting, StackId, StringId, Thread, Tid, Toolchain,
-    Trace, Unnamed, Usage,
+    Action, Arch, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor, Counter, Ending, Exec, Exit,
+    ExitStatus, Frame, FramePlace, FrameRole, FrameSymbol, Function, Goid, Host, Image, ImageId,
+    ImageKind, ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Probe, ProbeDropped,
+    ProbeId, Process, ProcessId, ProfileSample, Record, Sample, SampleKind, SamplePlace, Setting,
+    StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
 
 /// Writes the trace: in three flushes, so that there are several blocks of most kinds.
 pub(crate) fn write(path: &Path) {
+    write_with(path, calls);
+}
+
+/// What it was before there were calls: the fixture.
+pub(crate) fn write_without_calls(path: &Path) {
+    write_with(path, |_, _| ());
+}
+
+fn write_with(path: &Path, calls: impl Fn(&mut Writer, ImageId)) {
     let anchor = ClockAnchor {
         monotonic_ns: 1_000,
         unix_ns: 1_700_000_000_000_000_000,
@@ -29,7 +38,37 @@ pub(crate) fn write(path: &Path) {
     build(&mut writer, stacks[0]);
     program(&mut writer, 3, image, stacks);
     ending(&mut writer);
+    calls(&mut writer, image);
     writer.finish().unwrap();
+}
+
+/// One watched function, entered once, and given up.
+fn calls(writer: &mut Writer, image: ImageId) {
+    let probe = Probe {
+        image,
+        function: writer.string(b"main.f"),
+        ..Probe::default()
+    };
+    let dropped = ProbeDropped {
+        probe: ProbeId(0),
+        at: Nanos(90),
+        hits: 1,
+        unrecorded: 0,
+        why: StringId::EMPTY,
+    };
+    writer.record(Record::Probe(probe)).unwrap();
+    writer.record(Record::ProbeDropped(dropped)).unwrap();
+    let entry = CallEvent {
+        time: Nanos(85),
+        process: ProcessId(1),
+        tid: Tid(7),
+        stack: StackOwner::Goroutine(Goid(1)),
+        probe: ProbeId(0),
+        edge: CallEdge::Entry,
+        depth: 64,
+        argument: None,
+    };
+    writer.call(entry).unwrap();
 }
 
 fn circumstances(writer: &mut Writer) {
@@ -305,6 +344,11 @@ pub(crate) fn told(trace: &Trace) -> Vec<String> {
     rows(&mut lines, "counter", &trace.counters);
     rows(&mut lines, "loss", &trace.losses);
     rows(&mut lines, "blind spot", &trace.blind_spots);
+    rows(&mut lines, "probe", &trace.probes);
+    rows(&mut lines, "dropped probe", &trace.dropped_probes);
+    let blocks = trace.calls().map(Result::unwrap);
+    let calls = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
+    rows(&mut lines, "call", &calls.collect::<Vec<_>>());
     rows(&mut lines, "sample", &samples(trace));
     lines
 }

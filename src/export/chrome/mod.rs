@@ -81,7 +81,8 @@ fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {
                     .number("cut_bytes", integrity.cut_bytes)
                     .number("damaged_blocks", integrity.damaged_blocks)
                     .number("missing_rows", integrity.missing_rows)
-                    .number("lost_samples", integrity.lost_samples),
+                    .number("lost_samples", integrity.lost_samples)
+                    .number("lost_calls", integrity.lost_calls),
             ),
             ..Event::instant(trace.end())
         })?;

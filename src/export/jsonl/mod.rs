@@ -1,9 +1,10 @@
 //! JSON lines: every record of a trace as one object on a line of its own.
 //!
 //! `docs/json-schema.md` lists the records and their keys. Lines come in the order of the
-//! tables; samples come last, in the order of recording, and a `stack` line stands before the
+//! tables; samples and calls come last, in the order of recording, and a `stack` line stands before the
 //! first line that names its stack. The last line says that nothing is missing after it.
 
+mod calls;
 mod records;
 
 use super::text::Texts;
@@ -17,7 +18,7 @@ pub const SCHEMA: &str = "gotrace.dump/1";
 
 /// Writes all records of a trace.
 ///
-/// Blocks of samples that cannot be read are left out and counted, in the last line and in what
+/// Blocks of samples and calls that cannot be read are left out and counted, in the last line and in what
 /// is returned.
 ///
 /// # Errors
@@ -45,8 +46,20 @@ pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<u64> {
             samples += 1;
         }
     }
+    let mut calls = 0;
+    for block in trace.calls() {
+        let Ok(block) = block else {
+            unreadable_blocks += 1;
+            continue;
+        };
+        for call in block.iter() {
+            lines.put("call", |texts| calls::Call::of(trace, &call, texts))?;
+            calls += 1;
+        }
+    }
     lines.put("end", |_| records::End {
         samples,
+        calls,
         unreadable_blocks,
     })?;
     Ok(unreadable_blocks)
@@ -116,6 +129,12 @@ impl<'t, W: Write> Lines<'t, W> {
         }
         for imports in &trace.imports {
             self.put("imports", |texts| records::Imports::of(imports, texts))?;
+        }
+        for probe in &trace.probes {
+            self.put("probe", |texts| calls::Probe::of(probe, texts))?;
+        }
+        for dropped in &trace.dropped_probes {
+            self.put("probe_dropped", |texts| calls::Dropped::of(dropped, texts))?;
         }
         for counter in &trace.counters {
             self.put("counter", |texts| records::Counter::of(counter, texts))?;

@@ -23,6 +23,7 @@ pub(super) struct Head {
     damaged_blocks: u64,
     missing_rows: u64,
     lost_samples: u64,
+    lost_calls: u64,
     undefined: u64,
     unknown_blocks: u64,
     unknown_records: u64,
@@ -41,6 +42,7 @@ impl Head {
             damaged_blocks: integrity.damaged_blocks,
             missing_rows: integrity.missing_rows,
             lost_samples: integrity.lost_samples,
+            lost_calls: integrity.lost_calls,
             undefined: integrity.undefined,
             unknown_blocks: integrity.unknown_blocks,
             unknown_records: integrity.unknown_records,
@@ -586,6 +588,7 @@ impl<'t> Sample<'t> {
 #[derive(Serialize)]
 pub(super) struct End {
     pub(super) samples: u64,
+    pub(super) calls: u64,
     pub(super) unreadable_blocks: u64,
 }
 

@@ -118,6 +118,7 @@ pub(super) fn notes(trace: &Trace, packets: &mut Packets<impl Write>) -> io::Res
                 packets::number("damaged_blocks", integrity.damaged_blocks),
                 packets::number("missing_rows", integrity.missing_rows),
                 packets::number("lost_samples", integrity.lost_samples),
+                packets::number("lost_calls", integrity.lost_calls),
             ],
             ..TrackEvent::default()
         };

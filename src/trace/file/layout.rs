@@ -38,10 +38,11 @@ pub(super) enum Kind {
     Records = 7,
     Samples = 8,
     Index = 9,
+    Calls = 10,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Strings,
         Self::Images,
         Self::Frames,
@@ -51,6 +52,7 @@ impl Kind {
         Self::Records,
         Self::Samples,
         Self::Index,
+        Self::Calls,
     ];
 
     pub(super) fn from_number(number: u8) -> Option<Self> {

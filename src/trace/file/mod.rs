@@ -48,6 +48,8 @@ pub struct Integrity {
     pub missing_rows: u64,
     /// Samples that were in damaged blocks, as far as that is known.
     pub lost_samples: u64,
+    /// Function entries and exits that were in damaged blocks, likewise.
+    pub lost_calls: u64,
     /// Records, or parts of them, that name something that is not there, and were left out.
     pub undefined: u64,
     /// Blocks of kinds that only a later gotrace knows.

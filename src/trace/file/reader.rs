@@ -7,6 +7,7 @@
 mod assemble;
 
 use super::bytes::Malformed;
+use super::calls::{CallBlock, CallBlocks};
 use super::disk::{Block, Disk, Found};
 use super::layout::{Kind, MAX_ROWS};
 use super::records::{Decoded, Limits};
@@ -18,6 +19,7 @@ use crate::trace::{
     Trace, Unnamed,
 };
 use std::path::Path;
+use std::sync::Arc;
 
 impl Trace {
     /// Opens a trace file.
@@ -46,8 +48,11 @@ impl Trace {
         loader.symbols()?;
         loader.records()?;
         let samples = loader.samples()?;
+        let calls = loader.calls()?;
         let mut trace = loader.trace;
-        trace.samples = SampleBlocks::stored(disk, samples);
+        let disk = Arc::new(disk);
+        trace.samples = SampleBlocks::stored(Arc::clone(&disk), samples);
+        trace.calls = CallBlocks::stored(disk, calls);
         Ok(trace)
     }
 }
@@ -55,11 +60,13 @@ impl Trace {
 /// What a file may make of each of its bytes, and what any file may make beyond that: a small
 /// file must neither fill the memory nor keep a reader busy for hours.
 ///
-/// Traces of builds make up to 0.3 rows, 0.05 samples and 2.3 bytes of contents of a byte.
+/// Traces of builds make up to 0.3 rows, 0.05 samples, 1 call and 2.3 bytes of contents of a
+/// byte.
 struct Budget {
     /// Rows of tables, records, and the functions that a frame stands for.
     rows: u64,
     samples: u64,
+    calls: u64,
     /// Bytes of blocks when they are decompressed.
     contents: u64,
     /// Bytes of strings, which share their beginnings.
@@ -74,6 +81,7 @@ impl Budget {
         Self {
             rows: left(1 << 20, 4, length),
             samples: left(4 << 20, 16, length),
+            calls: left(4 << 20, 16, length),
             contents: left(32 << 20, 32, length),
             strings: left(64 << 20, 64, length),
         }
@@ -395,6 +403,39 @@ impl<'a> Loader<'a> {
             match samples {
                 Ok(samples) if samples.is_defined(processes, stacks) => sound.push(*block),
                 _ => self.lose_samples(block),
+            }
+        }
+        Ok(sound)
+    }
+
+    /// The blocks of calls that decode and whose ids all have rows.
+    fn calls(&mut self) -> Result<Vec<Block>, Error> {
+        let found = self.found;
+        let mut sound = Vec::new();
+        for block in found
+            .blocks
+            .iter()
+            .filter(|block| block.header.kind == Kind::Calls as u8)
+        {
+            let affordable = spend(&mut self.budget.calls, u64::from(block.header.rows));
+            let contents = self.contents(block)?;
+            let calls = affordable
+                .and(contents)
+                .and_then(|bytes| CallBlock::decode(&bytes, block.header.rows as usize));
+            let trace = &self.trace;
+            let limits = [
+                trace.processes.len(),
+                trace.probes.len(),
+                trace.strings.len(),
+            ];
+            let [processes, probes, strings] = limits;
+            match calls {
+                Ok(calls) if calls.is_defined(processes, probes, strings) => sound.push(*block),
+                _ => {
+                    self.damaged();
+                    let lost = &mut self.trace.integrity.lost_calls;
+                    *lost = lost.saturating_add(u64::from(block.header.rows));
+                }
             }
         }
         Ok(sound)

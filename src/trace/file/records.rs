@@ -12,8 +12,9 @@ mod fields;
 
 use super::bytes::{Bytes, Malformed, put_bytes};
 use crate::trace::{
-    Action, BlindSpot, Counter, Ending, Exec, Exit, ExitStatus, Host, Imports, Loss, Mapping,
-    Nanos, Process, ProfileSample, Record, Setting, Thread, Toolchain, Usage,
+    Action, ArgumentKind, BlindSpot, Counter, Ending, Exec, Exit, ExitStatus, Host, ImageOffset,
+    Imports, Loss, Mapping, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped, ProbeId, Process,
+    ProfileSample, Record, Setting, Thread, Toolchain, Usage,
 };
 pub(super) use fields::Limits;
 use fields::{Before, Put, Take};
@@ -161,15 +162,17 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
             13
         }
         Record::Ending(ending) => {
-            put.time(ending.command_end);
-            put.optional(ending.status, |put, status| put_status(put, status));
-            put.number(ending.own_cpu.0);
-            put.number(ending.own_max_rss_bytes);
-            put.optional(ending.kernel_cpu, |put, cpu| put.number(cpu.0));
+            put_ending(put, ending);
             14
         }
-        Record::Probe(_) => 15,
-        Record::ProbeDropped(_) => 16,
+        Record::Probe(probe) => {
+            put_probe(put, probe);
+            15
+        }
+        Record::ProbeDropped(dropped) => {
+            put_dropped(put, dropped);
+            16
+        }
     }
 }
 
@@ -224,8 +227,93 @@ fn take_record(take: &mut Take<'_, '_>, number: u8) -> Result<Option<Record>, Ma
             own_max_rss_bytes: take.number()?,
             kernel_cpu: take.optional(Take::nanos)?,
         }),
+        15 => Record::Probe(take_probe(take)?),
+        16 => Record::ProbeDropped(ProbeDropped {
+            at: take.time()?,
+            probe: ProbeId(take.narrow()?),
+            hits: take.number()?,
+            unrecorded: take.number()?,
+            why: take.string()?,
+        }),
         _ => return Ok(None),
     }))
+}
+
+fn put_dropped(put: &mut Put<'_>, dropped: &ProbeDropped) {
+    put.time(dropped.at);
+    put.number(u64::from(dropped.probe.0));
+    put.number(dropped.hits);
+    put.number(dropped.unrecorded);
+    put.string(dropped.why);
+}
+
+fn put_ending(put: &mut Put<'_>, ending: &Ending) {
+    put.time(ending.command_end);
+    put.optional(ending.status, |put, status| put_status(put, status));
+    put.number(ending.own_cpu.0);
+    put.number(ending.own_max_rss_bytes);
+    put.optional(ending.kernel_cpu, |put, cpu| put.number(cpu.0));
+}
+
+fn put_probe(put: &mut Put<'_>, probe: &Probe) {
+    put.number(u64::from(probe.id.0));
+    put.number(u64::from(probe.image.0));
+    put.strings(&[probe.function, probe.file, probe.instruction, probe.set]);
+    put.number(probe.entry.0);
+    put.number(probe.entry_cost.0);
+    put.number(u64::from(probe.exits));
+    put.number(probe.exit_cost.0);
+    put.number(match probe.argument {
+        ArgumentKind::None => 0,
+        ArgumentKind::Integer => 1,
+        ArgumentKind::Text => 2,
+    });
+    put.optional(probe.phase, |put, mark| {
+        put.strings(&[mark.track, mark.phase]);
+        put.flag(mark.lasts == PhaseLasts::UntilNext);
+        put.flag(mark.beside);
+    });
+}
+
+fn take_probe(take: &mut Take<'_, '_>) -> Result<Probe, Malformed> {
+    let id = ProbeId(take.narrow()?);
+    let image = take.image()?;
+    let [function, file, instruction, set] = take.some_strings()?;
+    Ok(Probe {
+        id,
+        image,
+        function,
+        file,
+        instruction,
+        set,
+        entry: ImageOffset(take.number()?),
+        entry_cost: take.nanos()?,
+        exits: take.narrow()?,
+        exit_cost: take.nanos()?,
+        argument: match take.number()? {
+            0 => ArgumentKind::None,
+            1 => ArgumentKind::Integer,
+            2 => ArgumentKind::Text,
+            _ => {
+                return Err(Malformed(
+                    "expected kind 0 to 2 of an argument, found another one",
+                ));
+            }
+        },
+        phase: take.optional(|take| {
+            let [track, phase] = take.some_strings()?;
+            Ok(PhaseMark {
+                track,
+                phase,
+                lasts: if take.flag()? {
+                    PhaseLasts::UntilNext
+                } else {
+                    PhaseLasts::Call
+                },
+                beside: take.flag()?,
+            })
+        })?,
+    })
 }
 
 fn put_process(put: &mut Put<'_>, process: &Process) {

@@ -108,6 +108,7 @@ fn blind_spots(trace: &mut Trace) -> Vec<Record> {
         damaged_blocks,
         missing_rows,
         lost_samples,
+        lost_calls,
         undefined,
         ..
     } = trace.integrity;
@@ -117,6 +118,7 @@ fn blind_spots(trace: &mut Trace) -> Vec<Record> {
         (damaged_blocks, "damaged blocks"),
         (missing_rows, "rows of damaged blocks"),
         (lost_samples, "samples of damaged blocks"),
+        (lost_calls, "calls of damaged blocks"),
         (undefined, "records that name something that is lost"),
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);

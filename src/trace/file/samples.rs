@@ -6,6 +6,7 @@ use super::columns::{put_column, take_column};
 use super::disk::{Block, Disk};
 use crate::trace::{Goid, Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// A run of samples, a column for each field. All columns have the same length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -309,14 +310,14 @@ impl From<&[Sample]> for SampleBlock {
 /// All sample blocks of a trace: those still in its file, and those that were added in memory.
 #[derive(Debug, Default)]
 pub struct SampleBlocks {
-    disk: Option<Disk>,
+    disk: Option<Arc<Disk>>,
     stored: Vec<Block>,
     held: Vec<SampleBlock>,
 }
 
 impl SampleBlocks {
     /// The blocks of a file, all of which have been found to decode.
-    pub(super) const fn stored(disk: Disk, stored: Vec<Block>) -> Self {
+    pub(super) const fn stored(disk: Arc<Disk>, stored: Vec<Block>) -> Self {
         Self {
             disk: Some(disk),
             stored,

@@ -1,6 +1,7 @@
 //! Writes a trace: interns what repeats, gathers blocks, and puts them to disk in time.
 
 use super::Error;
+use super::calls::CallBlock;
 use super::intern::{HeldTables, StackIds, StringIds};
 use super::layout::Kind;
 use super::records::RecordRows;
@@ -21,6 +22,8 @@ const DUE: Duration = Duration::from_secs(1);
 const GATHER: usize = 1 << 20;
 /// While the file cannot be written, samples are given up beyond this much memory,
 const SAMPLE_LIMIT: usize = 8 << 20;
+/// As what a call is counted, so that a whole block gathers: it takes four times as much.
+const CALL_BYTES: usize = 16;
 /// records beyond this,
 const RECORD_LIMIT: usize = 12 << 20;
 /// and new rows of tables beyond this.
@@ -73,6 +76,7 @@ struct Gathered {
     symbols: Vec<FrameSymbol>,
     records: Vec<RecordRows>,
     samples: Vec<SampleBlock>,
+    calls: Vec<CallBlock>,
     /// About how much memory all of it takes.
     bytes: usize,
 }
@@ -82,6 +86,7 @@ struct Gathered {
 struct Lost {
     since: Option<Nanos>,
     samples: u64,
+    calls: u64,
     records: u64,
     rows: u64,
     cut: u64,
@@ -90,6 +95,7 @@ struct Lost {
 impl Lost {
     const fn total(&self) -> u64 {
         self.samples
+            .saturating_add(self.calls)
             .saturating_add(self.records)
             .saturating_add(self.rows)
             .saturating_add(self.cut)
@@ -344,6 +350,19 @@ impl Writer {
     /// As [`Self::symbol`].
     pub fn call(&mut self, event: CallEvent) -> Result<(), Error> {
         self.last_time = self.last_time.max(event.time);
+        if self.gathered.bytes > SAMPLE_LIMIT {
+            self.lost.calls = self.lost.calls.saturating_add(1);
+            self.lost.since.get_or_insert(event.time);
+            return Ok(());
+        }
+        let blocks = &mut self.gathered.calls;
+        if blocks.last().is_none_or(|block| block.len() >= BLOCK_ROWS) {
+            blocks.push(CallBlock::default());
+        }
+        if let Some(block) = blocks.last_mut() {
+            block.push(event);
+        }
+        self.gather(CALL_BYTES);
         self.flush_if_full()
     }
 
@@ -466,6 +485,17 @@ impl Writer {
             }
             gathered.samples.remove(0);
         }
+        while let Some(block) = gathered.calls.first() {
+            if !block.is_empty() {
+                sink.put(&Contents {
+                    kind: Kind::Calls as u8,
+                    rows: row_count(block.len()),
+                    span: block.span(),
+                    bytes: block.encode(),
+                })?;
+            }
+            gathered.calls.remove(0);
+        }
         gathered.bytes = 0;
         Ok(())
     }
@@ -526,6 +556,7 @@ impl Writer {
         let full = "the trace file could not be written";
         for (what, count, why) in [
             ("samples", lost.samples, full),
+            ("calls", lost.calls, full),
             ("records", lost.records, full),
             ("names and stacks", lost.rows, full),
             ("ends of strings", lost.cut, "longer than 4 MiB"),

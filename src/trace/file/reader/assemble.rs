@@ -1,6 +1,6 @@
 //! Records to the tables of a trace: starts and ends become processes, ids are checked.
 
-use crate::trace::{Exit, Process, ProcessId, Record, Trace};
+use crate::trace::{Exit, Probe, ProbeId, Process, ProcessId, Record, Trace};
 
 /// How many processes may be missing: their ids lie below one that is there.
 const MOST_MISSING: usize = 1 << 16;
@@ -10,6 +10,7 @@ const MOST_MISSING: usize = 1 << 16;
 pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
     let mut started = Vec::new();
     let mut ended = Vec::new();
+    let mut probes = Vec::new();
     for record in records {
         match record {
             Record::ProcessStarted(process) => started.push(process),
@@ -24,13 +25,14 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
             Record::Setting(setting) => trace.settings.push(setting),
             Record::Loss(loss) => trace.losses.push(loss),
             Record::BlindSpot(spot) => trace.blind_spots.push(spot),
-            Record::Probe(_) => {}
+            Record::Probe(probe) => probes.push(probe),
             Record::ProbeDropped(dropped) => trace.dropped_probes.push(dropped),
             Record::Counter(counter) => trace.counters.push(counter),
             Record::Ending(ending) => trace.ending = Some(ending),
         }
     }
     processes(trace, started, ended);
+    place_probes(trace, probes);
     check(trace);
 }
 
@@ -56,6 +58,28 @@ fn processes(trace: &mut Trace, mut started: Vec<Process>, ended: Vec<(ProcessId
             Some(process) if process.exit.is_none() => process.exit = Some(exit),
             _ => undefined(trace),
         }
+    }
+}
+
+/// Puts probes at their numbers; rows without contents stand for those that are missing.
+fn place_probes(trace: &mut Trace, mut probes: Vec<Probe>) {
+    // Stable: of two with the same id the first one stays.
+    probes.sort_by_key(|probe| probe.id);
+    let most = probes.len().saturating_add(MOST_MISSING);
+    for probe in probes {
+        let index = probe.id.index();
+        if index < trace.probes.len() || index >= most || trace.images.is_empty() {
+            undefined(trace);
+            continue;
+        }
+        while trace.probes.len() < index {
+            trace.integrity.missing_rows = trace.integrity.missing_rows.saturating_add(1);
+            trace.probes.push(Probe {
+                id: ProbeId(u32::try_from(trace.probes.len()).unwrap_or(u32::MAX)),
+                ..Probe::default()
+            });
+        }
+        trace.probes.push(probe);
     }
 }
 
@@ -90,12 +114,14 @@ fn check(trace: &mut Trace) {
             lost = lost.saturating_add(1);
         }
     }
+    let probes = trace.probes.len();
     let before = |trace: &Trace| {
         [
             trace.threads.len(),
             trace.mappings.len(),
             trace.profiles.len(),
             trace.imports.len(),
+            trace.dropped_probes.len(),
         ]
         .into_iter()
         .fold(0_usize, usize::saturating_add)
@@ -105,6 +131,7 @@ fn check(trace: &mut Trace) {
     trace.mappings.retain(|mapping| known(&mapping.process));
     trace.profiles.retain(|sample| known(&sample.process));
     trace.imports.retain(|imports| known(&imports.process));
+    (trace.dropped_probes).retain(|dropped| dropped.probe.index() < probes);
     lost = lost.saturating_add(all.saturating_sub(before(trace)));
     let undefined = &mut trace.integrity.undefined;
     *undefined = undefined.saturating_add(lost as u64);
