@@ -2,15 +2,16 @@
 
 use crate::capture::probes::{Spec, Watch};
 
+const HEADING: &str = "Function calls (backend bpf, as root)";
+
 /// Options that name functions.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Function calls (backend bpf, as root)")]
 pub(super) struct Probing {
     /// Record entries and exits of these functions: IMAGE:FUNCTION-GLOB[:entry|call], repeatable
-    #[arg(long = "probe", value_name = "PROBE")]
+    #[arg(long = "probe", value_name = "PROBE", help_heading = HEADING)]
     probes: Vec<Spec>,
     /// Record the first argument of the functions named by --probe, too
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     args: bool,
 }
 

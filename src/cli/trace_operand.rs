@@ -76,6 +76,7 @@ pub(super) fn damage(found: &Integrity) -> Option<String> {
         (found.damaged_blocks, "damaged block", "damaged blocks"),
         (found.missing_rows, "missing record", "missing records"),
         (found.lost_samples, "lost sample", "lost samples"),
+        (found.lost_calls, "lost call", "lost calls"),
         (
             found.undefined,
             "record that names nothing",

@@ -112,8 +112,12 @@ impl Drain {
         }
     }
 
-    /// Runs until it is told to stop, or nobody listens any more.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    /// Tells `first` what was seen before there was anybody to listen, and runs until it is told
+    /// to stop, or nobody listens any more.
+    pub(super) fn run(mut self, first: Vec<Observation>) -> io::Result<()> {
+        for observation in first {
+            self.tell(observation);
+        }
         loop {
             let stop = self.wait()?;
             let horizon = Monotonic(now().0.saturating_sub(SKEW_NS));

@@ -149,34 +149,32 @@ impl Bpf {
         &mut self,
         descriptors: &mut Descriptors,
         expected: &[PathBuf],
-        out: &Sender<Observation>,
+        out: &mut Vec<Observation>,
     ) -> Option<Armed> {
         let watch = std::mem::take(&mut self.options.watch);
         if watch.is_empty() {
             return None;
         }
-        let mut tell = |observation| drop(out.send(observation));
-        let unseen = |why: String| {
-            tell(Observation::Unseen {
-                time: now(),
-                what: "function calls".to_owned(),
-                why,
-            });
+        let unseen = |why: String| Observation::Unseen {
+            time: now(),
+            what: "function calls".to_owned(),
+            why,
         };
         let Some(mut attacher) = descriptors.attacher.take() else {
-            unseen("the helper attaches no probes: run gotrace as root for them".to_owned());
+            let why = "the helper attaches no probes: run gotrace as root for them";
+            out.push(unseen(why.to_owned()));
             return None;
         };
         let costs = match trial::costs(&mut attacher) {
             Ok(costs) => costs,
             Err(error) => {
-                unseen(format!("no probe can be set here: {error}"));
+                out.push(unseen(format!("no probe can be set here: {error}")));
                 return None;
             }
         };
         let mut armed = Armed::new(attacher, costs, watch);
         for path in expected {
-            armed.expect(path, &mut tell);
+            armed.expect(path, &mut |observation| out.push(observation));
         }
         Some(armed)
     }
@@ -214,7 +212,9 @@ impl Backend for Bpf {
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
         let mut descriptors = self.load(root)?;
         let expected = std::mem::take(&mut self.options.expected);
-        let armed = self.arm(&mut descriptors, &expected, &out);
+        // Told by the drain thread: nobody listens yet.
+        let mut first = Vec::new();
+        let armed = self.arm(&mut descriptors, &expected, &mut first);
         let period = period_of(self.options.rate_hz);
         let period = Nanos(period.map_or(0, NonZero::get));
         let (stopped, stop) = io::pipe().map_err(os("pipe", "the drain thread"))?;
@@ -230,7 +230,7 @@ impl Backend for Bpf {
         drain.expect(&expected);
         let thread = std::thread::Builder::new()
             .name("gotrace-bpf".to_owned())
-            .spawn(move || drain.run())
+            .spawn(move || drain.run(first))
             .map_err(os("clone", "the drain thread"))?;
         self.running = Some(Running { stop, thread });
         Ok(())
