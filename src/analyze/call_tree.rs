@@ -83,19 +83,13 @@ impl CallTree {
         });
         let mut growth = Growth::of(analysis.trace);
         for ((group, stack), weight) in weights {
-            let below = match options.grouping {
-                Grouping::None => ROOT,
-                _ => growth.child(ROOT, NodeKind::Group, groups.name(group)),
-            };
+            let below = groups.below(&mut growth, options.grouping, group);
             let node = growth.node_of(group, below, stack);
-            growth.nodes[node as usize].own += weight;
+            growth.add(node, weight);
         }
-        let (nodes, names) = growth.finish();
         Self {
-            nodes,
-            names,
             from_profiles: walked.from_profiles,
-            unreadable_blocks: walked.unreadable_blocks,
+            ..growth.into_tree(walked.unreadable_blocks)
         }
     }
 
@@ -137,13 +131,13 @@ impl CallTree {
 const ROOT: u32 = 0;
 
 /// The groups that stand below the stacks.
-struct Groups {
+pub(super) struct Groups {
     of_process: Vec<u32>,
     names: Vec<Name>,
 }
 
 impl Groups {
-    fn of(analysis: &Analysis<'_>, grouping: Grouping) -> Self {
+    pub(super) fn of(analysis: &Analysis<'_>, grouping: Grouping) -> Self {
         let mut known: FxHashMap<Name, u32> = FxHashMap::default();
         let mut groups = Self {
             of_process: vec![0; analysis.trace.processes.len()],
@@ -175,17 +169,22 @@ impl Groups {
         groups
     }
 
-    fn of_process(&self, process: ProcessId) -> u32 {
+    pub(super) fn of_process(&self, process: ProcessId) -> u32 {
         self.of_process.get(process.index()).copied().unwrap_or(0)
     }
 
-    fn name(&self, group: u32) -> Name {
-        self.names.get(group as usize).cloned().unwrap_or_default()
+    /// The node that stands below all stacks of a group.
+    pub(super) fn below(&self, growth: &mut Growth<'_>, grouping: Grouping, group: u32) -> u32 {
+        let name = self.names.get(group as usize);
+        match grouping {
+            Grouping::None => ROOT,
+            _ => growth.child(ROOT, NodeKind::Group, name.cloned().unwrap_or_default()),
+        }
     }
 }
 
 /// A tree that grows by stacks, in the order in which they come.
-struct Growth<'t> {
+pub(super) struct Growth<'t> {
     trace: &'t Trace,
     nodes: Vec<Node>,
     names: Vec<Name>,
@@ -197,7 +196,7 @@ struct Growth<'t> {
 }
 
 impl<'t> Growth<'t> {
-    fn of(trace: &'t Trace) -> Self {
+    pub(super) fn of(trace: &'t Trace) -> Self {
         Self {
             trace,
             nodes: vec![Node {
@@ -215,7 +214,7 @@ impl<'t> Growth<'t> {
         }
     }
 
-    fn child(&mut self, parent: u32, kind: NodeKind, name: Name) -> u32 {
+    pub(super) fn child(&mut self, parent: u32, kind: NodeKind, name: Name) -> u32 {
         let next_name = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         let name = *self.name_ids.entry(name).or_insert_with_key(|name| {
             self.names.push(name.clone());
@@ -291,6 +290,22 @@ impl<'t> Growth<'t> {
     fn unnamed(&mut self, node: u32, frame: FrameId, why: Unnamed) -> u32 {
         let name = frame::unnamed(self.trace, frame, why);
         self.child(node, NodeKind::Unnamed, Name::from(&name[..]))
+    }
+
+    /// Adds what ends at a node.
+    pub(super) fn add(&mut self, node: u32, weight: Weight) {
+        self.nodes[node as usize].own += weight;
+    }
+
+    /// The tree that has grown.
+    pub(super) fn into_tree(self, unreadable_blocks: u64) -> CallTree {
+        let (nodes, names) = self.finish();
+        CallTree {
+            nodes,
+            names,
+            from_profiles: false,
+            unreadable_blocks,
+        }
     }
 
     /// Puts the nodes in the order of their names, and adds up their totals.

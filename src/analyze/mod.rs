@@ -7,6 +7,7 @@
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
+//! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
@@ -18,6 +19,7 @@ mod argv;
 pub mod build;
 mod by;
 pub mod call_tree;
+pub mod calls;
 pub mod cost;
 mod filter;
 pub mod frame;

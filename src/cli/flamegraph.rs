@@ -7,6 +7,7 @@ use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
 use crate::analyze::call_tree::Grouping;
 use crate::render::flamegraph::{self, Options};
+use crate::trace::SampleKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +19,9 @@ pub(super) struct Args {
     /// SVG file to write; `-`, the default, is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What is drawn
+    #[arg(long, value_enum, default_value_t = Of::Samples)]
+    of: Of,
     /// What stands below the stacks
     #[arg(long, value_enum, default_value_t = Group::Tool)]
     group: Group,
@@ -38,6 +42,17 @@ pub(super) struct Args {
     most_frames: Option<usize>,
     #[command(flatten)]
     samples: Samples,
+}
+
+/// What a flamegraph is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Of {
+    /// Stacks that were seen on the CPU
+    Samples,
+    /// Calls of watched functions, by the time from entry to exit
+    Calls,
+    /// Stacks that waited, as with --off-cpu
+    OffCpu,
 }
 
 /// What stands below the stacks of a flamegraph.
@@ -69,8 +84,13 @@ impl Args {
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
         let defaults = Options::default();
+        let mut filter = self.samples.filter(&analysis)?;
+        if self.of == Of::OffCpu {
+            filter.kind = SampleKind::OffCpu;
+        }
         let options = Options {
-            filter: self.samples.filter(&analysis)?,
+            of_calls: self.of == Of::Calls,
+            filter,
             grouping: self.group.into(),
             reversed: self.reversed,
             inverted: self.inverted,

@@ -1,5 +1,6 @@
 //! The command line: the only room that prints, exits, and reads arguments and environment.
 
+mod calls;
 mod dump;
 mod exit;
 mod export;
@@ -35,6 +36,8 @@ enum Command {
     Run(run::Args),
     /// Shows a trace as tables.
     Show(show::Args),
+    /// Shows the calls of watched functions.
+    Calls(calls::Args),
     /// Draws the samples of a trace as a flamegraph (SVG).
     Flamegraph(flamegraph::Args),
     /// Draws the build of a trace over time (SVG, or text on the terminal).
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),
         Command::Show(args) => args.run(),
+        Command::Calls(args) => args.run(),
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),
         Command::Export(args) => args.run(),

@@ -4,10 +4,10 @@ use super::exit::Usage;
 use crate::analyze::{Analysis, By, Filter, Roles, Source, Tool};
 use crate::trace::{Nanos, Pid, SampleKind};
 
-/// Which samples a view is about.
+/// Which programs a view is about, and when.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Which samples")]
-pub(super) struct Samples {
+#[command(next_help_heading = "Which programs")]
+pub(super) struct Programs {
     /// Only programs that work for the package of this import path
     #[arg(long, value_name = "PATH")]
     package: Option<String>,
@@ -24,6 +24,14 @@ pub(super) struct Samples {
     /// Only before this time
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     to: Option<Nanos>,
+}
+
+/// Which samples a view is about.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which samples")]
+pub(super) struct Samples {
+    #[command(flatten)]
+    programs: Programs,
     /// Time off the CPU instead of time on it (recorded by `run --off-cpu`)
     #[arg(long)]
     off_cpu: bool,
@@ -32,8 +40,8 @@ pub(super) struct Samples {
     profiles: bool,
 }
 
-impl Samples {
-    /// The samples that were asked for.
+impl Programs {
+    /// The programs and the time that were asked for.
     ///
     /// # Errors
     ///
@@ -51,6 +59,24 @@ impl Samples {
             .as_deref()
             .map(|asked| tool(asked, &analysis.roles));
         Ok(Filter {
+            pid,
+            tool: tool.transpose()?,
+            package: self.package.clone(),
+            from: self.from,
+            to: self.to,
+            ..Filter::default()
+        })
+    }
+}
+
+impl Samples {
+    /// The samples that were asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Programs::filter`].
+    pub(super) fn filter(&self, analysis: &Analysis<'_>) -> Result<Filter, Usage> {
+        Ok(Filter {
             source: if self.profiles {
                 Source::Profiles
             } else {
@@ -61,11 +87,7 @@ impl Samples {
             } else {
                 SampleKind::OnCpu
             },
-            pid,
-            tool: tool.transpose()?,
-            package: self.package.clone(),
-            from: self.from,
-            to: self.to,
+            ..self.programs.filter(analysis)?
         })
     }
 
@@ -89,12 +111,13 @@ impl Samples {
     }
 
     fn first_given(&self) -> Option<&'static str> {
+        let programs = &self.programs;
         let given = [
-            (self.package.is_some(), "--package"),
-            (self.tool.is_some(), "--tool"),
-            (self.process.is_some(), "--process"),
-            (self.from.is_some(), "--from"),
-            (self.to.is_some(), "--to"),
+            (programs.package.is_some(), "--package"),
+            (programs.tool.is_some(), "--tool"),
+            (programs.process.is_some(), "--process"),
+            (programs.from.is_some(), "--from"),
+            (programs.to.is_some(), "--to"),
             (self.off_cpu, "--off-cpu"),
             (self.profiles, "--profiles"),
         ];

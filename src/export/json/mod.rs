@@ -3,8 +3,11 @@
 //!
 //! An [`Analysis`] comes in; the object goes out, a row at a time.
 
+mod calls;
 mod limits;
 mod rows;
+
+pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 
 use crate::analyze::{Analysis, By, Filter, summary};
 use crate::trace::{SampleKind, Trace};
@@ -184,14 +187,14 @@ fn recording(trace: &Trace) -> Recording<'_> {
 
 /// Writes `head` with `rows` as its last key.
 fn object<T: Serialize>(
-    head: &Head<'_>,
+    head: &impl Serialize,
     rows: impl Iterator<Item = T>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     #[derive(serde::Serialize)]
-    struct Whole<'a, R: Serialize> {
+    struct Whole<'a, H: Serialize, R: Serialize> {
         #[serde(flatten)]
-        head: &'a Head<'a>,
+        head: &'a H,
         rows: R,
     }
     let rows = Rows(RefCell::new(rows));

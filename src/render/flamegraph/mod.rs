@@ -26,7 +26,9 @@ use tree::Tree;
 /// What is drawn, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which samples.
+    /// Calls, not samples: the time between the entries and exits of watched functions.
+    pub of_calls: bool,
+    /// Which samples, or whose calls.
     pub filter: Filter,
     /// What stands below the stacks.
     pub grouping: Grouping,
@@ -55,6 +57,7 @@ const LEFT_OUT: &str = "(frames left out)";
 impl Default for Options {
     fn default() -> Self {
         Self {
+            of_calls: false,
             filter: Filter::default(),
             grouping: Grouping::Tool,
             reversed: false,
@@ -86,6 +89,9 @@ pub enum Error {
     /// The trace holds no samples.
     #[error("the trace holds no samples")]
     NoSamples,
+    /// No watched function was entered and left.
+    #[error("no call that was recorded with its exit passes the filter")]
+    NoCalls,
     /// The picture could not be written.
     #[error("cannot write the flamegraph")]
     Write(#[source] io::Error),
@@ -101,10 +107,18 @@ pub fn draw(
     options: &Options,
     out: &mut dyn io::Write,
 ) -> Result<Drawn, Error> {
-    let calls = analysis.call_tree(&call_tree::Options {
+    let choice = call_tree::Options {
         filter: options.filter.clone(),
         grouping: options.grouping,
-    });
+    };
+    let calls = if options.of_calls {
+        crate::analyze::calls::tree(analysis, &choice)
+    } else {
+        analysis.call_tree(&choice)
+    };
+    if calls.total().time == Nanos::ZERO && options.of_calls {
+        return Err(Error::NoCalls);
+    }
     if calls.total().time == Nanos::ZERO {
         let samples = analysis.trace.sample_count() + analysis.trace.profiles.len() as u64;
         return Err(if samples == 0 {

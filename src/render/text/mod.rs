@@ -1,5 +1,6 @@
 //! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
 
+pub mod calls;
 mod limits;
 mod page;
 pub mod ranking;

@@ -1,0 +1,105 @@
+//! `gotrace calls`.
+
+use super::gaps;
+use super::output::{self, Output};
+use super::selection::Programs;
+use super::trace_operand::TraceOperand;
+use crate::analyze::calls::{self, GroupBy, Slowest, Statistics};
+use crate::analyze::{Analysis, call_tree};
+use crate::export::json;
+use crate::render::text::calls as text;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use std::process::ExitCode;
+
+/// Rows without `--top`.
+const TOP: usize = 20;
+
+/// Shows the calls of watched functions: how many, and how long they took.
+///
+/// Total is the time within calls of a function that are not within another call of it; self
+/// is that without the other recorded calls which they made. Calls that were under way at the
+/// end are open; those that a panic or `runtime.Goexit` ended are unwound.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    trace: TraceOperand,
+    /// Whose calls stand in a row of their own
+    #[arg(long, value_name = "WHAT", value_parser = by(), default_value = "function")]
+    by: GroupBy,
+    /// Show calls below those that made them
+    #[arg(long, conflicts_with_all = ["by", "slowest"])]
+    tree: bool,
+    /// Show the N longest calls, with their arguments and the calls around them
+    #[arg(long, value_name = "N", conflicts_with = "by")]
+    slowest: Option<usize>,
+    /// Rows to show, the largest; 0 for all [default: 20]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Write JSON (docs/json-schema.md); without `--top`, all rows
+    #[arg(long, conflicts_with = "tree")]
+    json: bool,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+fn by() -> impl clap::builder::TypedValueParser<Value = GroupBy> {
+    PossibleValuesParser::new(GroupBy::ALL.map(GroupBy::name)).try_map(|name| {
+        let found = GroupBy::ALL.into_iter().find(|by| by.name() == name);
+        found.ok_or("not something to group by")
+    })
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let trace = self.trace.open()?;
+        let analysis = Analysis::of(&trace);
+        let filter = self.programs.filter(&analysis)?;
+        let mut output = Output::stdout();
+        let page = output.page();
+        let top = match (self.top, self.json) {
+            (Some(0), _) | (None, true) => usize::MAX,
+            (Some(top), _) => top,
+            (None, false) => TOP,
+        };
+        let mut walked = calls::Walked::default();
+        if self.tree {
+            let options = call_tree::Options {
+                filter,
+                ..call_tree::Options::default()
+            };
+            let tree = calls::tree(&analysis, &options);
+            walked.unreadable_blocks = tree.unreadable_blocks;
+            if text::is_empty(&tree) {
+                text::nothing(&trace, &page, &mut output)?;
+            } else {
+                text::tree(&tree, top, &page, &mut output)?;
+            }
+        } else if let Some(most) = self.slowest {
+            let slowest = Slowest::of(&analysis, &filter, most);
+            walked = slowest.walked;
+            if self.json {
+                json::slowest_calls(&analysis, &slowest, &mut output)?;
+            } else if slowest.calls.is_empty() {
+                text::nothing(&trace, &page, &mut output)?;
+            } else {
+                text::slowest(&slowest, &page, &mut output)?;
+            }
+        } else {
+            let statistics = Statistics::of(&analysis, &filter, self.by);
+            walked = statistics.walked;
+            if self.json {
+                json::calls(&analysis, &statistics, self.by, top, &mut output)?;
+            } else if statistics.rows.is_empty() {
+                text::nothing(&trace, &page, &mut output)?;
+            } else {
+                text::statistics(&statistics, self.by, top, &page, &mut output)?;
+            }
+        }
+        output.finish()?;
+        if let Some(words) = text::caveat(walked) {
+            output::note(&words);
+        }
+        gaps::note(&analysis, walked.unreadable_blocks);
+        Ok(ExitCode::SUCCESS)
+    }
+}

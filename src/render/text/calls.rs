@@ -1,0 +1,209 @@
+//! The tables of `gotrace calls`.
+
+use super::page::{Page, Tone};
+use super::table::{Cell, Column, Table};
+use crate::analyze::CallTree;
+use crate::analyze::call_tree::{Node, NodeKind};
+use crate::analyze::calls::{CallEnd, CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
+use crate::render::units::{self, Scale};
+use crate::trace::{Nanos, Trace};
+use std::io;
+
+/// Writes calls by function and by whom they belong to, at most `top` rows.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn statistics(
+    statistics: &Statistics,
+    by: GroupBy,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut columns = Vec::new();
+    if by != GroupBy::Function {
+        columns.push(Column::name(by.name()));
+    }
+    columns.extend([
+        Column::name("function"),
+        Column::number("calls"),
+        Column::number("total"),
+        Column::number("self"),
+        Column::number("min").optional(4),
+        Column::number("median").optional(1),
+        Column::number("p99").optional(2),
+        Column::number("max").optional(3),
+        Column::word("").optional(5),
+    ]);
+    let mut table = Table::new(columns);
+    let shown = statistics.rows.iter().take(top);
+    for row in shown {
+        let mut cells = Vec::new();
+        if by != GroupBy::Function {
+            cells.push(Cell::from(&*row.group));
+        }
+        cells.push(Cell::from(&*row.function));
+        cells.push(units::count(row.count).into());
+        if row.instants {
+            cells.extend((0..6).map(|_| Cell::toned("-", Tone::Dim)));
+            cells.push(Cell::toned("entries only", Tone::Dim));
+        } else {
+            let of = &row.durations;
+            let single = [of.least(), of.quantile(500), of.quantile(990), of.most()];
+            let times = [row.total, row.own].into_iter().chain(single);
+            cells.extend(times.map(|time| Cell::from(units::duration(time))));
+            cells.push(Cell::toned(ends(row), Tone::Dim));
+        }
+        table.push(cells);
+    }
+    table.write(page, out)?;
+    left_out(statistics.rows.len().saturating_sub(top), page, out)
+}
+
+fn ends(row: &CallRow) -> String {
+    let parts = [(row.open, "open"), (row.unwound, "unwound")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{} {what}", units::count(count)))
+        .collect();
+    parts.join(", ")
+}
+
+fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    let rows = units::counted(rows as u64, "more row is", "more rows are");
+    let words = format!("{rows} left out: --top 0 shows all");
+    writeln!(out, "{}", page.paint(&words, Tone::Dim))
+}
+
+/// Writes calls below their callers, at most `top` lines; of siblings the longest first.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn tree(tree: &CallTree, top: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); tree.nodes.len()];
+    for (index, node) in tree.nodes.iter().enumerate().skip(1) {
+        if let Some(siblings) = children.get_mut(node.parent as usize) {
+            siblings.push(index);
+        }
+    }
+    let node = |index: &usize| tree.nodes.get(*index);
+    for siblings in &mut children {
+        siblings.sort_by_key(|index| {
+            std::cmp::Reverse(node(index).map(|node| (node.total.time, node.own.samples)))
+        });
+    }
+    let mut table = Table::new(vec![
+        Column::number("calls"),
+        Column::number("total"),
+        Column::number("self"),
+        Column::name("function"),
+    ]);
+    let scale = Scale::of(tree.total().time);
+    let mut steps: Vec<(usize, usize)> = children
+        .first()
+        .map(|roots| roots.iter().rev().map(|&root| (root, 0)).collect())
+        .unwrap_or_default();
+    let mut lines = 0;
+    while let Some((index, depth)) = steps.pop() {
+        let Some(found) = node(&index) else { continue };
+        lines += 1;
+        if lines <= top {
+            table.push(line(tree, found, depth, scale));
+        }
+        let below = children.get(index).into_iter().flatten().rev();
+        steps.extend(below.map(|&child| (child, depth + 1)));
+    }
+    table.write(page, out)?;
+    left_out(lines.saturating_sub(top), page, out)
+}
+
+fn line(tree: &CallTree, node: &Node, depth: usize, scale: Scale) -> Vec<Cell> {
+    let name = format!("{}{}", "  ".repeat(depth), tree.name(node));
+    let calls = match node.kind {
+        NodeKind::Group | NodeKind::Root => String::new(),
+        _ => units::count(node.own.samples),
+    };
+    vec![
+        calls.into(),
+        scale.write(node.total.time).into(),
+        scale.write(node.own.time).into(),
+        name.into(),
+    ]
+}
+
+/// Writes the longest calls, each with its callers below it.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn slowest(slowest: &Slowest, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut table = Table::new(vec![
+        Column::number("total"),
+        Column::number("self"),
+        Column::number("begin").optional(2),
+        Column::name("function"),
+        Column::name("argument"),
+        Column::name("where").optional(1),
+    ]);
+    for slow in &slowest.calls {
+        table.push(vec![
+            units::duration(slow.call.total()).into(),
+            units::duration(slow.call.own()).into(),
+            units::duration(slow.call.begin).into(),
+            function(slow).into(),
+            slow.argument.as_deref().unwrap_or("").into(),
+            format!("{} {}", slow.process, slow.stack).into(),
+        ]);
+        for caller in &slow.callers {
+            let mut cells = vec![Cell::default(); 3];
+            cells.push(Cell::toned(format!("  in {caller}"), Tone::Dim));
+            table.push(cells);
+        }
+    }
+    table.write(page, out)
+}
+
+fn function(slow: &Slow) -> String {
+    let end = match slow.call.how {
+        CallEnd::Open => " (still open)",
+        CallEnd::Unwound => " (unwound)",
+        CallEnd::Returned | CallEnd::TailJumped | CallEnd::Instant => "",
+    };
+    format!("{}{end}", slow.function)
+}
+
+/// Says that there is nothing to show, and how there would be.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let words = if trace.call_count() > 0 {
+        "no call passes the filter"
+    } else if trace.probes.is_empty() {
+        "the trace holds no calls: sudo gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
+    } else {
+        "none of the watched functions was called"
+    };
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
+
+/// What the reader of a table must know of what is not in it.
+#[must_use]
+pub fn caveat(walked: Walked) -> Option<String> {
+    (walked.orphan_exits > 0).then(|| {
+        let exits = units::counted(walked.orphan_exits, "exit", "exits");
+        format!("{exits} of calls whose entry was not recorded")
+    })
+}
+
+/// The time that all roots of a tree took.
+#[must_use]
+pub fn is_empty(tree: &CallTree) -> bool {
+    tree.total().samples == 0 && tree.total().time == Nanos::ZERO
+}
