@@ -1,6 +1,8 @@
 //! Which functions to watch: the options that `run` and `attach` share.
 
-use crate::capture::probes::{Spec, Watch};
+use super::exit::Usage;
+use crate::capture::probes::{self, ProbeSet, Spec, Watch};
+use anyhow::Context as _;
 
 const HEADING: &str = "Function calls (backend bpf, as root)";
 
@@ -10,6 +12,15 @@ pub(super) struct Probing {
     /// Record entries and exits of these functions: IMAGE:FUNCTION-GLOB[:entry|call], repeatable
     #[arg(long = "probe", value_name = "PROBE", help_heading = HEADING)]
     probes: Vec<Spec>,
+    /// Record the functions of a set, too: a name that `probes sets` lists, or a file; repeatable
+    #[arg(long = "probe-set", value_name = "SET", help_heading = HEADING)]
+    sets: Vec<String>,
+    /// Record no functions, not even those of the set go-build
+    #[arg(long, conflicts_with_all = ["probes", "sets"], help_heading = HEADING)]
+    no_probes: bool,
+    /// Record entries alone: exits cost many times as much
+    #[arg(long, help_heading = HEADING)]
+    entries_only: bool,
     /// Record the first argument of the functions named by --probe, too
     #[arg(long, help_heading = HEADING)]
     args: bool,
@@ -17,10 +28,49 @@ pub(super) struct Probing {
 
 impl Probing {
     /// What is to be watched.
+    ///
+    /// # Errors
+    ///
+    /// When a set is not known, or its file is wrong.
     pub(super) fn watch(&self) -> anyhow::Result<Watch> {
+        if self.no_probes {
+            return Ok(Watch::default());
+        }
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let named = self.probes.iter().cloned().map(|spec| Spec {
+            image: spec.image.below(&cwd),
+            ..spec
+        });
+        let mut sets = Vec::new();
+        for name in std::iter::once(probes::DEFAULT).chain(self.sets.iter().map(String::as_str)) {
+            let set = set(name)?;
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
         Ok(Watch {
-            named: self.probes.clone(),
+            named: named.collect(),
+            sets,
+            entries_only: self.entries_only,
             arguments: self.args,
         })
     }
+}
+
+/// A set by its name, or from a file.
+fn set(name: &str) -> anyhow::Result<ProbeSet> {
+    if name.contains(['/', '.']) {
+        let text = std::fs::read_to_string(name).with_context(|| format!("{name}: cannot read"))?;
+        return Ok(ProbeSet::parse(name, &text)?);
+    }
+    let known = ProbeSet::embedded()?;
+    let names: Vec<String> = known.iter().map(|set| set.name.clone()).collect();
+    let found = known.into_iter().find(|set| set.name == name);
+    found.ok_or_else(|| {
+        let names = names.join(", ");
+        Usage(format!(
+            "--probe-set {name}: no set has that name; there are {names}, and files (./NAME.toml)"
+        ))
+        .into()
+    })
 }

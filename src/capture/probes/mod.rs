@@ -8,8 +8,10 @@
 
 mod pattern;
 mod plan;
+mod set;
 mod watch;
 
 pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
 pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};
+pub use set::{DEFAULT, ProbeSet, SetError, SetProbe};
 pub use watch::Watch;

@@ -68,19 +68,35 @@ impl FromStr for Spec {
             Some((function, "call")) => (function, Mode::Call),
             _ => (rest, Mode::default()),
         };
-        if image.is_empty() {
-            return Err(bad("found no image before the colon; * is any"));
-        }
-        if function.is_empty() {
-            return Err(bad("found no function behind the image; * is any"));
-        }
         Ok(Self {
-            image: ImagePattern(image.to_owned()),
-            function: FunctionGlob(function.to_owned()),
+            image: image.parse()?,
+            function: function.parse()?,
             mode,
             set: None,
             phase: None,
         })
+    }
+}
+
+impl FromStr for ImagePattern {
+    type Err = BadSpec;
+
+    fn from_str(text: &str) -> Result<Self, BadSpec> {
+        let found = "found no image before the colon; * is any";
+        (!text.is_empty())
+            .then(|| Self(text.to_owned()))
+            .ok_or(BadSpec { found })
+    }
+}
+
+impl FromStr for FunctionGlob {
+    type Err = BadSpec;
+
+    fn from_str(text: &str) -> Result<Self, BadSpec> {
+        let found = "found no function behind the image; * is any";
+        (!text.is_empty())
+            .then(|| Self(text.to_owned()))
+            .ok_or(BadSpec { found })
     }
 }
 
