@@ -15,19 +15,22 @@ pub enum By {
     Function,
     /// Images, by samples.
     Image,
+    /// Phases of tools, where they were recorded.
+    Phase,
     /// Pieces of the critical path, in the order of time.
     CriticalPath,
 }
 
 impl By {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Package,
         Self::Action,
         Self::Process,
         Self::Tool,
         Self::Function,
         Self::Image,
+        Self::Phase,
         Self::CriticalPath,
     ];
 
@@ -41,6 +44,7 @@ impl By {
             Self::Tool => "tool",
             Self::Function => "function",
             Self::Image => "image",
+            Self::Phase => "phase",
             Self::CriticalPath => "critical-path",
         }
     }

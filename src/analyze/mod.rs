@@ -8,6 +8,7 @@
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
 //! - [`calls`] pairs the entries and exits of watched functions;
+//! - [`Phases`] says what the calls of marking functions tell of the tools' phases;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
@@ -26,6 +27,7 @@ pub mod frame;
 pub mod lanes;
 mod limits;
 mod name;
+mod phases;
 pub mod profile;
 mod role;
 pub mod summary;
@@ -39,6 +41,7 @@ pub use cost::Costs;
 pub use filter::{Filter, Source};
 pub use limits::Limits;
 pub use name::Name;
+pub use phases::{PhaseIndex, PhaseRow, Phases};
 pub use profile::Profile;
 pub use role::{Role, Roles};
 pub use summary::{Gap, Summary};
@@ -108,6 +111,12 @@ impl<'t> Analysis<'t> {
     #[must_use]
     pub fn profile(&self, filter: &Filter) -> Profile {
         Profile::of(self, filter)
+    }
+
+    /// Phases of tools, where calls mark them. Reads all calls and all samples once.
+    #[must_use]
+    pub fn phases(&self) -> Phases {
+        Phases::of(self)
     }
 
     /// The merged stacks of the samples that pass `filter`. Reads all samples once.

@@ -1,7 +1,7 @@
 //! What is shown after a run, as values.
 
 use super::{
-    Analysis, Limits, Name, argv,
+    Analysis, Limits, Name, Phases, argv,
     build::{ActionKind, BuildAction, CriticalPath, Origin, Outcome, Segment, SegmentKind},
     cost::{Cost, CostRow},
     profile::{FunctionRow, Profile, Weight},
@@ -89,6 +89,8 @@ pub struct Summary {
     pub packages: Vec<CostRow<Name>>,
     /// Tools that cost most.
     pub tools: Vec<CostRow<Name>>,
+    /// Phases of the tools, where they were recorded.
+    pub phases: Phases,
     /// All samples; of the tools' own profiles, all stacks.
     pub samples: Weight,
     /// The samples are the tools' own profiles.
@@ -102,7 +104,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Gathers it. Reads all samples twice.
+    /// Gathers it. Reads all samples three times, and all calls.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, top: usize) -> Self {
         let trace = analysis.trace;
@@ -133,6 +135,7 @@ impl Summary {
             limits: analysis.limits(),
             packages: named(costs.packages, top, |package| package),
             tools: named(costs.tools, top, |tool| Some(Name::from(tool.name()))),
+            phases: analysis.phases(),
             samples: profile.total,
             from_profiles: profile.from_profiles,
             functions: profile.functions.iter().take(top).cloned().collect(),

@@ -475,5 +475,16 @@ fn calls(trace: &mut Trace) {
         argument: Some(Argument::Integer(u64::MAX)),
         ..entry
     };
-    trace.push_calls(&[entry, exit, counted]);
+    let marks = CallEvent {
+        probe: ProbeId(1),
+        argument: None,
+        ..entry
+    };
+    let ended = CallEvent {
+        time: ms(150),
+        argument: None,
+        edge: CallEdge::Exit,
+        ..counted
+    };
+    trace.push_calls(&[marks, entry, exit, counted, ended]);
 }

@@ -2,6 +2,7 @@
 
 use super::fixture::{self, HOSTILE, LONG};
 use super::python;
+use gotrace::analyze::calls::{GroupBy, Slowest, Statistics};
 use gotrace::analyze::{Analysis, By, Filter};
 use gotrace::export::{json, jsonl};
 use gotrace::trace::{ExitStatus, SampleKind, Trace};
@@ -99,6 +100,44 @@ fn every_key_of_show_is_documented_and_every_documented_key_is_printed() {
         }
     }
     assert_same(&printed, &documented("show\n"));
+}
+
+fn calls(trace: &Trace, by: Option<GroupBy>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let analysis = Analysis::of(trace);
+    let filter = Filter::default();
+    match by {
+        Some(by) => {
+            let statistics = Statistics::of(&analysis, &filter, by);
+            json::calls(&analysis, &statistics, by, usize::MAX, &mut out).unwrap();
+        }
+        None => {
+            let slowest = Slowest::of(&analysis, &filter, 10);
+            json::slowest_calls(&analysis, &slowest, &mut out).unwrap();
+        }
+    }
+    out
+}
+
+#[test]
+fn every_key_of_calls_is_documented_and_every_documented_key_is_printed() {
+    let trace = fixture::trace();
+    let mut printed = BTreeSet::new();
+    for by in GroupBy::ALL.map(Some).into_iter().chain([None]) {
+        let mut read = Read::default();
+        if read.add(&calls(&trace, by)).is_none() {
+            return;
+        }
+        for (name, key) in read.keys {
+            assert_eq!(name, by.map_or("call", GroupBy::name));
+            let section = if by.is_some() { "row" } else { "call" };
+            printed.insert(match key.strip_prefix("rows.") {
+                Some(key) => (section.to_owned(), key.to_owned()),
+                None => ("object".to_owned(), key),
+            });
+        }
+    }
+    assert_same(&printed, &documented("calls\n"));
 }
 
 #[test]
@@ -227,6 +266,8 @@ fn sums_over_a_dump_are_what_show_says() {
             }
             By::CriticalPath => assert_eq!(sum("wall_ns"), shown["wall_ns"].as_u64().unwrap()),
             By::Action => assert_eq!(rows.len(), 4),
+            // The one sample of the compile since its mark.
+            By::Phase => assert_eq!(sum("cpu_ns"), fixture::ms(10).0),
         }
     }
 }
@@ -267,6 +308,12 @@ fn what_is_printed_is_as_it_was() {
     for by in By::ALL {
         let name = format!("show-{}.json", by.name());
         files.push((name, shown(&trace, by, None)));
+    }
+    for (name, by) in [
+        ("calls.json", Some(GroupBy::Goroutine)),
+        ("calls-slowest.json", None),
+    ] {
+        files.push((name.to_owned(), calls(&trace, by)));
     }
     for (name, written) in files {
         let long = "x".repeat(LONG);

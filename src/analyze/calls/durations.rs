@@ -31,6 +31,12 @@ impl Durations {
         self.most = self.most.max(duration);
     }
 
+    /// Whether none was counted.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The shortest, exact.
     #[must_use]
     pub const fn least(&self) -> Nanos {

@@ -54,8 +54,6 @@ pub struct CallRow {
     pub open: u64,
     /// How many were left without a return: panics, `runtime.Goexit`.
     pub unwound: u64,
-    /// Only entries were recorded: there are no times.
-    pub instants: bool,
     /// Time in calls that are not within a call of the same function.
     pub total: Nanos,
     /// Time without that in other recorded calls.
@@ -97,7 +95,7 @@ impl Statistics {
             })
             .collect();
         rows.sort_unstable_by(|a, b| {
-            let rank = |row: &CallRow| (row.instants, Reverse(row.total), Reverse(row.count));
+            let rank = |row: &CallRow| (!row.has_times(), Reverse(row.total), Reverse(row.count));
             let name = |row: &CallRow| (row.group.clone(), row.function.clone());
             rank(a).cmp(&rank(b)).then_with(|| name(a).cmp(&name(b)))
         });
@@ -106,13 +104,16 @@ impl Statistics {
 }
 
 impl CallRow {
+    /// Exits were recorded, too, at least of some calls.
+    #[must_use]
+    pub const fn has_times(&self) -> bool {
+        !self.durations.is_empty()
+    }
+
     fn add(&mut self, call: &Call) {
         self.count += 1;
         match call.how {
-            CallEnd::Instant => {
-                self.instants = true;
-                return;
-            }
+            CallEnd::Instant => return,
             CallEnd::Open => self.open += 1,
             CallEnd::Unwound => self.unwound += 1,
             CallEnd::Returned | CallEnd::TailJumped => {}

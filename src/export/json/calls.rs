@@ -65,7 +65,7 @@ impl<'a> Row<'a> {
             count: row.count,
             open_count: row.open,
             unwound_count: row.unwound,
-            times: (!row.instants).then(|| Times {
+            times: row.has_times().then(|| Times {
                 total_ns: row.total.0,
                 self_ns: row.own.0,
                 min_ns: of.least().0,

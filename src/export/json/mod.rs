@@ -110,6 +110,11 @@ pub fn show(
                 _ => object(&head, rows::critical_path(analysis, top), out),
             }
         }
+        By::Phase => {
+            let phases = analysis.phases();
+            let head = head(analysis, by, analysis.costs().total.cpu().0);
+            object(&head, rows::phases(&phases).take(top), out)
+        }
         By::Function | By::Image => {
             let profile = analysis.profile(filter);
             let samples = Some(Samples {

@@ -2,7 +2,7 @@
 
 use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::cost::{Cost, CostRow};
-use crate::analyze::{Analysis, Costs, Profile, Role, summary};
+use crate::analyze::{Analysis, Costs, Phases, Profile, Role, summary};
 use crate::export::graph;
 use crate::export::text::Texts;
 use crate::trace::{ExitStatus, ProcessId};
@@ -285,5 +285,38 @@ pub(super) fn critical_path(analysis: &Analysis<'_>, top: usize) -> impl Iterato
                 length.0 as f64 / whole as f64
             },
         }
+    })
+}
+
+#[derive(Serialize)]
+struct PhaseKeys<'a> {
+    track: &'a str,
+    phase: &'a str,
+    beside: bool,
+    count: u64,
+    wall_ns: u64,
+    cpu_ns: u64,
+    sample_count: u64,
+    cpu_share: f64,
+    critical_path_ns: u64,
+    critical_path_share: f64,
+}
+
+pub(super) fn phases(phases: &Phases) -> impl Iterator<Item = impl Serialize + '_> {
+    phases.rows.iter().map(|row| PhaseKeys {
+        track: &row.track,
+        phase: &row.phase,
+        beside: row.beside,
+        count: row.count,
+        wall_ns: row.wall.0,
+        cpu_ns: row.cpu.time.0,
+        sample_count: row.cpu.samples,
+        cpu_share: row.cpu.share(phases.cpu),
+        critical_path_ns: row.critical.0,
+        critical_path_share: if phases.critical.0 == 0 {
+            0.0
+        } else {
+            row.critical.seconds() / phases.critical.seconds()
+        },
     })
 }

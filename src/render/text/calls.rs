@@ -45,7 +45,7 @@ pub fn statistics(
         }
         cells.push(Cell::from(&*row.function));
         cells.push(units::count(row.count).into());
-        if row.instants {
+        if !row.has_times() {
             cells.extend((0..6).map(|_| Cell::toned("-", Tone::Dim)));
             cells.push(Cell::toned("entries only", Tone::Dim));
         } else {

@@ -5,7 +5,7 @@ use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use crate::analyze::build::{BuildAction, Outcome, Segment};
 use crate::analyze::cost::Cost;
-use crate::analyze::{Analysis, By, Costs, Filter, Profile, summary};
+use crate::analyze::{Analysis, By, Costs, Filter, Phases, Profile, summary};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
 use std::cmp::Reverse;
@@ -39,6 +39,15 @@ pub fn write(
         By::Process => processes(analysis, top),
         By::Action => actions(analysis, top),
         By::CriticalPath => critical_path(analysis, page, top),
+        By::Phase => {
+            let phases = analysis.phases();
+            unreadable_blocks = phases.unreadable_blocks;
+            if phases.rows.is_empty() {
+                no_phases(page, out)?;
+                return Ok(unreadable_blocks);
+            }
+            self::phases(&phases, page, top)
+        }
         By::Function | By::Image => {
             let profile = analysis.profile(filter);
             unreadable_blocks = profile.unreadable_blocks;
@@ -77,6 +86,11 @@ fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> 
         0 => "the trace holds no samples: the bpf backend takes them, and --profile asks the tools",
         _ => "no sample passes the filter",
     };
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
+
+fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let words = "the trace holds no phases: gotrace records them as root, with the backend bpf, unless told --no-probes";
     writeln!(out, "{}", page.paint(words, Tone::Dim))
 }
 
@@ -151,6 +165,44 @@ fn tools(costs: &Costs, page: &Page, top: usize) -> Ranking {
         table.push(cells);
     }
     (table, costs.tools.len())
+}
+
+fn phases(phases: &Phases, page: &Page, top: usize) -> Ranking {
+    let mut table = Table::new(vec![
+        Column::name("tool"),
+        Column::name("phase"),
+        Column::number("CPU"),
+        Column::number("share"),
+        Column::number("critical path").optional(1),
+        Column::number("share").optional(1),
+        Column::number("wall").optional(3),
+        Column::number("times").optional(4),
+        Column::word("").optional(5),
+    ]);
+    let shown = phases.rows.iter().take(top);
+    let cpu = Scale::of_all(shown.clone().map(|row| row.cpu.time));
+    let critical = Scale::of_all(shown.clone().map(|row| row.critical));
+    let wall = Scale::of_all(shown.clone().map(|row| row.wall));
+    for row in shown {
+        let share = row.cpu.share(phases.cpu);
+        let last = if row.beside {
+            Cell::toned("beside the others", Tone::Dim)
+        } else {
+            page.bar(share, BAR).into()
+        };
+        table.push(vec![
+            row.track.to_string().into(),
+            row.phase.to_string().into(),
+            cpu.write(row.cpu.time).into(),
+            units::percent(share).into(),
+            critical.write(row.critical).into(),
+            units::share(row.critical, phases.critical).into(),
+            wall.write(row.wall).into(),
+            units::count(row.count).into(),
+            last,
+        ]);
+    }
+    (table, phases.rows.len())
 }
 
 fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {

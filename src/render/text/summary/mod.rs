@@ -3,9 +3,9 @@
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
-use crate::analyze::Limits;
 use crate::analyze::build::{Load, SegmentKind};
 use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts};
+use crate::analyze::{Limits, PhaseRow};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos};
 use std::io;
@@ -18,6 +18,8 @@ pub const ROWS: usize = 5;
 /// The most lines about what was lost or not seen, and about one such thing.
 const GAP_LINES: usize = 3;
 const LINES_A_GAP: usize = 2;
+/// Phases below this share are not named.
+const LEAST_SHARE: f64 = 0.005;
 /// Tools that are named.
 const TOOLS: usize = 6;
 
@@ -32,6 +34,7 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     critical_path(summary, page, &mut before)?;
     packages(summary, page, &mut before)?;
     tools(summary, page, &mut before)?;
+    phases(summary, page, &mut before)?;
     let mut after = Vec::new();
     if let Some(limits) = &summary.limits {
         slowest_test(limits, page, &mut after)?;
@@ -53,6 +56,37 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     out.write_all(&before)?;
     functions(summary, rows, page, out)?;
     out.write_all(&after)
+}
+
+/// Which phases the CPU time went to, and which stood on the critical path.
+fn phases(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let phases = &summary.phases;
+    let mut shares: Vec<(&PhaseRow, f64, f64)> = phases
+        .rows
+        .iter()
+        .filter(|row| !row.beside)
+        .map(|row| {
+            let critical = row.critical.seconds() / phases.critical.seconds().max(1e-9);
+            (row, row.cpu.share(phases.cpu), critical)
+        })
+        .collect();
+    let words =
+        |row: &PhaseRow, share| format!("{} {} {}", row.track, row.phase, units::percent(share));
+    let seen = |share: &f64| *share >= LEAST_SHARE;
+    let by_cpu = shares.iter().filter(|(_, cpu, _)| seen(cpu));
+    let by_cpu: Vec<String> = by_cpu.map(|(row, cpu, _)| words(row, *cpu)).collect();
+    shares.sort_by(|a, b| b.2.total_cmp(&a.2));
+    let critical = shares.iter().filter(|(_, _, critical)| seen(critical));
+    let critical: Vec<String> = critical.map(|(row, _, share)| words(row, *share)).collect();
+    for (start, found) in [
+        ("phases by CPU time: ", by_cpu),
+        ("phases on the critical path: ", critical),
+    ] {
+        if !found.is_empty() {
+            clauses(page, out, start, &found, Tone::Plain)?;
+        }
+    }
+    Ok(())
 }
 
 /// The text without its middle where it is too wide.
