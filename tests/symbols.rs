@@ -19,3 +19,6 @@ mod programs;
 #[cfg(test)]
 #[path = "symbols/runtime_layout.rs"]
 mod runtime_layout;
+#[cfg(test)]
+#[path = "symbols/sites.rs"]
+mod sites;

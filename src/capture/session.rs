@@ -335,12 +335,7 @@ impl Session {
         let Some(go) = &self.toolchain else {
             return command.into_iter().collect();
         };
-        let tools = Path::new(go.variable("GOROOT")).join("pkg/tool");
-        let tools = tools.join(format!(
-            "{}_{}",
-            std::env::consts::OS,
-            go.variable("GOHOSTARCH")
-        ));
+        let tools = go.tools();
         let tools = ["compile", "link", "asm", "cgo"].map(|tool| tools.join(tool));
         let known = command.into_iter().chain([go.path.clone()]);
         known.chain(tools).collect()

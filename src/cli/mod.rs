@@ -7,6 +7,7 @@ mod export;
 mod flamegraph;
 mod gaps;
 mod output;
+mod probes;
 mod probing;
 mod recording;
 mod recover;
@@ -48,6 +49,8 @@ enum Command {
     Dump(dump::Args),
     /// Makes a sealed copy of a trace whose recorder was killed, or of a damaged one.
     Recover(recover::Args),
+    /// Shows which functions can be watched, and sets of them.
+    Probes(probes::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => args.run(),
         Command::Dump(args) => args.run(),
         Command::Recover(args) => args.run(),
+        Command::Probes(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

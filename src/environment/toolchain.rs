@@ -118,6 +118,16 @@ impl Toolchain {
         self.variables.get(name).map_or("", String::as_str)
     }
 
+    /// The folder of the tools: compile, link, ...
+    #[must_use]
+    pub fn tools(&self) -> PathBuf {
+        let os = std::env::consts::OS;
+        let name = format!("{os}_{}", self.variable("GOHOSTARCH"));
+        Path::new(self.variable("GOROOT"))
+            .join("pkg/tool")
+            .join(name)
+    }
+
     /// How full the build cache is: `empty`, or about how many files are in it.
     ///
     /// The cache spreads its files evenly over 256 folders (`cmd/go/internal/cache`), so one

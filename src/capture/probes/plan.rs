@@ -79,6 +79,18 @@ pub struct Unmatched {
     pub nearest: Vec<String>,
 }
 
+impl Unmatched {
+    /// What to tell the user who asked for `glob` in the executable `of`.
+    #[must_use]
+    pub fn words(&self, glob: &str, of: &str) -> String {
+        let near = match self.nearest.as_slice() {
+            [] => String::new(),
+            names => format!("; near it: {}", names.join(", ")),
+        };
+        format!("{of}: no function is called {glob}{near}")
+    }
+}
+
 /// Why an executable has no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPlan {
@@ -198,24 +210,55 @@ fn planned_site(elf: &Elf<'_>, site: Site) -> Result<PlannedSite, NoSite> {
     })
 }
 
-/// Names that hold the last word of a glob, whatever their case; the shortest first.
+/// Names whose last word comes near the last word of a glob, whatever their case; the nearest and
+/// shortest first.
 fn nearest(table: &Pclntab<'_>, glob: &str) -> Vec<String> {
-    let mut words = glob.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let Some(word) = words.rfind(|word| !word.is_empty()) else {
+    let wanted = last_word(glob);
+    if wanted.is_empty() {
         return Vec::new();
-    };
-    let word = word.to_lowercase();
+    }
+    // One letter in three may be another one.
+    let limit = wanted.len().div_ceil(3).min(3);
     let names = table.functions().flatten();
-    let names = names.filter_map(|function| {
+    let near = names.filter_map(|function| {
         let name = function.name().ok()?;
         let name = String::from_utf8_lossy(&name).into_owned();
-        name.to_lowercase().contains(&word).then_some(name)
+        let word = last_word(&name);
+        let distance = match word.contains(&wanted) {
+            true => 0,
+            false => distance(&wanted, &word, limit)?,
+        };
+        Some((distance, name.len(), name))
     });
-    let mut names: Vec<String> = names.collect();
-    names.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    names.dedup();
-    names.truncate(NEAREST);
-    names
+    let mut near: Vec<_> = near.collect();
+    near.sort_unstable();
+    near.dedup();
+    near.truncate(NEAREST);
+    near.into_iter().map(|(_, _, name)| name).collect()
+}
+
+fn last_word(name: &str) -> String {
+    let mut words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let word = words.rfind(|word| !word.is_empty());
+    word.unwrap_or_default().to_lowercase()
+}
+
+/// How many letters must be put in, taken out or changed to make one word of another (Levenshtein),
+/// where that is no more than `limit`.
+fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().filter(|distance| *distance <= limit)
 }
 
 /// UPX leaves its mark behind the program headers.

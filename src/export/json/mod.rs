@@ -5,9 +5,11 @@
 
 mod calls;
 mod limits;
+mod probes;
 mod rows;
 
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
+pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
 
 use crate::analyze::{Analysis, By, Filter, summary};
 use crate::trace::{SampleKind, Trace};

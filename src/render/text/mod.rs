@@ -3,6 +3,7 @@
 pub mod calls;
 mod limits;
 mod page;
+pub mod probes;
 pub mod ranking;
 pub mod summary;
 mod table;

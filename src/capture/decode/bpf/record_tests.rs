@@ -78,12 +78,58 @@ fn more_frames_than_there_are_bytes_are_refused() {
 
 #[test]
 fn a_kind_that_is_not_known_is_refused() {
-    for kind in [0, 9, 0xffff] {
+    for kind in [0, 10, 0xffff] {
         let bytes = record(kind, 0, &[1, 2, 3], &[]);
         assert_eq!(Record::parse(&bytes), Err(Malformed::Kind(kind)));
     }
-    let text = Malformed::Kind(9).to_string();
-    assert_eq!(text, "record of unknown kind 9");
+    let text = Malformed::Kind(10).to_string();
+    assert_eq!(text, "record of unknown kind 10");
+}
+
+#[test]
+fn a_call_says_where_and_on_whose_stack() {
+    use crate::trace::{CallEdge, Goid, ProbeId, StackOwner};
+    let call = |flags: u16, owner, argument: &[u8]| {
+        // Number 5, 720 bytes deep.
+        let bytes = record(9, flags, &[owner, 720 << 32 | 5], argument);
+        let Event::Called(called) = Record::parse(&bytes).unwrap().event else {
+            panic!("no call");
+        };
+        assert_eq!((called.probe, called.depth), (ProbeId(5), 720));
+        (
+            called.edge,
+            called.stack,
+            called.argument.map(|with| format!("{with:?}")),
+        )
+    };
+    let goid = Goid(7);
+    use CallEdge::{Entry, Exit, TailJump};
+    assert_eq!(
+        call(1 << 2, 7, &[]),
+        (Entry, StackOwner::Goroutine(goid), None)
+    );
+    assert_eq!(
+        call(2 << 2 | 1, 7, &[]),
+        (Exit, StackOwner::Unnumbered(7), None)
+    );
+    assert_eq!(
+        call(3 << 2 | 2, 7, &[]),
+        (TailJump, StackOwner::System(Some(goid)), None)
+    );
+    assert_eq!(call(3 << 2, 0, &[]).1, StackOwner::System(None));
+    assert_eq!(call(4 << 2, 0, &[]).1, StackOwner::Signal);
+    assert_eq!(call(0, 0, &[]).1, StackOwner::Foreign);
+    assert_eq!(call(128 | 1 << 2, 7, &[]).1, StackOwner::Forked);
+    let integer = call(32 | 1 << 2, 7, &42_u64.to_le_bytes());
+    assert_eq!(integer.2.as_deref(), Some("Integer(42)"));
+    let text = call(64 | 1 << 2, 7, b"go");
+    assert_eq!(text.2.as_deref(), Some("Text([103, 111])"));
+    // An integer that is cut.
+    let bytes = record(9, 32, &[7, 5], &[1, 2]);
+    assert!(matches!(
+        Record::parse(&bytes),
+        Err(Malformed::Short { kind: 9, .. })
+    ));
 }
 
 #[test]
