@@ -6,6 +6,23 @@
 #ifndef GOTRACE_CALLS_H
 #define GOTRACE_CALLS_H
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, GENERATIONS);
+	__type(key, u32);
+	__type(value, u64);
+} generations SEC(".maps");
+
+/* Whether a hit is one of the link that counts. */
+static __always_inline bool is_live(u64 cookie)
+{
+	u32 probe = cookie & ((1u << COOKIE_PROBE_BITS) - 1);
+	u64 *generation = bpf_map_lookup_elem(&generations, &probe);
+
+	return !generation || *generation == (cookie >> COOKIE_GENERATION_SHIFT & 1);
+}
+
 /* g and the stack that it runs on. */
 struct stack_of_g {
 	u64 hi; /* the stack's high end */
@@ -109,7 +126,7 @@ static __always_inline int hit(const struct cpu_registers *r, u64 cookie)
 
 	if (!p && cookie & COOKIE_TRIAL)
 		p = &nobody;
-	if (!p || p->hidden)
+	if (!p || p->hidden || !is_live(cookie))
 		return 0;
 	stack_of(&stack, r, cookie, p);
 	head_of(&s.record.h, KIND_CALL, sizeof(s.record), tgid, id);

@@ -122,10 +122,11 @@ struct call_record {
  *
  *   0     24   26   27   28   29   30        32          48          64
  *   ┌─────┬────┬────┬────┬────┬────┬─────────┬───────────┬───────────┐
- *   │probe│edge│ r  │ i  │ t  │ c  │    0    │g.goid     │stack depth│
+ *   │probe│edge│ r  │ i  │ t  │ c  │ n, 0    │g.goid     │stack depth│
  *   └─────┴────┴────┴────┴────┴────┴─────────┴───────────┴───────────┘
  *   edge: EDGE_*               r: g is in its register    i, t: record the first argument
  *   g.goid: its offset, or 0   c: a trial of what a hit costs, not recorded
+ *   n (one bit): the generation of the link, see GENERATIONS
  *   stack depth: bytes by which the stack pointer lies below where it was at the entry */
 #define COOKIE_PROBE_BITS 24
 #define COOKIE_EDGE_SHIFT 24
@@ -133,10 +134,16 @@ struct call_record {
 #define COOKIE_INTEGER (1u << 27)
 #define COOKIE_TEXT (1u << 28)
 #define COOKIE_TRIAL (1u << 29)
+#define COOKIE_GENERATION_SHIFT 30
 #define COOKIE_GOID_SHIFT 32
 #define COOKIE_DEPTH_SHIFT 48
 
 enum edge { EDGE_ENTRY = 0, EDGE_EXIT = 1, EDGE_TAIL_JUMP = 2 };
+
+/* Of each probe up to this number: the generation (0 or 1) whose hits count; another number when it
+ * was given up. A link cannot lose a place: another one is made without it, of the other
+ * generation, and takes over. */
+#define GENERATIONS 16384
 
 /* A string argument is recorded up to here. */
 #define TEXT_BYTES 64

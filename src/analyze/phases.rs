@@ -124,11 +124,22 @@ impl PhaseIndex {
             }
         });
         index.unreadable_blocks = walked.unreadable_blocks;
-        for ((process, (_, beside)), marks) in marks.next {
-            let end = trace
-                .process(process)
-                .map(|process| process.end_or(analysis.end));
-            let spans = index.follow(marks, end.unwrap_or(analysis.end));
+        // Of a track that lost a mark which others follow, the rest is not known.
+        let mut lost: FxHashMap<&Track, Nanos> = FxHashMap::default();
+        for dropped in &trace.dropped_probes {
+            let mark = phases.get(dropped.probe.index());
+            if let Some(Some((PhaseLasts::UntilNext, track, _))) = mark {
+                let at = lost.entry(track).or_insert(dropped.at);
+                *at = dropped.at.min(*at);
+            }
+        }
+        for ((process, track), mut marks) in marks.next {
+            let beside = track.1;
+            let process_end = trace.process(process);
+            let process_end = process_end.map(|process| process.end_or(analysis.end));
+            let known = lost.get(&track).copied().unwrap_or(Nanos(u64::MAX));
+            marks.retain(|(time, _)| *time < known);
+            let spans = index.follow(marks, process_end.unwrap_or(analysis.end).min(known));
             let of = if beside {
                 &mut index.beside
             } else {

@@ -48,6 +48,11 @@ pub trait Backend: Send {
     /// When watching cannot begin; the session goes on without this backend and records why.
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error>;
 
+    /// What the user should know of it before the command runs, once it has started.
+    fn announcement(&self) -> Option<&str> {
+        None
+    }
+
     /// Delivers what is still under way, then stops watching.
     ///
     /// # Errors
@@ -68,6 +73,9 @@ pub enum Error {
         /// Why.
         refusal: Refusal,
     },
+    /// A function that was asked for is not there.
+    #[error("--probe: {0}")]
+    Probes(String),
     /// A call to the operating system failed.
     #[error("{call} failed on {target}")]
     Os {

@@ -361,16 +361,27 @@ impl Session {
         }
     }
 
-    /// Runs the command, and records into the trace file.
+    /// Runs the command, and records into the trace file. What the user should know before the
+    /// command runs goes to `say`.
     ///
     /// # Errors
     ///
     /// When the command was not started, or cannot be waited for. Nothing else that happens later
     /// is an error: the command goes on.
-    pub fn run(mut self, writer: Writer, anchor: ClockAnchor) -> Result<Recording, Error> {
+    pub fn run(
+        mut self,
+        writer: Writer,
+        anchor: ClockAnchor,
+        say: &dyn Fn(&str),
+    ) -> Result<Recording, Error> {
         sys::adopt_orphans();
         let (out, observations) = crossbeam_channel::bounded(UNDER_WAY);
         let (child, out) = self.start(out)?;
+        for backend in &self.backends {
+            if let Some(words) = backend.announcement() {
+                say(words);
+            }
+        }
         let root = child.pid;
         let own_children = supervise::children(Pid(std::process::id()));
         let helpers: Vec<Pid> = own_children

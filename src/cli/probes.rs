@@ -98,7 +98,7 @@ impl List {
             Elf::parse(&bytes).with_context(|| format!("{named}: no program that is read"))?;
         let plan = plan(&elf, &[&spec]).with_context(|| format!("{named}"))?;
         if let Some(unmatched) = plan.unmatched.first() {
-            return Err(anyhow!(unmatched.words(&self.glob, &named.to_string())));
+            return Err(anyhow!(unmatched.words(&named.to_string())));
         }
         self.show(&path, &plan)
     }

@@ -1,7 +1,7 @@
 //! Which functions to watch: the options that `run` and `attach` share.
 
 use super::exit::Usage;
-use crate::capture::probes::{self, ProbeSet, Spec, Watch};
+use crate::capture::probes::{self, MaxTax, ProbeSet, Spec, Watch};
 use anyhow::Context as _;
 
 const HEADING: &str = "Function calls (backend bpf, as root)";
@@ -21,6 +21,10 @@ pub(super) struct Probing {
     /// Record entries alone: exits cost many times as much
     #[arg(long, help_heading = HEADING)]
     entries_only: bool,
+    /// Give functions up that cost more than this part of the command's CPU time: 4%, or off; those
+    /// named by --probe only when this is given [default: 4%]
+    #[arg(long, value_name = "PERCENT", help_heading = HEADING)]
+    max_tax: Option<MaxTax>,
     /// Record the first argument of the functions named by --probe, too
     #[arg(long, help_heading = HEADING)]
     args: bool,
@@ -52,6 +56,7 @@ impl Probing {
             named: named.collect(),
             sets,
             entries_only: self.entries_only,
+            max_tax: self.max_tax.unwrap_or_default(),
             arguments: self.args,
         })
     }

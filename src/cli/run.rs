@@ -96,7 +96,12 @@ impl Args {
         };
         let path = writer.path().to_owned();
         let status = (!self.quiet).then(|| Status::start(progress)).flatten();
-        let recorded = session.run(writer, anchor);
+        let quiet = self.quiet;
+        let recorded = session.run(writer, anchor, &|words| {
+            if !quiet {
+                output::note(words);
+            }
+        });
         drop(status);
         let recording = match recorded {
             Ok(recording) => recording,

@@ -4,7 +4,8 @@ use super::builder::{Builder, COMPILE, ms};
 use gotrace::analyze::calls::{self, Call, CallEnd, GroupBy, Slowest, Statistics};
 use gotrace::analyze::{Analysis, Filter, call_tree};
 use gotrace::trace::{
-    Argument, CallEdge, CallEvent, Goid, Nanos, Probe, ProbeId, ProcessId, StackOwner, Tid, Trace,
+    Argument, CallEdge, CallEvent, Goid, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped,
+    ProbeId, ProcessId, Sample, SampleKind, SamplePlace, StackOwner, StringId, Tid, Trace,
 };
 use proptest::prelude::*;
 
@@ -395,4 +396,139 @@ proptest! {
         prop_assert_eq!(found.iter().filter(|call| call.how == CallEnd::Open).count(), left);
         prop_assert!(found.iter().all(|call| matches!(call.how, CallEnd::Open | CallEnd::Returned)));
     }
+}
+
+#[test]
+fn a_call_of_a_function_that_was_given_up_is_open_until_then() {
+    let mut b = program();
+    b.trace.dropped_probes.push(ProbeDropped {
+        probe: F,
+        at: ms(4),
+        hits: 1,
+        unrecorded: 0,
+        why: StringId::EMPTY,
+    });
+    b.trace.push_calls(&[
+        enter(1, 7, F, 100),
+        enter(3, 7, G, 200),
+        leave(5, 7, G, 200),
+        // Not deeper: f is over, since when is not known.
+        enter(9, 7, G, 50),
+        leave(10, 7, G, 50),
+    ]);
+    use CallEnd::{Open, Returned};
+    assert_eq!(
+        told(&walk(&b.trace).0),
+        [
+            (G, 3, 5, 0, Returned),
+            (F, 1, 4, 2, Open),
+            (G, 9, 10, 0, Returned),
+        ]
+    );
+}
+
+/// Marks of a track: parse until the next at 10, ssa until the end at 40, with a call of its own
+/// goroutine within, and a collection beside.
+#[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one history, and all that is to be known of it"
+)]
+fn phases_follow_each_other_and_a_goroutine_has_its_own() {
+    let mut b = program();
+    let mark = |b: &mut Builder, id: ProbeId, phase: &str, lasts, beside| {
+        let mark = PhaseMark {
+            track: b.text(if beside { "runtime" } else { "compile" }),
+            phase: if phase.is_empty() {
+                StringId::EMPTY
+            } else {
+                b.text(phase)
+            },
+            lasts,
+            beside,
+        };
+        let exits = u32::from(lasts == PhaseLasts::Call);
+        let probe = Probe {
+            id,
+            phase: Some(mark),
+            exits,
+            ..Probe::default()
+        };
+        b.trace.probes.push(probe);
+    };
+    use PhaseLasts::UntilNext;
+    let [parse, ssa, end, regalloc, gc, gc_end] = [3, 4, 5, 6, 7, 8].map(ProbeId);
+    mark(&mut b, parse, "parse", UntilNext, false);
+    mark(&mut b, ssa, "ssa", UntilNext, false);
+    mark(&mut b, end, "", UntilNext, false);
+    mark(&mut b, regalloc, "regalloc", PhaseLasts::Call, false);
+    mark(&mut b, gc, "GC", UntilNext, true);
+    mark(&mut b, gc_end, "", UntilNext, true);
+    b.trace.push_calls(&[
+        enter(2, 1, parse, 10),
+        enter(10, 1, ssa, 10),
+        // The same phase again is no new one.
+        enter(12, 1, ssa, 10),
+        enter(15, 9, gc, 10),
+        enter(20, 7, regalloc, 10),
+        enter(25, 9, gc_end, 10),
+        leave(30, 7, regalloc, 10),
+        enter(40, 1, end, 10),
+    ]);
+    let stack = b.cut();
+    let stack = b.stack(&[stack]);
+    let at = |time, goroutine| Sample {
+        time: ms(time),
+        process: ProcessId(0),
+        tid: Tid(100),
+        goroutine: Some(Goid(goroutine)),
+        stack,
+        weight: ms(1),
+        kind: SampleKind::OnCpu,
+        place: SamplePlace::User,
+    };
+    // Before all; parse; ssa; ssa elsewhere than in regalloc, during a collection; regalloc; after.
+    b.trace.push_samples(&[
+        at(1, 1),
+        at(5, 1),
+        at(14, 7),
+        at(22, 1),
+        at(22, 7),
+        at(45, 1),
+    ]);
+    let phases = Analysis::of(&b.trace).phases();
+    assert_eq!(phases.cpu.samples, 6);
+    let rows: Vec<_> = phases
+        .rows
+        .iter()
+        .map(|row| {
+            (
+                &*row.phase,
+                row.beside,
+                row.count,
+                row.wall,
+                row.cpu.samples,
+            )
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("ssa", false, 1, ms(30), 2),
+            ("regalloc", false, 1, ms(10), 1),
+            ("parse", false, 1, ms(8), 1),
+            ("GC", true, 1, ms(10), 2),
+        ]
+    );
+    // ssa may have gone on after its successor was given up: nothing is known of the track then.
+    b.trace.dropped_probes.push(ProbeDropped {
+        probe: end,
+        at: ms(20),
+        hits: 1,
+        unrecorded: 0,
+        why: StringId::EMPTY,
+    });
+    let phases = Analysis::of(&b.trace).phases();
+    let ssa = phases.rows.iter().find(|row| &*row.phase == "ssa").unwrap();
+    assert_eq!((ssa.wall, ssa.cpu.samples), (ms(10), 1));
 }

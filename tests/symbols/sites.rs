@@ -245,7 +245,7 @@ fn a_name_that_is_not_there_is_told_with_what_comes_near() {
         let spec: Spec = format!("*:{glob}").parse().unwrap();
         let plan = plan(&elf, &[&spec]).unwrap();
         assert!(plan.functions.is_empty());
-        let words = plan.unmatched[0].words(glob, "/bin/program");
+        let words = plan.unmatched[0].words("/bin/program");
         assert!(words.starts_with(&format!(
             "/bin/program: no function is called {glob}; near it: "
         )));

@@ -92,6 +92,8 @@ type Key = (ProcessId, StackOwner, Tid);
 pub struct Pairing<'t> {
     trace: &'t Trace,
     open: FxHashMap<Key, Vec<OpenCall>>,
+    /// When functions were given up: exits after that are not known.
+    given_up: FxHashMap<ProbeId, Nanos>,
     walked: Walked,
 }
 
@@ -102,6 +104,11 @@ impl<'t> Pairing<'t> {
         Self {
             trace,
             open: FxHashMap::default(),
+            given_up: trace
+                .dropped_probes
+                .iter()
+                .map(|dropped| (dropped.probe, dropped.at))
+                .collect(),
             walked: Walked::default(),
         }
     }
@@ -113,6 +120,8 @@ impl<'t> Pairing<'t> {
         if self.open.len() > EMPTY_STACKS && !self.open.contains_key(&key) {
             self.open.retain(|_, stack| !stack.is_empty());
         }
+        let given_up = &self.given_up;
+        let each = &mut |call: &Call, callers: &[OpenCall]| each(&cut(call, given_up), callers);
         let stack = self.open.entry(key).or_default();
         match event.edge {
             CallEdge::Entry => {
@@ -162,6 +171,8 @@ impl<'t> Pairing<'t> {
 
     /// Ends what is open: with its program, or with the recording at `end`.
     pub fn finish(mut self, end: Nanos, each: &mut impl FnMut(&Call, &[OpenCall])) -> Walked {
+        let given_up = &self.given_up;
+        let each = &mut |call: &Call, callers: &[OpenCall]| each(&cut(call, given_up), callers);
         let mut left: Vec<_> = self.open.drain().collect();
         left.sort_unstable_by_key(|(key, stack)| (key.0, stack.first().map(|call| call.begin)));
         for (key, mut stack) in left {
@@ -172,6 +183,20 @@ impl<'t> Pairing<'t> {
             }
         }
         self.walked
+    }
+}
+
+/// A call whose end could not be seen, for its function was no longer watched, was open until then.
+fn cut(call: &Call, given_up: &FxHashMap<ProbeId, Nanos>) -> Call {
+    match given_up.get(&call.probe) {
+        Some(&at) if matches!(call.how, CallEnd::Unwound | CallEnd::Open) && call.begin <= at => {
+            Call {
+                end: call.end.min(at),
+                how: CallEnd::Open,
+                ..*call
+            }
+        }
+        _ => *call,
     }
 }
 

@@ -14,4 +14,4 @@ mod watch;
 pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
 pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};
 pub use set::{DEFAULT, ProbeSet, SetError, SetProbe};
-pub use watch::Watch;
+pub use watch::{MaxTax, Watch};

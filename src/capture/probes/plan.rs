@@ -73,16 +73,17 @@ pub struct LeftOut {
 /// A glob that no function matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Which of the specs.
-    pub spec: usize,
+    /// What was asked for.
+    pub spec: Spec,
     /// Names that come near.
     pub nearest: Vec<String>,
 }
 
 impl Unmatched {
-    /// What to tell the user who asked for `glob` in the executable `of`.
+    /// What to tell the user who asked for it in the executable `of`.
     #[must_use]
-    pub fn words(&self, glob: &str, of: &str) -> String {
+    pub fn words(&self, of: &str) -> String {
+        let glob = self.spec.function.text();
         let near = match self.nearest.as_slice() {
             [] => String::new(),
             names => format!("; near it: {}", names.join(", ")),
@@ -139,13 +140,14 @@ pub fn plan(elf: &Elf<'_>, specs: &[&Spec]) -> Result<Plan, NoPlan> {
             }
         }
     }
-    let unmatched = (0..).zip(matched).filter(|(_, matched)| !matched);
+    let unmatched = specs.iter().zip(matched).filter(|(_, matched)| !matched);
     plan.unmatched = unmatched
         .map(|(spec, _)| Unmatched {
-            spec,
-            nearest: specs
-                .get(spec)
-                .map_or_else(Vec::new, |spec| nearest(&table, spec.function.text())),
+            spec: Spec::clone(spec),
+            nearest: match spec.set {
+                None => nearest(&table, spec.function.text()),
+                Some(_) => Vec::new(),
+            },
         })
         .collect();
     Ok(plan)

@@ -4,9 +4,49 @@ use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec, plan};
 use crate::binary::elf::Elf;
 use crate::binary::go::BuildInfo;
 use crate::trace::ArgumentKind;
+use std::str::FromStr;
+
+/// How much of the command's CPU time watching functions may cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxTax {
+    /// As a part of 1; without limit where there is none.
+    pub share: Option<f64>,
+    /// Functions that the user named may be given up for it, not only those of sets.
+    pub named_too: bool,
+}
+
+impl Default for MaxTax {
+    fn default() -> Self {
+        Self {
+            share: Some(0.04),
+            named_too: false,
+        }
+    }
+}
+
+impl FromStr for MaxTax {
+    type Err = &'static str;
+
+    /// `4%`, `4`, or `off`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self {
+                share: None,
+                named_too: false,
+            });
+        }
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+        let percent = number.filter(|percent: &f64| percent.is_finite() && *percent > 0.0);
+        let percent = percent.ok_or("expected a percentage above 0, or off")?;
+        Ok(Self {
+            share: Some(percent / 100.0),
+            named_too: true,
+        })
+    }
+}
 
 /// All that is asked for, by the user and by sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Watch {
     /// Functions that the user named.
     pub named: Vec<Spec>,
@@ -14,6 +54,8 @@ pub struct Watch {
     pub sets: Vec<ProbeSet>,
     /// Entries alone, of whatever is asked for.
     pub entries_only: bool,
+    /// What it may cost.
+    pub max_tax: MaxTax,
     /// First arguments are recorded, too.
     pub arguments: bool,
 }
@@ -29,6 +71,13 @@ impl Watch {
     #[must_use]
     pub fn concerns(&self, path: &[u8]) -> bool {
         self.all().any(|spec| spec.image.matches(path))
+    }
+
+    /// Whether the user named functions of just this executable.
+    #[must_use]
+    pub fn names(&self, path: &[u8]) -> bool {
+        let mut named = self.named.iter();
+        named.any(|spec| spec.image.is_literal() && spec.image.matches(path))
     }
 
     /// What to watch in an executable.
@@ -49,7 +98,11 @@ impl Watch {
                 spec.mode = Mode::Entry;
             }
         }
-        plan(elf, &specs.iter().collect::<Vec<_>>())
+        let mut plan = plan(elf, &specs.iter().collect::<Vec<_>>())?;
+        // A set is for many releases.
+        plan.unmatched
+            .retain(|unmatched| unmatched.spec.set.is_none());
+        Ok(plan)
     }
 
     fn all(&self) -> impl Iterator<Item = &Spec> {
@@ -64,6 +117,23 @@ impl Watch {
             ArgumentKind::Integer
         } else {
             ArgumentKind::None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tax_is_a_percentage_or_off() {
+        assert_eq!("off".parse::<MaxTax>().unwrap().share, None);
+        let limit: MaxTax = "2.5%".parse().unwrap();
+        assert_eq!(limit.share, Some(0.025));
+        assert!(limit.named_too);
+        assert!(!MaxTax::default().named_too);
+        for bad in ["", "%", "-1", "0", "nan", "4 percent"] {
+            assert!(bad.parse::<MaxTax>().is_err(), "{bad}");
         }
     }
 }

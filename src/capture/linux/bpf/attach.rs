@@ -20,6 +20,10 @@ pub(super) struct Attacher {
 
 impl Attacher {
     /// With `one_by_one`, as before Linux 6.6.
+    #[cfg_attr(
+        not(feature = "bpf"),
+        expect(dead_code, reason = "what is here is for the loader")
+    )]
     pub(super) fn new(many: OwnedFd, one: OwnedFd, one_by_one: bool) -> Self {
         Self {
             many: (!one_by_one).then_some(many),

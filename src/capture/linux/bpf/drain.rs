@@ -7,6 +7,7 @@ use super::now;
 use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation, plain_file, spool};
+use crate::trace::Nanos;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
@@ -45,6 +46,7 @@ const LOSSES: [(&str, &str); 8] = [
 ];
 const RING_FULL: &str = "the ring buffer was full";
 const COUNTERS: usize = LOSSES.len() + 2;
+const SAMPLES: usize = LOSSES.len();
 const SPENT: usize = LOSSES.len() + 1;
 
 pub(super) struct Drain {
@@ -53,6 +55,8 @@ pub(super) struct Drain {
     counters: SharedWords,
     layouts: Layouts,
     armed: Option<Armed>,
+    period: Nanos,
+    begun: Monotonic,
     links: Vec<OwnedFd>,
     merge: Merge,
     stopped: PipeReader,
@@ -81,7 +85,7 @@ impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
         armed: Option<Armed>,
-        ring_bytes: usize,
+        (ring_bytes, period): (usize, Nanos),
         stopped: PipeReader,
         merge: Merge,
         out: Sender<Observation>,
@@ -95,6 +99,8 @@ impl Drain {
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
             layouts: Layouts::map(descriptors.layouts.as_fd())?,
             armed,
+            period,
+            begun: now(),
             links: descriptors.links,
             merge,
             stopped,
@@ -134,7 +140,9 @@ impl Drain {
             std::thread::sleep(LAST_WORDS);
             self.read();
         }
-        self.armed = None;
+        if let Some(armed) = self.armed.take() {
+            armed.tell_missing(&mut |observation| drop(self.out.send(observation)));
+        }
         self.links.clear();
         self.read();
         self.give(Monotonic(u64::MAX));
@@ -191,6 +199,9 @@ impl Drain {
                         drop(out.send(unseen));
                     }
                 }
+                if let (Event::Called(called), Some(armed)) = (&record.event, &mut *armed) {
+                    armed.hit(called.probe, called.edge);
+                }
                 merge.record(&record, &mut HostFiles);
             }
             Err(_) => *malformed += 1,
@@ -214,6 +225,21 @@ impl Drain {
             self.merge.take_until(horizon, &mut tell);
         }
         self.report_losses();
+        self.hold_budget();
+    }
+
+    /// What watching functions may cost is a share of the command's CPU time: as samples tell it,
+    /// else at least that of one core.
+    fn hold_budget(&mut self) {
+        let cpu = if self.period > Nanos::ZERO {
+            Nanos(self.counters.get(SAMPLES).saturating_mul(self.period.0))
+        } else {
+            Nanos(now().0.saturating_sub(self.begun.0))
+        };
+        let out = &self.out;
+        if let Some(armed) = &mut self.armed {
+            armed.hold_budget(cpu, &mut |observation| drop(out.send(observation)));
+        }
     }
 
     fn tell(&self, observation: Observation) {

@@ -150,6 +150,7 @@ fn converse(
         links,
         side,
         attacher: None,
+        generations: None,
     })
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Descriptors {
     pub(super) side: Vec<OwnedFd>,
     /// What puts the probing program to its places; not from the helper.
     pub(super) attacher: Option<Attacher>,
+    /// Which generation of each probe counts, shared; likewise.
+    pub(super) generations: Option<OwnedFd>,
 }
 
 /// Why loading failed.
@@ -184,6 +186,7 @@ mod libbpf {
             links,
             side,
             attacher: attacher(&object, options)?,
+            generations: Some(descriptor(&object, "generations")?),
         })
     }
 

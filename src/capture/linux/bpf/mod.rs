@@ -15,6 +15,7 @@ mod load;
 mod trial;
 
 use crate::capture::decode::bpf::Merge;
+use crate::capture::linux::sys::SharedWords;
 use crate::capture::probes::Watch;
 use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
@@ -27,6 +28,7 @@ pub use handover::serve;
 use load::{Descriptors, Target};
 use std::io::{self, PipeWriter, Write as _};
 use std::num::NonZero;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
@@ -106,6 +108,7 @@ pub fn open(options: Options) -> Result<Box<dyn Backend>, Refusal> {
         loader,
         options,
         running: None,
+        announcement: None,
     }))
 }
 
@@ -117,6 +120,7 @@ struct Bpf {
     loader: Loader,
     options: Options,
     running: Option<Running>,
+    announcement: Option<String>,
 }
 
 struct Running {
@@ -160,7 +164,9 @@ impl Bpf {
             what: "function calls".to_owned(),
             why,
         };
-        let Some(mut attacher) = descriptors.attacher.take() else {
+        let (Some(mut attacher), Some(generations)) =
+            (descriptors.attacher.take(), descriptors.generations.take())
+        else {
             let why = "the helper attaches no probes: run gotrace as root for them";
             out.push(unseen(why.to_owned()));
             return None;
@@ -172,7 +178,14 @@ impl Bpf {
                 return None;
             }
         };
-        let mut armed = Armed::new(attacher, costs, watch);
+        let generations = match SharedWords::map(generations.as_fd(), arm::GENERATIONS) {
+            Ok(generations) => generations,
+            Err(error) => {
+                out.push(unseen(format!("no probe can be set here: {error}")));
+                return None;
+            }
+        };
+        let mut armed = Armed::new(attacher, generations, costs, watch);
         for path in expected {
             armed.expect(path, &mut |observation| out.push(observation));
         }
@@ -215,18 +228,31 @@ impl Backend for Bpf {
         // Told by the drain thread: nobody listens yet.
         let mut first = Vec::new();
         let armed = self.arm(&mut descriptors, &expected, &mut first);
+        if let Some(armed) = &armed {
+            if let Some(wrong) = armed.wrong_name() {
+                return Err(Error::Probes(wrong.to_owned()));
+            }
+            self.announcement = armed.announcement();
+        }
         let period = period_of(self.options.rate_hz);
         let period = Nanos(period.map_or(0, NonZero::get));
         let (stopped, stop) = io::pipe().map_err(os("pipe", "the drain thread"))?;
         let merge = Merge::new(root, period, now());
         let ring_bytes = self.options.ring_bytes as usize;
-        let mut drain =
-            Drain::new(descriptors, armed, ring_bytes, stopped, merge, out).map_err(|error| {
-                refused(
-                    "the memory shared with BPF programs is refused",
-                    error.to_string(),
-                )
-            })?;
+        let mut drain = Drain::new(
+            descriptors,
+            armed,
+            (ring_bytes, period),
+            stopped,
+            merge,
+            out,
+        )
+        .map_err(|error| {
+            refused(
+                "the memory shared with BPF programs is refused",
+                error.to_string(),
+            )
+        })?;
         drain.expect(&expected);
         let thread = std::thread::Builder::new()
             .name("gotrace-bpf".to_owned())
@@ -234,6 +260,10 @@ impl Backend for Bpf {
             .map_err(os("clone", "the drain thread"))?;
         self.running = Some(Running { stop, thread });
         Ok(())
+    }
+
+    fn announcement(&self) -> Option<&str> {
+        self.announcement.as_deref()
     }
 
     fn finish(&mut self) -> Result<(), Error> {
