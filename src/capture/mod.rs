@@ -8,6 +8,7 @@
 //! process. The recorder alone knows the tables of processes and mappings; it turns
 //! observations into the records of a trace. Nothing here formats for a viewer.
 
+pub mod attach;
 mod backend;
 pub mod calls;
 pub mod decode;
@@ -23,6 +24,7 @@ pub mod probes;
 mod progress;
 mod recorder;
 mod redact;
+pub mod running;
 mod selection;
 pub mod session;
 mod spool;
@@ -89,6 +91,29 @@ fn open_bpf(
     #[cfg(not(target_os = "linux"))]
     {
         let _ = (request, watch, expected);
+        Err(no_bpf())
+    }
+}
+
+/// Opens the backend `bpf` for a program that runs already.
+fn attach_bpf(
+    options: &session::Options,
+    running: &running::Running,
+) -> Result<Box<dyn Backend>, Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        linux::bpf::open(linux::bpf::Options {
+            rate_hz: options.request.rate_hz.unwrap_or(0),
+            off_cpu: options.request.off_cpu,
+            expected: vec![running.exe.clone()],
+            watch: options.watch.clone(),
+            running: Some(linux::bpf::RunningProcess::of(running)),
+            ..linux::bpf::Options::default()
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (options, running);
         Err(no_bpf())
     }
 }

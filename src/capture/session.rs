@@ -36,7 +36,7 @@ use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, P
 
 /// Observations under way between backends and recorder at most. What waits beyond them, waits in
 /// the kernel's buffer.
-const UNDER_WAY: usize = 4_096;
+pub(super) const UNDER_WAY: usize = 4_096;
 
 /// How long the descendants of a command that was told to end are waited for: a compiler that is
 /// interrupted, too, ends moments later than the go command, and tells only then what it used.
@@ -571,15 +571,19 @@ impl Session {
 }
 
 /// How the command ended, and what watching it took.
-struct Ended {
-    status: ExitStatus,
-    at: Nanos,
-    own_cpu: Nanos,
-    descendants: Vec<(Pid, String)>,
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    pub(super) at: Nanos,
+    pub(super) own_cpu: Nanos,
+    pub(super) descendants: Vec<(Pid, String)>,
 }
 
 /// Writes the trace's last record.
-fn finish(recorded: Option<Recorded>, end: &Ended, complaints: Vec<super::Error>) -> Recording {
+pub(super) fn finish(
+    recorded: Option<Recorded>,
+    end: &Ended,
+    complaints: Vec<super::Error>,
+) -> Recording {
     let recording = Recording {
         writer: None,
         failure: None,
@@ -658,7 +662,7 @@ fn no_spool() -> Refusal {
     }
 }
 
-fn os(call: &'static str) -> impl FnOnce(io::Error) -> Error {
+pub(super) fn os(call: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Os { call, source }
 }
 

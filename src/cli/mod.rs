@@ -1,5 +1,6 @@
 //! The command line: the only room that prints, exits, and reads arguments and environment.
 
+mod attach;
 mod calls;
 mod dump;
 mod exit;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Command {
     /// Runs a command and records where its time goes.
     Run(run::Args),
+    /// Records the functions of a program that runs already.
+    Attach(attach::Args),
     /// Shows a trace as tables.
     Show(show::Args),
     /// Shows the calls of watched functions.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
     }
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),
+        Command::Attach(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Calls(args) => args.run(),
         Command::Flamegraph(args) => args.run(),

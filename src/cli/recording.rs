@@ -3,7 +3,6 @@
 use super::output;
 use super::trace_operand::{self, EXTENSION};
 use crate::capture::Environment;
-use crate::capture::session::Session;
 use crate::environment::invoker::Invoker;
 use crate::trace::ClockAnchor;
 use crate::trace::file::{self, Writer};
@@ -24,21 +23,32 @@ pub(super) enum Failure {
     NoPlace(anyhow::Error),
 }
 
+/// What is recorded, and for whom.
+#[derive(Debug)]
+pub(super) struct Of<'a> {
+    /// The command line.
+    pub(super) command: &'a [OsString],
+    /// Where the user's folders are.
+    pub(super) environment: &'a Environment,
+    /// Who called sudo.
+    pub(super) invoker: Option<&'a Invoker>,
+}
+
 /// Makes the trace file: where it was asked for, else in the folder of traces, and where that
 /// cannot be written, in the folder of temporary files.
 pub(super) fn create(
     asked: Option<&Path>,
-    session: &Session,
+    of: &Of<'_>,
     anchor: ClockAnchor,
 ) -> Result<Writer, Failure> {
-    let name = file_name(session.command(), anchor.unix_ns);
-    let environment = session.environment();
+    let name = file_name(of.command, anchor.unix_ns);
+    let environment = of.environment;
     let first = match asked {
         Some(path) => Writer::create(path, anchor).map_err(anyhow::Error::new),
-        None => in_folder(environment, session.invoker(), &name, anchor),
+        None => in_folder(environment, of.invoker, &name, anchor),
     };
     let error = match first {
-        Ok(writer) => return belongs(writer, session.invoker()),
+        Ok(writer) => return belongs(writer, of.invoker),
         Err(error) => error,
     };
     if asked.is_some()
@@ -55,7 +65,7 @@ pub(super) fn create(
         Ok(writer) => {
             let instead = writer.path().display();
             output::note(&format!("{error:#}; recording into {instead} instead"));
-            belongs(writer, session.invoker())
+            belongs(writer, of.invoker)
         }
         Err(_) => Err(Failure::NoPlace(error)),
     }

@@ -83,7 +83,12 @@ impl Args {
         };
         self.say_what_is_missing(&session);
         let anchor = session::clocks();
-        let writer = match recording::create(self.output.as_deref(), &session, anchor) {
+        let of = recording::Of {
+            command: session.command(),
+            environment: session.environment(),
+            invoker: session.invoker(),
+        };
+        let writer = match recording::create(self.output.as_deref(), &of, anchor) {
             Ok(writer) => writer,
             Err(recording::Failure::Refused(error)) => {
                 output::note(&format!("{error:#}"));
@@ -112,7 +117,7 @@ impl Args {
             }
         };
         let status = recording.status;
-        if let Err(error) = self.conclude(recording, &path) {
+        if let Err(error) = conclude(recording, &path, self.quiet) {
             output::note(&format!("{error:#}"));
         }
         Ok(end_as(status))
@@ -140,36 +145,36 @@ impl Args {
             ));
         }
     }
+}
 
-    /// Names what was sampled, seals the trace, and shows what it says.
-    fn conclude(&self, recording: Recording, path: &Path) -> anyhow::Result<()> {
-        for complaint in &recording.complaints {
-            output::note(&format!("{:#}", chain(complaint)));
-        }
-        if let Some(failure) = &recording.failure {
-            output::note(&format!("{}: the trace is not whole", chain(failure)));
-        }
-        if !recording.descendants.is_empty() && !self.quiet {
-            let descendants = recording.descendants.iter();
-            let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
-            let names = names.collect::<Vec<_>>().join(", ");
-            output::note(&format!(
-                "still running, no longer recorded: {names}; --wait waits for them"
-            ));
-        }
-        let Recording { writer, files, .. } = recording;
-        let mut writer = writer.with_context(|| {
-            let path = path.display();
-            format!("the recorder failed: {path} holds what it had written")
-        })?;
-        symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
-        Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
-        if !self.quiet {
-            summarize(path)?;
-            output::note(&format!("recorded {}", path.display()));
-        }
-        Ok(())
+/// Names what was sampled, seals the trace, and shows what it says.
+pub(super) fn conclude(recording: Recording, path: &Path, quiet: bool) -> anyhow::Result<()> {
+    for complaint in &recording.complaints {
+        output::note(&format!("{:#}", chain(complaint)));
     }
+    if let Some(failure) = &recording.failure {
+        output::note(&format!("{}: the trace is not whole", chain(failure)));
+    }
+    if !recording.descendants.is_empty() && !quiet {
+        let descendants = recording.descendants.iter();
+        let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        output::note(&format!(
+            "still running, no longer recorded: {names}; --wait waits for them"
+        ));
+    }
+    let Recording { writer, files, .. } = recording;
+    let mut writer = writer.with_context(|| {
+        let path = path.display();
+        format!("the recorder failed: {path} holds what it had written")
+    })?;
+    symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
+    Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
+    if !quiet {
+        summarize(path)?;
+        output::note(&format!("recorded {}", path.display()));
+    }
+    Ok(())
 }
 
 /// Shows the summary of a trace on standard error: standard output is the command's.
@@ -183,7 +188,7 @@ fn summarize(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Prints why the command was not run.
-fn refused(error: &session::Error) -> ExitCode {
+pub(super) fn refused(error: &session::Error) -> ExitCode {
     let code = error.exit_code();
     output::note(&chain(error));
     if let Some(hint) = error.hint() {

@@ -133,6 +133,33 @@ fn what_a_panic_takes_away_ends_with_the_next_event_below_it() {
 }
 
 #[test]
+fn a_goroutine_that_ends_leaves_no_call_open() {
+    let mut b = program();
+    let function = b.text("runtime.goexit1");
+    let end = ProbeId(3);
+    b.trace.probes.push(Probe {
+        id: end,
+        function,
+        ..Probe::default()
+    });
+    b.trace.push_calls(&[
+        enter(1, 7, F, 100),
+        enter(2, 7, G, 200),
+        // As runtime.Goexit has it: deeper than what it ends.
+        enter(4, 7, end, 300),
+    ]);
+    use CallEnd::{Instant, Unwound};
+    assert_eq!(
+        told(&walk(&b.trace).0),
+        [
+            (G, 2, 4, 0, Unwound),
+            (F, 1, 4, 2, Unwound),
+            (end, 4, 4, 0, Instant),
+        ]
+    );
+}
+
+#[test]
 fn a_tail_jump_ends_its_call_and_the_next_one_is_as_deep() {
     let mut b = program();
     b.trace.push_calls(&[

@@ -11,6 +11,9 @@ use crate::trace::{
 };
 use rustc_hash::FxHashMap;
 
+/// What a goroutine calls last, whether it returned or called `runtime.Goexit`.
+const GOROUTINE_END: &[u8] = b"runtime.goexit1";
+
 /// Stacks without open calls are forgotten when there are so many.
 const EMPTY_STACKS: usize = 1 << 12;
 
@@ -92,6 +95,8 @@ type Key = (ProcessId, StackOwner, Tid);
 pub struct Pairing<'t> {
     trace: &'t Trace,
     open: FxHashMap<Key, Vec<OpenCall>>,
+    /// Functions that goroutines end with.
+    ends: Vec<ProbeId>,
     /// When functions were given up: exits after that are not known.
     given_up: FxHashMap<ProbeId, Nanos>,
     walked: Walked,
@@ -104,6 +109,12 @@ impl<'t> Pairing<'t> {
         Self {
             trace,
             open: FxHashMap::default(),
+            ends: trace
+                .probes
+                .iter()
+                .filter(|probe| trace.strings.get(probe.function) == GOROUTINE_END)
+                .map(|probe| probe.id)
+                .collect(),
             given_up: trace
                 .dropped_probes
                 .iter()
@@ -130,6 +141,11 @@ impl<'t> Pairing<'t> {
                     close(stack, key, event.time, CallEnd::Unwound, each);
                 }
                 let probe = self.trace.probe(event.probe);
+                if self.ends.contains(&event.probe) {
+                    while !stack.is_empty() {
+                        close(stack, key, event.time, CallEnd::Unwound, each);
+                    }
+                }
                 stack.push(OpenCall {
                     probe: event.probe,
                     begin: event.time,

@@ -45,6 +45,12 @@ impl FromStr for MaxTax {
     }
 }
 
+/// What the goroutine calls last, whether it returned or called `runtime.Goexit`: watched where
+/// calls are, for those that are open then are over.
+const GOROUTINE_END: &str = "runtime.goexit1";
+/// As whose function it is recorded.
+const ENDS: &str = "ends of goroutines";
+
 /// All that is asked for, by the user and by sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Watch {
@@ -97,6 +103,18 @@ impl Watch {
             for spec in &mut specs {
                 spec.mode = Mode::Entry;
             }
+        }
+        let calls = |spec: &Spec| spec.set.is_none() && spec.mode == Mode::Call;
+        if specs.iter().any(calls)
+            && let Ok(function) = GOROUTINE_END.parse()
+        {
+            specs.extend(specs.first().cloned().map(|spec| Spec {
+                function,
+                mode: Mode::Entry,
+                set: Some(ENDS.to_owned()),
+                phase: None,
+                ..spec
+            }));
         }
         let mut plan = plan(elf, &specs.iter().collect::<Vec<_>>())?;
         // A set is for many releases.

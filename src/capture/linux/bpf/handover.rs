@@ -171,7 +171,11 @@ pub fn serve() -> io::Result<()> {
         .ok_or_else(|| "it is that of another gotrace: sudo gotrace setup".to_owned())
         .and_then(|(root, options, _)| {
             let user = owner(root)?;
-            let target = Target { root, user };
+            let target = Target {
+                root,
+                user,
+                running: None,
+            };
             load::load(target, &options).map_err(|error| crate::capture::chain(&error))
         });
     match answer {

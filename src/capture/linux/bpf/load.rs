@@ -7,8 +7,8 @@
     expect(dead_code, reason = "what is here is for the loader")
 )]
 
-use super::Options;
 use super::attach::Attacher;
+use super::{Options, RunningProcess};
 use crate::capture::linux::sys;
 use std::io;
 use std::num::NonZero;
@@ -61,10 +61,12 @@ fn step(step: impl Into<String>) -> impl FnOnce(io::Error) -> LoadError {
 /// Whom to watch, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
-    /// Root of the tree: a process that has not called exec yet.
+    /// Root of the tree: a process that has not called exec yet, or runs already.
     pub(super) root: u32,
     /// Show only processes of this user; `None` for everybody's.
     pub(super) user: Option<u32>,
+    /// The root runs its program already.
+    pub(super) running: Option<RunningProcess>,
 }
 
 #[cfg(not(feature = "bpf"))]
@@ -295,10 +297,25 @@ mod libbpf {
     /// by its first exec: until then it is hidden, for it can become another program while this
     /// one is at work.
     fn enter_root(object: &Object, target: Target) -> Result<(), LoadError> {
-        let Target { root, user } = target;
+        let Target {
+            root,
+            user,
+            running,
+        } = target;
         let mut process = [0; PROCESS_BYTES];
-        if let Some((_, [one, ..])) = process.split_at_mut_checked(PROCESS_THREADS) {
-            *one = 1;
+        let threads = running.map_or(1, |running| running.threads);
+        if let Some((numbers, rest)) = process.split_at_mut_checked(PROCESS_THREADS) {
+            for (byte, new) in rest.iter_mut().zip(threads.to_ne_bytes()) {
+                *byte = new;
+            }
+            let known = running.map(|running| {
+                let key = running.key;
+                [key.dev, key.ino, key.size, running.start_code]
+            });
+            let known = known.into_iter().flatten().flat_map(u64::to_ne_bytes);
+            for (byte, new) in numbers.iter_mut().zip(known) {
+                *byte = new;
+            }
         }
         if let Some((_, [hidden, ..])) = process.split_at_mut_checked(PROCESS_HIDDEN) {
             *hidden = u8::from(user.is_some());

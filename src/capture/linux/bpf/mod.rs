@@ -14,9 +14,10 @@ mod layouts;
 mod load;
 mod trial;
 
-use crate::capture::decode::bpf::Merge;
+use crate::capture::decode::bpf::{ExeKey, Merge};
 use crate::capture::linux::sys::SharedWords;
 use crate::capture::probes::Watch;
+use crate::capture::running;
 use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
@@ -56,8 +57,30 @@ pub struct Options {
     pub helper: Option<PathBuf>,
     /// Functions whose entries and exits are recorded.
     pub watch: Watch,
+    /// The root runs its program already.
+    pub running: Option<RunningProcess>,
     /// Attach to one place at a time, as Linux before 6.6 needs it.
     pub one_by_one: bool,
+}
+
+/// What the kernel's table of processes holds of one that runs already.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningProcess {
+    key: ExeKey,
+    start_code: u64,
+    threads: u32,
+}
+
+impl RunningProcess {
+    /// Of what `/proc` says.
+    #[must_use]
+    pub fn of(running: &running::Running) -> Self {
+        Self {
+            key: ExeKey::of(&running.file),
+            start_code: running.start_code,
+            threads: running.threads,
+        }
+    }
 }
 
 impl Default for Options {
@@ -69,6 +92,7 @@ impl Default for Options {
             ring_bytes: DEFAULT_RING_BYTES,
             helper: None,
             watch: Watch::default(),
+            running: None,
             one_by_one: false,
         }
     }
@@ -135,6 +159,7 @@ impl Bpf {
                 let target = Target {
                     root: root.0,
                     user: None,
+                    running: self.options.running,
                 };
                 load::load(target, &self.options).map_err(|error| chain(&error))
             }
