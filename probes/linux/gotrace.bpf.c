@@ -488,7 +488,9 @@ static __always_inline void ended(struct task_struct *task)
 	/* Two may see the last count; only one can take the entry out. */
 	if (*(volatile u32 *)&p->threads == 0 && !bpf_map_delete_elem(&tree, &tgid))
 		record.h.flags |= END_OF_PROCESS;
-	if (bpf_ringbuf_output(&events, &record, sizeof(record), wake()))
+	/* The end of a process is heard at once: what it has linked may be run next. */
+	if (bpf_ringbuf_output(&events, &record, sizeof(record),
+			       record.h.flags & END_OF_PROCESS ? BPF_RB_FORCE_WAKEUP : wake()))
 		COUNT(lost_ends);
 }
 

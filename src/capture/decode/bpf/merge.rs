@@ -13,6 +13,9 @@ use crate::capture::decode::arguments;
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
 use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace};
 use rustc_hash::FxHashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 /// How long the arguments of an exec are waited for. They follow at once, so that what has not
 /// come by then was lost.
@@ -36,6 +39,8 @@ pub struct Merge {
     calls: Vec<Called>,
     pool: Pool,
     assembling: FxHashMap<Pid, Assembling>,
+    /// What linkers that run now will have written.
+    linking: FxHashMap<Pid, PathBuf>,
     processes: Processes,
 }
 
@@ -146,6 +151,11 @@ impl Merge {
         self.pending.push((time.0, pending));
     }
 
+    /// The executable that a Go linker has written, of which this is the end; once.
+    pub fn linked(&mut self, pid: Pid) -> Option<PathBuf> {
+        self.linking.remove(&pid)
+    }
+
     /// Gives everything up to `horizon`, before which no record can still be under way.
     pub fn take_until(&mut self, horizon: Monotonic, out: &mut dyn FnMut(Observation)) {
         let stale: Vec<Pid> = self
@@ -217,6 +227,9 @@ impl Merge {
     fn finish_argv(&mut self, pid: Pid, truncated: bool) {
         if let Some(Assembling { mut executed, .. }) = self.assembling.remove(&pid) {
             executed.argv_truncated = truncated;
+            if let Some(output) = link_output(&executed) {
+                self.linking.insert(pid, output);
+            }
             let time = executed.time.0;
             self.pending
                 .push((time, Pending::Executed(Box::new(executed))));
@@ -270,6 +283,15 @@ fn called(record: &Record<'_>, event: &record::Called<'_>) -> Called {
             CalledWith::Text(bytes) => RawArgument::Text(bytes.into()),
         }),
     }
+}
+
+/// What Go's linker is asked to write: `link -o FILE`.
+fn link_output(executed: &Executed) -> Option<PathBuf> {
+    let argv = arguments::split(&executed.argv);
+    let link = arguments::base_name(&executed.exe) == b"link";
+    let output = arguments::flag(&argv, "o").filter(|_| link)?;
+    let cwd = Path::new(OsStr::from_bytes(&executed.cwd));
+    Some(cwd.join(OsStr::from_bytes(output)))
 }
 
 fn path_cut(time: Monotonic, pid: Pid) -> Pending {

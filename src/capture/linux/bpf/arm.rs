@@ -15,7 +15,7 @@ use crate::capture::observation::Probed;
 use crate::capture::probes::{NoPlan, Plan, Planned, PlannedSite, Spec, Watch};
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::trace::{ArgumentKind, CallEdge, Nanos, ProbeId};
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -52,7 +52,8 @@ pub(super) struct Armed {
     generations: SharedWords,
     costs: Costs,
     watch: Watch,
-    known: FxHashSet<ExeKey>,
+    /// Since when the functions of a file are watched; `None` where none are.
+    known: FxHashMap<ExeKey, Option<Monotonic>>,
     images: Vec<Image>,
     probes: Vec<Tally>,
     /// What the user named and was found in no executable so far, with why in the last one that
@@ -119,7 +120,7 @@ impl Armed {
             generations,
             costs,
             watch,
-            known: FxHashSet::default(),
+            known: FxHashMap::default(),
             images: Vec::new(),
             probes: Vec::new(),
         }
@@ -275,32 +276,65 @@ impl Armed {
         running: Option<Monotonic>,
         out: &mut dyn FnMut(Observation),
     ) {
-        if !self.watch.concerns(path) || !self.known.insert(key) {
+        if !self.watch.concerns(path) {
             return;
         }
-        match self.arm(key, path, out) {
-            Ok(0) => {}
-            Ok(_) => {
-                if let Some(began) = running {
-                    let late = Nanos(now().0.saturating_sub(began.0));
-                    out(Observation::Unseen {
-                        time: began,
-                        what: format!("calls in {}", String::from_utf8_lossy(path)),
-                        why: format!(
-                            "it was not known before it ran, and is watched since {:.1} ms after its start",
-                            late.0 as f64 / 1e6
-                        ),
-                    });
-                }
+        let watched = match self.known(key, path) {
+            Some(watched) => watched,
+            None => {
+                let watched = self.watched(key, path, out);
+                self.known.insert(key, watched);
+                watched
             }
-            // Of any program, those that are none of Go are not meant.
-            Err(NotArmed::Plan(_) | NotArmed::Elf(_)) if !self.watch.names(path) => {}
-            Err(why) => out(Observation::Unseen {
-                time: now(),
+        };
+        if let (Some(began), Some(watched)) = (running, watched)
+            && began < watched
+        {
+            let late = watched.0.saturating_sub(began.0) as f64 / 1e6;
+            out(Observation::Unseen {
+                time: began,
                 what: format!("calls in {}", String::from_utf8_lossy(path)),
-                why: crate::capture::chain(&why),
-            }),
+                why: format!(
+                    "it was not known before it ran, and is watched since {late:.1} ms after its start"
+                ),
+            });
         }
+    }
+
+    /// Arms a file. Returns since when it is watched, if anything in it is.
+    fn watched(
+        &mut self,
+        key: ExeKey,
+        path: &[u8],
+        out: &mut dyn FnMut(Observation),
+    ) -> Option<Monotonic> {
+        match self.arm(key, path, out) {
+            Ok(0) => None,
+            Ok(_) => Some(now()),
+            // Of any program, those that are none of Go are not meant.
+            Err(NotArmed::Plan(_) | NotArmed::Elf(_)) if !self.watch.names(path) => None,
+            Err(why) => {
+                out(Observation::Unseen {
+                    time: now(),
+                    what: format!("calls in {}", String::from_utf8_lossy(path)),
+                    why: crate::capture::chain(&why),
+                });
+                None
+            }
+        }
+    }
+
+    /// What is known of a file that was looked at before. Overlay file systems tell programs other
+    /// numbers than the kernel, so that numbers alone would have it watched twice.
+    fn known(&mut self, key: ExeKey, path: &[u8]) -> Option<Option<Monotonic>> {
+        if let Some(watched) = self.known.get(&key) {
+            return Some(*watched);
+        }
+        let told = std::fs::metadata(Path::new(OsStr::from_bytes(path))).ok()?;
+        let told = ExeKey::of(&told);
+        let watched = *self.known.get(&told).filter(|_| told.size == key.size)?;
+        self.known.insert(key, watched);
+        Some(watched)
     }
 
     /// Returns how many functions are watched now.

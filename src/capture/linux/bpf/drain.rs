@@ -202,6 +202,12 @@ impl Drain {
                 if let (Event::Called(called), Some(armed)) = (&record.event, &mut *armed) {
                     armed.hit(called.probe, called.edge);
                 }
+                if let (Event::Ended(ended), Some(armed)) = (&record.event, &mut *armed)
+                    && ended.wait_status == Some(0)
+                    && let Some(output) = merge.linked(record.pid)
+                {
+                    armed.expect(&output, &mut |observation| drop(out.send(observation)));
+                }
                 merge.record(&record, &mut HostFiles);
             }
             Err(_) => *malformed += 1,
