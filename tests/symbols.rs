@@ -20,5 +20,8 @@ mod programs;
 #[path = "symbols/runtime_layout.rs"]
 mod runtime_layout;
 #[cfg(test)]
+#[path = "symbols/sets.rs"]
+mod sets;
+#[cfg(test)]
 #[path = "symbols/sites.rs"]
 mod sites;

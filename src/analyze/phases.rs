@@ -9,7 +9,9 @@ use super::build::SegmentKind;
 use super::calls::{self, CallEnd};
 use super::profile::Weight;
 use super::{Analysis, Filter, Name};
-use crate::trace::{Goid, Nanos, PhaseLasts, ProbeId, ProcessId, Sample, SampleKind, StackOwner};
+use crate::trace::{
+    Goid, Nanos, PhaseLasts, PhaseMark, ProbeId, ProcessId, Sample, SampleKind, StackOwner,
+};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -173,6 +175,9 @@ impl PhaseIndex {
         probes
             .map(|id| {
                 let mark = trace.probe(ProbeId(id))?.phase?;
+                if trace.strings.get(mark.track) == PhaseMark::GOROUTINES.as_bytes() {
+                    return None;
+                }
                 let (track, phase) = (name(mark.track), name(mark.phase));
                 let row = (!phase.is_empty()).then(|| {
                     let next = PhaseId::try_from(self.rows.len()).unwrap_or(PhaseId::MAX);

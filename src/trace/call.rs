@@ -45,6 +45,12 @@ pub struct PhaseMark {
     pub beside: bool,
 }
 
+impl PhaseMark {
+    /// The track whose marks divide the time of a goroutine, the one on whose stack or on whose
+    /// behalf they were made, instead of that of its process.
+    pub const GOROUTINES: &str = "goroutine";
+}
+
 /// When a phase that began with a call is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PhaseLasts {

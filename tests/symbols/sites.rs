@@ -1,13 +1,12 @@
-//! Where functions can be probed, against `go tool objdump`, a decoder of its own, and the sets of
-//! probes against `go tool nm`.
+//! Where functions can be probed, against `go tool objdump`, a decoder of its own.
 
-use crate::programs::{built, go, go_tool, hex, output_of, toolchain};
+use crate::programs::{built, go_tool, hex, toolchain};
 use gotrace::binary::elf::{Elf, Machine};
 use gotrace::binary::go::{Function, Pclntab};
 use gotrace::binary::instruction::{NoSite, SiteEdge, Stepping, sites};
-use gotrace::capture::probes::{Mode, ProbeSet, Spec, plan};
+use gotrace::capture::probes::{Mode, Spec, plan};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Instructions of each function: address, and the text without its operands' spaces.
@@ -155,47 +154,6 @@ fn most_functions_of_the_compiler_are_cheap_to_enter() {
             .iter()
             .all(|function| function.sites.len() < 4_000)
     );
-}
-
-#[test]
-fn every_function_of_the_sets_is_one_of_the_toolchain_and_cheap_to_enter() {
-    let Some(_) = built() else { return };
-    let version = output_of(go().unwrap().args(["env", "GOVERSION"]));
-    let version = gotrace::binary::go::Version::parse(version.trim()).unwrap();
-    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for set in ProbeSet::embedded().unwrap() {
-        for spec in set.specs(Some(version)) {
-            let image = spec.image.to_string();
-            // Any program has what is asked of any.
-            let image = if image == "*" {
-                "compile".to_owned()
-            } else {
-                image
-            };
-            let program = toolchain(&image);
-            let known = names.entry(image).or_insert_with(|| {
-                let listed = go_tool("nm", &[], &program, "");
-                let names = listed
-                    .lines()
-                    .filter_map(|line| line.split_whitespace().nth(2));
-                names.map(str::to_owned).collect()
-            });
-            let function = spec.function.text();
-            assert!(
-                known.contains(function),
-                "{}: {spec}: not in {version}",
-                set.name
-            );
-            let bytes = std::fs::read(&program).unwrap();
-            let plan = plan(&Elf::parse(&bytes).unwrap(), &[spec]).unwrap();
-            assert_eq!(plan.functions.len(), 1, "{}: {spec}", set.name);
-            assert_eq!(
-                plan.functions[0].sites[0].stepping,
-                Stepping::Emulated,
-                "{spec}"
-            );
-        }
-    }
 }
 
 #[test]

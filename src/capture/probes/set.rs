@@ -9,21 +9,30 @@
 //! function = "cmd/...noder.LoadPackage"
 //! phase = "parse"                # the phase that its calls mark; without one, and with a track,
 //!                                # they end the track's phase
-//! track = "compile"              # what the phase is a part of; else the image
+//! track = "compile"              # what the phase is a part of; else the image, if it is one name
 //! lasts = "until-next"           # until the next mark of its track, else "call": with the call
 //! beside = false                 # true: not one of the tool's own phases
 //! mode = "entry"                 # or "call": with exits; "call" where a phase lasts with it
 //! since = "1.21"                 # the releases of Go that have it, both included
 //! until = "1.24"
 //! ```
+//!
+//! The marks of a track divide the time of their process, those of the track `goroutine` that of
+//! the goroutine on whose stack, or on whose behalf, they were made.
+//!
+//! A function that some releases have under another name, or not at all, stands there once for each
+//! range of releases.
 
 use super::{BadSpec, Mode, Phase, Spec};
 use crate::binary::go::Version;
 use crate::trace::PhaseLasts;
 use serde::Deserialize;
+use std::fmt;
+use std::str::FromStr;
+use toml::Spanned;
 
 /// The sets that gotrace comes with.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 4] = [
     (
         "go-build.toml",
         include_str!("../../../probes/sets/go-build.toml"),
@@ -33,6 +42,10 @@ const EMBEDDED: [(&str, &str); 3] = [
         include_str!("../../../probes/sets/compile-passes.toml"),
     ),
     ("gc.toml", include_str!("../../../probes/sets/gc.toml")),
+    (
+        "sched.toml",
+        include_str!("../../../probes/sets/sched.toml"),
+    ),
 ];
 
 /// The set that is on unless another choice is made.
@@ -60,41 +73,72 @@ pub struct SetProbe {
     pub until: Option<Version>,
 }
 
+/// Where in a set's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// What stands there: a key, or as much of the line as tells it from others.
+    pub key: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}", self.file, self.line)?;
+        match self.key.as_str() {
+            "" => Ok(()),
+            key => write!(f, ", {key}"),
+        }
+    }
+}
+
 /// What is wrong with a set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
     /// It is not TOML of the form above.
-    #[error("{file}: {message}")]
+    #[error("{at}: {found}")]
     Form {
-        /// Its file.
-        file: String,
-        /// Where, what was expected, what was found.
-        message: String,
+        /// Where.
+        at: Place,
+        /// What was expected there, and what was found.
+        found: String,
     },
     /// A function or image that cannot be one.
-    #[error("{file}: probe {number}, {key}: {source}")]
-    Probe {
-        /// Its file.
-        file: String,
-        /// Which probe, counted from 1.
-        number: usize,
-        /// Which key.
-        key: &'static str,
+    #[error("{at}: cannot be one")]
+    Pattern {
+        /// Where.
+        at: Place,
         /// Why.
         #[source]
         source: BadSpec,
     },
     /// A release that is none.
-    #[error("{file}: probe {number}, {key}: expected a release of Go like 1.21, found {found:?}")]
+    #[error("{at}: expected a release of Go like 1.21, found {found:?}")]
     Release {
-        /// Its file.
-        file: String,
-        /// Which probe, counted from 1.
-        number: usize,
-        /// Which key.
-        key: &'static str,
+        /// Where.
+        at: Place,
         /// What stands there.
         found: String,
+    },
+    /// A range of releases without any.
+    #[error("{at}: expected {since} or later, where the probe begins, found {until}")]
+    Range {
+        /// Where.
+        at: Place,
+        /// The first release.
+        since: Version,
+        /// The last one.
+        until: Version,
+    },
+    /// Keys that do not go together.
+    #[error("{at}: {why}")]
+    Together {
+        /// Where.
+        at: Place,
+        /// What would.
+        why: &'static str,
     },
 }
 
@@ -109,32 +153,75 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    image: String,
-    function: String,
-    phase: Option<String>,
-    track: Option<String>,
-    #[serde(default)]
-    lasts: Lasts,
-    #[serde(default)]
-    beside: bool,
-    mode: Option<RowMode>,
-    since: Option<String>,
-    until: Option<String>,
+    image: Spanned<String>,
+    function: Spanned<String>,
+    phase: Option<Spanned<String>>,
+    track: Option<Spanned<String>>,
+    lasts: Option<Spanned<Lasts>>,
+    beside: Option<Spanned<bool>>,
+    mode: Option<Spanned<RowMode>>,
+    since: Option<Spanned<String>>,
+    until: Option<Spanned<String>>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Lasts {
     Call,
-    #[default]
     UntilNext,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RowMode {
     Entry,
     Call,
+}
+
+/// The text of a set's file, to tell where in it something stands.
+struct Text<'t> {
+    file: &'t str,
+    text: &'t str,
+}
+
+impl Text<'_> {
+    /// The line of a byte, and the key that it begins with.
+    fn place(&self, byte: usize) -> Place {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count();
+        let text = self.text.lines().nth(line).unwrap_or_default();
+        let key = text.split_once('=').map_or(text, |(key, _)| key);
+        Place {
+            file: self.file.to_owned(),
+            line: line + 1,
+            key: key.trim().to_owned(),
+        }
+    }
+
+    fn of<T>(&self, value: &Spanned<T>) -> Place {
+        self.place(value.span().start)
+    }
+
+    fn pattern<T: FromStr<Err = BadSpec>>(&self, text: &Spanned<String>) -> Result<T, SetError> {
+        let parsed = text.get_ref().parse();
+        parsed.map_err(|source| SetError::Pattern {
+            at: self.of(text),
+            source,
+        })
+    }
+
+    fn release(&self, text: Option<&Spanned<String>>) -> Result<Option<Version>, SetError> {
+        let read = |text: &Spanned<String>| {
+            let full = format!("go{}", text.get_ref());
+            // A set tells releases apart, not their corrections.
+            let version = Version::parse(&full).filter(|version| version.to_string() == full);
+            version.ok_or_else(|| SetError::Release {
+                at: self.of(text),
+                found: text.get_ref().clone(),
+            })
+        };
+        text.map(read).transpose()
+    }
 }
 
 impl ProbeSet {
@@ -154,12 +241,12 @@ impl ProbeSet {
     ///
     /// What is wrong with it, and where.
     pub fn parse(file: &str, text: &str) -> Result<Self, SetError> {
+        let source = Text { file, text };
         let read: File = toml::from_str(text).map_err(|error| SetError::Form {
-            file: file.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
+            at: source.place(error.span().map_or(0, |span| span.start)),
+            found: error.message().trim_end().replace('\n', ", "),
         })?;
-        let rows = (1..).zip(read.probe);
-        let probes = rows.map(|(number, row)| row.probe(&read.name, file, number));
+        let probes = read.probe.iter().map(|row| row.probe(&read.name, &source));
         Ok(Self {
             probes: probes.collect::<Result<_, _>>()?,
             name: read.name,
@@ -180,54 +267,86 @@ impl ProbeSet {
 }
 
 impl Row {
-    fn probe(self, set: &str, file: &str, number: usize) -> Result<SetProbe, SetError> {
-        let bad = |key| {
-            move |source| SetError::Probe {
-                file: file.to_owned(),
-                number,
-                key,
-                source,
-            }
-        };
-        let release = |key, text: Option<String>| {
-            let version = |text: String| match Version::parse(&format!("go{text}")) {
-                Some(version) => Ok(version),
-                None => Err(SetError::Release {
-                    file: file.to_owned(),
-                    number,
-                    key,
-                    found: text,
-                }),
-            };
-            text.map(version).transpose()
-        };
-        let with_call = self.phase.is_some() && self.lasts == Lasts::Call;
-        let mode = match self.mode {
-            Some(RowMode::Call) => Mode::Call,
-            _ if with_call => Mode::Call,
-            Some(RowMode::Entry) | None => Mode::Entry,
-        };
-        let track = self.track.clone().unwrap_or_else(|| self.image.clone());
-        let marks = self.phase.is_some() || self.track.is_some();
-        let phase = marks.then(|| Phase {
-            track,
-            name: self.phase.unwrap_or_default(),
-            lasts: match self.lasts {
-                Lasts::Call => PhaseLasts::Call,
-                Lasts::UntilNext => PhaseLasts::UntilNext,
-            },
-            beside: self.beside,
-        });
+    fn probe(&self, set: &str, text: &Text<'_>) -> Result<SetProbe, SetError> {
+        let since = text.release(self.since.as_ref())?;
+        let until = text.release(self.until.as_ref())?;
+        if let (Some(since), Some(until), Some(at)) = (since, until, &self.until)
+            && until < since
+        {
+            let at = text.of(at);
+            return Err(SetError::Range { at, since, until });
+        }
         Ok(SetProbe {
             spec: Spec {
-                image: self.image.parse().map_err(bad("image"))?,
-                function: self.function.parse().map_err(bad("function"))?,
-                mode,
+                image: text.pattern(&self.image)?,
+                function: text.pattern(&self.function)?,
+                mode: self.mode(text)?,
                 set: Some(set.to_owned()),
-                phase,
+                phase: self.mark(text)?,
             },
-            since: release("since", self.since)?,
-            until: release("until", self.until)?,
+            since,
+            until,
         })
+    }
+
+    fn lasts_with_call(&self) -> bool {
+        self.lasts.as_ref().map(Spanned::get_ref) == Some(&Lasts::Call)
+    }
+
+    fn mode(&self, text: &Text<'_>) -> Result<Mode, SetError> {
+        match &self.mode {
+            Some(mode) if *mode.get_ref() == RowMode::Call => Ok(Mode::Call),
+            Some(mode) if self.lasts_with_call() => Err(SetError::Together {
+                at: text.of(mode),
+                why: "expected call, for the phase lasts with the call, found entry",
+            }),
+            None if self.lasts_with_call() => Ok(Mode::Call),
+            Some(_) | None => Ok(Mode::Entry),
+        }
+    }
+
+    /// The phase that it marks, if any.
+    fn mark(&self, text: &Text<'_>) -> Result<Option<Phase>, SetError> {
+        let wrong = |at, why| Err(SetError::Together { at, why });
+        let (track, name) = match (&self.track, &self.phase) {
+            (None, None) => {
+                let lasts = self.lasts.as_ref().map(|lasts| text.of(lasts));
+                let beside = self.beside.as_ref().map(|beside| text.of(beside));
+                return match lasts.or(beside) {
+                    Some(at) => wrong(at, "expected a phase or a track with it, found neither"),
+                    None => Ok(None),
+                };
+            }
+            (_, Some(phase)) if phase.get_ref().is_empty() => {
+                let why = "expected a name; a mark that ends a phase has a track, and no phase";
+                return wrong(text.of(phase), why);
+            }
+            (Some(track), _) if track.get_ref().is_empty() => {
+                return wrong(text.of(track), "expected a name");
+            }
+            (Some(track), phase) => (track.get_ref(), phase.as_ref()),
+            (None, phase) if self.image.get_ref().contains(['*', '?', '/']) => {
+                let at = phase
+                    .as_ref()
+                    .map_or(text.of(&self.image), |at| text.of(at));
+                let why = "expected a track with it, for the image is not one name";
+                return wrong(at, why);
+            }
+            (None, phase) => (self.image.get_ref(), phase.as_ref()),
+        };
+        if let (None, Some(lasts), true) = (name, &self.lasts, self.lasts_with_call()) {
+            let why = "expected until-next or a phase, for the mark ends a phase, found call";
+            return wrong(text.of(lasts), why);
+        }
+        Ok(Some(Phase {
+            track: track.clone(),
+            name: name.map(|name| name.get_ref().clone()).unwrap_or_default(),
+            lasts: if self.lasts_with_call() {
+                PhaseLasts::Call
+            } else {
+                PhaseLasts::UntilNext
+            },
+            beside: self.beside.as_ref().is_some_and(|beside| *beside.get_ref()),
+        }))
     }
 }
