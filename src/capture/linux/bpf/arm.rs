@@ -20,9 +20,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The cookie of a place, see records.h.
 const PROBE_BITS: u32 = 24;
@@ -67,8 +67,77 @@ struct Image {
     file: File,
     links: Vec<OwnedFd>,
     generation: u64,
-    /// Offset in the file, cookie without generation, position in `Armed::probes`.
-    places: Vec<(u64, u64, usize)>,
+    places: Vec<Place>,
+}
+
+/// Offset in the file, cookie without generation, position in `Armed::probes`.
+type Place = (u64, u64, usize);
+
+/// An executable, and what is to be watched in it.
+#[derive(Debug)]
+struct Found {
+    file: File,
+    plan: Plan,
+    goid: u16,
+    build_id: Vec<u8>,
+}
+
+impl Found {
+    fn of(watch: &Watch, key: ExeKey, path: &[u8]) -> Result<Self, NotArmed> {
+        let file = plain_file::open(Path::new(OsStr::from_bytes(path)))?;
+        if file.metadata()?.size() != key.size {
+            return Err(NotArmed::OtherFile);
+        }
+        let view = FileView::map(&file)?;
+        let elf = Elf::parse(view.bytes())?;
+        let plan = watch.plan(&elf, path)?;
+        let layout = RuntimeLayout::of(&elf).ok();
+        let layout = layout.filter(|layout| !layout.assumed);
+        Ok(Self {
+            plan,
+            goid: layout.map_or(0, |layout| layout.fields.g_goid),
+            build_id: elf.build_id().unwrap_or_default().to_vec(),
+            file,
+        })
+    }
+
+    /// The places of its functions, which have the numbers from `first` on.
+    fn places(&self, watch: &Watch, first: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        for (at, function) in (first..).zip(&self.plan.functions) {
+            let number = u32::try_from(at).unwrap_or(u32::MAX);
+            let known = (watch.argument(function), self.goid);
+            let sites = function.sites.iter();
+            places
+                .extend(sites.map(|site| (site.offset, cookie(number, function, site, known), at)));
+        }
+        places
+    }
+
+    fn attach(&self, attacher: &Attacher, places: &[Place]) -> Result<Vec<OwnedFd>, NotArmed> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let links = attacher.attach(&self.file, &with_generation(places, 0));
+        links.map_err(|source| NotArmed::Attach {
+            places: places.len(),
+            source,
+        })
+    }
+}
+
+/// Does some work for each item, in a thread of its own; in their order.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || work(item)))
+            .collect();
+        let done = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        done.map(|outcome| outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// What a watched function has cost.
@@ -253,18 +322,37 @@ impl Armed {
         }
     }
 
-    /// Arms a file that will run.
-    pub(super) fn expect(&mut self, path: &Path, out: &mut dyn FnMut(Observation)) {
-        let Ok(path) = path.canonicalize() else {
-            return;
-        };
-        if let Ok(metadata) = std::fs::metadata(&path) {
-            self.ran(
-                ExeKey::of(&metadata),
-                path.as_os_str().as_bytes(),
-                None,
-                out,
-            );
+    /// Arms files that will run, side by side.
+    pub(super) fn expect(&mut self, paths: &[PathBuf], out: &mut dyn FnMut(Observation)) {
+        let paths = paths.iter().filter_map(|path| {
+            let path = path.canonicalize().ok()?;
+            let key = ExeKey::of(&std::fs::metadata(&path).ok()?);
+            Some((key, path.into_os_string().into_vec()))
+        });
+        let mut paths: Vec<(ExeKey, Vec<u8>)> = paths.collect();
+        paths.retain(|(key, path)| self.watch.concerns(path) && !self.known.contains_key(key));
+        paths.dedup_by_key(|(key, _)| *key);
+        let watch = &self.watch;
+        let found = side_by_side(&paths, |(key, path)| Found::of(watch, *key, path));
+        let mut first = self.probes.len();
+        let mut numbered = Vec::new();
+        for found in &found {
+            let places = found.as_ref().map(|found| found.places(watch, first));
+            first += found.as_ref().map_or(0, |found| found.plan.functions.len());
+            numbered.push(places.unwrap_or_default());
+        }
+        let attacher = &self.attacher;
+        let work: Vec<_> = found.iter().zip(&numbered).collect();
+        let links = side_by_side(&work, |(found, places)| match found {
+            Ok(found) => found.attach(attacher, places),
+            Err(_) => Ok(Vec::new()),
+        });
+        for ((((key, path), found), places), links) in
+            paths.iter().zip(found).zip(numbered).zip(links)
+        {
+            let entered = found.and_then(|found| self.enter(path, found, places, links?, out));
+            let watched = self.judge(path, entered, out);
+            self.known.insert(*key, watched);
         }
     }
 
@@ -282,7 +370,8 @@ impl Armed {
         let watched = match self.known(key, path) {
             Some(watched) => watched,
             None => {
-                let watched = self.watched(key, path, out);
+                let entered = self.arm(key, path, out);
+                let watched = self.judge(path, entered, out);
                 self.known.insert(key, watched);
                 watched
             }
@@ -301,14 +390,14 @@ impl Armed {
         }
     }
 
-    /// Arms a file. Returns since when it is watched, if anything in it is.
-    fn watched(
-        &mut self,
-        key: ExeKey,
+    /// Since when a file is watched, if anything in it is; tells why not, where that matters.
+    fn judge(
+        &self,
         path: &[u8],
+        entered: Result<usize, NotArmed>,
         out: &mut dyn FnMut(Observation),
     ) -> Option<Monotonic> {
-        match self.arm(key, path, out) {
+        match entered {
             Ok(0) => None,
             Ok(_) => Some(now()),
             // Of any program, those that are none of Go are not meant.
@@ -344,27 +433,33 @@ impl Armed {
         path: &[u8],
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
-        let file = plain_file::open(Path::new(OsStr::from_bytes(path)))?;
-        if file.metadata()?.size() != key.size {
-            return Err(NotArmed::OtherFile);
-        }
-        let view = FileView::map(&file)?;
-        let elf = Elf::parse(view.bytes())?;
-        let plan = self.watch.plan(&elf, path)?;
-        let layout = RuntimeLayout::of(&elf)
-            .ok()
-            .filter(|layout| !layout.assumed);
-        let goid = layout.map_or(0, |layout| layout.fields.g_goid);
-        let build_id = elf.build_id().unwrap_or_default();
-        self.tell_left_out(path, &plan, out);
-        self.note_missing(path, &plan);
+        let found = Found::of(&self.watch, key, path)?;
+        let places = found.places(&self.watch, self.probes.len());
+        let links = found.attach(&self.attacher, &places)?;
+        self.enter(path, found, places, links, out)
+    }
+
+    /// Enters an executable that is armed, whose functions have the next numbers.
+    fn enter(
+        &mut self,
+        path: &[u8],
+        found: Found,
+        places: Vec<Place>,
+        links: Vec<OwnedFd>,
+        out: &mut dyn FnMut(Observation),
+    ) -> Result<usize, NotArmed> {
+        let plan = &found.plan;
+        self.tell_left_out(path, plan, out);
+        self.note_missing(path, plan);
         let first = self.probes.len();
-        self.attach(file, &plan, goid)?;
         for (number, function) in (first..).zip(&plan.functions) {
             let probe = ProbeId(u32::try_from(number).unwrap_or(u32::MAX));
-            let probed = self.probed(probe, function, path, build_id);
+            if probe >= TRIAL {
+                return Err(NotArmed::TooMany);
+            }
+            let probed = self.probed(probe, function, path, &found.build_id);
             self.probes.push(Tally {
-                image: self.images.len().saturating_sub(1),
+                image: self.images.len(),
                 function: String::from_utf8_lossy(&function.name).into_owned(),
                 entry_cost: probed.entry_cost,
                 exit_cost: probed.exit_cost,
@@ -375,38 +470,23 @@ impl Armed {
             });
             out(Observation::Probed(Box::new(probed)));
         }
-        Ok(plan.functions.len())
-    }
-
-    fn attach(&mut self, file: File, plan: &Plan, goid: u16) -> Result<(), NotArmed> {
-        let first = self.probes.len();
-        let mut places = Vec::new();
-        for (at, function) in (first..).zip(&plan.functions) {
-            let number = u32::try_from(at).unwrap_or(u32::MAX);
-            if number >= TRIAL.0 {
-                return Err(NotArmed::TooMany);
-            }
-            let known = (self.watch.argument(function), goid);
-            let sites = function.sites.iter();
-            places
-                .extend(sites.map(|site| (site.offset, cookie(number, function, site, known), at)));
-        }
-        if places.is_empty() {
-            return Ok(());
-        }
-        let links = self.attacher.attach(&file, &with_generation(&places, 0));
-        let places_count = places.len();
-        let links = links.map_err(|source| NotArmed::Attach {
-            places: places_count,
-            source,
-        })?;
+        let functions = plan.functions.len();
         self.images.push(Image {
-            file,
+            file: found.file,
             links,
             generation: 0,
             places,
         });
-        Ok(())
+        Ok(functions)
+    }
+
+    /// Takes all probes away, side by side: the kernel waits for each.
+    pub(super) fn disarm(self) {
+        std::thread::scope(|scope| {
+            for image in self.images {
+                scope.spawn(move || drop(image.links));
+            }
+        });
     }
 
     fn note_missing(&mut self, path: &[u8], plan: &Plan) {
@@ -468,7 +548,7 @@ impl Armed {
 }
 
 /// Places as they are attached.
-fn with_generation(places: &[(u64, u64, usize)], generation: u64) -> Vec<(u64, u64)> {
+fn with_generation(places: &[Place], generation: u64) -> Vec<(u64, u64)> {
     let bit = generation * GENERATION;
     places
         .iter()

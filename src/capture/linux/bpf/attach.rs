@@ -5,6 +5,7 @@ use crate::capture::linux::sys;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where the kernel says by which number perf knows uprobes.
 const EVENT_TYPE: &str = "/sys/bus/event_source/devices/uprobe/type";
@@ -13,7 +14,9 @@ const EVENT_TYPE: &str = "/sys/bus/event_source/devices/uprobe/type";
 #[derive(Debug)]
 pub(super) struct Attacher {
     /// For many places at once, Linux 6.6 and later.
-    many: Option<OwnedFd>,
+    many: OwnedFd,
+    /// The kernel knows no such thing.
+    one_by_one: AtomicBool,
     /// For one at a time.
     one: OwnedFd,
 }
@@ -26,22 +29,22 @@ impl Attacher {
     )]
     pub(super) fn new(many: OwnedFd, one: OwnedFd, one_by_one: bool) -> Self {
         Self {
-            many: (!one_by_one).then_some(many),
+            many,
+            one_by_one: AtomicBool::new(one_by_one),
             one,
         }
     }
 
     /// Attaches to places (offset in the file, cookie) in all processes that map the file, now
-    /// and later, until the links are dropped.
-    pub(super) fn attach(
-        &mut self,
-        file: &File,
-        places: &[(u64, u64)],
-    ) -> io::Result<Vec<OwnedFd>> {
-        if let Some(many) = &self.many {
-            match sys::attach_many(many.as_fd(), file, places) {
+    /// and later, until the links are dropped. Takes some 10 ms, most of which the kernel waits:
+    /// several threads can do so side by side.
+    pub(super) fn attach(&self, file: &File, places: &[(u64, u64)]) -> io::Result<Vec<OwnedFd>> {
+        if !self.one_by_one.load(Ordering::Relaxed) {
+            match sys::attach_many(self.many.as_fd(), file, places) {
                 // The kernel knows no such attach type.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => self.many = None,
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    self.one_by_one.store(true, Ordering::Relaxed);
+                }
                 link => return Ok(vec![link?]),
             }
         }

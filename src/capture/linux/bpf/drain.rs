@@ -142,6 +142,7 @@ impl Drain {
         }
         if let Some(armed) = self.armed.take() {
             armed.tell_missing(&mut |observation| drop(self.out.send(observation)));
+            armed.disarm();
         }
         self.links.clear();
         self.read();
@@ -206,7 +207,7 @@ impl Drain {
                     && ended.wait_status == Some(0)
                     && let Some(output) = merge.linked(record.pid)
                 {
-                    armed.expect(&output, &mut |observation| drop(out.send(observation)));
+                    armed.expect(&[output], &mut |observation| drop(out.send(observation)));
                 }
                 merge.record(&record, &mut HostFiles);
             }

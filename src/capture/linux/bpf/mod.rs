@@ -189,14 +189,14 @@ impl Bpf {
             what: "function calls".to_owned(),
             why,
         };
-        let (Some(mut attacher), Some(generations)) =
+        let (Some(attacher), Some(generations)) =
             (descriptors.attacher.take(), descriptors.generations.take())
         else {
             let why = "the helper attaches no probes: run gotrace as root for them";
             out.push(unseen(why.to_owned()));
             return None;
         };
-        let costs = match trial::costs(&mut attacher) {
+        let costs = match trial::costs(&attacher) {
             Ok(costs) => costs,
             Err(error) => {
                 out.push(unseen(format!("no probe can be set here: {error}")));
@@ -211,9 +211,7 @@ impl Bpf {
             }
         };
         let mut armed = Armed::new(attacher, generations, costs, watch);
-        for path in expected {
-            armed.expect(path, &mut |observation| out.push(observation));
-        }
+        armed.expect(expected, &mut |observation| out.push(observation));
         Some(armed)
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Costs {
 }
 
 /// Tries both kinds.
-pub(super) fn costs(attacher: &mut Attacher) -> io::Result<Costs> {
+pub(super) fn costs(attacher: &Attacher) -> io::Result<Costs> {
     let program = File::open("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     let place = |trial: Trial| {
