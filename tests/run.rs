@@ -14,6 +14,9 @@ mod files;
 #[path = "run/lifetime.rs"]
 mod lifetime;
 #[cfg(test)]
+#[path = "run/probes.rs"]
+mod probes;
+#[cfg(test)]
 #[path = "run/terminal.rs"]
 mod terminal;
 #[cfg(test)]

@@ -192,8 +192,16 @@ impl Bpf {
         let (Some(attacher), Some(generations)) =
             (descriptors.attacher.take(), descriptors.generations.take())
         else {
-            let why = "the helper attaches no probes: run gotrace as root for them";
-            out.push(unseen(why.to_owned()));
+            // Who did not ask for it, misses nothing that was promised.
+            if watch.named.is_empty() {
+                out.push(Observation::Configured {
+                    key: "probes".to_owned(),
+                    value: "none: the helper attaches none".to_owned(),
+                });
+            } else {
+                let why = "the helper attaches no probes: run gotrace as root for them";
+                out.push(unseen(why.to_owned()));
+            }
             return None;
         };
         let costs = match trial::costs(&attacher) {

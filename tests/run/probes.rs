@@ -1,0 +1,296 @@
+//! Watched functions and phases, from outside.
+
+use super::traced::{Place, argv, go, path_with, sample, stderr};
+use gotrace::capture::Name;
+use gotrace::trace::Trace;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Whether functions can be watched here; says why not.
+fn available() -> bool {
+    if let Err(refusal) = Name::Bpf.availability() {
+        println!("skipped: {refusal}; {}", refusal.remedy);
+        return false;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: probes need root: sudo scripts/test");
+        return false;
+    }
+    true
+}
+
+/// What `gotrace COMMAND --json TRACE` prints.
+fn json(place: &Place, command: &[&str]) -> Value {
+    let mut gotrace = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    let output = gotrace
+        .args(command)
+        .arg("--json")
+        .arg(place.path("trace"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
+    let program = place.path("work").join("program");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(source);
+    let output = place
+        .command(go)
+        .args(["build", "-o"])
+        .args([&program, &source])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    program
+}
+
+/// The programs of a trace that are this tool, other than to tell their version.
+fn tools(trace: &Trace, name: &str) -> usize {
+    let is_tool = |words: &[Vec<u8>]| {
+        let file = words
+            .first()
+            .and_then(|word| word.rsplit(|byte| *byte == b'/').next());
+        file == Some(name.as_bytes()) && words.get(1).is_none_or(|word| word != b"-V=full")
+    };
+    let programs = trace.processes.iter();
+    programs
+        .filter(|process| is_tool(&argv(trace, process)))
+        .count()
+}
+
+#[test]
+fn a_build_has_phases() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    sample("diamond", &place.path("work"));
+    let output = place
+        .run(&[], &["go", "build", "./..."])
+        .env("PATH", path_with(&go))
+        .output()
+        .unwrap();
+    let summary = stderr(&output);
+    assert!(output.status.success(), "{summary}");
+    assert!(
+        summary.contains("\nphases by CPU time: compile SSA "),
+        "{summary}"
+    );
+    assert!(
+        summary.contains("\nphases on the critical path: "),
+        "{summary}"
+    );
+
+    let trace = place.trace();
+    assert!(trace.losses.is_empty(), "{:?}", trace.losses);
+    let (compiles, links) = (tools(&trace, "compile"), tools(&trace, "link"));
+    assert!(compiles > 50 && links > 0);
+    let phases = json(&place, &["show", "--by", "phase"]);
+    let phase = |track: &str, name: &str, key: &str| {
+        let rows = phases["rows"].as_array().unwrap().iter();
+        let mut rows = rows.filter(|row| row["track"] == track && row["phase"] == name);
+        rows.next().unwrap_or_else(|| panic!("no {track} {name}"))[key]
+            .as_u64()
+            .unwrap()
+    };
+    // Once in each compile, whatever it compiles; and in no more.
+    assert_eq!(phase("compile", "typecheck", "count"), compiles as u64);
+    assert_eq!(phase("compile", "write object", "count"), compiles as u64);
+    assert_eq!(phase("link", "deadcode", "count"), links as u64);
+    assert_eq!(phase("go", "load packages", "count"), 1);
+    // All time of compiles since main is in one phase or another.
+    let rows = phases["rows"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["track"] == "compile" && row["beside"] == false);
+    let in_phases: u64 = rows.map(|row| row["cpu_ns"].as_u64().unwrap()).sum();
+    let tools = json(&place, &["show", "--by", "tool"]);
+    let compile = tools["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["tool"] == "compile");
+    let cpu = compile.unwrap()["cpu_ns"].as_u64().unwrap();
+    assert!(
+        in_phases > cpu / 10 * 8 && in_phases < cpu / 10 * 12,
+        "{in_phases} of {cpu}"
+    );
+}
+
+#[test]
+fn a_function_that_is_not_there_is_told_before_the_command_runs() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/spin.go");
+    let output = place
+        .run(&["--probe", "./program:main.stepp"], &[&program])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let words = stderr(&output);
+    assert!(
+        words.contains("no function is called main.stepp; near it: main.step"),
+        "{words}"
+    );
+    assert!(output.stdout.is_empty());
+    assert!(!place.path("trace").exists());
+}
+
+#[test]
+fn calls_are_those_that_the_program_counts() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/spin.go");
+    for (mode, exits) in [("", true), (":entry", false)] {
+        let probe = format!("program:main.step{mode}");
+        let output = place
+            .run(&["--probe", &probe, "--args"], &[&program])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let printed: u64 = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let calls = json(&place, &["calls"]);
+        let mut rows = calls["rows"].as_array().unwrap().iter();
+        let step = rows.find(|row| row["function"] == "main.step").unwrap();
+        assert_eq!(step["count"], printed, "{probe}");
+        assert_eq!(step.get("total_ns").is_some(), exits);
+        assert_eq!(calls["orphan_exits"], 0);
+        if exits {
+            // The first argument counts the calls before.
+            let slowest = json(&place, &["calls", "--slowest", "1"]);
+            let argument = slowest["rows"][0]["argument_integer"].as_u64().unwrap();
+            assert!(argument < printed);
+        }
+    }
+}
+
+/// The byte at an address of a process.
+fn byte(pid: u32, address: u64) -> u8 {
+    let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    memory.seek(SeekFrom::Start(address)).unwrap();
+    let mut byte = [0];
+    memory.read_exact(&mut byte).unwrap();
+    byte[0]
+}
+
+#[test]
+fn a_program_that_runs_is_watched_for_a_while_and_left_as_it_was() {
+    const INT3: u8 = 0xcc;
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    if cfg!(not(target_arch = "x86_64")) {
+        println!("skipped: the breakpoint is that of amd64");
+        return;
+    }
+    let place = Place::new();
+    let program = build(&go, &place, "run/spin.go");
+    let mut running = Command::new(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = running.id().to_string();
+    let list = place
+        .command(env!("CARGO_BIN_EXE_gotrace"))
+        .args(["probes", "list", "--json"])
+        .arg(&program)
+        .arg("main.step")
+        .output()
+        .unwrap();
+    let list: Value = serde_json::from_slice(&list.stdout).unwrap();
+    let text = list["rows"][0]["address"].as_str().unwrap();
+    // An executable that is not moved: its function is a leaf, probed at its first instruction.
+    let address = u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let before = byte(running.id(), address);
+    assert_ne!(before, INT3);
+
+    let mut attached = place
+        .command(env!("CARGO_BIN_EXE_gotrace"))
+        .args(["attach", &pid, "--probe", "program:main.step", "-o"])
+        .arg(place.path("trace"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says when its probes are set.
+    let mut said = BufReader::new(attached.stderr.take().unwrap()).lines();
+    let watching = said.next().unwrap().unwrap();
+    assert!(watching.contains("watching "), "{watching}");
+    assert_eq!(byte(running.id(), address), INT3);
+    // Until the program has been seen to call it: the trace is written once a second.
+    let path = place.path("trace");
+    while Trace::open(&path).map_or(0, |trace| trace.call_count()) == 0 {
+        std::thread::yield_now();
+    }
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(attached.id().cast_signed()),
+        nix::sys::signal::Signal::SIGINT,
+    )
+    .unwrap();
+    assert!(attached.wait().unwrap().success());
+    assert_eq!(byte(running.id(), address), before);
+
+    running.stdin.take().unwrap().write_all(b"x").unwrap();
+    let mut printed = String::new();
+    running
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
+    assert!(running.wait().unwrap().success());
+    let printed: u64 = printed.trim().parse().unwrap();
+    let count = json(&place, &["calls"])["rows"][0]["count"]
+        .as_u64()
+        .unwrap();
+    assert!(count > 0 && count <= printed, "{count} of {printed}");
+}
+
+#[test]
+fn functions_of_sets_that_cost_too_much_are_given_up_and_named() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    sample("diamond", &place.path("work"));
+    let flags = ["--probe-set", "compile-passes", "--max-tax", "0.2%"];
+    let output = place
+        .run(&flags, &["go", "build", "./..."])
+        .env("PATH", path_with(&go))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let dropped = trace.dropped_probes.iter();
+    let names: Vec<_> = dropped
+        .map(|dropped| trace.text(trace.probes[dropped.probe.index()].function))
+        .collect();
+    assert!(
+        names
+            .iter()
+            .any(|name| name == "cmd/compile/internal/ssa.Compile"),
+        "{names:?}"
+    );
+    let spots = trace.blind_spots.iter().map(|spot| trace.text(spot.what));
+    let spots: Vec<_> = spots.collect();
+    for name in names {
+        assert!(
+            spots.contains(&format!("further calls of {name}").into()),
+            "{name}: {spots:?}"
+        );
+    }
+}
