@@ -18,5 +18,8 @@ mod processes;
 #[path = "live_bpf/rights.rs"]
 mod rights;
 #[cfg(test)]
+#[path = "live_bpf/sets.rs"]
+mod sets;
+#[cfg(test)]
 #[path = "live_bpf/stacks.rs"]
 mod stacks;

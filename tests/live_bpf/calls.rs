@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn build(go: &Path, source: &str, folder: &Path) -> PathBuf {
+pub(crate) fn build(go: &Path, source: &str, folder: &Path) -> PathBuf {
     let program = folder.join("program");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live_bpf");
     let output = Command::new(go)
@@ -24,7 +24,7 @@ fn build(go: &Path, source: &str, folder: &Path) -> PathBuf {
     program
 }
 
-fn probed(run: &Run) -> BTreeMap<ProbeId, &Probed> {
+pub(crate) fn probed(run: &Run) -> BTreeMap<ProbeId, &Probed> {
     let probed = run.observations.iter().filter_map(|o| match o {
         Observation::Probed(probed) => Some((probed.probe, &**probed)),
         _ => None,
@@ -32,7 +32,7 @@ fn probed(run: &Run) -> BTreeMap<ProbeId, &Probed> {
     probed.collect()
 }
 
-fn calls(run: &Run) -> impl Iterator<Item = &Called> {
+pub(crate) fn calls(run: &Run) -> impl Iterator<Item = &Called> {
     run.observations.iter().flat_map(|o| match o {
         Observation::Called(batch) => batch.calls(),
         _ => &[],
