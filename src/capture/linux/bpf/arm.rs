@@ -333,7 +333,9 @@ impl Armed {
         paths.retain(|(key, path)| self.watch.concerns(path) && !self.known.contains_key(key));
         paths.dedup_by_key(|(key, _)| *key);
         let watch = &self.watch;
+        let begun = now();
         let found = side_by_side(&paths, |(key, path)| Found::of(watch, *key, path));
+        let planned = now();
         let mut first = self.probes.len();
         let mut numbered = Vec::new();
         for found in &found {
@@ -347,6 +349,17 @@ impl Armed {
             Ok(found) => found.attach(attacher, places),
             Err(_) => Ok(Vec::new()),
         });
+        let places = numbered.iter().map(Vec::len).sum::<usize>() as u64;
+        for (key, value) in [
+            ("probe_places", places),
+            ("probe_plan_ns", planned.0.saturating_sub(begun.0)),
+            ("probe_attach_ns", now().0.saturating_sub(planned.0)),
+        ] {
+            out(Observation::Configured {
+                key: key.to_owned(),
+                value: value.to_string(),
+            });
+        }
         for ((((key, path), found), places), links) in
             paths.iter().zip(found).zip(numbered).zip(links)
         {
