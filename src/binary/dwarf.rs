@@ -147,6 +147,62 @@ const WANTED: [SectionId; 9] = [
 ];
 
 impl Dwarf<'_> {
+    /// Name of the type of a function's first parameter, a method's receiver included (`string`,
+    /// `*main.T`), by the function's first address; none where it has no parameter, or nothing is
+    /// known of it.
+    #[must_use]
+    pub fn first_parameter_type(&self, function: Svma) -> Option<Vec<u8>> {
+        let unit = self.0.find_dwarf_and_unit(function.0).skip_all_loads()?;
+        let mut entries = unit.entries();
+        let mut inside = None;
+        while let Some(entry) = entries.next_dfs().ok()? {
+            if let Some(of_function) = inside {
+                if entry.depth() <= of_function {
+                    return None;
+                }
+                if is_parameter(entry) {
+                    let of = entry.attr_value(gimli::DW_AT_type)?;
+                    return self.type_name(&unit, of);
+                }
+            } else if entry.tag() == gimli::DW_TAG_subprogram {
+                let begins = entry.attr_value(gimli::DW_AT_low_pc);
+                let begins = begins.and_then(|begins| unit.attr_address(begins).ok()?);
+                inside = (begins == Some(function.0)).then_some(entry.depth());
+            }
+        }
+        None
+    }
+
+    /// The name of the type that an attribute refers to: Go's linker puts types into a unit of
+    /// their own.
+    fn type_name(
+        &self,
+        unit: &gimli::UnitRef<'_, Slice<'_>>,
+        of: gimli::AttributeValue<Slice<'_>>,
+    ) -> Option<Vec<u8>> {
+        let name = |unit: &gimli::UnitRef<'_, Slice<'_>>, offset| {
+            let entry = unit.entry(offset).ok()?;
+            let name = unit
+                .attr_string(entry.attr_value(gimli::DW_AT_name)?)
+                .ok()?;
+            Some(name.slice().to_vec())
+        };
+        match of {
+            gimli::AttributeValue::UnitRef(offset) => name(unit, offset),
+            gimli::AttributeValue::DebugInfoRef(offset) => {
+                let mut headers = unit.dwarf.units();
+                while let Some(header) = headers.next().ok()? {
+                    if let Some(offset) = offset.to_unit_offset(&header) {
+                        let other = unit.dwarf.unit(header).ok()?;
+                        return name(&other.unit_ref(unit.dwarf), offset);
+                    }
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
     /// The functions at an address, the innermost inlined one first; none when no compilation
     /// unit covers it. For a return address, ask for the address before it.
     ///
@@ -180,4 +236,11 @@ impl Dwarf<'_> {
         }
         Ok(lines)
     }
+}
+
+/// A parameter that comes in; Go calls results parameters, too, and says that they are variable.
+fn is_parameter(entry: &gimli::DebuggingInformationEntry<Slice<'_>>) -> bool {
+    let result = entry.attr_value(gimli::DW_AT_variable_parameter);
+    let result = matches!(result, Some(gimli::AttributeValue::Flag(true)));
+    entry.tag() == gimli::DW_TAG_formal_parameter && !result
 }

@@ -2,7 +2,7 @@
 
 use super::traced::{Place, argv, go, path_with, sample, stderr};
 use gotrace::capture::Name;
-use gotrace::trace::Trace;
+use gotrace::trace::{Argument, Trace};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -293,4 +293,45 @@ fn functions_of_sets_that_cost_too_much_are_given_up_and_named() {
             "{name}: {spots:?}"
         );
     }
+}
+
+#[test]
+fn first_arguments_are_strings_where_the_program_says_so() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "live_bpf/calls.go");
+    let flags = [
+        "--args",
+        "--probe",
+        "program:main.withText",
+        "--probe",
+        "program:main.goDeep:entry",
+    ];
+    let output = place.run(&flags, &[&program]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let mut texts = Vec::new();
+    let mut numbers = Vec::new();
+    for block in trace.calls() {
+        for event in block.unwrap().iter() {
+            match event.argument {
+                Some(Argument::Text(text)) => texts.push(trace.text(text).into_owned()),
+                Some(Argument::Integer(number)) => numbers.push(number),
+                None => {}
+            }
+        }
+    }
+    let text = |number: u64| {
+        let whole = format!(
+            "argument {number}, and some more that makes it longer than sixty-four bytes in all"
+        );
+        whole[..64].to_owned()
+    };
+    assert_eq!(texts, (0..100).map(text).collect::<Vec<_>>());
+    // Four goroutines count down from 5000.
+    numbers.sort_unstable();
+    let expected = (0..=5_000_u64).flat_map(|number| [number; 4]);
+    assert_eq!(numbers, expected.collect::<Vec<_>>());
 }

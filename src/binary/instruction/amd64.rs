@@ -19,8 +19,8 @@
 use super::{FunctionSites, NoSite, SiteEdge, Stepping, site};
 use crate::binary::go::Function;
 use iced_x86::{
-    Code, Decoder, DecoderOptions, FastFormatter, FlowControl, Instruction, Mnemonic, OpKind,
-    Register,
+    Code, Decoder, DecoderOptions, FastFormatter, FlowControl, Instruction, InstructionInfoFactory,
+    Mnemonic, OpKind, Register,
 };
 use rustc_hash::FxHashSet;
 
@@ -32,7 +32,8 @@ const GUARDS: [u64; 2] = [0x10, 0x18];
 pub(super) fn sites(function: &Function<'_>, code: &[u8]) -> FunctionSites {
     let body = Body::decode(function.entry().0, code);
     let mut sites = FunctionSites {
-        entry: body.entry(function),
+        entry: body.entry(function, false),
+        entry_with_argument: body.entry(function, true),
         exits: Vec::new(),
         blind_exits: Vec::new(),
         g_in_register: function.keeps_conventions() && !body.writes_g(),
@@ -97,7 +98,9 @@ impl<'a> Body<'a> {
         check.map_or(0, |(at, _)| at.saturating_add(2))
     }
 
-    fn entry(&self, function: &Function<'_>) -> Result<super::Site, NoSite> {
+    /// The place of the entry; `with_argument`: before RAX or RBX, in which Go passes the first
+    /// argument, get another value.
+    fn entry(&self, function: &Function<'_>, with_argument: bool) -> Result<super::Site, NoSite> {
         let first = self.behind_check();
         let rest = self.instructions.get(first..).unwrap_or_default();
         let once = rest
@@ -113,7 +116,8 @@ impl<'a> Body<'a> {
                 other if fallback.is_none() => fallback = Some((instruction, other)),
                 _ => {}
             }
-            if instruction.flow_control() != FlowControl::Next {
+            let over = with_argument && writes(instruction, &[Register::RAX, Register::RBX]);
+            if over || instruction.flow_control() != FlowControl::Next {
                 break;
             }
         }
@@ -152,15 +156,8 @@ impl<'a> Body<'a> {
 
     /// R14 gets another value than g, which is read from thread-local storage.
     fn writes_g(&self) -> bool {
-        let mut information = iced_x86::InstructionInfoFactory::new();
         self.instructions.iter().any(|instruction| {
-            let registers = information.info(instruction).used_registers();
-            let writes = registers.iter().any(|used| {
-                use iced_x86::OpAccess::{CondWrite, ReadCondWrite, ReadWrite, Write};
-                used.register().full_register() == Register::R14
-                    && matches!(used.access(), Write | CondWrite | ReadWrite | ReadCondWrite)
-            });
-            writes && instruction.segment_prefix() != Register::FS
+            writes(instruction, &[Register::R14]) && instruction.segment_prefix() != Register::FS
         })
     }
 
@@ -194,6 +191,17 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// Whether an instruction gives one of these registers, or a part of it, another value.
+fn writes(instruction: &Instruction, registers: &[Register]) -> bool {
+    use iced_x86::OpAccess::{CondWrite, ReadCondWrite, ReadWrite, Write};
+    let mut information = InstructionInfoFactory::new();
+    let used = information.info(instruction).used_registers();
+    used.iter().any(|used| {
+        registers.contains(&used.register().full_register())
+            && matches!(used.access(), Write | CondWrite | ReadWrite | ReadCondWrite)
+    })
 }
 
 /// First opcode bytes that the kernel steps over.

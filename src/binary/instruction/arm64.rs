@@ -38,6 +38,7 @@ pub(super) fn sites(function: &Function<'_>, code: &[u8]) -> FunctionSites {
     };
     let mut sites = FunctionSites {
         entry: body.entry(function),
+        entry_with_argument: body.entry(function),
         exits: Vec::new(),
         blind_exits: Vec::new(),
         g_in_register: true,

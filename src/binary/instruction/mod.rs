@@ -91,6 +91,9 @@ impl fmt::Display for NoSite {
 pub struct FunctionSites {
     /// Where its entry is seen, or why it cannot be.
     pub entry: Result<Site, NoSite>,
+    /// Where its entry is seen while its first argument is still where it was passed: the same,
+    /// unless that comes after other instructions.
+    pub entry_with_argument: Result<Site, NoSite>,
     /// Where its exits are seen.
     pub exits: Vec<Site>,
     /// Exits that cannot be seen.
@@ -100,9 +103,10 @@ pub struct FunctionSites {
 }
 
 impl FunctionSites {
-    const fn without(why: NoSite) -> Self {
+    fn without(why: NoSite) -> Self {
         Self {
-            entry: Err(why),
+            entry: Err(why.clone()),
+            entry_with_argument: Err(why),
             exits: Vec::new(),
             blind_exits: Vec::new(),
             g_in_register: false,

@@ -110,6 +110,12 @@ pub enum NoPlan {
 ///
 /// When the executable's functions cannot be read.
 pub fn plan(elf: &Elf<'_>, specs: &[&Spec]) -> Result<Plan, NoPlan> {
+    plan_with(elf, specs, false)
+}
+
+/// The same; with `arguments`, functions that the user names are entered where their first
+/// argument is still to be read.
+pub(super) fn plan_with(elf: &Elf<'_>, specs: &[&Spec], arguments: bool) -> Result<Plan, NoPlan> {
     let table = Pclntab::of(elf).map_err(|error| {
         if is_packed(elf) {
             NoPlan::Packed
@@ -131,7 +137,7 @@ pub fn plan(elf: &Elf<'_>, specs: &[&Spec]) -> Result<Plan, NoPlan> {
             }
         }
         if let Some(spec) = chosen {
-            match planned(elf, &function, &name, spec) {
+            match planned(elf, &function, &name, spec, arguments && spec.set.is_none()) {
                 Ok(function) => plan.functions.push(function),
                 Err(why) => plan.left_out.push(LeftOut {
                     name: name.into_owned(),
@@ -162,11 +168,17 @@ fn planned(
     function: &Function<'_>,
     name: &[u8],
     spec: &Spec,
+    with_argument: bool,
 ) -> Result<Planned, NoSite> {
     let code = elf.memory().bytes_from("code", function.entry());
     let code = code.map_err(|_unreadable| NoSite::NoCode)?;
     let found = instruction::sites(elf.machine, function, code);
-    let mut sites = vec![planned_site(elf, found.entry?)?];
+    let entry = if with_argument {
+        found.entry_with_argument
+    } else {
+        found.entry
+    };
+    let mut sites = vec![planned_site(elf, entry?)?];
     let mut blind_exits = Vec::new();
     if spec.mode == Mode::Call {
         blind_exits = found.blind_exits;

@@ -1,6 +1,8 @@
 //! Which functions of which executables a run watches.
 
-use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec, plan};
+use super::plan::plan_with;
+use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec};
+use crate::binary::dwarf::DebugSections;
 use crate::binary::elf::Elf;
 use crate::binary::go::BuildInfo;
 use crate::trace::ArgumentKind;
@@ -116,7 +118,8 @@ impl Watch {
                 ..spec
             }));
         }
-        let mut plan = plan(elf, &specs.iter().collect::<Vec<_>>())?;
+        let specs: Vec<&Spec> = specs.iter().collect();
+        let mut plan = plan_with(elf, &specs, self.arguments)?;
         // A set is for many releases.
         plan.unmatched
             .retain(|unmatched| unmatched.spec.set.is_none());
@@ -128,14 +131,28 @@ impl Watch {
         self.named.iter().chain(sets)
     }
 
-    /// How the first argument of a function is to be recorded.
+    /// How the first arguments of planned functions are to be recorded, in their order. `data` is
+    /// the executable's file: where it holds debug information, it tells which are strings.
     #[must_use]
-    pub fn argument(&self, function: &Planned) -> ArgumentKind {
-        if self.arguments && function.set.is_none() && function.g_in_register {
-            ArgumentKind::Integer
-        } else {
-            ArgumentKind::None
+    pub fn arguments(&self, plan: &Plan, data: &[u8]) -> Vec<ArgumentKind> {
+        if !self.arguments {
+            return vec![ArgumentKind::None; plan.functions.len()];
         }
+        let sections = DebugSections::of(data).ok();
+        let dwarf = sections.as_ref().and_then(|sections| sections.dwarf().ok());
+        let kind = |function: &Planned| {
+            if function.set.is_some() || !function.g_in_register {
+                return ArgumentKind::None;
+            }
+            let of = dwarf
+                .as_ref()
+                .and_then(|dwarf| dwarf.first_parameter_type(function.address));
+            match of.as_deref() {
+                Some(b"string") => ArgumentKind::Text,
+                _ => ArgumentKind::Integer,
+            }
+        };
+        plan.functions.iter().map(kind).collect()
     }
 }
 

@@ -78,6 +78,7 @@ type Place = (u64, u64, usize);
 struct Found {
     file: File,
     plan: Plan,
+    arguments: Vec<ArgumentKind>,
     goid: u16,
     build_id: Vec<u8>,
 }
@@ -94,6 +95,7 @@ impl Found {
         let layout = RuntimeLayout::of(&elf).ok();
         let layout = layout.filter(|layout| !layout.assumed);
         Ok(Self {
+            arguments: watch.arguments(&plan, view.bytes()),
             plan,
             goid: layout.map_or(0, |layout| layout.fields.g_goid),
             build_id: elf.build_id().unwrap_or_default().to_vec(),
@@ -102,11 +104,12 @@ impl Found {
     }
 
     /// The places of its functions, which have the numbers from `first` on.
-    fn places(&self, watch: &Watch, first: usize) -> Vec<Place> {
+    fn places(&self, first: usize) -> Vec<Place> {
         let mut places = Vec::new();
-        for (at, function) in (first..).zip(&self.plan.functions) {
+        let functions = self.plan.functions.iter().zip(&self.arguments);
+        for (at, (function, argument)) in (first..).zip(functions) {
             let number = u32::try_from(at).unwrap_or(u32::MAX);
-            let known = (watch.argument(function), self.goid);
+            let known = (*argument, self.goid);
             let sites = function.sites.iter();
             places
                 .extend(sites.map(|site| (site.offset, cookie(number, function, site, known), at)));
@@ -147,6 +150,8 @@ struct Tally {
     function: String,
     entry_cost: Nanos,
     exit_cost: Nanos,
+    /// The user named it.
+    named: bool,
     /// It may be given up for what it costs.
     may_go: bool,
     given_up: bool,
@@ -222,8 +227,8 @@ impl Armed {
         }
         let micros = |time: Nanos| time.0 as f64 / 1e3;
         Some(format!(
-            "watching {} functions at {places} places: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
-            self.probes.len(),
+            "watching {} functions, with those of sets at {places} places: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
+            self.probes.iter().filter(|tally| tally.named).count(),
             micros(self.costs.emulated),
             micros(self.costs.single_stepped),
             places as f64 * COST_OF_A_PLACE_MS,
@@ -339,7 +344,7 @@ impl Armed {
         let mut first = self.probes.len();
         let mut numbered = Vec::new();
         for found in &found {
-            let places = found.as_ref().map(|found| found.places(watch, first));
+            let places = found.as_ref().map(|found| found.places(first));
             first += found.as_ref().map_or(0, |found| found.plan.functions.len());
             numbered.push(places.unwrap_or_default());
         }
@@ -447,7 +452,7 @@ impl Armed {
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
         let found = Found::of(&self.watch, key, path)?;
-        let places = found.places(&self.watch, self.probes.len());
+        let places = found.places(self.probes.len());
         let links = found.attach(&self.attacher, &places)?;
         self.enter(path, found, places, links, out)
     }
@@ -465,17 +470,22 @@ impl Armed {
         self.tell_left_out(path, plan, out);
         self.note_missing(path, plan);
         let first = self.probes.len();
-        for (number, function) in (first..).zip(&plan.functions) {
+        let functions = plan.functions.iter().zip(&found.arguments);
+        for (number, (function, argument)) in (first..).zip(functions) {
             let probe = ProbeId(u32::try_from(number).unwrap_or(u32::MAX));
             if probe >= TRIAL {
                 return Err(NotArmed::TooMany);
             }
-            let probed = self.probed(probe, function, path, &found.build_id);
+            let probed = Probed {
+                argument: *argument,
+                ..self.probed(probe, function, path, &found.build_id)
+            };
             self.probes.push(Tally {
                 image: self.images.len(),
                 function: String::from_utf8_lossy(&function.name).into_owned(),
                 entry_cost: probed.entry_cost,
                 exit_cost: probed.exit_cost,
+                named: function.set.is_none(),
                 may_go: function.set.is_some() || self.watch.max_tax.named_too,
                 given_up: false,
                 hits: 0,
@@ -555,7 +565,7 @@ impl Armed {
             exit_cost: exits.map(cost).max().unwrap_or_default(),
             set: function.set.clone().unwrap_or_default(),
             phase: function.phase.clone(),
-            argument: self.watch.argument(function),
+            argument: ArgumentKind::None,
         }
     }
 }
