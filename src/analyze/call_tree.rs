@@ -1,6 +1,6 @@
 //! Merged call stacks: what flamegraphs and folded files are made of.
 
-use super::{Analysis, Filter, Name, frame, profile::Weight};
+use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, frame, profile::Weight};
 use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
 
@@ -16,6 +16,8 @@ pub enum Grouping {
     Tool,
     /// The program, as `name (pid)`.
     Process,
+    /// The phase of its tool, where that was recorded: `compile: SSA`.
+    Phase,
 }
 
 /// Which stacks, and how they are grouped.
@@ -75,12 +77,20 @@ impl CallTree {
     /// Reads all samples once and merges their stacks.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, options: &Options) -> Self {
-        let groups = Groups::of(analysis, options.grouping);
+        let mut groups = Groups::of(analysis, options.grouping);
+        let phases = (options.grouping == Grouping::Phase).then(|| PhaseIndex::of(analysis));
         let mut weights: FxHashMap<(u32, StackId), Weight> = FxHashMap::default();
-        let walked = options.filter.walk(analysis, |process, stack, weight| {
-            let group = groups.of_process(process);
-            *weights.entry((group, stack)).or_default() += weight;
-        });
+        let walked = options
+            .filter
+            .walk(analysis, |process, stack, weight, sample| {
+                let group = match &phases {
+                    Some(phases) => {
+                        groups.of_phase(sample.and_then(|sample| phases.of_sample(sample)))
+                    }
+                    None => groups.of_process(process),
+                };
+                *weights.entry((group, stack)).or_default() += weight;
+            });
         let mut growth = Growth::of(analysis.trace);
         for ((group, stack), weight) in weights {
             let below = groups.below(&mut growth, options.grouping, group);
@@ -129,23 +139,30 @@ impl CallTree {
 }
 
 const ROOT: u32 = 0;
+/// The group of what is in no phase.
+const NO_PHASE: &str = "[no phase]";
 
 /// The groups that stand below the stacks.
 pub(super) struct Groups {
     of_process: Vec<u32>,
     names: Vec<Name>,
+    known: FxHashMap<Name, u32>,
 }
 
 impl Groups {
     pub(super) fn of(analysis: &Analysis<'_>, grouping: Grouping) -> Self {
-        let mut known: FxHashMap<Name, u32> = FxHashMap::default();
         let mut groups = Self {
             of_process: vec![0; analysis.trace.processes.len()],
             names: Vec::new(),
+            known: FxHashMap::default(),
         };
+        if grouping == Grouping::Phase {
+            groups.named(Name::from(NO_PHASE));
+            return groups;
+        }
         for (id, role) in analysis.roles.iter() {
             let name = match grouping {
-                Grouping::None => Name::default(),
+                Grouping::None | Grouping::Phase => Name::default(),
                 Grouping::Tool => Name::from(role.tool.name()),
                 Grouping::Package => role
                     .package
@@ -159,11 +176,7 @@ impl Groups {
                     Name::from(format!("{} ({pid})", role.tool.name()))
                 }
             };
-            let next = u32::try_from(groups.names.len()).unwrap_or(u32::MAX);
-            let group = *known.entry(name.clone()).or_insert(next);
-            if group == next {
-                groups.names.push(name);
-            }
+            let group = groups.named(name);
             groups.of_process[id.index()] = group;
         }
         groups
@@ -171,6 +184,23 @@ impl Groups {
 
     pub(super) fn of_process(&self, process: ProcessId) -> u32 {
         self.of_process.get(process.index()).copied().unwrap_or(0)
+    }
+
+    /// The group with this name.
+    fn named(&mut self, name: Name) -> u32 {
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let group = *self.known.entry(name.clone()).or_insert(next);
+        if group == next {
+            self.names.push(name);
+        }
+        group
+    }
+
+    fn of_phase(&mut self, phase: Option<&PhaseRow>) -> u32 {
+        match phase {
+            Some(phase) => self.named(Name::from(format!("{}: {}", phase.track, phase.phase))),
+            None => 0,
+        }
     }
 
     /// The node that stands below all stacks of a group.

@@ -98,11 +98,12 @@ pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
 }
 
 impl Filter {
-    /// Walks the stacks of what passes, with the weight that passes.
+    /// Walks the stacks of what passes, with the weight that passes, and the samples where they are
+    /// not the tools' own profiles.
     pub(super) fn walk(
         &self,
         analysis: &Analysis<'_>,
-        mut each: impl FnMut(ProcessId, StackId, Weight),
+        mut each: impl FnMut(ProcessId, StackId, Weight, Option<&Sample>),
     ) -> Walked {
         let trace = analysis.trace;
         let takes: Vec<bool> = trace
@@ -121,13 +122,23 @@ impl Filter {
             unreadable_blocks = walk(trace, |sample| {
                 let time = self.weight(sample);
                 if time > Nanos::ZERO && takes(sample.process) {
-                    each(sample.process, sample.stack, Weight { time, samples: 1 });
+                    each(
+                        sample.process,
+                        sample.stack,
+                        Weight { time, samples: 1 },
+                        Some(sample),
+                    );
                 }
             });
         } else if !self.has_range() && self.kind == SampleKind::OnCpu {
             for stack in trace.profiles.iter().filter(|stack| takes(stack.process)) {
                 let time = stack.weight;
-                each(stack.process, stack.stack, Weight { time, samples: 1 });
+                each(
+                    stack.process,
+                    stack.stack,
+                    Weight { time, samples: 1 },
+                    None,
+                );
             }
         }
         Walked {

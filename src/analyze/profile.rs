@@ -101,7 +101,7 @@ impl Profile {
     pub fn of(analysis: &Analysis<'_>, filter: &Filter) -> Self {
         let trace = analysis.trace;
         let mut tally = Tally::of(analysis);
-        let walked = filter.walk(analysis, |process, stack, weight| {
+        let walked = filter.walk(analysis, |process, stack, weight, _| {
             tally.add(process, stack, weight);
         });
         let mut profile = Self {

@@ -64,6 +64,8 @@ enum Group {
     Tool,
     /// The process
     Process,
+    /// The phase of the tool, where phases were recorded
+    Phase,
     /// Nothing
     None,
 }
@@ -74,6 +76,7 @@ impl From<Group> for Grouping {
             Group::Package => Self::Package,
             Group::Tool => Self::Tool,
             Group::Process => Self::Process,
+            Group::Phase => Self::Phase,
             Group::None => Self::None,
         }
     }

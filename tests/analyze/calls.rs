@@ -547,6 +547,23 @@ fn phases_follow_each_other_and_a_goroutine_has_its_own() {
             ("GC", true, 1, ms(10), 2),
         ]
     );
+    let tree = Analysis::of(&b.trace).call_tree(&call_tree::Options {
+        grouping: call_tree::Grouping::Phase,
+        ..call_tree::Options::default()
+    });
+    let groups = tree.nodes.iter().filter(|node| node.parent == 0).skip(1);
+    let groups: Vec<_> = groups
+        .map(|node| (tree.name(node), node.total.samples))
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            ("[no phase]", 2),
+            ("compile: parse", 1),
+            ("compile: regalloc", 1),
+            ("compile: ssa", 2),
+        ]
+    );
     // ssa may have gone on after its successor was given up: nothing is known of the track then.
     b.trace.dropped_probes.push(ProbeDropped {
         probe: end,

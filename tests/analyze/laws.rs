@@ -196,7 +196,7 @@ proptest! {
         prop_assert_eq!(sum(profile.images.iter().map(|row| row.own)), profile.total);
         prop_assert_eq!(sum(profile.packages.iter().map(|row| row.own)), profile.total);
         prop_assert_eq!(sum(profile.tools.iter().map(|row| row.own)), profile.total);
-        for grouping in [Grouping::None, Grouping::Package, Grouping::Tool, Grouping::Process] {
+        for grouping in [Grouping::None, Grouping::Package, Grouping::Tool, Grouping::Process, Grouping::Phase] {
             let options = Options { grouping, ..Options::default() };
             let tree = analysis.call_tree(&options);
             prop_assert_eq!(tree.total(), profile.total);
