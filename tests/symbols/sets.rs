@@ -257,3 +257,32 @@ fn errors_name_the_file_the_line_and_the_key() {
         ProbeSet::parse("x.toml", text).unwrap_err();
     }
 }
+
+#[test]
+fn the_example_of_the_documents_is_a_set() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/probes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let set = ProbeSet::parse("example.toml", example).unwrap();
+    assert_eq!(set.probes.len(), 2);
+}
+
+#[test]
+fn the_documents_name_every_phase_and_every_set() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/probes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let phases: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix('|')?.split('|').nth(1))
+        .flat_map(|cell| cell.split(','))
+        .map(str::trim)
+        .collect();
+    for set in ProbeSet::embedded().unwrap() {
+        assert!(set.name == DEFAULT || page.contains(&format!("| `{}` |", set.name)));
+        let marks = set.specs(None).filter_map(|spec| spec.phase.as_ref());
+        for mark in marks.filter(|mark| set.name == DEFAULT && !mark.name.is_empty()) {
+            assert!(phases.contains(mark.name.as_str()), "{}", mark.name);
+        }
+    }
+}
