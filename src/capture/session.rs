@@ -251,6 +251,18 @@ impl Session {
                 }
             },
         };
+        if !self.options.watch.named.is_empty() && !names.contains(&Name::Bpf) {
+            let refusal = match self.refused.pop() {
+                Some((Name::Bpf, refusal)) => refusal,
+                _ => Refusal {
+                    reason: "functions are watched by the backend bpf".to_owned(),
+                    evidence: "--probe without it".to_owned(),
+                    remedy: "--backend bpf, or without --backend".to_owned(),
+                },
+            };
+            let backend = Name::Bpf.word();
+            return Err(Error::Refused { backend, refusal });
+        }
         self.open(&names)
     }
 

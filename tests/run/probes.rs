@@ -144,6 +144,20 @@ fn a_function_that_is_not_there_is_told_before_the_command_runs() {
 }
 
 #[test]
+fn functions_that_cannot_be_watched_are_refused_before_the_command_runs() {
+    let place = Place::new();
+    let flags = ["--backend", "toolexec", "--probe", "*:main.main"];
+    let output = place.run(&flags, &["echo", "ran"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let words = stderr(&output);
+    assert!(
+        words.contains("functions are watched by the backend bpf"),
+        "{words}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn calls_are_those_that_the_program_counts() {
     let (true, Some(go)) = (available(), go()) else {
         return;

@@ -128,6 +128,13 @@ pub fn open(options: Options) -> Result<Box<dyn Backend>, Refusal> {
         Some(path) => Loader::Helper(path.clone()),
         None => loader()?,
     };
+    if let (Loader::Helper(_), false) = (&loader, options.watch.named.is_empty()) {
+        return Err(Refusal {
+            reason: "functions are watched by root alone".to_owned(),
+            evidence: "gotrace-helper attaches no probes".to_owned(),
+            remedy: "sudo gotrace run ...".to_owned(),
+        });
+    }
     Ok(Box::new(Bpf {
         loader,
         options,
@@ -192,16 +199,11 @@ impl Bpf {
         let (Some(attacher), Some(generations)) =
             (descriptors.attacher.take(), descriptors.generations.take())
         else {
-            // Who did not ask for it, misses nothing that was promised.
-            if watch.named.is_empty() {
-                out.push(Observation::Configured {
-                    key: "probes".to_owned(),
-                    value: "none: the helper attaches none".to_owned(),
-                });
-            } else {
-                let why = "the helper attaches no probes: run gotrace as root for them";
-                out.push(unseen(why.to_owned()));
-            }
+            // The helper attaches none; nobody asked for more than sets, see `open`.
+            out.push(Observation::Configured {
+                key: "probes".to_owned(),
+                value: "none: the helper attaches none".to_owned(),
+            });
             return None;
         };
         let costs = match trial::costs(&attacher) {
