@@ -65,6 +65,10 @@ pub struct Options {
 
 /// What the kernel's table of processes holds of one that runs already.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "bpf"),
+    expect(dead_code, reason = "what is here is for the loader")
+)]
 pub struct RunningProcess {
     key: ExeKey,
     start_code: u64,

@@ -18,7 +18,9 @@ pub const ROWS: usize = 5;
 /// The most lines about what was lost or not seen, and about one such thing.
 const GAP_LINES: usize = 3;
 const LINES_A_GAP: usize = 2;
-/// Phases below this share are not named.
+/// Phases that are named,
+const PHASES: usize = 6;
+/// of those that have this share at least.
 const LEAST_SHARE: f64 = 0.005;
 /// Tools that are named.
 const TOOLS: usize = 6;
@@ -73,10 +75,13 @@ fn phases(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result
     let words =
         |row: &PhaseRow, share| format!("{} {} {}", row.track, row.phase, units::percent(share));
     let seen = |share: &f64| *share >= LEAST_SHARE;
-    let by_cpu = shares.iter().filter(|(_, cpu, _)| seen(cpu));
+    let by_cpu = shares.iter().filter(|(_, cpu, _)| seen(cpu)).take(PHASES);
     let by_cpu: Vec<String> = by_cpu.map(|(row, cpu, _)| words(row, *cpu)).collect();
     shares.sort_by(|a, b| b.2.total_cmp(&a.2));
-    let critical = shares.iter().filter(|(_, _, critical)| seen(critical));
+    let critical = shares
+        .iter()
+        .filter(|(_, _, critical)| seen(critical))
+        .take(PHASES);
     let critical: Vec<String> = critical.map(|(row, _, share)| words(row, *share)).collect();
     for (start, found) in [
         ("phases by CPU time: ", by_cpu),
