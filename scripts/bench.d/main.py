@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import calls
 import measure
 import oracles
 import page
@@ -62,6 +63,7 @@ class Results:
         self.cpu_rounds()
         self.read_traces()
         self.one_offs()
+        self.calls = calls.Calls(options.gotrace, options.pairs, options.quick, say)
 
     def cpu_rounds(self):
         """The rounds: every recorder once in each, forwards and backwards in turn."""
@@ -89,7 +91,7 @@ class Results:
     def read_traces(self):
         """Counts in the traces of the last round."""
         self.dumps, self.bytes_per_sample = {}, {}
-        for name in ("tree", "default", "999 Hz"):
+        for name in ("tree", "samples", "default", "999 Hz"):
             trace = self.file(name, recorders.TRACE)
             dump = subprocess.Popen([self.options.gotrace, "dump", trace], stdout=subprocess.PIPE, text=True)
             self.dumps[name] = oracles.Dump.of(dump.stdout)

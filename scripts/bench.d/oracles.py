@@ -21,6 +21,7 @@ class Dump:
     samples: int = 0
     compile_samples: int = 0
     rooted: int = 0
+    calls: int = 0
     lost: int = 0
     own_cpu_s: float = 0.0
     backend: str = "unknown"
@@ -43,6 +44,8 @@ class Dump:
                     if record["process"] in compilers:
                         dump.compile_samples += 1
                         dump.rooted += record["stack"] in rooted
+                case "call":
+                    dump.calls += 1
                 case "loss":
                     dump.lost += record["count"]
                 case "ending":

@@ -25,9 +25,10 @@ def all_of(program, peers):
     """Every recorder that is here, plain first."""
     recorders = [
         Recorder("plain", lambda c: c),
-        gotrace("tree", program, "--rate", "0"),
+        gotrace("tree", program, "--rate", "0", "--no-probes"),
+        gotrace("samples", program, "--no-probes"),
         gotrace("default", program),
-        gotrace("999 Hz", program, "--rate", "999"),
+        gotrace("999 Hz", program, "--rate", "999", "--no-probes"),
     ]
     found = [
         Recorder("perf 999 Hz", lambda c: ["perf", "record", "-q", "-F", "999", "-g", "-o", "perf.data", *c]),

@@ -34,10 +34,12 @@ class DumpLines(unittest.TestCase):
             {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 4},
             {"record": "sample", "kind": "on_cpu", "process": 1, "stack": 0},
             {"record": "sample", "kind": "off_cpu", "process": 1, "stack": 2},
+            {"record": "call", "edge": "entry"},
+            {"record": "call", "edge": "exit"},
             {"record": "ending", "own_cpu_ns": 1_500_000_000},
         ]
         dump = oracles.Dump.of(json.dumps(record) for record in records)
-        self.assertEqual((dump.processes, dump.samples, dump.lost), (2, 5, 7))
+        self.assertEqual((dump.processes, dump.samples, dump.calls, dump.lost), (2, 5, 2, 7))
         self.assertEqual((dump.compile_samples, dump.rooted), (4, 2))
         self.assertEqual((dump.own_cpu_s, dump.backend), (1.5, "bpf"))
 
