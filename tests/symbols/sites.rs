@@ -157,6 +157,27 @@ fn most_functions_of_the_compiler_are_cheap_to_enter() {
 }
 
 #[test]
+fn no_place_is_probed_twice() {
+    let Some(_) = built() else { return };
+    let bytes = std::fs::read(toolchain("compile")).unwrap();
+    let elf = Elf::parse(&bytes).unwrap();
+    let all: Spec = "*:*".parse().unwrap();
+    let functions = plan(&elf, &[&all]).unwrap().functions;
+    for function in &functions {
+        let mut offsets: Vec<u64> = function.sites.iter().map(|site| site.offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let name = String::from_utf8_lossy(&function.name);
+        assert_eq!(offsets.len(), function.sites.len(), "{name}");
+    }
+    // Functions that are left where they are entered are there, and are entered.
+    let single = functions.iter().filter(|function| {
+        function.mode == Mode::Call && function.sites.len() == 1 && function.sites[0].text == "ret"
+    });
+    assert!(single.count() > 0);
+}
+
+#[test]
 fn what_the_user_names_wins_over_sets_and_calls_over_entries() {
     let Some(programs) = built() else { return };
     let bytes = programs.bytes("plain");

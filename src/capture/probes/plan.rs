@@ -178,11 +178,16 @@ fn planned(
     } else {
         found.entry
     };
-    let mut sites = vec![planned_site(elf, entry?)?];
+    let entry = entry?;
+    let entered_at = entry.address;
+    let mut sites = vec![planned_site(elf, entry)?];
     let mut blind_exits = Vec::new();
     if spec.mode == Mode::Call {
         blind_exits = found.blind_exits;
-        for exit in found.exits {
+        // A function of one instruction (`ret`, or `jmp` to another one) is left where it is
+        // entered, and takes no time. Which of two probes of one place comes first is not told.
+        let exits = found.exits.into_iter();
+        for exit in exits.filter(|exit| exit.address != entered_at) {
             let address = exit.address;
             match planned_site(elf, exit) {
                 Ok(site) => sites.push(site),
