@@ -1,7 +1,7 @@
 //! Function calls: entries and exits in, calls with their durations out.
 //!
 //! [`walk`] pairs the events of a trace as they stream from its file; memory is bounded by the
-//! calls that are open at once. [`Statistics`] adds calls up; [`tree`] merges them by their
+//! calls that are open at once. [`Statistics`] adds calls up; [`tree()`] merges them by their
 //! callers; [`Slowest`] keeps the longest.
 
 mod durations;
