@@ -426,15 +426,6 @@ impl Session {
         })?;
         let end = supervise::until_end(root, &helpers).map_err(os("wait4"))?;
         let ended = sys::now();
-        if !self.follows_tree() {
-            drop(out.send(Observation::Exited {
-                time: ended,
-                pid: root,
-                wait_status: end.wait_status,
-                usage: end.usage,
-                whole: true,
-            }));
-        }
         if self.options.wait {
             supervise::until_alone(root, &helpers, None);
         } else if end.interrupted {
@@ -447,6 +438,16 @@ impl Session {
         let mut complaints = Vec::new();
         for backend in &mut self.backends {
             complaints.extend(backend.finish().err());
+        }
+        // What it used is what all have used but the others: those must all have been told of.
+        if !self.follows_tree() {
+            drop(out.send(Observation::Exited {
+                time: ended,
+                pid: root,
+                wait_status: end.wait_status,
+                usage: end.usage,
+                whole: true,
+            }));
         }
         drop(out);
         let recorded = recorder.join().ok();
