@@ -61,9 +61,12 @@ static __always_inline u64 hit_g(const struct cpu_registers *r) { return r->r14;
 static __always_inline u64 hit_first(const struct cpu_registers *r) { return r->ax; }
 static __always_inline u64 hit_second(const struct cpu_registers *r) { return r->bx; }
 
-/* What lies between the stack pointer at a function's first instruction and the caller's frame:
- * the return address. */
-#define RETURN_ADDRESS 8
+/* Writes a number that tells another processor of what was written before. Stores are seen in their
+ * order here. */
+static __always_inline void publish(u64 *at, u64 number)
+{
+	*(volatile u64 *)at = number;
+}
 
 /* Where the thread-local storage of a Go program holds g. */
 static __always_inline u64 thread_g(const struct start *s, struct task_struct *task, s64 tls_offset)
@@ -118,8 +121,11 @@ static __always_inline u64 hit_g(const struct cpu_registers *r) { return r->regs
 static __always_inline u64 hit_first(const struct cpu_registers *r) { return r->regs[0]; }
 static __always_inline u64 hit_second(const struct cpu_registers *r) { return r->regs[1]; }
 
-/* The return address is in a register. */
-#define RETURN_ADDRESS 0
+/* BPF has no store with release order before Linux 6.15; its exchange has full order. */
+static __always_inline void publish(u64 *at, u64 number)
+{
+	__sync_lock_test_and_set(at, number);
+}
 
 /* Go keeps g in x28, which C code preserves. */
 static __always_inline u64 thread_g(const struct start *s, struct task_struct *task, s64 tls_offset)

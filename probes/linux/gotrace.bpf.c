@@ -64,6 +64,9 @@ struct {
 	__type(value, struct process);
 } tree SEC(".maps");
 
+/* Changes with every program that begins or ends: until then, what was found in the tree is true. */
+static u32 tree_changes;
+
 #define PATH_BYTES 16384
 #define MAX_COMPONENT 256
 #define MAX_DEPTH 256
@@ -395,6 +398,7 @@ int on_exec(u64 *ctx)
 	p->max_rss = 0;
 	p->hidden = foreign(task);
 	p->forked = 0;
+	__sync_fetch_and_add(&tree_changes, 1);
 	argv_start = task->mm->arg_start;
 	argv_end = task->mm->arg_end;
 	r->argv_bytes = argv_end > argv_start ? argv_end - argv_start : 0;
@@ -486,8 +490,10 @@ static __always_inline void ended(struct task_struct *task)
 	bpf_probe_read_kernel(record.name, sizeof(record.name), task->comm);
 	__sync_fetch_and_add(&p->threads, -1);
 	/* Two may see the last count; only one can take the entry out. */
-	if (*(volatile u32 *)&p->threads == 0 && !bpf_map_delete_elem(&tree, &tgid))
+	if (*(volatile u32 *)&p->threads == 0 && !bpf_map_delete_elem(&tree, &tgid)) {
+		__sync_fetch_and_add(&tree_changes, 1);
 		record.h.flags |= END_OF_PROCESS;
+	}
 	/* The end of a process is heard at once: what it has linked may be run next. */
 	if (bpf_ringbuf_output(&events, &record, sizeof(record),
 			       record.h.flags & END_OF_PROCESS ? BPF_RB_FORCE_WAKEUP : wake()))
@@ -684,15 +690,42 @@ int on_switch(u64 *ctx)
 
 #include "calls.h"
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+} many_with_argument SEC(".maps"), one_with_argument SEC(".maps");
+
 SEC("uprobe.multi")
 int on_probe(struct cpu_registers *ctx)
 {
-	return hit(ctx, bpf_get_attach_cookie(ctx));
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (WITH_ARGUMENT(cookie))
+		bpf_tail_call(ctx, &many_with_argument, 0);
+	return hit(ctx, cookie);
+}
+
+SEC("uprobe.multi")
+int on_argument(struct cpu_registers *ctx)
+{
+	return hit_with_argument(ctx, bpf_get_attach_cookie(ctx));
 }
 
 /* For Linux before 6.6, which attaches to one place at a time. */
 SEC("uprobe")
 int on_probe_single(struct cpu_registers *ctx)
 {
-	return hit(ctx, bpf_get_attach_cookie(ctx));
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (WITH_ARGUMENT(cookie))
+		bpf_tail_call(ctx, &one_with_argument, 0);
+	return hit(ctx, cookie);
+}
+
+SEC("uprobe")
+int on_argument_single(struct cpu_registers *ctx)
+{
+	return hit_with_argument(ctx, bpf_get_attach_cookie(ctx));
 }

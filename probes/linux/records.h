@@ -118,6 +118,28 @@ struct call_record {
 		    * g, from the end of the address space, the lowest 32 bits */
 };
 
+/* A hit without argument, as in call_record; in `probe` the flags lie above the number. */
+struct lane_entry {
+	u64 time;
+	u64 owner;
+	u32 tgid;
+	u32 tid;
+	u32 probe;
+	u32 depth;
+};
+
+/* Hits on one processor, in the order of their times: a ring of entries, of which as many are
+ * whole as `head` says. What two sides write lies in different cache lines. */
+struct lane {
+	u64 head;  /* entries ever written */
+	u64 taken; /* a thread is in the middle of a hit */
+	u64 key;   /* a process, in one state of the tree... */
+	s64 marks; /* ...and what its hits are marked with */
+	u64 pad[4];
+	u64 tail; /* entries ever read: gotrace's */
+	u64 pad2[7];
+};
+
 /* What is known of a probed place beforehand, in the cookie that the kernel keeps with it:
  *
  *   0     24   26   27   28   29   30        32          48          64

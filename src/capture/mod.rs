@@ -84,7 +84,6 @@ fn open_bpf(
             rate_hz: request.rate_hz.unwrap_or(DEFAULT_RATE_HZ),
             off_cpu: request.off_cpu,
             expected,
-            ring_bytes: ring_bytes(&watch),
             watch,
             ..linux::bpf::Options::default()
         })
@@ -93,16 +92,6 @@ fn open_bpf(
     {
         let _ = (request, watch, expected);
         Err(no_bpf())
-    }
-}
-
-/// Size of the ring buffer: where the user names functions, there may be a million calls a second.
-#[cfg(target_os = "linux")]
-const fn ring_bytes(watch: &probes::Watch) -> u32 {
-    if watch.named.is_empty() {
-        linux::bpf::DEFAULT_RING_BYTES
-    } else {
-        4 * linux::bpf::DEFAULT_RING_BYTES
     }
 }
 
@@ -117,7 +106,6 @@ fn attach_bpf(
             rate_hz: options.request.rate_hz.unwrap_or(0),
             off_cpu: options.request.off_cpu,
             expected: vec![running.exe.clone()],
-            ring_bytes: ring_bytes(&options.watch),
             watch: options.watch.clone(),
             running: Some(linux::bpf::RunningProcess::of(running)),
             ..linux::bpf::Options::default()

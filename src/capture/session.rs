@@ -481,7 +481,10 @@ impl Session {
                 let super::Error::Refused { refusal, .. } = error else {
                     return Err(Error::Backend(error));
                 };
-                if self.options.selection != Selection::Auto || !self.follows_tree() {
+                // No other backend watches functions that were asked for by name.
+                let another = self.options.selection == Selection::Auto
+                    && self.options.watch.named.is_empty();
+                if !another || !self.follows_tree() {
                     let backend = Name::Bpf.word();
                     return Err(Error::Refused { backend, refusal });
                 }

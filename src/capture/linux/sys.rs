@@ -275,6 +275,60 @@ impl SharedWords {
     }
 }
 
+/// Bytes of one entry of a lane: `struct lane_entry` of probes/linux/records.h.
+pub(super) const LANE_ENTRY_BYTES: usize = 32;
+/// `struct lane` before its entries, and where in it the numbers lie that are written and read.
+const LANE_BYTES: usize = 128;
+const LANE_HEAD: usize = 0;
+const LANE_TAIL: usize = 64;
+
+/// What a lane with so many entries takes.
+pub(super) const fn lane_bytes(entries: usize) -> usize {
+    LANE_BYTES + entries * LANE_ENTRY_BYTES
+}
+
+/// The reading side of the lanes of probes: an array map with `BPF_F_MMAPABLE`, one element for
+/// each processor, drawn in probes/linux/records.h.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pages: Pages,
+    count: usize,
+    entries: usize,
+}
+
+impl Lanes {
+    /// Maps `count` lanes of `entries`, a power of two, each.
+    pub(super) fn map(fd: BorrowedFd<'_>, count: usize, entries: usize) -> io::Result<Self> {
+        if !entries.is_power_of_two() {
+            return Err(io::Error::other("entries of a lane are no power of two"));
+        }
+        let length = (count * lane_bytes(entries)).next_multiple_of(page_size());
+        Ok(Self {
+            pages: Pages::map(fd, length, 0, true)?,
+            count,
+            entries,
+        })
+    }
+
+    /// Hands every entry that is complete to `each`, lane by lane, and frees its room.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(&[u8; LANE_ENTRY_BYTES])) {
+        for lane in 0..self.count {
+            let lane = lane * lane_bytes(self.entries);
+            let tail = self.pages.atomic(lane + LANE_TAIL);
+            let head = self.pages.atomic(lane + LANE_HEAD).load(Ordering::Acquire);
+            for number in tail.load(Ordering::Relaxed)..head {
+                let index = (number & (self.entries as u64 - 1)) as usize;
+                let at = lane + lane_bytes(index);
+                let entry = self.pages.bytes(at, LANE_ENTRY_BYTES);
+                if let Some(entry) = entry.and_then(<[u8]>::as_array) {
+                    each(entry);
+                }
+            }
+            tail.store(head, Ordering::Release);
+        }
+    }
+}
+
 fn open_event(attr: &mut perf_event_attr, pid: i32, cpu: u32) -> io::Result<OwnedFd> {
     attr.size = size_of::<perf_event_attr>() as u32;
     // SAFETY: `attr` is a valid structure with its size set; the kernel only reads it (and

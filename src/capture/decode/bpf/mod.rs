@@ -18,5 +18,5 @@ mod synthetic;
 
 pub use executable::Files;
 pub use merge::Merge;
-pub use record::{Event, ExeKey, Malformed, Record, TRIAL};
+pub use record::{Called, Event, ExeKey, Malformed, Record, TRIAL};
 pub use side::Side;

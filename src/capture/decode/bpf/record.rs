@@ -37,8 +37,11 @@ const CALL_INTEGER: u16 = 32;
 const CALL_TEXT: u16 = 64;
 const CALL_FORKED: u16 = 128;
 
+/// Where the number of a probe ends in a word that has flags above it: `COOKIE_PROBE_BITS`.
+const PROBE_MASK: u32 = (1 << 24) - 1;
+
 /// The number of no probe: of hits that are made to see what they cost.
-pub const TRIAL: ProbeId = ProbeId((1 << 24) - 1);
+pub const TRIAL: ProbeId = ProbeId(PROBE_MASK);
 
 /// Why a record could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -327,6 +330,39 @@ impl<'a> Record<'a> {
     }
 }
 
+impl Record<'static> {
+    /// Reads an entry of a lane:
+    ///
+    /// ```text
+    /// 0 u64 time  8 u64 owner  16 u32 tgid  20 u32 tid  24 u32 probe, 8 bits of flags above it
+    /// 28 u32 depth
+    /// ```
+    #[must_use]
+    pub fn of_lane(entry: &[u8; 32]) -> Self {
+        let (longs, words) = entry.split_at(16);
+        let (mut longs, mut words) = (Bytes(longs), Bytes(words));
+        // Both are as long as what is taken.
+        let mut long = || longs.u64().unwrap_or_default();
+        let mut word = || words.u32().unwrap_or_default();
+        let (time, owner) = (long(), long());
+        let (pid, tid, probe, depth) = (Pid(word()), Tid(word()), word(), word());
+        let [_, _, _, flags] = probe.to_le_bytes();
+        let (edge, stack) = edge_and_stack(flags.into(), owner);
+        Self {
+            time: Monotonic(time),
+            pid,
+            tid,
+            event: Event::Called(Called {
+                probe: ProbeId(probe & PROBE_MASK),
+                edge,
+                stack,
+                depth,
+                argument: None,
+            }),
+        }
+    }
+}
+
 fn forked<'a>(b: &mut Bytes<'a>) -> Option<Event<'a>> {
     Some(Event::Forked {
         parent: Pid(b.u32()?),
@@ -408,22 +444,11 @@ fn called<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Called<'a>> {
     let owner = b.u64()?;
     let probe = ProbeId(b.u32()?);
     let depth = b.u32()?;
-    let goid = (owner != 0).then_some(Goid(owner));
+    let (edge, stack) = edge_and_stack(flags, owner);
     Some(Called {
         probe,
-        edge: match flags & 3 {
-            0 => CallEdge::Entry,
-            1 => CallEdge::Exit,
-            _ => CallEdge::TailJump,
-        },
-        stack: match (flags & CALL_FORKED != 0, flags >> 2 & 7) {
-            (true, _) => StackOwner::Forked,
-            (false, 1) => StackOwner::Goroutine(Goid(owner)),
-            (false, 2) => StackOwner::Unnumbered(owner),
-            (false, 3) => StackOwner::System(goid),
-            (false, 4) => StackOwner::Signal,
-            (false, _) => StackOwner::Foreign,
-        },
+        edge,
+        stack,
         depth,
         argument: if flags & CALL_INTEGER != 0 {
             Some(CalledWith::Integer(b.u64()?))
@@ -431,6 +456,25 @@ fn called<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Called<'a>> {
             (flags & CALL_TEXT != 0).then_some(CalledWith::Text(b.0))
         },
     })
+}
+
+/// What the flags of a hit say.
+fn edge_and_stack(flags: u16, owner: u64) -> (CallEdge, StackOwner) {
+    let edge = match flags & 3 {
+        0 => CallEdge::Entry,
+        1 => CallEdge::Exit,
+        _ => CallEdge::TailJump,
+    };
+    let goid = (owner != 0).then_some(Goid(owner));
+    let stack = match (flags & CALL_FORKED != 0, flags >> 2 & 7) {
+        (true, _) => StackOwner::Forked,
+        (false, 1) => StackOwner::Goroutine(Goid(owner)),
+        (false, 2) => StackOwner::Unnumbered(owner),
+        (false, 3) => StackOwner::System(goid),
+        (false, 4) => StackOwner::Signal,
+        (false, _) => StackOwner::Foreign,
+    };
+    (edge, stack)
 }
 
 #[cfg(test)]

@@ -87,6 +87,43 @@ fn a_kind_that_is_not_known_is_refused() {
 }
 
 #[test]
+fn an_entry_of_a_lane_says_what_a_record_says() {
+    use crate::trace::{CallEdge, Goid, Pid, ProbeId, StackOwner, Tid};
+    let mut entry = [0; 32];
+    entry[0..8].copy_from_slice(&0x1122_3344_5566_7788_u64.to_le_bytes());
+    entry[8..16].copy_from_slice(&7_u64.to_le_bytes());
+    entry[16..20].copy_from_slice(&100_u32.to_le_bytes());
+    entry[20..24].copy_from_slice(&101_u32.to_le_bytes());
+    // The largest number, the exit of a call on a goroutine's stack.
+    entry[24..28].copy_from_slice(&[0xff, 0xff, 0xff, 1 << 2 | 1]);
+    entry[28..32].copy_from_slice(&720_u32.to_le_bytes());
+    let read = Record::of_lane(&entry);
+    assert_eq!(
+        (read.time.0, read.pid, read.tid),
+        (0x1122_3344_5566_7788, Pid(100), Tid(101))
+    );
+    let Event::Called(called) = read.event else {
+        panic!("no call");
+    };
+    assert_eq!(
+        (called.probe, called.edge, called.stack, called.depth),
+        (
+            ProbeId(0xff_ffff),
+            CallEdge::Exit,
+            StackOwner::Goroutine(Goid(7)),
+            720
+        )
+    );
+    assert_eq!(called.argument, None);
+    // The highest bit marks a child that has not called exec.
+    entry[27] |= 128;
+    let Event::Called(called) = Record::of_lane(&entry).event else {
+        panic!("no call");
+    };
+    assert_eq!(called.stack, StackOwner::Forked);
+}
+
+#[test]
 fn a_call_says_where_and_on_whose_stack() {
     use crate::trace::{CallEdge, Goid, ProbeId, StackOwner};
     let call = |flags: u16, owner, argument: &[u8]| {

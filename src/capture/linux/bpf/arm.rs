@@ -9,7 +9,7 @@ use super::trial::Costs;
 use crate::binary::elf::Elf;
 use crate::binary::go::RuntimeLayout;
 use crate::binary::instruction::Stepping;
-use crate::capture::decode::bpf::{ExeKey, TRIAL};
+use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
 use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::observation::Probed;
 use crate::capture::probes::{NoPlan, Plan, Planned, PlannedSite, Spec, Watch};
@@ -236,10 +236,10 @@ impl Armed {
     }
 
     /// A place was passed.
-    pub(super) fn hit(&mut self, probe: ProbeId, edge: CallEdge) {
-        if let Some(tally) = self.probes.get_mut(probe.index()) {
+    pub(super) fn hit(&mut self, called: &Called<'_>) {
+        if let Some(tally) = self.probes.get_mut(called.probe.index()) {
             tally.hits += 1;
-            tally.spent += match edge {
+            tally.spent += match called.edge {
                 CallEdge::Entry => tally.entry_cost,
                 CallEdge::Exit | CallEdge::TailJump => tally.exit_cost,
             };

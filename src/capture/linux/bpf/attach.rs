@@ -19,6 +19,9 @@ pub(super) struct Attacher {
     one_by_one: AtomicBool,
     /// For one at a time.
     one: OwnedFd,
+    /// Where the two find the programs that they leave for. The kernel empties such a table when
+    /// no process holds it any more.
+    _tables: Vec<OwnedFd>,
 }
 
 impl Attacher {
@@ -27,11 +30,12 @@ impl Attacher {
         not(feature = "bpf"),
         expect(dead_code, reason = "what is here is for the loader")
     )]
-    pub(super) fn new(many: OwnedFd, one: OwnedFd, one_by_one: bool) -> Self {
+    pub(super) fn new(many: OwnedFd, one: OwnedFd, tables: Vec<OwnedFd>, one_by_one: bool) -> Self {
         Self {
             many,
             one_by_one: AtomicBool::new(one_by_one),
             one,
+            _tables: tables,
         }
     }
 

@@ -5,7 +5,7 @@ use super::layouts::Layouts;
 use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
-use crate::capture::linux::sys::{PerfBuffer, RingBuffer, SharedWords};
+use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation, plain_file, spool};
 use crate::trace::Nanos;
 use crossbeam_channel::Sender;
@@ -42,7 +42,7 @@ const LOSSES: [(&str, &str); 8] = [
     ("samples", RING_FULL),
     ("switches", RING_FULL),
     ("processes", "the table of processes was full"),
-    ("calls", RING_FULL),
+    ("calls", "the memory for them was full"),
 ];
 const RING_FULL: &str = "the ring buffer was full";
 const COUNTERS: usize = LOSSES.len() + 2;
@@ -52,6 +52,7 @@ const SPENT: usize = LOSSES.len() + 1;
 pub(super) struct Drain {
     ring: RingBuffer,
     side: Vec<PerfBuffer>,
+    lanes: Option<Lanes>,
     counters: SharedWords,
     layouts: Layouts,
     armed: Option<Armed>,
@@ -96,6 +97,9 @@ impl Drain {
             side: side
                 .map(|fd| PerfBuffer::map(fd, SIDE_BYTES))
                 .collect::<io::Result<_>>()?,
+            lanes: (descriptors.lanes)
+                .map(|lanes| Lanes::map(lanes.map.as_fd(), lanes.count, lanes.entries))
+                .transpose()?,
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
             layouts: Layouts::map(descriptors.layouts.as_fd())?,
             armed,
@@ -174,6 +178,7 @@ impl Drain {
         let Self {
             ring,
             side,
+            lanes,
             merge,
             layouts,
             armed,
@@ -201,7 +206,7 @@ impl Drain {
                     }
                 }
                 if let (Event::Called(called), Some(armed)) = (&record.event, &mut *armed) {
-                    armed.hit(called.probe, called.edge);
+                    armed.hit(called);
                 }
                 if let (Event::Ended(ended), Some(armed)) = (&record.event, &mut *armed)
                     && ended.wait_status == Some(0)
@@ -213,6 +218,15 @@ impl Drain {
             }
             Err(_) => *malformed += 1,
         });
+        if let (Some(lanes), Some(armed)) = (lanes, armed) {
+            lanes.drain(|entry| {
+                let record = Record::of_lane(entry);
+                if let Event::Called(called) = &record.event {
+                    armed.hit(called);
+                }
+                merge.record(&record, &mut HostFiles);
+            });
+        }
         for buffer in side {
             buffer.drain(|bytes| {
                 if let Some(side) = Side::parse(bytes) {

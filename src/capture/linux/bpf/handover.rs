@@ -151,6 +151,7 @@ fn converse(
         side,
         attacher: None,
         generations: None,
+        lanes: None,
     })
 }
 

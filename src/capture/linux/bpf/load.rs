@@ -31,6 +31,19 @@ pub(super) struct Descriptors {
     pub(super) attacher: Option<Attacher>,
     /// Which generation of each probe counts, shared; likewise.
     pub(super) generations: Option<OwnedFd>,
+    /// Hits of probes, shared; likewise.
+    pub(super) lanes: Option<SharedLanes>,
+}
+
+/// Memory that hits of probes are put into: a lane for each processor.
+#[derive(Debug)]
+pub(super) struct SharedLanes {
+    /// The map.
+    pub(super) map: OwnedFd,
+    /// How many there are.
+    pub(super) count: usize,
+    /// Entries of each: a power of two.
+    pub(super) entries: usize,
 }
 
 /// Why loading failed.
@@ -133,8 +146,11 @@ fn clocks(rate_hz: u32) -> Result<Vec<OwnedFd>, LoadError> {
 
 #[cfg(feature = "bpf")]
 mod libbpf {
-    use super::{Attacher, Descriptors, LoadError, Options, Target, clocks, side_band, step, sys};
-    use libbpf_rs::{MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
+    use super::{
+        Attacher, Descriptors, LoadError, Options, SharedLanes, Target, clocks, side_band, step,
+        sys,
+    };
+    use libbpf_rs::{Map, MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
     use std::ffi::OsStr;
     use std::io;
     use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -155,6 +171,20 @@ mod libbpf {
     /// The probing program, for many places at once and for one.
     const MANY: &str = "on_probe";
     const ONE: &str = "on_probe_single";
+    /// Where each leaves for another one, which records arguments, too.
+    const WITH_ARGUMENT: [(&str, &str); 2] = [
+        ("many_with_argument", "on_argument"),
+        ("one_with_argument", "on_argument_single"),
+    ];
+
+    /// Hits that a lane keeps until they are read, a power of two: of sets, which have some
+    /// thousands in a whole build, and where the user names functions, which may be hit a million
+    /// times a second.
+    const ENTRIES_OF_SETS: usize = 8_192;
+    const ENTRIES: usize = 65_536;
+    /// Of all lanes together at most: 64 MiB.
+    const MAX_ENTRIES: usize = (64 << 20) / sys::LANE_ENTRY_BYTES;
+    const LANE_MAP: &str = "lanes";
 
     /// gotrace is woken when the ring buffer is filled to one part in so many.
     const WAKE_SHARE: u32 = 4;
@@ -189,12 +219,40 @@ mod libbpf {
             side,
             attacher: attacher(&object, options)?,
             generations: Some(descriptor(&object, "generations")?),
+            lanes: shared_lanes(&object, options)?,
         })
+    }
+
+    fn shared_lanes(object: &Object, options: &Options) -> Result<Option<SharedLanes>, LoadError> {
+        if options.watch.is_empty() {
+            return Ok(None);
+        }
+        let (count, entries) = lane_sizes(options)?;
+        Ok(Some(SharedLanes {
+            map: descriptor(object, LANE_MAP)?,
+            count,
+            entries,
+        }))
+    }
+
+    /// How many lanes, one for each processor that there can ever be, and how many entries each.
+    fn lane_sizes(options: &Options) -> Result<(usize, usize), LoadError> {
+        let count = libbpf_rs::num_possible_cpus().map_err(failed("counting processors"))?;
+        let most = (MAX_ENTRIES / count.max(1)).max(2);
+        let wanted = match options.watch.named.is_empty() {
+            true => ENTRIES_OF_SETS,
+            false => ENTRIES,
+        };
+        Ok((count, wanted.min(1 << most.ilog2())))
     }
 
     /// Whether a program is one that [`Attacher`] puts to its places.
     fn is_probe(name: &OsStr) -> bool {
-        name == MANY || name == ONE
+        let with_argument = WITH_ARGUMENT.map(|(_, program)| program);
+        [MANY, ONE]
+            .iter()
+            .chain(&with_argument)
+            .any(|probe| name == *probe)
     }
 
     fn attacher(object: &Object, options: &Options) -> Result<Option<Attacher>, LoadError> {
@@ -209,8 +267,17 @@ mod libbpf {
             })?;
             copy(program.as_fd())
         };
+        let mut tables = Vec::new();
+        for (table, name) in WITH_ARGUMENT {
+            let with_argument = program(name)?;
+            let number = with_argument.as_raw_fd().to_ne_bytes();
+            let map = map(object, table)?;
+            map.update(&0_u32.to_ne_bytes(), &number, MapFlags::ANY)
+                .map_err(failed(format!("entering {name} into {table}")))?;
+            tables.push(copy(map.as_fd())?);
+        }
         let (many, one) = (program(MANY)?, program(ONE)?);
-        Ok(Some(Attacher::new(many, one, options.one_by_one)))
+        Ok(Some(Attacher::new(many, one, tables, options.one_by_one)))
     }
 
     fn configure(
@@ -223,7 +290,7 @@ mod libbpf {
                 Some("on_sample") => options.rate_hz > 0,
                 Some("on_switch") => options.off_cpu,
                 Some("on_last_switch") => !options.off_cpu,
-                Some(MANY | ONE) => !options.watch.is_empty(),
+                _ if is_probe(program.name()) => !options.watch.is_empty(),
                 _ => true,
             };
             program.set_autoload(wanted);
@@ -231,23 +298,32 @@ mod libbpf {
         let mut rodata = open
             .maps_mut()
             .find(|map| map.name().to_string_lossy().ends_with(".rodata"));
-        // `watcher`, `sampling`, `wake_bytes` and `page_bytes`, in the order of their declaration.
+        let (lanes, entries) = lane_sizes(options)?;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        // `watcher`, `sampling`, `wake_bytes`, `page_bytes` and `lane_mask`, in the order of their
+        // declaration.
         let settings = [
             target.user.unwrap_or(u32::MAX),
             u32::from(options.rate_hz > 0),
             options.ring_bytes / WAKE_SHARE,
-            u32::try_from(sys::page_size()).unwrap_or(4096),
+            number(sys::page_size()),
+            number(entries - 1),
         ];
         rodata
             .as_mut()
             .and_then(|map| map.initial_value_mut())
             .and_then(|value| value.as_chunks_mut().0.first_chunk_mut())
-            .map(|words: &mut [[u8; 4]; 4]| *words = settings.map(u32::to_ne_bytes))
+            .map(|words: &mut [[u8; 4]; 5]| *words = settings.map(u32::to_ne_bytes))
             .ok_or_else(|| step("setting up the BPF programs")(io::Error::other("no .rodata")))?;
         for mut map in open.maps_mut() {
             if map.name() == "events" {
                 map.set_max_entries(options.ring_bytes)
                     .map_err(failed("giving the ring buffer its size"))?;
+            }
+            if map.name() == LANE_MAP && !options.watch.is_empty() {
+                map.set_max_entries(number(lanes))
+                    .and_then(|()| map.set_value_size(number(sys::lane_bytes(entries))))
+                    .map_err(failed("giving the lanes of probes their size"))?;
             }
         }
         Ok(open)
@@ -320,22 +396,19 @@ mod libbpf {
         if let Some((_, [hidden, ..])) = process.split_at_mut_checked(PROCESS_HIDDEN) {
             *hidden = u8::from(user.is_some());
         }
-        object
-            .maps()
-            .find(|map| map.name() == "tree")
-            .ok_or_else(|| step("finding the map tree")(io::ErrorKind::NotFound.into()))?
+        map(object, "tree")?
             .update(&root.to_ne_bytes(), &process, MapFlags::ANY)
             .map_err(failed(format!("entering process {root}")))
     }
 
+    fn map<'o>(object: &'o Object, name: &str) -> Result<Map<'o>, LoadError> {
+        let mut maps = object.maps();
+        maps.find(|map| map.name() == name)
+            .ok_or_else(|| step(format!("finding the map {name}"))(io::ErrorKind::NotFound.into()))
+    }
+
     fn descriptor(object: &Object, name: &str) -> Result<OwnedFd, LoadError> {
-        let map = object
-            .maps()
-            .find(|map| map.name() == name)
-            .ok_or_else(|| {
-                step(format!("finding the map {name}"))(io::ErrorKind::NotFound.into())
-            })?;
-        copy(map.as_fd())
+        copy(map(object, name)?.as_fd())
     }
 
     fn copy(fd: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, LoadError> {
