@@ -6,6 +6,7 @@ use gotrace::trace::{Argument, Trace};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -190,6 +191,36 @@ fn calls_are_those_that_the_program_counts() {
             assert!(argument < printed);
         }
     }
+}
+
+#[test]
+fn calls_that_an_exec_or_a_kill_cuts_off_are_open_and_none_is_missing() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/ends.go");
+    let output = place
+        .run(&["--probe", "program:main.deep"], &[&program])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGKILL));
+    let (mut entered, mut open) = (0, 0);
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (all, inside) = line.split_once(' ').unwrap();
+        entered += all.parse::<u64>().unwrap();
+        open += inside.parse::<u64>().unwrap();
+    }
+    let calls = json(&place, &["calls"]);
+    let deep = &calls["rows"][0];
+    assert_eq!(deep["function"], "main.deep");
+    assert_eq!(
+        (&deep["count"], &deep["open_count"]),
+        (&entered.into(), &open.into())
+    );
+    assert_eq!(calls["orphan_exits"], 0);
+    assert_eq!(calls["recording"]["lost_calls"], 0);
+    assert_eq!(calls["recording"]["blind_spots"], Value::Array(Vec::new()));
 }
 
 /// The byte at an address of a process.
