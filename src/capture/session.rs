@@ -348,7 +348,7 @@ impl Session {
             return command.into_iter().collect();
         };
         let tools = go.tools();
-        let tools = ["compile", "link", "asm", "cgo"].map(|tool| tools.join(tool));
+        let tools = ["compile", "link", "asm", "cgo", "vet"].map(|tool| tools.join(tool));
         let known = command.into_iter().chain([go.path.clone()]);
         known.chain(tools).collect()
     }

@@ -223,6 +223,39 @@ fn calls_that_an_exec_or_a_kill_cuts_off_are_open_and_none_is_missing() {
     assert_eq!(calls["recording"]["blind_spots"], Value::Array(Vec::new()));
 }
 
+#[test]
+fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let module = place.path("work");
+    let write = |name: &str, text: &str| std::fs::write(module.join(name), text).unwrap();
+    write("go.mod", "module example.com/steps\n\ngo 1.21\n");
+    write(
+        "main.go",
+        "package main\n\nvar n int\n\n//go:noinline\nfunc step() { n++ }\n\nfunc main() {\n\tfor i := 0; i < 1234; i++ {\n\t\tstep()\n\t}\n\tprintln(n)\n}\n",
+    );
+    write(
+        "main_test.go",
+        "package main\n\nimport \"testing\"\n\nfunc TestStep(t *testing.T) {\n\tmain()\n}\n",
+    );
+    let go = go.to_str().unwrap();
+    for command in [["run", "."], ["test", "-vet=off"]] {
+        let command = [&[go][..], &command].concat();
+        // The package of a test program is not called main.
+        let probes = ["--probe", "steps*:*.step:entry", "--entries-only"];
+        let output = place.run(&probes, &command).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let calls = json(&place, &["calls"]);
+        let mut rows = calls["rows"].as_array().unwrap().iter();
+        let step = rows.find(|row| row["function"].as_str().unwrap().ends_with(".step"));
+        assert_eq!(step.unwrap()["count"], 1234, "{command:?}");
+        let blind = &calls["recording"]["blind_spots"];
+        assert_eq!(blind, &Value::Array(Vec::new()), "{command:?}");
+    }
+}
+
 /// The byte at an address of a process.
 fn byte(pid: u32, address: u64) -> u8 {
     let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();

@@ -151,6 +151,12 @@ impl Merge {
         self.pending.push((time.0, pending));
     }
 
+    /// The executable that a Go linker is to write, while that runs.
+    #[must_use]
+    pub fn output_of_link(&self, pid: Pid) -> Option<&Path> {
+        self.linking.get(&pid).map(PathBuf::as_path)
+    }
+
     /// The executable that a Go linker has written, of which this is the end; once.
     pub fn linked(&mut self, pid: Pid) -> Option<PathBuf> {
         self.linking.remove(&pid)

@@ -226,9 +226,15 @@ impl Armed {
             return None;
         }
         let micros = |time: Nanos| time.0 as f64 / 1e3;
+        let functions = self.probes.iter().filter(|tally| tally.named).count();
+        let elsewhere = match functions {
+            0 => {
+                "no function that was named is there yet, each program is looked at when it starts; "
+            }
+            _ => "",
+        };
         Some(format!(
-            "watching {} functions, with those of sets at {places} places: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
-            self.probes.iter().filter(|tally| tally.named).count(),
+            "{elsewhere}watching {functions} functions, with those of sets at {places} places: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
             micros(self.costs.emulated),
             micros(self.costs.single_stepped),
             places as f64 * COST_OF_A_PLACE_MS,
@@ -372,6 +378,11 @@ impl Armed {
             let watched = self.judge(path, entered, out);
             self.known.insert(*key, watched);
         }
+    }
+
+    /// Whether functions of a file may be asked for.
+    pub(super) fn concerns(&self, path: &Path) -> bool {
+        self.watch.concerns(path.as_os_str().as_bytes())
     }
 
     /// Arms a file that runs since `running`, where something in it is asked for.
@@ -522,7 +533,10 @@ impl Armed {
                 .unmatched
                 .iter()
                 .find(|unmatched| unmatched.spec == *spec);
-            *why = unmatched.map(|unmatched| unmatched.words(&path_text));
+            *why = unmatched.map(|unmatched| match spec.image.is_literal() {
+                true => unmatched.words(&path_text),
+                false => "none of the programs that ran has such a function".to_owned(),
+            });
             unmatched.is_some()
         });
     }
@@ -591,6 +605,7 @@ fn cookie(
         CallEdge::TailJump => 2,
     };
     let argument = match argument {
+        _ if site.edge != CallEdge::Entry => 0,
         ArgumentKind::None => 0,
         ArgumentKind::Integer => INTEGER,
         ArgumentKind::Text => TEXT,

@@ -1,19 +1,21 @@
 //! The thread that empties the buffers: records in, observations out.
 
 use super::arm::Armed;
+use super::gate::Gate;
 use super::layouts::Layouts;
 use super::load::Descriptors;
 use super::now;
-use crate::capture::decode::bpf::{Event, Files, Merge, Record, Side};
+use crate::capture::decode::bpf::{Event, ExeKey, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation, plain_file, spool};
 use crate::trace::Nanos;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, PipeReader};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 /// Of the side-band, for each processor. 516 KiB for each processor is what a user may have
@@ -56,6 +58,7 @@ pub(super) struct Drain {
     counters: SharedWords,
     layouts: Layouts,
     armed: Option<Armed>,
+    gate: Option<Gate>,
     period: Nanos,
     begun: Monotonic,
     links: Vec<OwnedFd>,
@@ -102,6 +105,7 @@ impl Drain {
                 .transpose()?,
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
             layouts: Layouts::map(descriptors.layouts.as_fd())?,
+            gate: armed.as_ref().and_then(|_| Gate::open()),
             armed,
             period,
             begun: now(),
@@ -132,6 +136,7 @@ impl Drain {
             let stop = self.wait()?;
             let horizon = Monotonic(now().0.saturating_sub(SKEW_NS));
             self.read();
+            self.let_in();
             if stop {
                 break;
             }
@@ -161,15 +166,35 @@ impl Drain {
 
     /// Sleeps until there is something to do; true when that is to stop.
     fn wait(&self) -> io::Result<bool> {
-        let mut fds = [
-            PollFd::new(self.ring.as_fd(), PollFlags::POLLIN),
+        let mut fds = vec![
             PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.ring.as_fd(), PollFlags::POLLIN),
         ];
+        let gate = self.gate.as_ref().map(|gate| gate.as_fd());
+        fds.extend(gate.map(|gate| PollFd::new(gate, PollFlags::POLLIN)));
         match poll(&mut fds, PollTimeout::from(INTERVAL_MS)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(fds[1].any().unwrap_or(false))
+        Ok(fds.first().and_then(PollFd::any).unwrap_or(false))
+    }
+
+    /// Lets programs start that have just been linked: their functions are watched now.
+    fn let_in(&mut self) {
+        let Self {
+            gate, armed, out, ..
+        } = self;
+        let (Some(gate), Some(armed)) = (gate, armed) else {
+            return;
+        };
+        gate.let_in(|program| {
+            let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+            let mut tell = |observation| drop(out.send(observation));
+            if let (Ok(numbers), Ok(path)) = (fs::metadata(&path), fs::read_link(&path)) {
+                let path = path.into_os_string().into_vec();
+                armed.ran(ExeKey::of(&numbers), &path, None, &mut tell);
+            }
+        });
     }
 
     /// Takes what the buffers hold: the ring first, so that no mapping is missing for a sample
@@ -182,6 +207,7 @@ impl Drain {
             merge,
             layouts,
             armed,
+            gate,
             malformed,
             out,
             ..
@@ -215,6 +241,14 @@ impl Drain {
                     armed.expect(&[output], &mut |observation| drop(out.send(observation)));
                 }
                 merge.record(&record, &mut HostFiles);
+                if let (Event::Argv { .. }, Some(gate), Some(armed)) =
+                    (&record.event, &gate, &armed)
+                    && let Some(output) = merge.output_of_link(record.pid)
+                    && armed.concerns(output)
+                    && let Some(folder) = output.parent()
+                {
+                    gate.guard(folder);
+                }
             }
             Err(_) => *malformed += 1,
         });

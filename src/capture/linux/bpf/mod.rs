@@ -9,6 +9,7 @@
 mod arm;
 mod attach;
 mod drain;
+mod gate;
 mod handover;
 mod layouts;
 mod load;
