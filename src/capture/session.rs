@@ -435,12 +435,14 @@ impl Session {
         if let (Some(spool), false) = (&mut self.spool, descendants.is_empty()) {
             spool.keep();
         }
+        // Where nothing is left to be said here, the trace is sealed while backends are taken down.
+        let out = (!self.follows_tree()).then_some(out);
         let mut complaints = Vec::new();
         for backend in &mut self.backends {
             complaints.extend(backend.finish().err());
         }
         // What it used is what all have used but the others: those must all have been told of.
-        if !self.follows_tree() {
+        if let Some(out) = out {
             drop(out.send(Observation::Exited {
                 time: ended,
                 pid: root,
@@ -449,7 +451,6 @@ impl Session {
                 whole: true,
             }));
         }
-        drop(out);
         let recorded = recorder.join().ok();
         let own_cpu = sys::own_usage().cpu() - before;
         let end = Ended {

@@ -31,6 +31,12 @@ pub struct Probe {
     pub argument: ArgumentKind,
 }
 
+impl Probe {
+    /// The set of the function that gotrace watches for itself where it pairs calls: what
+    /// goroutines end with.
+    pub const ENDS_OF_GOROUTINES: &str = "ends of goroutines";
+}
+
 /// What a function's calls tell of the phases of its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhaseMark {

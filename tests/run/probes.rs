@@ -4,8 +4,9 @@ use super::traced::{Place, argv, go, path_with, sample, stderr};
 use gotrace::capture::Name;
 use gotrace::trace::{Argument, Trace};
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -223,12 +224,8 @@ fn calls_that_an_exec_or_a_kill_cuts_off_are_open_and_none_is_missing() {
     assert_eq!(calls["recording"]["blind_spots"], Value::Array(Vec::new()));
 }
 
-#[test]
-fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
-    let (true, Some(go)) = (available(), go()) else {
-        return;
-    };
-    let place = Place::new();
+/// Writes a module whose program, and whose test, calls `step` 1,234 times and prints that.
+fn steps(place: &Place) {
     let module = place.path("work");
     let write = |name: &str, text: &str| std::fs::write(module.join(name), text).unwrap();
     write("go.mod", "module example.com/steps\n\ngo 1.21\n");
@@ -240,6 +237,15 @@ fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
         "main_test.go",
         "package main\n\nimport \"testing\"\n\nfunc TestStep(t *testing.T) {\n\tmain()\n}\n",
     );
+}
+
+#[test]
+fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    steps(&place);
     let go = go.to_str().unwrap();
     for command in [["run", "."], ["test", "-vet=off"]] {
         let command = [&[go][..], &command].concat();
@@ -254,6 +260,37 @@ fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
         let blind = &calls["recording"]["blind_spots"];
         assert_eq!(blind, &Value::Array(Vec::new()), "{command:?}");
     }
+}
+
+#[test]
+fn what_is_held_at_its_start_goes_on_when_gotrace_is_killed() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    steps(&place);
+    // Kills gotrace between the end of the linker and the start of what it has linked.
+    let wrap = place.path("wrap");
+    let script = format!(
+        "#!/bin/sh\n\"$@\" || exit\ncase $1:$2 in\n*/link:-V=full) ;;\n*/link:*) kill -KILL $(cat {}) ;;\nesac\n",
+        place.path("gotrace").display()
+    );
+    std::fs::write(&wrap, script).unwrap();
+    std::fs::set_permissions(&wrap, Permissions::from_mode(0o755)).unwrap();
+    let toolexec = format!("-toolexec={}", wrap.display());
+    // Waits until the number of gotrace is written down.
+    let command = ["sh", "-c", "read line; exec \"$@\"", "sh"];
+    let command = [&command[..], &[go.to_str().unwrap(), "run", &toolexec, "."]].concat();
+    let mut run = place.run(&["--probe", "steps:main.step"], &command);
+    run.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    std::fs::write(place.path("gotrace"), child.id().to_string()).unwrap();
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    // What it is held at ends when nobody has the other end of the pipe any more.
+    let mut said = String::new();
+    (child.stderr.take().unwrap().read_to_string(&mut said)).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    assert!(said.lines().any(|line| line == "1234"), "{said}");
 }
 
 /// The byte at an address of a process.

@@ -5,7 +5,7 @@ use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec};
 use crate::binary::dwarf::DebugSections;
 use crate::binary::elf::Elf;
 use crate::binary::go::BuildInfo;
-use crate::trace::ArgumentKind;
+use crate::trace::{ArgumentKind, Probe};
 use std::str::FromStr;
 
 /// How much of the command's CPU time watching functions may cost.
@@ -51,7 +51,7 @@ impl FromStr for MaxTax {
 /// calls are, for those that are open then are over.
 const GOROUTINE_END: &str = "runtime.goexit1";
 /// As whose function it is recorded.
-const ENDS: &str = "ends of goroutines";
+const ENDS: &str = Probe::ENDS_OF_GOROUTINES;
 
 /// All that is asked for, by the user and by sets.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,7 +3,7 @@
 //! An executable is planned and armed once, before the command starts where it is known by then,
 //! else when it is first executed.
 
-use super::attach::Attacher;
+use super::attach::{Attached, Attacher};
 use super::now;
 use super::trial::Costs;
 use crate::binary::elf::Elf;
@@ -51,6 +51,8 @@ pub(super) struct Armed {
     attacher: Attacher,
     generations: SharedWords,
     costs: Costs,
+    /// The probes of the trial, which nothing passes any more.
+    trial: Vec<OwnedFd>,
     watch: Watch,
     /// Since when the functions of a file are watched; `None` where none are.
     known: FxHashMap<ExeKey, Option<Monotonic>>,
@@ -117,12 +119,9 @@ impl Found {
         places
     }
 
-    fn attach(&self, attacher: &Attacher, places: &[Place]) -> Result<Vec<OwnedFd>, NotArmed> {
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        let links = attacher.attach(&self.file, &with_generation(places, 0));
-        links.map_err(|source| NotArmed::Attach {
+    fn attach(&self, attacher: &Attacher, places: &[Place]) -> Result<Attached<OwnedFd>, NotArmed> {
+        let attached = attacher.attach(&self.file, &with_generation(places, 0));
+        attached.map_err(|source| NotArmed::Attach {
             places: places.len(),
             source,
         })
@@ -184,7 +183,7 @@ impl Armed {
     pub(super) fn new(
         attacher: Attacher,
         generations: SharedWords,
-        costs: Costs,
+        (costs, trial): (Costs, Vec<OwnedFd>),
         watch: Watch,
     ) -> Self {
         let missing = watch.named.iter().cloned().map(|spec| (spec, None));
@@ -193,6 +192,7 @@ impl Armed {
             attacher,
             generations,
             costs,
+            trial,
             watch,
             known: FxHashMap::default(),
             images: Vec::new(),
@@ -319,16 +319,11 @@ impl Armed {
         }
         image.places.retain(|(_, _, at)| !given_up(*at));
         let places = with_generation(&image.places, next);
-        let links = if places.is_empty() {
-            Ok(Vec::new())
-        } else {
-            self.attacher.attach(&image.file, &places)
-        };
-        if let Ok(links) = links {
+        if let Ok(attached) = self.attacher.attach(&image.file, &places) {
             for &(_, _, at) in &image.places {
                 self.generations.set(at, next);
             }
-            image.links = links;
+            image.links = attached.links;
             image.generation = next;
         }
     }
@@ -358,7 +353,7 @@ impl Armed {
         let work: Vec<_> = found.iter().zip(&numbered).collect();
         let links = side_by_side(&work, |(found, places)| match found {
             Ok(found) => found.attach(attacher, places),
-            Err(_) => Ok(Vec::new()),
+            Err(_) => Ok(Attached::default()),
         });
         let places = numbered.iter().map(Vec::len).sum::<usize>() as u64;
         for (key, value) in [
@@ -464,8 +459,8 @@ impl Armed {
     ) -> Result<usize, NotArmed> {
         let found = Found::of(&self.watch, key, path)?;
         let places = found.places(self.probes.len());
-        let links = found.attach(&self.attacher, &places)?;
-        self.enter(path, found, places, links, out)
+        let attached = found.attach(&self.attacher, &places)?;
+        self.enter(path, found, places, attached, out)
     }
 
     /// Enters an executable that is armed, whose functions have the next numbers.
@@ -474,7 +469,7 @@ impl Armed {
         path: &[u8],
         found: Found,
         places: Vec<Place>,
-        links: Vec<OwnedFd>,
+        attached: Attached<OwnedFd>,
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
         let plan = &found.plan;
@@ -505,18 +500,50 @@ impl Armed {
             out(Observation::Probed(Box::new(probed)));
         }
         let functions = plan.functions.len();
+        self.give_up_refused(path, &places, &attached.refused, out);
         self.images.push(Image {
             file: found.file,
-            links,
+            links: attached.links,
             generation: 0,
             places,
         });
         Ok(functions)
     }
 
+    /// Gives up functions of which the kernel refuses a place: entries without exits, or exits
+    /// without entries, would be told as calls that never end or never began.
+    fn give_up_refused(
+        &mut self,
+        path: &[u8],
+        places: &[Place],
+        refused: &[(u64, io::Error)],
+        out: &mut dyn FnMut(Observation),
+    ) {
+        for (offset, error) in refused {
+            let place = places.iter().find(|(of, ..)| of == offset);
+            let Some((at, tally)) =
+                place.and_then(|&(_, _, at)| Some((at, self.probes.get_mut(at)?)))
+            else {
+                continue;
+            };
+            tally.given_up = true;
+            self.generations.set(at, GIVEN_UP);
+            out(Observation::Unseen {
+                time: now(),
+                what: format!(
+                    "calls of {} in {}",
+                    tally.function,
+                    String::from_utf8_lossy(path)
+                ),
+                why: format!("the kernel puts no probe on offset {offset:#x}: {error}"),
+            });
+        }
+    }
+
     /// Takes all probes away, side by side: the kernel waits for each.
     pub(super) fn disarm(self) {
         std::thread::scope(|scope| {
+            scope.spawn(|| drop(self.trial));
             for image in self.images {
                 scope.spawn(move || drop(image.links));
             }

@@ -149,10 +149,10 @@ impl Drain {
             std::thread::sleep(LAST_WORDS);
             self.read();
         }
-        if let Some(armed) = self.armed.take() {
+        let disarming = self.armed.take().map(|armed| {
             armed.tell_missing(&mut |observation| drop(self.out.send(observation)));
-            armed.disarm();
-        }
+            std::thread::spawn(|| armed.disarm())
+        });
         self.links.clear();
         self.read();
         self.give(Monotonic(u64::MAX));
@@ -161,7 +161,13 @@ impl Drain {
             name: "bpf_sampling_ns",
             value: i64::try_from(self.counters.get(SPENT)).unwrap_or(i64::MAX),
         });
-        Ok(())
+        // The recorder ends when nobody is left to tell it anything.
+        drop(self);
+        disarming.map_or(Ok(()), |thread| {
+            thread
+                .join()
+                .map_err(|_panic| io::Error::other("taking probes away panicked"))
+        })
     }
 
     /// Sleeps until there is something to do; true when that is to stop.

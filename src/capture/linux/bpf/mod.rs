@@ -211,8 +211,8 @@ impl Bpf {
             });
             return None;
         };
-        let costs = match trial::costs(&attacher) {
-            Ok(costs) => costs,
+        let tried = match trial::costs(&attacher) {
+            Ok(tried) => tried,
             Err(error) => {
                 out.push(unseen(format!("no probe can be set here: {error}")));
                 return None;
@@ -225,7 +225,7 @@ impl Bpf {
                 return None;
             }
         };
-        let mut armed = Armed::new(attacher, generations, costs, watch);
+        let mut armed = Armed::new(attacher, generations, tried, watch);
         armed.expect(expected, &mut |observation| out.push(observation));
         Some(armed)
     }

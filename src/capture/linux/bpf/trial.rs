@@ -8,6 +8,7 @@ use crate::trace::Nanos;
 use std::fs::{self, File};
 use std::io;
 use std::num::NonZero;
+use std::os::fd::OwnedFd;
 
 /// Bit 29 of a cookie: `COOKIE_TRIAL` of records.h. Bit 26: `COOKIE_REGISTER`.
 const COOKIE: u64 = 1 << 29 | 1 << 26 | TRIAL.0 as u64;
@@ -25,8 +26,9 @@ pub(super) struct Costs {
     pub(super) single_stepped: Nanos,
 }
 
-/// Tries both kinds.
-pub(super) fn costs(attacher: &Attacher) -> io::Result<Costs> {
+/// Tries both kinds. The probes stay where they are, for nothing passes there again, until what
+/// comes beside the costs is dropped: the kernel waits then, some 20 ms.
+pub(super) fn costs(attacher: &Attacher) -> io::Result<(Costs, Vec<OwnedFd>)> {
     let program = File::open("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     let place = |trial: Trial| {
@@ -36,13 +38,15 @@ pub(super) fn costs(attacher: &Attacher) -> io::Result<Costs> {
             .ok_or_else(|| io::Error::other("gotrace's own code is not in /proc/self/maps"))
     };
     let places = [place(Trial::Emulated)?, place(Trial::SingleStepped)?];
-    let links = attacher.attach(&program, &places)?;
+    let attached = attacher.attach(&program, &places)?;
+    if let Some((_, error)) = attached.refused.into_iter().next() {
+        return Err(error);
+    }
     let costs = Costs {
         emulated: median(Trial::Emulated, EMULATED),
         single_stepped: median(Trial::SingleStepped, SINGLE_STEPPED),
     };
-    drop(links);
-    Ok(costs)
+    Ok((costs, attached.links))
 }
 
 fn median(trial: Trial, count: NonZero<u64>) -> Nanos {
