@@ -8,7 +8,8 @@
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
 //! - [`calls`] pairs the entries and exits of watched functions;
-//! - [`Phases`] says what the calls of marking functions tell of the tools' phases;
+//! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
+//!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
@@ -24,6 +25,8 @@ pub mod calls;
 pub mod cost;
 mod filter;
 pub mod frame;
+mod goroutine_rows;
+mod goroutines;
 pub mod lanes;
 mod limits;
 mod name;
@@ -39,9 +42,11 @@ pub use by::By;
 pub use call_tree::CallTree;
 pub use cost::Costs;
 pub use filter::{Filter, Source};
+pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
+pub use goroutines::{GoroutineState, GoroutineStates};
 pub use limits::Limits;
 pub use name::Name;
-pub use phases::{PhaseIndex, PhaseRow, Phases};
+pub use phases::{PhaseIndex, PhaseRow, PhaseSpan, Phases};
 pub use profile::Profile;
 pub use role::{Role, Roles};
 pub use summary::{Gap, Summary};

@@ -78,6 +78,19 @@ impl Spans {
     }
 }
 
+/// A phase of a process, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseSpan<'p> {
+    /// Which process.
+    pub process: ProcessId,
+    /// Which phase.
+    pub phase: &'p PhaseRow,
+    /// When it began.
+    pub begin: Nanos,
+    /// When it was over.
+    pub end: Nanos,
+}
+
 /// Finds the phase of any moment of a process or a goroutine.
 #[derive(Debug, Default)]
 pub struct PhaseIndex {
@@ -259,6 +272,30 @@ impl PhaseIndex {
             spans.at(sample.time)
         });
         goroutine.or_else(|| self.of_processes.get(&sample.process)?.at(sample.time))
+    }
+
+    /// The phases that divide the time of their whole process, then those beside them, by process
+    /// and time. Phases that last as long as a call are the calls of goroutines: see
+    /// [`super::calls`].
+    #[must_use]
+    pub fn spans(&self) -> Vec<PhaseSpan<'_>> {
+        let of = [&self.of_processes, &self.beside];
+        let spans = of.into_iter().flat_map(|of| {
+            let mut processes: Vec<_> = of.iter().collect();
+            processes.sort_unstable_by_key(|(process, _)| **process);
+            processes
+        });
+        let spans = spans.flat_map(|(process, spans)| {
+            spans.0.iter().filter_map(|&(begin, end, phase)| {
+                Some(PhaseSpan {
+                    process: *process,
+                    phase: self.rows.get(phase as usize)?,
+                    begin,
+                    end,
+                })
+            })
+        });
+        spans.collect()
     }
 
     /// The phase that a sample was taken in, not those beside.

@@ -1,13 +1,14 @@
 //! What happened when: lanes of actions or programs, concurrency and CPU over time.
 
 use super::{
-    Analysis, Name, Tool,
+    Analysis, Name, PhaseIndex, PhaseSpan, Tool,
     build::{ActionKind, BuildAction, SegmentKind},
     cost::ActionRef,
     filter, lanes,
 };
 use crate::trace::{Nanos, ProcessId, SampleKind};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 
 /// What lanes hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Bars {
     Actions,
     /// All programs, children in lanes of their own.
     Processes,
+    /// All programs, each divided into its phases where they were recorded.
+    Phases,
 }
 
 /// How a timeline is made.
@@ -55,6 +58,8 @@ pub struct Bar {
     pub label: Name,
     /// Its colour: the action's main tool (the one that ran longest), or the program's.
     pub tool: Tool,
+    /// The phase of its program that it is, by its position in [`Timeline::phases`].
+    pub phase: Option<usize>,
     /// When it began.
     pub start: Nanos,
     /// When it ended.
@@ -91,6 +96,8 @@ pub struct Timeline {
     pub cores: u32,
     /// As few lanes as hold all bars; each bar is in the first lane that is free at its start.
     pub lanes: Vec<Lane>,
+    /// The phases that bars are, those that took longest in all first.
+    pub phases: Vec<Name>,
     /// Length of a bin.
     pub bin: Nanos,
     /// Mean number of bars under way, bin by bin.
@@ -111,7 +118,7 @@ impl Timeline {
         let critical = critical_actions(analysis);
         let mut bars = match options.bars {
             Bars::Actions => action_bars(analysis, &critical),
-            Bars::Processes => Vec::new(),
+            Bars::Processes | Bars::Phases => Vec::new(),
         };
         if bars.is_empty() {
             bars = process_bars(analysis, &critical, end);
@@ -122,10 +129,17 @@ impl Timeline {
             concurrency.add(bar.start, bar.end, 1.0);
         }
         let cpu = CpuOverTime::of(analysis, &bins, end);
+        let mut lanes = lanes(bars);
+        let mut phases = Vec::new();
+        if options.bars == Bars::Phases {
+            let index = PhaseIndex::of(analysis);
+            phases = divide(&mut lanes, &index);
+        }
         Self {
             end,
             cores: analysis.trace.host.cores,
-            lanes: lanes(bars),
+            lanes,
+            phases,
             bin: bins.length,
             concurrency: concurrency.means(),
             cpu: cpu.cores,
@@ -133,6 +147,77 @@ impl Timeline {
             unreadable_blocks: cpu.unreadable_blocks,
         }
     }
+}
+
+impl Timeline {
+    /// The name of a phase.
+    #[must_use]
+    pub fn phase(&self, position: usize) -> &str {
+        self.phases.get(position).map_or("", |phase| phase)
+    }
+}
+
+/// Divides the bars of programs into their phases; returns these, by their time in all.
+fn divide(lanes: &mut [Lane], index: &PhaseIndex) -> Vec<Name> {
+    let spans = index.spans();
+    let mut of: FxHashMap<ProcessId, Vec<&PhaseSpan<'_>>> = FxHashMap::default();
+    let mut time: BTreeMap<(&Name, &Name), Nanos> = BTreeMap::new();
+    for span in spans.iter().filter(|span| !span.phase.beside) {
+        of.entry(span.process).or_default().push(span);
+        *time
+            .entry((&span.phase.track, &span.phase.phase))
+            .or_default() += span.end.since(span.begin);
+    }
+    let mut order: Vec<_> = time.into_iter().collect();
+    order.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    let order: Vec<_> = order.into_iter().map(|(phase, _)| phase).collect();
+    for lane in lanes {
+        let bars = std::mem::take(&mut lane.bars);
+        lane.bars = bars
+            .into_iter()
+            .flat_map(|bar| match bar.of {
+                BarOf::Process(process) => pieces(
+                    &bar,
+                    of.get(&process).map_or(&[][..], Vec::as_slice),
+                    &order,
+                ),
+                BarOf::Action(_) => vec![bar],
+            })
+            .collect();
+    }
+    order
+        .iter()
+        .map(|(track, phase)| Name::from(format!("{track} {phase}")))
+        .collect()
+}
+
+/// A bar's phases, and what lies between them.
+fn pieces(bar: &Bar, spans: &[&PhaseSpan<'_>], order: &[(&Name, &Name)]) -> Vec<Bar> {
+    let mut pieces = Vec::new();
+    let mut at = bar.start;
+    let piece = |from: Nanos, to: Nanos, phase| Bar {
+        start: from,
+        end: to,
+        phase,
+        ..bar.clone()
+    };
+    for span in spans {
+        let (begin, end) = (span.begin.max(at), span.end.min(bar.end));
+        if begin >= end {
+            continue;
+        }
+        if at < begin {
+            pieces.push(piece(at, begin, None));
+        }
+        let key = (&span.phase.track, &span.phase.phase);
+        let phase = order.iter().position(|phase| *phase == key);
+        pieces.push(piece(begin, end, phase));
+        at = end;
+    }
+    if at < bar.end {
+        pieces.push(piece(at, bar.end, None));
+    }
+    pieces
 }
 
 /// The actions that ran on the critical path of the whole command.
@@ -163,6 +248,7 @@ fn action_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>) -> Vec<
                 _ => action.package.clone(),
             },
             tool: main_tool(analysis, action),
+            phase: None,
             start: action.start,
             end: action.end,
             critical: critical.contains(&at),
@@ -216,6 +302,7 @@ fn process_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>, end: N
                 .clone()
                 .unwrap_or_else(|| Name::from(role.tool.name())),
             tool: role.tool.clone(),
+            phase: None,
             start: process.start,
             end: process.end_or(end),
             critical: on_path.contains(&id),

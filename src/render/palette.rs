@@ -117,6 +117,21 @@ impl Family {
         }
     }
 
+    /// The colour of the n-th of things that are no tools, the most important first: six are told
+    /// apart.
+    #[must_use]
+    pub fn of_rank(rank: usize) -> Self {
+        const ORDER: [Family; 6] = [
+            Family::Compile,
+            Family::Link,
+            Family::Asm,
+            Family::C,
+            Family::Run,
+            Family::Vet,
+        ];
+        ORDER.get(rank).copied().unwrap_or(Self::Other)
+    }
+
     /// On a white page.
     #[must_use]
     pub const fn light(self) -> Rgb {

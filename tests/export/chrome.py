@@ -23,7 +23,7 @@ def put(*fields):
 
 whole = strict.loads(strict.text())
 assert whole["displayTimeUnit"] in ("ms", "ns")
-threads, processes, slices, arrows = {}, {}, {}, {}
+threads, processes, slices, arrows, begun = {}, {}, {}, {}, {}
 for event in whole["traceEvents"]:
     assert isinstance(event["name"], str)
     assert isinstance(event["pid"], int) and isinstance(event["tid"], int)
@@ -39,6 +39,11 @@ for event in whole["traceEvents"]:
             assert event["name"] == "process_labels" and isinstance(args["labels"], str)
         case "X":
             slices.setdefault(thread, []).append((time, time + nanos(event["dur"]), event))
+        case "B":
+            begun.setdefault(thread, []).append((time, event))
+        case "E":
+            begin, event = begun[thread].pop()
+            slices.setdefault(thread, []).append((begin, time, event))
         case "C":
             (value,) = args.values()
             assert isinstance(value, (int, float))
@@ -55,6 +60,7 @@ for event in whole["traceEvents"]:
         case other:
             raise ValueError(f"phase {other}")
 
+assert not any(begun.values()), "what begins ends"
 for thread, of_thread in slices.items():
     open_until = []
     for begin, end, event in sorted(of_thread, key=lambda s: (s[0], -s[1])):

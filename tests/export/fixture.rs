@@ -416,8 +416,68 @@ fn samples(trace: &mut Trace) {
     calls(trace);
 }
 
-/// A probe of each kind, and one call: `ssa.Compile` on goroutine 5 of the compile.
+/// A probe of each kind, and calls in the compile: `ssa.Compile` on goroutine 5, which runs, then
+/// waits; on goroutine 6 one whose frame was taken away, and one that never returned.
 fn calls(trace: &mut Trace) {
+    probes(trace);
+    let why = "9.0 % of the command's CPU time, the limit is 4 %";
+    let why = trace.strings.push(why.as_bytes());
+    trace.dropped_probes.push(ProbeDropped {
+        probe: ProbeId(1),
+        at: ms(200),
+        hits: 12,
+        unrecorded: 3,
+        why,
+    });
+    let argument = Argument::Text(trace.strings.push(b"main.main"));
+    let at = |millis: u64, probe: u32| CallEvent {
+        time: ms(millis),
+        process: ProcessId(1),
+        tid: Tid(101),
+        stack: StackOwner::Goroutine(Goid(5)),
+        probe: ProbeId(probe),
+        edge: CallEdge::Entry,
+        depth: 720,
+        argument: None,
+    };
+    let exit = |millis, probe| CallEvent {
+        edge: CallEdge::Exit,
+        ..at(millis, probe)
+    };
+    let state = |millis, probe| CallEvent {
+        stack: StackOwner::System(Some(Goid(5))),
+        ..at(millis, probe)
+    };
+    let on_six = |event, depth| CallEvent {
+        stack: StackOwner::Goroutine(Goid(6)),
+        depth,
+        ..event
+    };
+    trace.push_calls(&[
+        state(105, 2),
+        at(110, 1),
+        CallEvent {
+            argument: Some(argument),
+            ..at(110, 0)
+        },
+        CallEvent {
+            tid: Tid(102),
+            ..exit(130, 0)
+        },
+        CallEvent {
+            argument: Some(Argument::Integer(u64::MAX)),
+            ..at(135, 0)
+        },
+        state(140, 3),
+        exit(150, 0),
+        on_six(at(160, 4), 100),
+        on_six(at(165, 0), 200),
+        on_six(exit(170, 4), 100),
+        on_six(at(180, 4), 100),
+    ]);
+}
+
+fn probes(trace: &mut Trace) {
     let mut string = |text: &str| trace.strings.push(text.as_bytes());
     let probe = Probe {
         function: string("cmd/compile/internal/ssa.Compile"),
@@ -433,58 +493,27 @@ fn calls(trace: &mut Trace) {
         argument: ArgumentKind::Text,
         ..probe.clone()
     };
-    let marking = Probe {
-        id: ProbeId(1),
-        set: string("go-build"),
+    let mut marking = |id: u32, set: &str, track: &str, phase: &str| Probe {
+        id: ProbeId(id),
+        set: string(set),
         phase: Some(PhaseMark {
-            track: string("compile"),
-            phase: string("ssa"),
+            track: string(track),
+            phase: string(phase),
             lasts: PhaseLasts::UntilNext,
-            beside: false,
+            beside: track == "goroutine",
         }),
+        ..probe.clone()
+    };
+    let marks = marking(1, "go-build", "compile", "ssa");
+    let mut runs = marking(2, "sched", "goroutine", "running");
+    let mut waits = marking(3, "sched", "goroutine", "waiting");
+    runs.function = string("runtime.gogo");
+    waits.function = string("runtime.park_m");
+    let outer = Probe {
+        id: ProbeId(4),
+        function: string("main.outer"),
+        exits: 1,
         ..probe
     };
-    let why = string("9.0 % of the command's CPU time, the limit is 4 %");
-    let argument = string("main.main");
-    trace.probes = vec![named, marking];
-    trace.dropped_probes.push(ProbeDropped {
-        probe: ProbeId(1),
-        at: ms(200),
-        hits: 12,
-        unrecorded: 3,
-        why,
-    });
-    let entry = CallEvent {
-        time: ms(110),
-        process: ProcessId(1),
-        tid: Tid(101),
-        stack: StackOwner::Goroutine(Goid(5)),
-        probe: ProbeId(0),
-        edge: CallEdge::Entry,
-        depth: 720,
-        argument: Some(Argument::Text(argument)),
-    };
-    let exit = CallEvent {
-        time: ms(130),
-        tid: Tid(102),
-        edge: CallEdge::Exit,
-        argument: None,
-        ..entry
-    };
-    let counted = CallEvent {
-        argument: Some(Argument::Integer(u64::MAX)),
-        ..entry
-    };
-    let marks = CallEvent {
-        probe: ProbeId(1),
-        argument: None,
-        ..entry
-    };
-    let ended = CallEvent {
-        time: ms(150),
-        argument: None,
-        edge: CallEdge::Exit,
-        ..counted
-    };
-    trace.push_calls(&[marks, entry, exit, counted, ended]);
+    trace.probes = vec![named, marks, runs, waits, outer];
 }

@@ -319,6 +319,64 @@ fn an_action_is_annotated_with_its_arguments_byte_for_byte() {
     assert_eq!(kept.text("string_value").unwrap(), hexadecimal);
 }
 
+/// Slices of a category, with the names of their tracks and of those above.
+fn on_tracks(read: &Read, category: &str) -> BTreeSet<(String, String, u64, u64)> {
+    let place = |slice: &&Slice| {
+        let (name, parent) = &read.tracks[&slice.track];
+        let parent = parent.map_or("", |parent| read.tracks[&parent].0.as_str());
+        format!("{parent}/{name}")
+    };
+    let slices = with_category(read, category);
+    let spans = slices.iter().map(|slice| {
+        let millis = |time| time / 1_000_000;
+        (
+            place(slice),
+            slice.name.clone(),
+            millis(slice.start),
+            millis(slice.end),
+        )
+    });
+    spans.collect()
+}
+
+#[test]
+fn goroutines_have_lanes_of_their_calls_and_states() {
+    let Some(message) = decoded(&fixture::trace()) else {
+        return;
+    };
+    let read = read(&message);
+    let rows = |rows: &[(&str, &str, u64, u64)]| -> BTreeSet<_> {
+        let owned = |&(place, name, start, end): &(&str, &str, u64, u64)| {
+            (place.to_owned(), name.to_owned(), start, end)
+        };
+        rows.iter().map(owned).collect()
+    };
+    let compile = "cmd/compile/internal/ssa.Compile";
+    assert_eq!(
+        on_tracks(&read, "call"),
+        rows(&[
+            ("/goroutine 5", compile, 110, 130),
+            ("/goroutine 5", compile, 135, 150),
+            ("/goroutine 6", "main.outer", 160, 170),
+            ("/goroutine 6", compile, 165, 170),
+            // Open when the program ended.
+            ("/goroutine 6", "main.outer", 180, 300),
+        ])
+    );
+    assert_eq!(
+        on_tracks(&read, "goroutine"),
+        rows(&[
+            ("goroutine 5/state", "running", 105, 140),
+            ("goroutine 5/state", "waiting", 140, 300),
+        ])
+    );
+    // What marked it was given up at 200.
+    assert_eq!(
+        on_tracks(&read, "phase"),
+        rows(&[("/phases", "ssa", 110, 200)])
+    );
+}
+
 #[test]
 fn the_critical_path_fills_the_whole_time() {
     let Some(message) = decoded(&fixture::trace()) else {

@@ -95,6 +95,31 @@ fn chrome_has_processes_actions_waits_and_arrows() {
 }
 
 #[test]
+fn chrome_has_lanes_of_goroutines_and_phases() {
+    let Some(lines) = chrome_lines() else { return };
+    let slices = |category: &str| {
+        let of = lines["slice"].iter().filter(|slice| slice[0] == category);
+        sorted(of.map(|slice| slice[2..].to_vec()).collect())
+    };
+    let on = |thread: &str, name: &str, from, to| [row(&[thread]), span(name, from, to)].concat();
+    let compile = "cmd/compile/internal/ssa.Compile";
+    let calls = [
+        on("goroutine 5", compile, 110, 130),
+        on("goroutine 5", compile, 135, 150),
+        on("goroutine 6", compile, 165, 170),
+        on("goroutine 6", "main.outer", 160, 170),
+        on("goroutine 6", "main.outer", 180, 300),
+    ];
+    assert_eq!(slices("call"), sorted(calls.to_vec()));
+    let states = [
+        on("goroutine 5: state", "running", 105, 140),
+        on("goroutine 5: state", "waiting", 140, 300),
+    ];
+    assert_eq!(slices("goroutine"), sorted(states.to_vec()));
+    assert_eq!(slices("phase"), [on("phases", "ssa", 110, 200)]);
+}
+
+#[test]
 fn chrome_has_every_sample_with_its_stack() {
     let Some(lines) = chrome_lines() else { return };
     let wanted = SAMPLES.map(|(pid, stack, weight, on_cpu)| {

@@ -2,9 +2,10 @@
 //!
 //! [`walk`] pairs the events of a trace as they stream from its file; memory is bounded by the
 //! calls that are open at once. [`Statistics`] adds calls up; [`tree()`] merges them by their
-//! callers; [`Slowest`] keeps the longest.
+//! callers; [`Slowest`] keeps the longest. [`lanes`] has the calls of each goroutine as they happen.
 
 mod durations;
+pub mod lanes;
 mod pairing;
 mod slowest;
 mod statistics;
@@ -13,7 +14,7 @@ mod tree;
 pub use durations::Durations;
 pub use pairing::{Call, CallEnd, OpenCall, Pairing};
 pub use slowest::{Slow, Slowest};
-pub use statistics::{CallRow, GroupBy, Statistics};
+pub use statistics::{CallRow, GroupBy, Statistics, stack_name};
 pub use tree::tree;
 
 use super::{Analysis, Filter};

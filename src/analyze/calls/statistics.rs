@@ -198,7 +198,8 @@ pub(super) fn process_name(analysis: &Analysis<'_>, process: ProcessId) -> Strin
 }
 
 /// `goroutine 7`, `thread 4712: system stack`.
-pub(super) fn stack_name(owner: StackOwner, tid: u32) -> String {
+#[must_use]
+pub fn stack_name(owner: StackOwner, tid: u32) -> String {
     match owner {
         StackOwner::Goroutine(goid) => format!("goroutine {goid}"),
         StackOwner::Unnumbered(g) => format!("goroutine at {g:#x}"),

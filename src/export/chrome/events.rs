@@ -29,7 +29,7 @@ pub(super) struct Event<'e> {
     /// Where an arrow ends: at the slice that encloses its time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bp: Option<&'static str>,
-    /// How far an instant reaches: over all processes.
+    /// How far an instant reaches: over all processes (`g`), or over its thread (`t`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) s: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +58,24 @@ impl<'e> Event<'e> {
         Self {
             dur: Some(micros(end.since(start))),
             ..Self::of("X", "", thread, start)
+        }
+    }
+
+    /// Where a slice begins that [`Self::end`] ends.
+    pub(super) const fn begin(thread: (u32, u32), time: Nanos) -> Self {
+        Self::of("B", "", thread, time)
+    }
+
+    /// Where the innermost slice of a thread ends that was begun.
+    pub(super) const fn end(thread: (u32, u32), time: Nanos) -> Self {
+        Self::of("E", "", thread, time)
+    }
+
+    /// At one time, on a thread.
+    pub(super) fn point(thread: (u32, u32), time: Nanos) -> Self {
+        Self {
+            s: Some("t"),
+            ..Self::of("i", "", thread, time)
         }
     }
 

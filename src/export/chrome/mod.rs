@@ -3,10 +3,12 @@
 //! One object: `traceEvents` with slices, arrows, counters and instants, `samples`, and
 //! `stackFrames`, the tree of their stacks. Times are microseconds since the trace's start,
 //! with nanoseconds as decimals; a sample's `weight` is in nanoseconds. Builds stand as pid 0,
-//! a lane as a thread of it. Arguments and paths that are not UTF-8 are shown with replacement
+//! a lane as a thread of it; phases and goroutines are threads of their process, with numbers that
+//! no thread has. Arguments and paths that are not UTF-8 are shown with replacement
 //! characters, and `bytes_hex` in the event's `args` has their bytes.
 
 mod events;
+mod goroutines;
 mod stacks;
 
 use super::text::Texts;
@@ -36,16 +38,17 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     recording(trace, &mut events)?;
     builds(analysis, &mut events)?;
     processes(analysis, &mut events)?;
+    let unreadable_calls = goroutines::write(analysis, &mut events)?;
     counters(analysis, &mut events)?;
     out.write_all(b"\n],\n\"samples\":[")?;
-    let (used, unreadable_blocks) = samples(trace, out)?;
+    let (used, unreadable_samples) = samples(trace, out)?;
     out.write_all(b"\n],\n\"stackFrames\":{")?;
     stacks::write(trace, &used, out)?;
     writeln!(
         out,
-        "\n}},\n\"otherData\":{{\"unreadable_sample_blocks\":{unreadable_blocks}}}}}"
+        "\n}},\n\"otherData\":{{\"unreadable_sample_blocks\":{unreadable_samples},\"unreadable_call_blocks\":{unreadable_calls}}}}}"
     )?;
-    Ok(unreadable_blocks)
+    Ok(unreadable_samples + unreadable_calls)
 }
 
 fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {

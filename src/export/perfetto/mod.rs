@@ -6,12 +6,15 @@
 //!   dependencies are flows, and what the end waited for has the category `critical_path`,
 //!   beside a track of its own;
 //! - each process is a Perfetto process, each program it ran a slice with its arguments;
+//! - each process has its phases, and a lane for each goroutine of which calls were recorded: the
+//!   calls as slices, samples as points, and with the set `sched` when it ran and waited;
 //! - on-CPU samples are perf samples, off-CPU samples slices of their threads;
 //! - counters, settings, losses and blind spots have tracks of their own.
 //!
 //! Left out: stacks of tools' own profiles, which have no time, and gotrace's own processes.
 
 mod builds;
+mod goroutines;
 mod packets;
 mod programs;
 mod proto;
@@ -23,7 +26,7 @@ use crate::analyze::Analysis;
 use packets::Packets;
 use std::io::{self, Write};
 
-/// Writes a trace. Returns how many blocks of samples could not be read.
+/// Writes a trace. Returns how many blocks of samples and calls could not be read.
 ///
 /// # Errors
 ///
@@ -35,7 +38,9 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     builds::write(analysis, &mut packets)?;
     let mut threads = programs::write(analysis, &mut packets)?;
     recording::counters(analysis, &mut packets)?;
-    let unreadable_blocks = samples::write(trace, &mut threads, &mut packets)?;
-    recording::unreadable(trace, unreadable_blocks, &mut packets)?;
-    Ok(unreadable_blocks)
+    let (lanes, unreadable_calls) = goroutines::write(analysis, &mut packets)?;
+    let unreadable_samples = samples::write(trace, (&mut threads, &lanes), &mut packets)?;
+    let unreadable = [("samples", unreadable_samples), ("calls", unreadable_calls)];
+    recording::unreadable(trace, unreadable, &mut packets)?;
+    Ok(unreadable_samples + unreadable_calls)
 }

@@ -96,11 +96,11 @@ impl<W: Write> Packets<W> {
         })
     }
 
-    /// Writes a slice of a track: `event` where it begins, and its end.
-    pub(super) fn slice(
+    /// Begins a slice within the innermost one that is open on a track.
+    pub(super) fn begin_slice(
         &mut self,
         track: u64,
-        (start, end): (Nanos, Nanos),
+        time: Nanos,
         event: TrackEvent,
     ) -> io::Result<()> {
         let begin = TrackEvent {
@@ -108,7 +108,31 @@ impl<W: Write> Packets<W> {
             track_uuid: Some(track),
             ..event
         };
-        self.event(start, begin)?;
+        self.event(time, begin)
+    }
+
+    /// Ends the innermost open slice of a track; what `event` says is added to it.
+    pub(super) fn end_slice(
+        &mut self,
+        track: u64,
+        time: Nanos,
+        event: TrackEvent,
+    ) -> io::Result<()> {
+        let end = TrackEvent {
+            debug_annotations: event.debug_annotations,
+            ..slice_end(track)
+        };
+        self.event(time, end)
+    }
+
+    /// Writes a slice of a track: `event` where it begins, and its end.
+    pub(super) fn slice(
+        &mut self,
+        track: u64,
+        (start, end): (Nanos, Nanos),
+        event: TrackEvent,
+    ) -> io::Result<()> {
+        self.begin_slice(track, start, event)?;
         self.event(end.max(start), slice_end(track))
     }
 

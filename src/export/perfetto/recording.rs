@@ -163,23 +163,23 @@ fn settings(trace: &Trace) -> TrackEvent {
     }
 }
 
-/// Says that blocks of samples could not be read.
+/// Says of what blocks could not be read, and how many.
 pub(super) fn unreadable(
     trace: &Trace,
-    blocks: u64,
+    of: [(&str, u64); 2],
     packets: &mut Packets<impl Write>,
 ) -> io::Result<()> {
-    if blocks == 0 {
-        return Ok(());
+    for (what, blocks) in of.into_iter().filter(|(_, blocks)| *blocks > 0) {
+        let event = TrackEvent {
+            name: Some(format!("lost: {what}")),
+            categories: vec!["loss".to_owned()],
+            debug_annotations: vec![
+                packets::number("damaged_blocks", blocks),
+                packets::text("why", "the trace file is damaged"),
+            ],
+            ..TrackEvent::default()
+        };
+        packets.instant(Track::Recording.uuid(), trace.end(), event)?;
     }
-    let event = TrackEvent {
-        name: Some("lost: samples".to_owned()),
-        categories: vec!["loss".to_owned()],
-        debug_annotations: vec![
-            packets::number("damaged_blocks", blocks),
-            packets::text("why", "the trace file is damaged"),
-        ],
-        ..TrackEvent::default()
-    };
-    packets.instant(Track::Recording.uuid(), trace.end(), event)
+    Ok(())
 }

@@ -1,14 +1,17 @@
 //! Samples in; perf samples (running) and slices of threads (waiting) out, stacks interned.
 
+use super::goroutines::Lanes;
 use super::packets::{Packets, Sequence, slice_end};
 use super::programs::Threads;
 use super::proto::{
     Callstack, CpuMode, Data, EventType, Frame, InternedData, InternedString, Mapping, PerfCounter,
     PerfSample, PerfSampleDefaults, Timebase, TracePacketDefaults, TrackEvent,
 };
+use crate::analyze::calls::lanes::Lane;
 use crate::export::frames;
 use crate::trace::{
-    FrameId, FramePlace, Nanos, Pid, Sample, SampleKind, SamplePlace, StackId, StringId, Tid, Trace,
+    FrameId, FramePlace, Nanos, Pid, Sample, SampleKind, SamplePlace, StackId, StackOwner,
+    StringId, Tid, Trace,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::hash_map::Entry;
@@ -24,7 +27,7 @@ const FIRST_IMAGE: u64 = 4;
 /// Writes all samples; returns how many blocks of them could not be read.
 pub(super) fn write(
     trace: &Trace,
-    threads: &mut Threads,
+    (threads, lanes): (&mut Threads, &Lanes),
     packets: &mut Packets<impl Write>,
 ) -> io::Result<u64> {
     packets.begin_samples(TracePacketDefaults {
@@ -48,7 +51,7 @@ pub(super) fn write(
             continue;
         };
         for sample in block.iter() {
-            writer.sample(&sample, threads, packets)?;
+            writer.sample(&sample, (threads, lanes), packets)?;
         }
     }
     Ok(unreadable_blocks)
@@ -67,7 +70,7 @@ impl SampleWriter<'_> {
     fn sample(
         &mut self,
         sample: &Sample,
-        threads: &mut Threads,
+        (threads, lanes): (&mut Threads, &Lanes),
         packets: &mut Packets<impl Write>,
     ) -> io::Result<()> {
         let process = self.trace.process(sample.process);
@@ -93,7 +96,8 @@ impl SampleWriter<'_> {
                     timebase_count: Some(self.on_cpu.0),
                     callstack_iid: callstack,
                 });
-                packets.at(sample.time, Sequence::Samples, data, interned)
+                packets.at(sample.time, Sequence::Samples, data, interned)?;
+                self.on_lane(sample, (process.pid, callstack), lanes, packets)
             }
             SampleKind::OffCpu => {
                 let track = threads.track(thread, None, packets)?.uuid();
@@ -115,6 +119,37 @@ impl SampleWriter<'_> {
                 packets.at(end, Sequence::Samples, end_event, None)
             }
         }
+    }
+}
+
+impl SampleWriter<'_> {
+    /// Puts a sample on the lane of its goroutine, where that has one.
+    fn on_lane(
+        &self,
+        sample: &Sample,
+        (pid, callstack): (Pid, Option<u64>),
+        lanes: &Lanes,
+        packets: &mut Packets<impl Write>,
+    ) -> io::Result<()> {
+        let Some(goid) = sample.goroutine else {
+            return Ok(());
+        };
+        let lane = Lane::of(pid, StackOwner::Goroutine(goid), Tid(0));
+        let Some(track) = lanes.find(lane) else {
+            return Ok(());
+        };
+        let leaf = self.trace.stacks.frames(sample.stack).next();
+        let leaf = leaf.and_then(|leaf| frames::rows(self.trace, leaf).into_iter().next());
+        let event = TrackEvent {
+            name: leaf.map(|row| String::from_utf8_lossy(&row.name).into_owned()),
+            categories: vec!["sample".to_owned()],
+            r#type: Some(EventType::Instant.into()),
+            track_uuid: Some(track.uuid()),
+            callstack_iid: callstack,
+            ..TrackEvent::default()
+        };
+        let event = Data::TrackEvent(Box::new(event));
+        packets.at(sample.time, Sequence::Samples, event, None)
     }
 }
 

@@ -24,6 +24,14 @@ pub(super) enum Track {
     Programs(Pid),
     /// A thread, by the order in which they are declared.
     Thread(u32),
+    /// The phases of a process.
+    Phases(Pid),
+    /// The phases that go on beside those.
+    Beside(Pid),
+    /// A goroutine, or a stack that is none's, by the order in which they are declared.
+    Lane(u32),
+    /// What the goroutine of a lane does: run, wait.
+    State(u32),
 }
 
 impl Track {
@@ -41,6 +49,10 @@ impl Track {
             Self::Process(pid) => (7, pid.0.into()),
             Self::Programs(pid) => (8, pid.0.into()),
             Self::Thread(index) => (9, index.into()),
+            Self::Phases(pid) => (10, pid.0.into()),
+            Self::Beside(pid) => (11, pid.0.into()),
+            Self::Lane(index) => (12, index.into()),
+            Self::State(index) => (13, index.into()),
         };
         (kind << 56) | within
     }

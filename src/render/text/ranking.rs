@@ -89,8 +89,11 @@ fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> 
     writeln!(out, "{}", page.paint(words, Tone::Dim))
 }
 
+/// Why there are none.
+pub(super) const NO_PHASES: &str = "the trace holds no phases: gotrace records them as root, with the backend bpf, unless told --no-probes";
+
 fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let words = "the trace holds no phases: gotrace records them as root, with the backend bpf, unless told --no-probes";
+    let words = NO_PHASES;
     writeln!(out, "{}", page.paint(words, Tone::Dim))
 }
 

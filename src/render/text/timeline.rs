@@ -1,17 +1,21 @@
 //! Timelines in the terminal: a row for each lane, a bar for each action or program.
 
 use super::page::{Page, Tone};
+use super::ranking::NO_PHASES;
 use super::width::{self, middle};
 use crate::analyze::timeline::{Bar, Bars, Lane};
 use crate::analyze::{Analysis, Timeline, timeline};
 use crate::render::axis;
 use crate::render::palette::Family;
+use crate::render::timeline::colour_of;
 use crate::render::units;
 use crate::trace::Nanos;
 use std::io;
 
 /// Lanes that are shown at most.
 const MOST_LANES: usize = 32;
+/// Phases in the legend: those that have a colour of their own.
+const PHASES: usize = 6;
 /// Columns left of the chart.
 const GUTTER: usize = 7;
 /// The chart is never wider or narrower.
@@ -52,6 +56,9 @@ pub fn write(
         writeln!(out, "{:GUTTER$}{words}", "")?;
     }
     chart.legend(out)?;
+    if bars == Bars::Phases && timeline.phases.is_empty() {
+        writeln!(out, "{}", page.paint(NO_PHASES, Tone::Dim))?;
+    }
     Ok(timeline.unreadable_blocks)
 }
 
@@ -129,7 +136,7 @@ impl Chart<'_> {
         let tone = if bar.critical {
             Tone::Critical
         } else {
-            Tone::Palette(Family::of(bar.tool.name()).terminal())
+            Tone::Palette(colour_of(self.timeline, bar).terminal())
         };
         let (line, one) = match (self.page.unicode, bar.critical) {
             (true, true) => ('━', '▮'),
@@ -140,7 +147,11 @@ impl Chart<'_> {
         let inside = place.len().saturating_sub(2);
         let label = if inside >= 3 {
             let ellipsis = if self.page.unicode { '…' } else { '~' };
-            middle(&self.page.safe(short(&bar.label, inside)), inside, ellipsis)
+            let label = match bar.phase {
+                Some(phase) => self.timeline.phase(phase),
+                None => short(&bar.label, inside),
+            };
+            middle(&self.page.safe(label), inside, ellipsis)
         } else {
             String::new()
         };
@@ -177,7 +188,17 @@ impl Chart<'_> {
     fn legend(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let line = if self.page.unicode { '━' } else { '=' };
         let words = format!("{line} on the critical path");
-        writeln!(out, "{:GUTTER$}{}", "", self.page.paint(&words, Tone::Dim))
+        writeln!(out, "{:GUTTER$}{}", "", self.page.paint(&words, Tone::Dim))?;
+        let phases = self.timeline.phases.iter().take(PHASES).enumerate();
+        let phases = phases.map(|(rank, phase)| {
+            let tone = Tone::Palette(Family::of_rank(rank).terminal());
+            self.page.paint(&self.page.safe(phase), tone)
+        });
+        let phases: Vec<String> = phases.collect();
+        match phases.is_empty() {
+            true => Ok(()),
+            false => writeln!(out, "{:GUTTER$}{}", "", phases.join(", ")),
+        }
     }
 }
 

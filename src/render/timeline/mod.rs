@@ -7,6 +7,7 @@
 //! lanes     one bar for each action or program; on the critical path framed
 //! ```
 
+pub mod goroutines;
 mod svg;
 
 use super::axis;
@@ -35,6 +36,8 @@ const BAR: f64 = 17.0;
 const CHARACTER: f64 = 6.1;
 /// Where title and legend end.
 const HEAD: f64 = 58.0;
+/// Phases in the legend: those that have a colour of their own.
+const PHASES: usize = 6;
 /// Bins of the chart.
 const BINS: u32 = 300;
 
@@ -106,13 +109,10 @@ impl<'a, 't> Picture<'a, 't> {
             .into_iter()
             .filter(|family| used.contains(family))
         {
-            let swatch = format!(
-                r#"<rect x="{x:.1}" y="36" width="11" height="11" rx="2" class="{}"/>"#,
-                family.class()
-            );
-            self.add(&swatch);
-            self.text(x + 16.0, 46.0, "small", family.words());
-            x += 16.0 + family.words().len() as f64 * CHARACTER + 16.0;
+            x = self.swatch(x, family, family.words());
+        }
+        for (rank, phase) in self.timeline.phases.iter().enumerate().take(PHASES) {
+            x = self.swatch(x, Family::of_rank(rank), phase);
         }
         if summary.running > Nanos::ZERO {
             let swatch = format!(
@@ -123,7 +123,21 @@ impl<'a, 't> Picture<'a, 't> {
         }
     }
 
+    /// A square of a colour, and what it stands for; returns where the next one goes.
+    fn swatch(&mut self, x: f64, colour: Family, words: &str) -> f64 {
+        let swatch = format!(
+            r#"<rect x="{x:.1}" y="36" width="11" height="11" rx="2" class="{}"/>"#,
+            colour.class()
+        );
+        self.add(&swatch);
+        self.text(x + 16.0, 46.0, "small", words);
+        x + 16.0 + words.chars().count() as f64 * CHARACTER + 16.0
+    }
+
     fn families(&self) -> Vec<Family> {
+        if !self.timeline.phases.is_empty() {
+            return Vec::new();
+        }
         let bars = self.timeline.lanes.iter().flat_map(|lane| &lane.bars);
         let mut families: Vec<Family> = bars.map(|bar| Family::of(bar.tool.name())).collect();
         families.sort_unstable();
@@ -259,7 +273,7 @@ impl<'a, 't> Picture<'a, 't> {
         }
         for lane in &timeline.lanes {
             for bar in &lane.bars {
-                let family = Family::of(bar.tool.name()).class();
+                let family = colour_of(self.timeline, bar).class();
                 let critical = if bar.critical { " critical" } else { "" };
                 let shape = svg::Shape {
                     x: self.x(bar.start),
@@ -268,7 +282,10 @@ impl<'a, 't> Picture<'a, 't> {
                     height: BAR,
                     class: format!("{family}{critical}"),
                     tooltip: self.tooltip(bar),
-                    label: bar.label.to_string(),
+                    label: match bar.phase {
+                        Some(phase) => self.timeline.phase(phase).to_string(),
+                        None => bar.label.to_string(),
+                    },
                 };
                 self.body.push_str(&shape.draw());
             }
@@ -286,12 +303,11 @@ impl<'a, 't> Picture<'a, 't> {
     }
 
     fn tooltip(&self, bar: &Bar) -> String {
-        let mut words = format!(
-            "{} {}\n{}",
-            bar.tool.name(),
-            bar.label,
-            lasting(bar.start, bar.end)
-        );
+        let mut words = format!("{} {}", bar.tool.name(), bar.label);
+        if let Some(phase) = bar.phase {
+            words = format!("{words}: {}", self.timeline.phase(phase));
+        }
+        words = format!("{words}\n{}", lasting(bar.start, bar.end));
         let mut line = |text: String| {
             words.push('\n');
             words.push_str(&text);
@@ -333,6 +349,15 @@ impl<'a, 't> Picture<'a, 't> {
         svg::begin(WIDTH, height, out)?;
         out.write_all(self.body.as_bytes())?;
         out.write_all(b"</svg>\n")
+    }
+}
+
+/// Its tool's, or its phase's.
+pub(super) fn colour_of(timeline: &Timeline, bar: &Bar) -> Family {
+    match bar.phase {
+        Some(rank) => Family::of_rank(rank),
+        None if timeline.phases.is_empty() => Family::of(bar.tool.name()),
+        None => Family::Other,
     }
 }
 

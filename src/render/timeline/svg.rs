@@ -68,6 +68,7 @@ text{{fill:#14171a;font-size:11px}}
 .grid,.tick{{stroke:#8a9099;stroke-width:.7;stroke-dasharray:3 3}}
 .tick{{stroke-dasharray:none}}
 .waiting{{fill:#e4e7eb;stroke:#8a9099;stroke-width:.5}}
+.sample{{stroke:#14171a;stroke-width:.7;opacity:.6}}
 .critical{{stroke:#c5221f;stroke-width:1.6}}
 .none{{fill:none}}
 #page{{fill:#fff}}
