@@ -103,6 +103,10 @@ impl GoroutineRows {
                 row.name.clone(),
             )
         });
+        // Where calls are known, goroutines without any tell nothing.
+        if rows.rows.iter().any(|row| !row.calls.is_empty()) {
+            rows.rows.retain(|row| !row.calls.is_empty());
+        }
         rows.left_out = rows.rows.len().saturating_sub(most) as u64;
         rows.rows.truncate(most);
         rows.add_samples(analysis, pid);

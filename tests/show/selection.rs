@@ -95,6 +95,22 @@ fn options_that_would_be_ignored_are_refused() {
 }
 
 #[test]
+fn goroutines_are_drawn_of_one_process_that_ran() {
+    for (words, complaint) in [
+        (&["--process", "101"][..], "only with --bars goroutines"),
+        (&["--bars", "goroutines"], "expected --process PID"),
+        (&["--bars", "goroutines", "--process", "101"], "-o FILE.svg"),
+        (
+            &["--bars", "goroutines", "--process", "9", "-o", "-"],
+            "no program of this trace has that pid",
+        ),
+    ] {
+        let said = refused(&[&["timeline"], words].concat());
+        assert!(said.contains(complaint), "{said}");
+    }
+}
+
+#[test]
 fn numbers_that_are_none_are_refused() {
     for number in ["NaN", "inf", "-1", "wide"] {
         let word = |option: &str| format!("{option}={number}");

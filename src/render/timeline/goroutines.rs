@@ -100,12 +100,15 @@ impl Picture<'_> {
 
     fn row(&mut self, row: &GoroutineRow) {
         let calls: u64 = row.calls.iter().flatten().map(|call| 1 + call.more).sum();
-        let words = format!(
-            "{}: {}, {} in them",
-            row.name,
-            units::counted(calls, "call", "calls"),
-            units::duration(row.busy)
-        );
+        let words = match calls {
+            0 => row.name.clone(),
+            _ => format!(
+                "{}: {}, {} in them",
+                row.name,
+                units::counted(calls, "call", "calls"),
+                units::duration(row.busy)
+            ),
+        };
         self.text(self.y + 11.0, "small", &words);
         self.y += NAME;
         self.states(row);
@@ -166,7 +169,7 @@ impl Picture<'_> {
             height: BAR,
             class: Family::of_rank(call.probe.index() % 6).class().to_owned(),
             tooltip,
-            label: function,
+            label: function.rsplit('/').next().unwrap_or_default().to_owned(),
         };
         self.body.push_str(&shape.draw());
     }

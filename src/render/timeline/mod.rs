@@ -247,6 +247,12 @@ impl<'a, 't> Picture<'a, 't> {
 
     fn class_of(&self, segment: &Segment) -> String {
         match segment.kind {
+            // Colours stand for phases there.
+            SegmentKind::Running(_) | SegmentKind::Load | SegmentKind::GoItself
+                if !self.timeline.phases.is_empty() =>
+            {
+                Family::Other.class().to_owned()
+            }
             SegmentKind::Running(index) => {
                 let build = self.analysis.builds.builds.get(segment.build as usize);
                 let action = build.and_then(|build| build.action(index));
