@@ -204,7 +204,8 @@ static __always_inline bool meet(struct hit *h, const struct cpu_registers *r, u
 
 	if (!is_live(cookie))
 		return false;
-	if (lane && lane->key == key) {
+	/* An ordinary user, who may write to lanes, shall not choose what is shown to him. */
+	if (watcher == ANY_USER && lane && lane->key == key) {
 		marks = lane->marks;
 	} else {
 		marks = marks_of(tgid, cookie);

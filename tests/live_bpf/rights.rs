@@ -1,11 +1,20 @@
 //! What an ordinary user gets through the helper executable.
 
-use super::command::{Traced, arguments, available};
+use super::calls::{calls, probed};
+use super::command::{Traced, arguments, available, go};
 use gotrace::capture::Observation;
 use gotrace::capture::linux::bpf::{self, Options};
+use gotrace::capture::probes::{DEFAULT, ProbeSet, Watch};
 use gotrace::environment::Grant;
-use gotrace::trace::Pid;
+use gotrace::trace::{CallEdge, Pid};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
+};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -42,6 +51,7 @@ fn an_ordinary_user_gets_samples_through_the_helper() {
             "--nocapture",
         ])
         .env("GOTRACE_TEST_HELPER", &grant.destination)
+        .envs(go().map(|go| ("GOTRACE_TEST_GO", go)))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -102,9 +112,168 @@ fn inner_ordinary_user() {
     let mapped = |o: &Observation| matches!(o, Observation::Mapped { path, .. } if path.ends_with(b"dash") || path.ends_with(b"bash"));
     assert!(run.observations.iter().any(mapped));
 
+    phases_of_a_build(&helper);
+    hostile_requests(&helper);
+
     // Somebody else's process is not watched.
     let mut backend = bpf::open(options).unwrap();
     let (sender, _receiver) = crossbeam_channel::unbounded();
     let error = backend.start(Pid(1), sender).unwrap_err();
     assert!(error.to_string().contains("not belong"), "{error}");
+}
+
+/// The default set marks each run of the compiler, as root has it.
+fn phases_of_a_build(helper: &OsStr) {
+    let Some(go) = std::env::var_os("GOTRACE_TEST_GO") else {
+        return println!("skipped: no go");
+    };
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("go.mod", "module example.com/p\n\ngo 1.21\n");
+    write("main.go", "package main\n\nfunc main() { println(1) }\n");
+    let tools = Path::new(&go).ancestors().nth(2).unwrap().join("pkg/tool");
+    let tools = std::fs::read_dir(tools).unwrap().next().unwrap().unwrap();
+    let compile = tools.path().join("compile");
+    let sets = ProbeSet::embedded().unwrap().into_iter();
+    let options = Options {
+        helper: Some(helper.into()),
+        expected: vec![go.clone().into(), compile.clone()],
+        watch: Watch {
+            sets: sets.filter(|set| set.name == DEFAULT).collect(),
+            ..Watch::default()
+        },
+        ..Options::default()
+    };
+    let cache = folder.path().join("cache");
+    let run = Traced {
+        options,
+        directory: folder.path(),
+        environment: vec![
+            ("GOCACHE", cache.as_os_str()),
+            ("GOTOOLCHAIN", OsStr::new("local")),
+            ("GOFLAGS", OsStr::new("")),
+        ],
+        ..Traced::new(&[
+            &go[..],
+            OsStr::new("build"),
+            OsStr::new("-o"),
+            OsStr::new("out"),
+        ])
+    }
+    .run();
+    assert_eq!(run.wait_status, 0);
+    let compiles = run.executions().into_iter();
+    let compiles = compiles.filter(|run| run.exe == compile.as_os_str().as_encoded_bytes());
+    let probed = probed(&run);
+    let begins = calls(&run).filter(|called| {
+        let probed = &probed[&called.probe];
+        probed.function == b"cmd/compile/internal/gc.Main" && called.edge == CallEdge::Entry
+    });
+    let (compiles, begins) = (compiles.count(), begins.count());
+    assert!(compiles > 20, "{compiles}");
+    assert_eq!(begins, compiles);
+}
+
+/// Sends a packet to the helper and returns its answer: the text, and how many descriptors.
+fn ask(socket: &OwnedFd, packet: &[u8], files: &[&File]) -> (Vec<u8>, usize) {
+    let raw: Vec<RawFd> = files.iter().map(|file| file.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let rights = if raw.is_empty() { &[][..] } else { &rights };
+    let slices = [IoSlice::new(packet)];
+    sendmsg::<()>(socket.as_raw_fd(), &slices, rights, MsgFlags::empty(), None).unwrap();
+    answer(socket)
+}
+
+fn answer(socket: &OwnedFd) -> (Vec<u8>, usize) {
+    let mut buffer = vec![0; 4096];
+    let mut control = nix::cmsg_space!([RawFd; 16]);
+    let mut slices = [IoSliceMut::new(&mut buffer)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message =
+        recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).unwrap();
+    let mut descriptors = 0;
+    for part in message.cmsgs().unwrap() {
+        if let ControlMessageOwned::ScmRights(raw) = part {
+            descriptors += raw.len();
+            for fd in raw {
+                nix::unistd::close(fd).unwrap();
+            }
+        }
+    }
+    let length = message.bytes;
+    buffer.truncate(length);
+    (buffer, descriptors)
+}
+
+/// What the helper is asked by somebody who means no good.
+fn hostile_requests(helper: &OsStr) {
+    let kinds = (AddressFamily::Unix, SockType::SeqPacket);
+    let (ours, theirs) = socketpair(kinds.0, kinds.1, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let mut child = Command::new(helper).stdin(theirs).spawn().unwrap();
+    let object = match std::env::consts::ARCH {
+        "x86_64" => include_bytes!("../../probes/prebuilt/linux-amd64/gotrace.bpf.o").as_slice(),
+        _ => include_bytes!("../../probes/prebuilt/linux-arm64/gotrace.bpf.o").as_slice(),
+    };
+    let mut request = b"gotrace1".to_vec();
+    for number in [
+        std::process::id(),
+        0,
+        0,
+        1 << 20,
+        crc32fast::hash(object),
+        0,
+    ] {
+        request.extend(number.to_le_bytes());
+    }
+    request.extend(b"go-build\n");
+    let mut last = ask(&ours, &request, &[]).0;
+    while last != b"d" {
+        assert!(
+            matches!(last.first(), Some(b'm' | b'p' | b'l' | b's')),
+            "{last:?}"
+        );
+        last = answer(&ours).0;
+    }
+    let refused = |packet: &[u8], files: &[&File], why: &str| {
+        let (said, descriptors) = ask(&ours, packet, files);
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.starts_with('e') && said.contains(why), "{said}");
+        assert_eq!(descriptors, 0);
+    };
+    // Under the name of a tool of the set, so that only who owns it is between.
+    let compile = b"a\0\0\0\0/x/compile";
+    let open = |path: &str| File::open(path).unwrap();
+    refused(
+        compile,
+        &[&open("/bin/sh")],
+        "neither yours nor of a Go toolchain",
+    );
+    refused(
+        compile,
+        &[&open(env!("CARGO_BIN_EXE_gotrace"))],
+        "neither yours",
+    );
+    refused(compile, &[&open("/tmp")], "not a plain file");
+    refused(compile, &[&open("/dev/null")], "not a plain file");
+    refused(compile, &[], "one descriptor");
+    refused(
+        compile,
+        &[&open("/bin/sh"), &open("/bin/sh")],
+        "one descriptor",
+    );
+    refused(b"a\0", &[&open("/bin/sh")], "a number and a path");
+    refused(b"b\0\0\0\0/x/compile", &[&open("/bin/sh")], "expected 'a'");
+    // Of a file of one's own the places are the helper's to find: here are none.
+    let own = tempfile::NamedTempFile::new_in("/tmp").unwrap();
+    std::fs::write(own.path(), b"\x7fELF and no more").unwrap();
+    refused(compile, &[&File::open(own.path()).unwrap()], "no program");
+    if let Some(go) = std::env::var_os("GOTRACE_TEST_GO") {
+        let go = File::open(go).unwrap();
+        refused(b"a\xff\xff\xff\xff/x/go", &[&go], "more functions than");
+        let (said, links) = ask(&ours, b"a\0\0\0\0/x/go", &[&go]);
+        assert_eq!((said.as_slice(), links), (&b"l"[..], 1));
+    }
+    // It ends with who asked it.
+    drop(ours);
+    assert!(child.wait().unwrap().success());
 }

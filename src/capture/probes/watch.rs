@@ -75,6 +75,13 @@ impl Watch {
         self.named.is_empty() && self.sets.is_empty()
     }
 
+    /// Whether nothing is asked for but sets that gotrace comes with.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        let known = ProbeSet::embedded().unwrap_or_default();
+        self.named.is_empty() && self.sets.iter().all(|set| known.contains(set))
+    }
+
     /// Whether anything in an executable may be asked for.
     #[must_use]
     pub fn concerns(&self, path: &[u8]) -> bool {

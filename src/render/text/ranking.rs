@@ -90,7 +90,8 @@ fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> 
 }
 
 /// Why there are none.
-pub(super) const NO_PHASES: &str = "the trace holds no phases: gotrace records them as root, with the backend bpf, unless told --no-probes";
+pub(super) const NO_PHASES: &str =
+    "the trace holds no phases: gotrace records them with the backend bpf, unless told --no-probes";
 
 fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let words = NO_PHASES;

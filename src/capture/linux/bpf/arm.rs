@@ -3,7 +3,7 @@
 //! An executable is planned and armed once, before the command starts where it is known by then,
 //! else when it is first executed.
 
-use super::attach::{Attached, Attacher};
+use super::attach::{Attached, Attacher, Numbered};
 use super::now;
 use super::trial::Costs;
 use crate::binary::elf::Elf;
@@ -91,6 +91,10 @@ impl Found {
         if file.metadata()?.size() != key.size {
             return Err(NotArmed::OtherFile);
         }
+        Self::of_file(watch, file, path)
+    }
+
+    fn of_file(watch: &Watch, file: File, path: &[u8]) -> Result<Self, NotArmed> {
         let view = FileView::map(&file)?;
         let elf = Elf::parse(view.bytes())?;
         let plan = watch.plan(&elf, path)?;
@@ -119,8 +123,13 @@ impl Found {
         places
     }
 
-    fn attach(&self, attacher: &Attacher, places: &[Place]) -> Result<Attached<OwnedFd>, NotArmed> {
-        let attached = attacher.attach(&self.file, &with_generation(places, 0));
+    fn attach(
+        &self,
+        attacher: &Attacher,
+        places: &[Place],
+        of: Numbered<'_>,
+    ) -> Result<Attached<OwnedFd>, NotArmed> {
+        let attached = attacher.attach(&self.file, &with_generation(places, 0), of);
         attached.map_err(|source| NotArmed::Attach {
             places: places.len(),
             source,
@@ -319,7 +328,7 @@ impl Armed {
         }
         image.places.retain(|(_, _, at)| !given_up(*at));
         let places = with_generation(&image.places, next);
-        if let Ok(attached) = self.attacher.attach(&image.file, &places) {
+        if let Ok(attached) = self.attacher.attach_some(&image.file, &places) {
             for &(_, _, at) in &image.places {
                 self.generations.set(at, next);
             }
@@ -346,16 +355,22 @@ impl Armed {
         let mut numbered = Vec::new();
         for found in &found {
             let places = found.as_ref().map(|found| found.places(first));
+            numbered.push((first, places.unwrap_or_default()));
             first += found.as_ref().map_or(0, |found| found.plan.functions.len());
-            numbered.push(places.unwrap_or_default());
         }
         let attacher = &self.attacher;
-        let work: Vec<_> = found.iter().zip(&numbered).collect();
-        let links = side_by_side(&work, |(found, places)| match found {
-            Ok(found) => found.attach(attacher, places),
+        let work: Vec<_> = paths.iter().zip(&found).zip(&numbered).collect();
+        let links = side_by_side(&work, |(((_, path), found), (first, places))| match found {
+            Ok(found) => {
+                let first = *first;
+                found.attach(attacher, places, Numbered { path, first })
+            }
             Err(_) => Ok(Attached::default()),
         });
-        let places = numbered.iter().map(Vec::len).sum::<usize>() as u64;
+        let places = numbered
+            .iter()
+            .map(|(_, places)| places.len())
+            .sum::<usize>() as u64;
         for (key, value) in [
             ("probe_places", places),
             ("probe_plan_ns", planned.0.saturating_sub(begun.0)),
@@ -366,7 +381,7 @@ impl Armed {
                 value: value.to_string(),
             });
         }
-        for ((((key, path), found), places), links) in
+        for ((((key, path), found), (_, places)), links) in
             paths.iter().zip(found).zip(numbered).zip(links)
         {
             let entered = found.and_then(|found| self.enter(path, found, places, links?, out));
@@ -458,8 +473,9 @@ impl Armed {
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
         let found = Found::of(&self.watch, key, path)?;
-        let places = found.places(self.probes.len());
-        let attached = found.attach(&self.attacher, &places)?;
+        let first = self.probes.len();
+        let places = found.places(first);
+        let attached = found.attach(&self.attacher, &places, Numbered { path, first })?;
         self.enter(path, found, places, attached, out)
     }
 
@@ -609,6 +625,23 @@ impl Armed {
             argument: ArgumentKind::None,
         }
     }
+}
+
+/// The places of an open executable as they are attached, its functions numbered from `first` on:
+/// what [`Armed`] finds, too. For the helper, which takes no places from anybody.
+pub(super) fn places_of(
+    watch: &Watch,
+    file: &File,
+    of: Numbered<'_>,
+) -> Result<Vec<(u64, u64)>, String> {
+    let plan = |file| Found::of_file(watch, file, of.path);
+    let found = file.try_clone().map_err(NotArmed::Read).and_then(plan);
+    let found = found.map_err(|error| crate::capture::chain(&error))?;
+    let end = of.first.saturating_add(found.plan.functions.len());
+    if end >= TRIAL.index() {
+        return Err(NotArmed::TooMany.to_string());
+    }
+    Ok(with_generation(&found.places(of.first), 0))
 }
 
 /// Places as they are attached.

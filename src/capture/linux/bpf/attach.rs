@@ -1,6 +1,8 @@
 //! Puts the probing program at places of an executable's file: what needs rights while the
 //! command runs.
 
+use super::assistant::Assistant;
+use super::trial::{self, Costs};
 use crate::capture::linux::sys;
 use std::fs::{self, File};
 use std::io;
@@ -80,9 +82,70 @@ impl<L> Attached<L> {
     }
 }
 
+/// Functions of an executable as they are numbered in a recording.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbered<'a> {
+    /// The executable's path, by which sets know it.
+    pub(super) path: &'a [u8],
+    /// The number of its first function.
+    pub(super) first: usize,
+}
+
+/// What puts probes to their places.
+#[derive(Debug)]
+pub(super) enum Attacher {
+    /// This process, which has the rights.
+    Ourselves(Programs),
+    /// The helper executable.
+    Helper(Assistant),
+}
+
+impl Attacher {
+    /// What a hit costs here, and what keeps the probes that were tried.
+    pub(super) fn costs(&self) -> io::Result<(Costs, Vec<OwnedFd>)> {
+        match self {
+            Self::Ourselves(programs) => trial::costs(programs),
+            Self::Helper(assistant) => Ok((assistant.costs(), Vec::new())),
+        }
+    }
+
+    /// Attaches to the places of functions, in all processes that map the file, now and later,
+    /// until the links are dropped.
+    pub(super) fn attach(
+        &self,
+        file: &File,
+        places: &[Place],
+        of: Numbered<'_>,
+    ) -> io::Result<Attached<OwnedFd>> {
+        match self {
+            Self::Ourselves(programs) => programs.attach(file, places),
+            Self::Helper(assistant) => {
+                let links = assistant.attach(file, of)?;
+                Ok(Attached {
+                    links,
+                    refused: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// Attaches to some of the places again, instead of all. Not by the helper, which takes no
+    /// places from us.
+    pub(super) fn attach_some(
+        &self,
+        file: &File,
+        places: &[Place],
+    ) -> io::Result<Attached<OwnedFd>> {
+        match self {
+            Self::Ourselves(programs) => programs.attach(file, places),
+            Self::Helper(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
 /// The probing program, in both forms.
 #[derive(Debug)]
-pub(super) struct Attacher {
+pub(super) struct Programs {
     /// For many places at once, Linux 6.6 and later.
     many: OwnedFd,
     /// It was attached once, so that the kernel knows such a thing.
@@ -96,7 +159,7 @@ pub(super) struct Attacher {
     _tables: Vec<OwnedFd>,
 }
 
-impl Attacher {
+impl Programs {
     /// With `one_by_one`, as before Linux 6.6.
     #[cfg_attr(
         not(feature = "bpf"),

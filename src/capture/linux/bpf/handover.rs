@@ -4,21 +4,31 @@
 //! packet; the helper answers with packets that carry descriptors, and ends:
 //!
 //! ```text
-//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu, u32 ring_bytes, u32 checksum
+//! request  "gotrace1", u32 root, u32 rate_hz, u32 off_cpu, u32 ring_bytes, u32 checksum,
+//!          u32 entries_only, names of sets of probes, each ended by a line feed
 //! answer   'm'  ring buffer, counters, layouts          (3 descriptors)
+//!          'p'  u32 lanes, u32 entries of each, u64 ns of an emulated hit, u64 ns of another one:
+//!               generations, lanes                      (2 descriptors; only with sets)
 //!          'l'  attached programs                       (at most BATCH, repeated)
 //!          's'  side-band of each processor             (likewise)
 //!          'd'  done
 //!          'e'  text: why not
 //! ```
 //!
+//! With sets of probes it stays until gotrace closes its end: see [`super::assistant`].
+//!
 //! The helper reads no environment and no file that the caller could choose. It watches only a
 //! process of the user who called it, and its programs show nothing of processes that run as
 //! somebody else.
 
 use super::Options;
-use super::load::{self, Descriptors, Target};
+use super::assistant::{self, Assistant};
+use super::attach::Attacher;
+use super::load::{self, Descriptors, SharedLanes, Target};
+use super::trial::{self, Costs};
 use crate::capture::linux::sys;
+use crate::capture::probes::{ProbeSet, Watch};
+use crate::trace::Nanos;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -26,11 +36,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MAGIC: &[u8; 8] = b"gotrace1";
-const REQUEST_BYTES: usize = 28;
+const REQUEST_BYTES: usize = 32;
 /// Linux allows 253 in one packet (`SCM_MAX_FD`).
 const BATCH: usize = 200;
 /// Longest packet: the text of an error.
-const PACKET_BYTES: usize = 4096;
+pub(super) const PACKET_BYTES: usize = 4096;
 /// How long loading may take; a slow machine needs about a second.
 const PATIENCE_SECONDS: i64 = 30;
 /// As many samples as the kernel lets anybody have by default
@@ -91,14 +101,22 @@ pub(super) fn request(
         .stderr(Stdio::null())
         .spawn()
         .map_err(os("exec", path))?;
-    let answer = converse(ours.as_fd(), path, root, options);
-    drop(ours);
-    if answer.is_err() {
-        // It may have ended already.
-        drop(helper.kill());
+    match converse(ours.as_fd(), path, root, options) {
+        Ok((mut descriptors, Some(costs))) => {
+            let assistant = Assistant::new(ours, helper, costs);
+            descriptors.attacher = Some(Attacher::Helper(assistant));
+            Ok(descriptors)
+        }
+        answer => {
+            drop(ours);
+            if answer.is_err() {
+                // It may have ended already.
+                drop(helper.kill());
+            }
+            helper.wait().map_err(os("wait", path))?;
+            answer.map(|(descriptors, _)| descriptors)
+        }
     }
-    helper.wait().map_err(os("wait", path))?;
-    answer
 }
 
 fn converse(
@@ -106,7 +124,7 @@ fn converse(
     path: &Path,
     root: u32,
     options: &Options,
-) -> Result<Descriptors, HandoverError> {
+) -> Result<(Descriptors, Option<Costs>), HandoverError> {
     sys::set_patience(socket, PATIENCE_SECONDS).map_err(os("setsockopt", path))?;
     let mut packet = MAGIC.to_vec();
     let off_cpu = u32::from(options.off_cpu);
@@ -116,18 +134,25 @@ fn converse(
         off_cpu,
         options.ring_bytes,
         load::checksum(),
+        u32::from(options.watch.entries_only),
     ];
     for number in numbers {
         packet.extend(number.to_le_bytes());
     }
+    for set in &options.watch.sets {
+        packet.extend(set.name.as_bytes());
+        packet.push(b'\n');
+    }
     sys::send(socket, &packet, &[]).map_err(os("sendmsg", path))?;
     let (mut maps, mut links, mut side) = (Vec::new(), Vec::new(), Vec::new());
+    let mut probing = None;
     let mut buffer = [0; PACKET_BYTES];
     loop {
         let (length, descriptors) =
             sys::receive(socket, &mut buffer).map_err(os("recvmsg", path))?;
         match buffer.get(..length) {
             Some([b'm']) => maps.extend(descriptors),
+            Some([b'p', numbers @ ..]) => probing = Probing::parse(numbers, descriptors),
             Some([b'l']) => links.extend(descriptors),
             Some([b's']) => side.extend(descriptors),
             Some([b'd']) => break,
@@ -143,16 +168,72 @@ fn converse(
     let Ok([ring, counters, layouts]) = <[OwnedFd; 3]>::try_from(maps) else {
         return Err(HandoverError::Protocol("another number of maps than three"));
     };
-    Ok(Descriptors {
+    let (costs, generations, lanes) = match probing {
+        Some(probing) => (
+            Some(probing.costs),
+            Some(probing.generations),
+            Some(probing.lanes),
+        ),
+        None => (None, None, None),
+    };
+    let descriptors = Descriptors {
         ring,
         counters,
         layouts,
         links,
         side,
         attacher: None,
-        generations: None,
-        lanes: None,
-    })
+        generations,
+        lanes,
+    };
+    Ok((descriptors, costs))
+}
+
+/// What is needed to have probes.
+struct Probing {
+    costs: Costs,
+    generations: OwnedFd,
+    lanes: SharedLanes,
+}
+
+impl Probing {
+    fn parse(numbers: &[u8], descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let [generations, map] = <[OwnedFd; 2]>::try_from(descriptors).ok()?;
+        let (sizes, costs) = numbers.split_at_checked(8)?;
+        let [count, entries] = <[[u8; 4]; 2]>::try_from(sizes.as_chunks().0).ok()?;
+        let [emulated, single_stepped] = <[[u8; 8]; 2]>::try_from(costs.as_chunks().0).ok()?;
+        Some(Self {
+            costs: Costs {
+                emulated: Nanos(u64::from_le_bytes(emulated)),
+                single_stepped: Nanos(u64::from_le_bytes(single_stepped)),
+            },
+            generations,
+            lanes: SharedLanes {
+                map,
+                count: u32::from_le_bytes(count) as usize,
+                entries: u32::from_le_bytes(entries) as usize,
+            },
+        })
+    }
+
+    /// The packet that [`Self::parse`] reads the rest of.
+    fn packet(costs: Costs, lanes: &SharedLanes) -> Vec<u8> {
+        let mut packet = b"p".to_vec();
+        for size in [lanes.count, lanes.entries] {
+            packet.extend(u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        for cost in [costs.emulated, costs.single_stepped] {
+            packet.extend(cost.0.to_le_bytes());
+        }
+        packet
+    }
+}
+
+/// A packet of a kind with a text, as long as one may be.
+pub(super) fn text_of(kind: u8, text: &str) -> Vec<u8> {
+    let text = text.as_bytes();
+    let text = text.get(..PACKET_BYTES - 1).unwrap_or(text);
+    [&[kind], text].concat()
 }
 
 /// What the helper executable does: one request on its standard input.
@@ -177,33 +258,63 @@ pub fn serve() -> io::Result<()> {
                 user,
                 running: None,
             };
-            load::load(target, &options).map_err(|error| crate::capture::chain(&error))
+            let loaded = load::load(target, &options);
+            let descriptors = loaded.map_err(|error| crate::capture::chain(&error))?;
+            Ok((descriptors, options.watch))
         });
-    match answer {
-        Ok(descriptors) => hand_over(socket, &descriptors),
-        Err(text) => {
-            let text = text.as_bytes();
-            let text = text.get(..PACKET_BYTES - 1).unwrap_or(text);
-            sys::send(socket, &[b"e", text].concat(), &[])
-        }
+    let (mut descriptors, watch) = match answer {
+        Ok(loaded) => loaded,
+        Err(text) => return sys::send(socket, &text_of(b'e', &text), &[]),
+    };
+    let Some(Attacher::Ourselves(programs)) = descriptors.attacher.take() else {
+        return hand_over(socket, &descriptors);
+    };
+    // Without probes, if none can be set: all else works.
+    let tried = trial::costs(&programs).ok();
+    if let (Some((costs, _)), Some(lanes), Some(generations)) =
+        (&tried, &descriptors.lanes, &descriptors.generations)
+    {
+        let maps = [generations.as_fd(), lanes.map.as_fd()];
+        sys::send(socket, &Probing::packet(*costs, lanes), &maps)?;
     }
+    hand_over(socket, &descriptors)?;
+    drop(descriptors);
+    assistant::serve(socket, &programs, &watch)
 }
 
 fn parse_request(packet: &[u8]) -> Option<(u32, Options, u32)> {
-    if packet.len() != REQUEST_BYTES {
-        return None;
-    }
-    let (numbers, _) = packet.strip_prefix(MAGIC)?.as_chunks();
-    let [root, rate_hz, off_cpu, ring_bytes, checksum] = <[[u8; 4]; 5]>::try_from(numbers)
-        .ok()?
-        .map(u32::from_le_bytes);
+    let (numbers, names) = packet.split_at_checked(REQUEST_BYTES)?;
+    let (numbers, _) = numbers.strip_prefix(MAGIC)?.as_chunks();
+    let [root, rate_hz, off_cpu, ring_bytes, checksum, entries_only] =
+        <[[u8; 4]; 6]>::try_from(numbers)
+            .ok()?
+            .map(u32::from_le_bytes);
     let options = Options {
+        watch: Watch {
+            sets: sets(names)?,
+            entries_only: entries_only != 0,
+            ..Watch::default()
+        },
         rate_hz: rate_hz.min(MAX_RATE_HZ),
         off_cpu: off_cpu != 0,
         ring_bytes: ring_bytes.min(MAX_RING_BYTES),
         ..Options::default()
     };
     Some((root, options, checksum))
+}
+
+/// The sets of these names; none that is not built in.
+fn sets(names: &[u8]) -> Option<Vec<ProbeSet>> {
+    let names: Vec<&str> = std::str::from_utf8(names).ok()?.lines().collect();
+    if names.is_empty() {
+        return Some(Vec::new());
+    }
+    let all = ProbeSet::embedded().ok()?;
+    let found = names.iter().map(|name| {
+        let mut all = all.iter();
+        all.find(|set| set.name == *name).cloned()
+    });
+    found.collect()
 }
 
 /// For whom a process may be watched: its user, who must be who called the helper; for root,
@@ -258,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_request_has_one_form_only() {
-        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0\x01\x02\0\0";
+        let packet = b"gotrace1\x39\x05\0\0\xc7\0\0\0\x01\0\0\0\0\0\x10\0\x01\x02\0\0\x01\0\0\0";
         let (root, options, checksum) = parse_request(packet).unwrap();
         assert_eq!((root, options.rate_hz, options.off_cpu), (1337, 199, true));
         assert_eq!(checksum, 513);
@@ -269,12 +380,19 @@ mod tests {
         let mut other = packet.to_vec();
         other[7] = b'2';
         assert!(parse_request(&other).is_none());
-        assert!(parse_request(&[&packet[..], b"\0"].concat()).is_none());
+        // Sets are those that are built in.
+        assert!(options.watch.sets.is_empty() && options.watch.entries_only);
+        let (_, options, _) = parse_request(&[&packet[..], b"gc\nsched\n"].concat()).unwrap();
+        let names: Vec<&str> = options.watch.sets.iter().map(|set| &*set.name).collect();
+        assert_eq!(names, ["gc", "sched"]);
+        for names in [&b"\0"[..], b"mine\n", b"\xff\n", b"../gc\n"] {
+            assert!(parse_request(&[packet, names].concat()).is_none());
+        }
     }
 
     #[test]
     fn rate_and_memory_are_limited() {
-        let packet = b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\x40\0\0\0\0";
+        let packet = b"gotrace1\x01\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\0";
         let (_, options, _) = parse_request(packet).unwrap();
         assert_eq!(options.rate_hz, 100_000);
         assert_eq!(options.ring_bytes, 16 << 20);

@@ -7,7 +7,7 @@
     expect(dead_code, reason = "what is here is for the loader")
 )]
 
-use super::attach::Attacher;
+use super::attach::{Attacher, Programs};
 use super::{Options, RunningProcess};
 use crate::capture::linux::sys;
 use std::io;
@@ -27,7 +27,7 @@ pub(super) struct Descriptors {
     pub(super) links: Vec<OwnedFd>,
     /// Perf side-band, one a processor.
     pub(super) side: Vec<OwnedFd>,
-    /// What puts the probing program to its places; not from the helper.
+    /// What puts the probing program to its places, where any is asked for.
     pub(super) attacher: Option<Attacher>,
     /// Which generation of each probe counts, shared; likewise.
     pub(super) generations: Option<OwnedFd>,
@@ -147,8 +147,8 @@ fn clocks(rate_hz: u32) -> Result<Vec<OwnedFd>, LoadError> {
 #[cfg(feature = "bpf")]
 mod libbpf {
     use super::{
-        Attacher, Descriptors, LoadError, Options, SharedLanes, Target, clocks, side_band, step,
-        sys,
+        Attacher, Descriptors, LoadError, Options, Programs, SharedLanes, Target, clocks,
+        side_band, step, sys,
     };
     use libbpf_rs::{Map, MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
     use std::ffi::OsStr;
@@ -277,7 +277,8 @@ mod libbpf {
             tables.push(copy(map.as_fd())?);
         }
         let (many, one) = (program(MANY)?, program(ONE)?);
-        Ok(Some(Attacher::new(many, one, tables, options.one_by_one)))
+        let programs = Programs::new(many, one, tables, options.one_by_one);
+        Ok(Some(Attacher::Ourselves(programs)))
     }
 
     fn configure(

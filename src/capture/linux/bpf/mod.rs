@@ -7,6 +7,7 @@
 //! ```
 
 mod arm;
+mod assistant;
 mod attach;
 mod drain;
 mod gate;
@@ -133,10 +134,10 @@ pub fn open(options: Options) -> Result<Box<dyn Backend>, Refusal> {
         Some(path) => Loader::Helper(path.clone()),
         None => loader()?,
     };
-    if let (Loader::Helper(_), false) = (&loader, options.watch.named.is_empty()) {
+    if let (Loader::Helper(_), false) = (&loader, options.watch.is_built_in()) {
         return Err(Refusal {
-            reason: "functions are watched by root alone".to_owned(),
-            evidence: "gotrace-helper attaches no probes".to_owned(),
+            reason: "functions of one's own choice are watched by root alone".to_owned(),
+            evidence: "gotrace-helper sets the probes of built-in sets".to_owned(),
             remedy: "sudo gotrace run ...".to_owned(),
         });
     }
@@ -204,14 +205,11 @@ impl Bpf {
         let (Some(attacher), Some(generations)) =
             (descriptors.attacher.take(), descriptors.generations.take())
         else {
-            // The helper attaches none; nobody asked for more than sets, see `open`.
-            out.push(Observation::Configured {
-                key: "probes".to_owned(),
-                value: "none: the helper attaches none".to_owned(),
-            });
+            // The helper could not try any, and had told why when it was asked for root's rights.
+            out.push(unseen("the helper can set no probes here".to_owned()));
             return None;
         };
-        let tried = match trial::costs(&attacher) {
+        let tried = match attacher.costs() {
             Ok(tried) => tried,
             Err(error) => {
                 out.push(unseen(format!("no probe can be set here: {error}")));

@@ -1,6 +1,6 @@
 //! What a hit of a probe costs on this machine: measured on code of gotrace's own, once a run.
 
-use super::attach::Attacher;
+use super::attach::Programs;
 use super::now;
 use crate::capture::decode::bpf::TRIAL;
 use crate::capture::linux::sys::Trial;
@@ -28,7 +28,7 @@ pub(super) struct Costs {
 
 /// Tries both kinds. The probes stay where they are, for nothing passes there again, until what
 /// comes beside the costs is dropped: the kernel waits then, some 20 ms.
-pub(super) fn costs(attacher: &Attacher) -> io::Result<(Costs, Vec<OwnedFd>)> {
+pub(super) fn costs(programs: &Programs) -> io::Result<(Costs, Vec<OwnedFd>)> {
     let program = File::open("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     let place = |trial: Trial| {
@@ -38,7 +38,7 @@ pub(super) fn costs(attacher: &Attacher) -> io::Result<(Costs, Vec<OwnedFd>)> {
             .ok_or_else(|| io::Error::other("gotrace's own code is not in /proc/self/maps"))
     };
     let places = [place(Trial::Emulated)?, place(Trial::SingleStepped)?];
-    let attached = attacher.attach(&program, &places)?;
+    let attached = programs.attach(&program, &places)?;
     if let Some((_, error)) = attached.refused.into_iter().next() {
         return Err(error);
     }
