@@ -32,6 +32,8 @@ pub struct Filter {
     pub from: Option<Nanos>,
     /// Only before this time.
     pub to: Option<Nanos>,
+    /// Of calls, only those of functions that the user named: not those of sets.
+    pub named: bool,
 }
 
 impl Filter {

@@ -53,7 +53,7 @@ pub use summary::{Gap, Summary};
 pub use timeline::Timeline;
 pub use tool::Tool;
 
-use crate::trace::{Nanos, Pid, Process, Trace};
+use crate::trace::{Nanos, Pid, Process, StringId, Trace};
 use build::BuildAction;
 
 /// A trace with the roles of its processes and the graphs of its builds.
@@ -70,6 +70,13 @@ pub struct Analysis<'t> {
 }
 
 impl<'t> Analysis<'t> {
+    /// Whether functions were watched because the user named them, and not for a set.
+    #[must_use]
+    pub fn has_named_functions(&self) -> bool {
+        let mut probes = self.trace.probes.iter();
+        probes.any(|probe| probe.set == StringId::EMPTY)
+    }
+
     /// Computes roles and build graphs. Linear in processes, actions and dependencies.
     #[must_use]
     pub fn of(trace: &'t Trace) -> Self {

@@ -5,9 +5,10 @@ use super::output::{self, Output};
 use super::selection::Programs;
 use super::trace_operand::TraceOperand;
 use crate::analyze::calls::{self, GroupBy, Slowest, Statistics};
-use crate::analyze::{Analysis, call_tree};
+use crate::analyze::{Analysis, Filter, call_tree};
 use crate::export::json;
 use crate::render::text::calls as text;
+use crate::trace::StringId;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::process::ExitCode;
 
@@ -26,6 +27,9 @@ pub(super) struct Args {
     /// Whose calls stand in a row of their own
     #[arg(long, value_name = "WHAT", value_parser = by(), default_value = "function")]
     by: GroupBy,
+    /// Show functions of probe sets, too, where others were named
+    #[arg(long)]
+    sets: bool,
     /// Show calls below those that made them
     #[arg(long, conflicts_with_all = ["by", "slowest"])]
     tree: bool,
@@ -53,7 +57,11 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
-        let filter = self.programs.filter(&analysis)?;
+        let filter = Filter {
+            named: !self.sets && analysis.has_named_functions(),
+            ..self.programs.filter(&analysis)?
+        };
+        let only_named = filter.named && !self.json;
         let mut output = Output::stdout();
         let page = output.page();
         let top = match (self.top, self.json) {
@@ -96,6 +104,13 @@ impl Args {
             }
         }
         output.finish()?;
+        if only_named {
+            let probes = trace.probes.iter();
+            let sets = probes.filter(|probe| probe.set != StringId::EMPTY).count();
+            if let Some(words) = text::sets_left_out(sets) {
+                output::note(&words);
+            }
+        }
         if let Some(words) = text::caveat(walked) {
             output::note(&words);
         }

@@ -91,6 +91,7 @@ impl Args {
         if self.of == Of::OffCpu {
             filter.kind = SampleKind::OffCpu;
         }
+        filter.named = self.of == Of::Calls && analysis.has_named_functions();
         let options = Options {
             of_calls: self.of == Of::Calls,
             filter,

@@ -106,6 +106,28 @@ fn calls_nest_on_a_goroutine_whatever_thread_it_is_on() {
 }
 
 #[test]
+fn functions_of_sets_can_be_left_out_and_their_time_stays_theirs() {
+    let mut b = program();
+    b.trace.probes[1].set = b.text("go-build");
+    b.trace.push_calls(&[
+        enter(1, 7, F, 100),
+        enter(3, 7, G, 200),
+        leave(5, 7, G, 200),
+        leave(10, 7, F, 100),
+    ]);
+    let filter = Filter {
+        named: true,
+        ..Filter::default()
+    };
+    let statistics = Statistics::of(&Analysis::of(&b.trace), &filter, GroupBy::Function);
+    let rows = statistics.rows.iter();
+    let told: Vec<_> = rows
+        .map(|row| (&*row.function, row.total, row.own))
+        .collect();
+    assert_eq!(told, [("main.f", ms(9), ms(7))]);
+}
+
+#[test]
 fn what_a_panic_takes_away_ends_with_the_next_event_below_it() {
     let mut b = program();
     b.trace.push_calls(&[

@@ -18,7 +18,7 @@ pub use statistics::{CallRow, GroupBy, Statistics, stack_name};
 pub use tree::tree;
 
 use super::{Analysis, Filter};
-use crate::trace::Nanos;
+use crate::trace::{Nanos, StringId};
 
 /// What a walk over calls came across.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct Walked {
 }
 
 /// Walks the calls of the programs that pass `filter`, in the order of their end, with the calls
-/// around each: those of the same stack that were open when it ended, outermost first. Of a time
-/// range the calls that begin in it pass.
+/// around each: those of the same stack that were open when it ended, outermost first, whoever asked
+/// for them. Of a time range the calls that begin in it pass.
 pub fn walk(
     analysis: &Analysis<'_>,
     filter: &Filter,
@@ -46,9 +46,15 @@ pub fn walk(
         .iter()
         .map(|process| filter.takes_process(&analysis.roles, process))
         .collect();
+    let named: Vec<bool> = trace
+        .probes
+        .iter()
+        .map(|probe| probe.set == StringId::EMPTY)
+        .collect();
     let range = filter.from.unwrap_or(Nanos::ZERO)..filter.to.unwrap_or(Nanos(u64::MAX));
     let mut each = |call: &Call, callers: &[OpenCall]| {
-        if range.contains(&call.begin) {
+        let asked_for = !filter.named || named.get(call.probe.index()) == Some(&true);
+        if asked_for && range.contains(&call.begin) {
             each(call, callers);
         }
     };

@@ -193,6 +193,15 @@ pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Resul
     writeln!(out, "{}", page.paint(words, Tone::Dim))
 }
 
+/// Says of how many functions of sets the calls are not shown; nothing where there are none.
+#[must_use]
+pub fn sets_left_out(functions: usize) -> Option<String> {
+    (functions > 0).then(|| {
+        let functions = units::counted(functions as u64, "function", "functions");
+        format!("{functions} of probe sets left out: --sets shows them")
+    })
+}
+
 /// What the reader of a table must know of what is not in it.
 #[must_use]
 pub fn caveat(walked: Walked) -> Option<String> {
