@@ -95,6 +95,10 @@ pub(super) struct Numbered<'a> {
 #[derive(Debug)]
 pub(super) enum Attacher {
     /// This process, which has the rights.
+    #[cfg_attr(
+        not(feature = "bpf"),
+        expect(dead_code, reason = "what is here is for the loader")
+    )]
     Ourselves(Programs),
     /// The helper executable.
     Helper(Assistant),

@@ -7,7 +7,7 @@
     expect(dead_code, reason = "what is here is for the loader")
 )]
 
-use super::attach::{Attacher, Programs};
+use super::attach::Attacher;
 use super::{Options, RunningProcess};
 use crate::capture::linux::sys;
 use std::io;
@@ -146,9 +146,10 @@ fn clocks(rate_hz: u32) -> Result<Vec<OwnedFd>, LoadError> {
 
 #[cfg(feature = "bpf")]
 mod libbpf {
+    use super::super::attach::Programs;
     use super::{
-        Attacher, Descriptors, LoadError, Options, Programs, SharedLanes, Target, clocks,
-        side_band, step, sys,
+        Attacher, Descriptors, LoadError, Options, SharedLanes, Target, clocks, side_band, step,
+        sys,
     };
     use libbpf_rs::{Map, MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, ProgramMut};
     use std::ffi::OsStr;
