@@ -10,6 +10,7 @@
 //! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
+//! - [`portable`] is the name of a function without its architecture;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`summary`] gathers what is shown after a run.
@@ -31,6 +32,7 @@ pub mod lanes;
 mod limits;
 mod name;
 mod phases;
+mod portable;
 pub mod profile;
 mod role;
 pub mod summary;
@@ -47,6 +49,7 @@ pub use goroutines::{GoroutineState, GoroutineStates};
 pub use limits::Limits;
 pub use name::Name;
 pub use phases::{PhaseIndex, PhaseRow, PhaseSpan, Phases};
+pub use portable::portable;
 pub use profile::Profile;
 pub use role::{Role, Roles};
 pub use summary::{Gap, Summary};
