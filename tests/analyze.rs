@@ -31,5 +31,8 @@ mod roles;
 #[path = "analyze/stacks.rs"]
 mod stacks;
 #[cfg(test)]
+#[path = "analyze/statistics.rs"]
+mod statistics;
+#[cfg(test)]
 #[path = "analyze/times.rs"]
 mod times;

@@ -13,6 +13,7 @@
 //! - [`portable`] is the name of a function without its architecture;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
+//! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run.
 //!
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
@@ -35,6 +36,7 @@ mod phases;
 mod portable;
 pub mod profile;
 mod role;
+pub mod statistics;
 pub mod summary;
 pub mod timeline;
 mod tool;
