@@ -10,6 +10,9 @@ mod builds;
 #[path = "analyze/calls.rs"]
 mod calls;
 #[cfg(test)]
+#[path = "analyze/compare.rs"]
+mod compare;
+#[cfg(test)]
 #[path = "analyze/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]

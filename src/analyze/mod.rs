@@ -13,6 +13,7 @@
 //! - [`portable`] is the name of a function without its architecture;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
+//! - [`compare`] reduces runs to figures and lays two groups of them side by side;
 //! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run.
 //!
@@ -24,6 +25,7 @@ pub mod build;
 mod by;
 pub mod call_tree;
 pub mod calls;
+pub mod compare;
 pub mod cost;
 mod filter;
 pub mod frame;
@@ -44,6 +46,7 @@ mod tool;
 pub use build::{Build, Builds};
 pub use by::By;
 pub use call_tree::CallTree;
+pub use compare::{Comparison, Run};
 pub use cost::Costs;
 pub use filter::{Filter, Source};
 pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};

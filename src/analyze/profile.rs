@@ -5,6 +5,7 @@ use crate::trace::{
     Avma, FrameId, FramePlace, Nanos, Process, ProcessId, StackId, StringId, Trace, Unnamed,
 };
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// A number of samples and the time that they stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +113,8 @@ impl Profile {
         tally.rank_processes(analysis, &mut profile);
         tally.judge_roots(trace, &mut profile);
         tally.rank_innermost(trace, &mut profile);
-        profile.functions = Functions::of(trace).rank(trace, &tally.stacks);
+        let functions = Functions::keyed(trace, |name, file| (Cow::Borrowed(name), file));
+        profile.functions = functions.rank(trace, &tally.stacks);
         profile
     }
 }
@@ -275,32 +277,36 @@ fn rows<K: Ord>(sums: impl IntoIterator<Item = (K, Weight)>) -> Vec<Row<K>> {
 }
 
 /// Functions of the same name and file as one, whatever their ids.
-struct Functions {
+#[derive(Clone)]
+pub(super) struct Functions {
     /// The row of each function.
     row_of: Vec<usize>,
     rows: Vec<FunctionRow>,
 }
 
 impl Functions {
-    fn of(trace: &Trace) -> Self {
-        let mut known: FxHashMap<(&[u8], &[u8]), usize> = FxHashMap::default();
+    /// `key` makes a function's name and file what rows are told apart by.
+    pub(super) fn keyed<'t>(
+        trace: &'t Trace,
+        key: impl Fn(&'t [u8], &'t [u8]) -> (Cow<'t, [u8]>, &'t [u8]),
+    ) -> Self {
+        let mut known: FxHashMap<(Cow<'_, [u8]>, &[u8]), usize> = FxHashMap::default();
         let mut functions = Self {
             row_of: Vec::with_capacity(trace.functions.len()),
             rows: Vec::new(),
         };
         for function in &trace.functions {
-            let key = (
-                trace.strings.get(function.name),
-                trace.strings.get(function.file),
-            );
-            let row = *known.entry(key).or_insert_with(|| {
-                functions.rows.push(FunctionRow {
-                    name: Name::from(key.0),
-                    file: Name::from(key.1),
+            let (name, file) = (function.name, function.file);
+            let key = key(trace.strings.get(name), trace.strings.get(file));
+            let rows = &mut functions.rows;
+            let row = *known.entry(key).or_insert_with_key(|(name, file)| {
+                rows.push(FunctionRow {
+                    name: Name::from(&**name),
+                    file: Name::from(*file),
                     own: Weight::default(),
                     total: Weight::default(),
                 });
-                functions.rows.len() - 1
+                rows.len() - 1
             });
             functions.row_of.push(row);
         }
@@ -321,7 +327,7 @@ impl Functions {
 
     /// Walks the tree of stacks from its root and gives each function the samples at and
     /// above it, the outermost of its frames only.
-    fn rank(mut self, trace: &Trace, own: &[Weight]) -> Vec<FunctionRow> {
+    pub(super) fn rank(mut self, trace: &Trace, own: &[Weight]) -> Vec<FunctionRow> {
         let tree = StackTree::of(trace, own);
         let mut on_path = vec![0_u32; self.rows.len()];
         let mut steps = vec![Step::Enter(StackId::EMPTY)];

@@ -1,0 +1,320 @@
+//! What must be the same in two runs, or their figures cannot be laid side by side.
+
+use super::run;
+use crate::analyze::{Analysis, Name, argv};
+use crate::trace::{Arch, Trace};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A circumstance of a run. Order is that of reports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// How the command ended.
+    Exit,
+    /// The command line, its program without a path, without where its output goes.
+    Command,
+    /// Version of Go.
+    Go,
+    /// GOOS, GOARCH and `CGO_ENABLED`: what is built.
+    Target,
+    /// GOFLAGS, without what gotrace adds.
+    Flags,
+    /// Cores that the command could use.
+    Cores,
+    /// GOMAXPROCS, where it was set.
+    Gomaxprocs,
+    /// Whether packages came from the build cache: `cold` or `warm`.
+    Cache,
+    /// Operating system.
+    System,
+    /// Architecture of the machine.
+    Machine,
+    /// Name of the processor.
+    Processor,
+    /// How the processor chooses its frequency.
+    Governor,
+    /// `mains` or `battery`.
+    Power,
+    /// How it was recorded: backends, rate, profiles, watched functions.
+    Capture,
+    /// Version of the kernel.
+    Kernel,
+    /// Architecture of the programs that ran.
+    Arch,
+    /// What translated them.
+    Translator,
+    /// Version of gotrace.
+    Gotrace,
+    /// Another variable of the environment that decides how Go builds, or how fast.
+    Variable(Name),
+}
+
+impl Fact {
+    /// A word for tables, for `--allow` and for JSON.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Exit => "exit",
+            Self::Command => "command",
+            Self::Go => "go",
+            Self::Target => "target",
+            Self::Flags => "flags",
+            Self::Cores => "cores",
+            Self::Gomaxprocs => "gomaxprocs",
+            Self::Cache => "cache",
+            Self::System => "system",
+            Self::Machine => "machine",
+            Self::Processor => "processor",
+            Self::Governor => "governor",
+            Self::Power => "power",
+            Self::Capture => "capture",
+            Self::Kernel => "kernel",
+            Self::Arch => "arch",
+            Self::Translator => "translator",
+            Self::Gotrace => "gotrace",
+            Self::Variable(name) => name,
+        }
+    }
+
+    /// Whether figures lie where it differs. What does not bind is shown, for it may be what the
+    /// two are compared for.
+    #[must_use]
+    pub const fn binds(&self) -> bool {
+        !matches!(
+            self,
+            Self::Kernel | Self::Arch | Self::Translator | Self::Gotrace | Self::Variable(_)
+        )
+    }
+
+    /// What to say of it where it differs: `the Go versions differ`.
+    #[must_use]
+    pub fn complaint(&self) -> &'static str {
+        match self {
+            Self::Exit => "the command did not end well",
+            Self::Command => "the commands differ",
+            Self::Go => "the Go versions differ",
+            Self::Target => "different target",
+            Self::Flags => "GOFLAGS differs",
+            Self::Cores => "the numbers of cores differ",
+            Self::Gomaxprocs => "GOMAXPROCS differs",
+            Self::Cache => "the build cache was cold on one side only",
+            Self::System => "the operating systems differ",
+            Self::Machine => "the machines' architectures differ",
+            Self::Processor => "the processors differ",
+            Self::Governor => "the processors' governors differ",
+            Self::Power => "one ran on battery",
+            Self::Capture => "they were recorded in different ways",
+            Self::Kernel => "the kernels differ",
+            Self::Arch => "the programs' architectures differ",
+            Self::Translator => "the translators differ",
+            Self::Gotrace => "the versions of gotrace differ",
+            Self::Variable(_) => "the environments differ",
+        }
+    }
+
+    /// All that bind.
+    pub const BINDING: [Self; 14] = [
+        Self::Exit,
+        Self::Command,
+        Self::Go,
+        Self::Target,
+        Self::Flags,
+        Self::Cores,
+        Self::Gomaxprocs,
+        Self::Cache,
+        Self::System,
+        Self::Machine,
+        Self::Processor,
+        Self::Governor,
+        Self::Power,
+        Self::Capture,
+    ];
+}
+
+/// The circumstances of a run. What is not known has no entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(pub BTreeMap<Fact, Name>);
+
+/// Variables that name places, or that have a fact of their own.
+const NOT_SHOWN: [&str; 12] = [
+    "PATH",
+    "GOBIN",
+    "GOCACHE",
+    "GOENV",
+    "GOFLAGS",
+    "GOMAXPROCS",
+    "GOMODCACHE",
+    "GOPATH",
+    "GOROOT",
+    "GOTMPDIR",
+    "GOARCH",
+    "GOOS",
+];
+
+/// Settings of the recording that change what is measured.
+const OF_CAPTURE: [&str; 4] = ["backend", "rate_hz", "off_cpu", "profile"];
+
+impl Facts {
+    pub(super) fn of(analysis: &Analysis<'_>) -> Self {
+        let trace = analysis.trace;
+        let mut facts = Self::default();
+        let set = |key: &str| setting(trace, key);
+        facts.add(Fact::Command, command(analysis));
+        if let Some(go) = trace.toolchains.first() {
+            facts.add(Fact::Go, trace.text(go.version).into_owned());
+            // `go env` says nothing of flags where there are none.
+            facts.0.insert(
+                Fact::Flags,
+                Name::from(
+                    set("go.GOFLAGS")
+                        .or_else(|| set("env.GOFLAGS"))
+                        .unwrap_or_default(),
+                ),
+            );
+        }
+        if let (Some(os), Some(arch)) = (set("go.GOOS"), set("go.GOARCH")) {
+            let cgo = set("go.CGO_ENABLED").unwrap_or_default();
+            facts.add(Fact::Target, format!("{os}/{arch}, CGO_ENABLED={cgo}"));
+        }
+        if trace.host.cores > 0 {
+            facts.add(Fact::Cores, trace.host.cores.to_string());
+        }
+        let cores = trace.host.cores.to_string();
+        let procs = set("env.GOMAXPROCS").filter(|procs| !procs.is_empty());
+        facts.add(Fact::Gomaxprocs, procs.unwrap_or(cores));
+        let of_setting = || (set("cache.state")? == "empty").then_some("cold");
+        if let Some(cache) = run::cache(analysis).or_else(of_setting) {
+            facts.add(Fact::Cache, cache.to_owned());
+        }
+        let system = trace.text(trace.host.os).into_owned();
+        let (os, kernel) = system.split_once(' ').unwrap_or((&system, ""));
+        facts.add(Fact::System, os.to_owned());
+        facts.add(Fact::Kernel, kernel.to_owned());
+        if trace.host.arch != Arch::Unknown {
+            facts.add(Fact::Machine, trace.host.arch.name().to_owned());
+        }
+        facts.add(Fact::Processor, trace.text(trace.host.cpu).into_owned());
+        facts.add(Fact::Governor, set("host.governor").unwrap_or_default());
+        facts.add(Fact::Power, set("host.power").unwrap_or_default());
+        facts.add(Fact::Capture, capture(trace));
+        facts.add(Fact::Gotrace, trace.text(trace.host.gotrace).into_owned());
+        facts.variables(trace);
+        facts
+    }
+
+    pub(super) fn add(&mut self, fact: Fact, value: String) {
+        if !value.is_empty() {
+            self.0.insert(fact, Name::from(value));
+        }
+    }
+
+    fn variables(&mut self, trace: &Trace) {
+        for setting in &trace.settings {
+            let key = trace.text(setting.key);
+            let Some(name) = key.strip_prefix("env.") else {
+                continue;
+            };
+            if !NOT_SHOWN.contains(&name) {
+                let fact = Fact::Variable(Name::from(name));
+                self.add(fact, trace.text(setting.value).into_owned());
+            }
+        }
+    }
+}
+
+/// The value of the last setting of that name.
+fn setting(trace: &Trace, key: &str) -> Option<String> {
+    let mut settings = trace.settings.iter().rev();
+    let found = settings.find(|setting| trace.strings.get(setting.key) == key.as_bytes())?;
+    Some(trace.text(found.value).into_owned())
+}
+
+/// The command line without the folder of its program, and without `-o FILE`.
+fn command(analysis: &Analysis<'_>) -> String {
+    let first = analysis.roles.iter().next();
+    let Some(process) = first.and_then(|(id, _)| analysis.trace.process(id)) else {
+        return String::new();
+    };
+    let mut words = argv::args(analysis.trace, &process.exec);
+    let mut kept = vec![argv::base(words.next().unwrap_or_default())];
+    while let Some(word) = words.next() {
+        match word {
+            b"-o" | b"--o" => drop(words.next()),
+            _ if word.starts_with(b"-o=") || word.starts_with(b"--o=") => {}
+            _ => kept.push(word),
+        }
+    }
+    String::from_utf8_lossy(&kept.join(&b' ')).into_owned()
+}
+
+fn capture(trace: &Trace) -> String {
+    let mut words = Vec::new();
+    for key in OF_CAPTURE {
+        match setting(trace, key) {
+            Some(value) if value == "false" => {}
+            Some(value) if value == "true" => words.push(key.to_owned()),
+            Some(value) if key == "rate_hz" => words.push(format!("{value} Hz")),
+            Some(value) => words.push(value),
+            None => {}
+        }
+    }
+    let sets: BTreeSet<_> = trace.probes.iter().map(|probe| probe.set).collect();
+    let named = |id| match &*trace.text(id) {
+        "" => "named functions".to_owned(),
+        set => format!("set {set}"),
+    };
+    words.extend(sets.into_iter().map(named));
+    words.join(", ")
+}
+
+/// A fact of two sides that is not the same on both, or within one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which fact.
+    pub fact: Fact,
+    /// Its values in base, `not recorded` among them.
+    pub base: Vec<Name>,
+    /// Its values in new.
+    pub new: Vec<Name>,
+    /// Whether that forbids a comparison.
+    pub binds: bool,
+}
+
+/// What is said in place of a fact that a trace does not hold.
+const NOT_RECORDED: &str = "not recorded";
+
+/// Facts that are not the same in all of these runs, and those that are.
+pub(super) fn differences(base: &[Facts], new: &[Facts]) -> (Vec<Difference>, Facts) {
+    let all = base.iter().chain(new);
+    let names: BTreeSet<&Fact> = all.flat_map(|facts| facts.0.keys()).collect();
+    let values = |side: &[Facts], fact: &Fact| -> Vec<Name> {
+        let found = side.iter().map(|facts| facts.0.get(fact).cloned());
+        let found: BTreeSet<Name> = found
+            .map(|value| value.unwrap_or_else(|| Name::from(NOT_RECORDED)))
+            .collect();
+        found.into_iter().collect()
+    };
+    let mut differences = Vec::new();
+    let mut same = Facts::default();
+    for fact in names {
+        let (base, new) = (values(base, fact), values(new, fact));
+        match (&base[..], &new[..]) {
+            ([one], [other]) if one == other => {
+                same.0.insert(fact.clone(), one.clone());
+            }
+            _ => {
+                let known = |values: &[Name]| -> BTreeSet<Name> {
+                    let known = values.iter().filter(|value| &***value != NOT_RECORDED);
+                    known.cloned().collect()
+                };
+                let known: BTreeSet<Name> = &known(&base) | &known(&new);
+                differences.push(Difference {
+                    binds: fact.binds() && known.len() > 1,
+                    fact: fact.clone(),
+                    base,
+                    new,
+                });
+            }
+        }
+    }
+    (differences, same)
+}

@@ -1,0 +1,139 @@
+//! Gates: what must not become slower, and by how much it may.
+
+use super::key::{Measure, Subject};
+use super::row::{Row, Verdict};
+use super::{Comparison, Key};
+use crate::analyze::Name;
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Kind of subject, see [`Subject::kind`].
+    pub kind: Name,
+    /// Its name, in which `...` stands for any text, as in Go's patterns; empty for the whole
+    /// command.
+    pub pattern: Name,
+    /// By how much it may become slower: 0.05 for 5 %.
+    pub limit: f64,
+}
+
+/// A row that a gate does not let pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breach {
+    /// What became slower.
+    pub key: Key,
+    /// By how much: 0.07 for 7 %; infinite where there was nothing before.
+    pub change: f64,
+    /// What was allowed.
+    pub limit: f64,
+}
+
+/// What became of all gates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Rows that are slower than allowed, beyond noise.
+    pub breaches: Vec<Breach>,
+    /// Rows that could not be judged, and why: too few runs, or something was lost.
+    pub undecided: Vec<(Key, Verdict)>,
+    /// Gates that no row is about.
+    pub idle: Vec<Gate>,
+}
+
+/// All limits of a command line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gates(pub Vec<Gate>);
+
+impl Gate {
+    /// The whole command: its wall time and its CPU time.
+    #[must_use]
+    pub fn whole(limit: f64) -> Self {
+        Self {
+            kind: Name::from("whole"),
+            pattern: Name::default(),
+            limit,
+        }
+    }
+
+    fn is_about(&self, key: &Key) -> bool {
+        let measured = match key.subject {
+            Subject::Whole => matches!(key.measure, Measure::Wall | Measure::Cpu),
+            _ => key.is_judged(),
+        };
+        measured && key.subject.kind() == &*self.kind && matches(&self.pattern, &key.subject.name())
+    }
+
+    fn breach(&self, row: &Row) -> Option<Breach> {
+        let change = row.ratio().map_or(f64::INFINITY, |ratio| ratio - 1.0);
+        let slower = row.verdict == Some(Verdict::Slower);
+        (slower && change > self.limit).then(|| Breach {
+            key: row.key.clone(),
+            change,
+            limit: self.limit,
+        })
+    }
+}
+
+impl Gates {
+    /// Holds a comparison to the gates.
+    #[must_use]
+    pub fn judge(&self, comparison: &Comparison) -> Outcome {
+        let mut outcome = Outcome::default();
+        for gate in &self.0 {
+            let rows = comparison.rows.iter();
+            let rows: Vec<&Row> = rows.filter(|row| gate.is_about(&row.key)).collect();
+            if rows.is_empty() {
+                outcome.idle.push(gate.clone());
+            }
+            for row in rows {
+                outcome.breaches.extend(gate.breach(row));
+                if let Some(verdict @ (Verdict::TooFewRuns { .. } | Verdict::Withheld { .. })) =
+                    &row.verdict
+                {
+                    outcome.undecided.push((row.key.clone(), verdict.clone()));
+                }
+            }
+        }
+        outcome
+    }
+}
+
+/// Whether a text is as the pattern says, in which `...` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once("...") else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = rest.split("...").collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = text.find(part) else {
+            return false;
+        };
+        text = text.get(at + part.len()..).unwrap_or_default();
+    }
+    text.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn three_dots_stand_for_any_text() {
+        for (pattern, text, expected) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/bc", false),
+            ("...", "", true),
+            ("a/...", "a/b/c", true),
+            ("a/...", "b/a/c", false),
+            ("...SSA", "compile SSA", true),
+            ("a...b...c", "axbxc", true),
+            ("a...b...c", "acxb", false),
+            ("a...a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

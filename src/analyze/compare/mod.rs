@@ -1,0 +1,280 @@
+//! What became slower or faster between two groups of runs, and whether that is more than noise.
+//!
+//! Traces are reduced to [`Run`]s one after the other, so that a group of any size is held in
+//! memory as a few figures a run. [`Comparison::of`] lays two groups side by side: the same
+//! [`Key`] on both sides makes a [`Row`]. What must be the same for that (Go version, target,
+//! cores, ...) is checked first: [`Difference`]s that bind make figures lie.
+//!
+//! A row's verdict is one of a family: all rows of the whole command, of packages, tools and phases
+//! are tested with the rank test of Mann and Whitney and judged together after Benjamini and
+//! Hochberg. Actions and functions are shown with intervals and get no verdict. Differences are
+//! always new minus base. `docs/compare-method.md` has the method.
+
+mod facts;
+mod functions;
+mod gate;
+mod inputs;
+mod key;
+mod row;
+mod run;
+mod samples;
+
+pub use facts::{Difference, Fact, Facts};
+pub use gate::{Breach, Gate, Gates, Outcome};
+pub use inputs::{Inputs, Reason, Rebuilt};
+pub use key::{Key, Measure, Subject};
+pub use row::{Row, Verdict};
+pub use run::{Lost, Run, Translation};
+
+use super::Name;
+use super::statistics::{Noise, benjamini_hochberg, smallest_group};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of the rows that are called slower or faster, at most this part is expected to be neither.
+pub const FALSE_DISCOVERIES: f64 = 0.05;
+
+/// How to compare.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Runs of one and the same thing, whose differences are noise.
+    pub noise: Vec<Run>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// The command line of its first run.
+    pub command: Name,
+    /// Go version of its first run, empty where there was none.
+    pub go: Name,
+    /// Who ran its programs, in its first run.
+    pub translation: Translation,
+    /// Names of the runs that count, in the order of the values of each row.
+    pub runs: Vec<Name>,
+    /// Names of runs whose command did not end well: they are left out, unless all are such.
+    pub failed: Vec<Name>,
+    /// What was lost, over all runs that count.
+    pub lost: Lost,
+}
+
+/// Two groups of runs side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// What is compared with.
+    pub base: Side,
+    /// What is compared.
+    pub new: Side,
+    /// Facts that are not the same in all runs.
+    pub differences: Vec<Difference>,
+    /// Facts that are.
+    pub same: Facts,
+    /// All figures, by [`Key`].
+    pub rows: Vec<Row>,
+    /// Rows that were judged together.
+    pub family: usize,
+    /// How many runs a side it takes to tell that a single row of these differs.
+    pub runs_needed: Option<usize>,
+    /// Packages that new built, and why.
+    pub rebuilt: Vec<Rebuilt>,
+    /// What was linked on both sides, and whether all runs of both agree on its content.
+    pub outputs: BTreeMap<Name, bool>,
+}
+
+impl Comparison {
+    /// Aligns and judges.
+    #[must_use]
+    pub fn of(base: &[Run], new: &[Run], options: &Options) -> Self {
+        let (base_runs, new_runs) = (usable(base), usable(new));
+        let facts = |runs: &[&Run]| -> Vec<Facts> {
+            let facts = runs.iter().map(|run| run.facts_with_exit());
+            facts.collect()
+        };
+        let (base_facts, new_facts) = (facts(&base_runs), facts(&new_runs));
+        let (differences, same) = facts::differences(&base_facts, &new_facts);
+        let mut comparison = Self {
+            base: Side::of(base, &base_runs),
+            new: Side::of(new, &new_runs),
+            differences,
+            same,
+            outputs: outputs(&base_runs, &new_runs),
+            ..Self::default()
+        };
+        if let (Some(base), Some(new)) = (base_runs.first(), new_runs.first()) {
+            comparison.rebuilt = inputs::rebuilt(base, new);
+        }
+        let noise: Vec<&Run> = options.noise.iter().filter(|run| run.succeeded()).collect();
+        comparison.align(&base_runs, &new_runs, &noise);
+        comparison.withhold(&base_runs, &new_runs);
+        comparison.judge();
+        comparison
+    }
+
+    /// Why figures of the two cannot be laid side by side: facts that bind and are not the same.
+    pub fn complaints(&self) -> impl Iterator<Item = &Difference> {
+        self.differences.iter().filter(|fact| fact.binds)
+    }
+
+    /// Whether one side was translated, and the other was not or by something else.
+    #[must_use]
+    pub fn crosses_translators(&self) -> bool {
+        self.base.translation.translator != self.new.translation.translator
+    }
+
+    /// Whether a side has a single run: then nothing can be told from noise.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.base.runs.len().min(self.new.runs.len()) < 2
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(&self, subject: &Subject, measure: Measure) -> Option<&Row> {
+        let found = self
+            .rows
+            .binary_search_by(|row| (&row.key.subject, row.key.measure).cmp(&(subject, measure)));
+        self.rows.get(found.ok()?)
+    }
+
+    /// The rows of a measure of one kind of subject (see [`Subject::kind`]): those with a verdict
+    /// of slower or faster first, then by the size of the difference.
+    #[must_use]
+    pub fn ranked(&self, kind: &str, measure: Measure) -> Vec<&Row> {
+        let rows = self.rows.iter();
+        let of_kind = |row: &&Row| row.key.subject.kind() == kind && row.key.measure == measure;
+        let mut rows: Vec<&Row> = rows.filter(of_kind).collect();
+        rows.sort_by(|a, b| {
+            let told = |row: &Row| !row.verdict.as_ref().is_some_and(Verdict::is_change);
+            let size = |row: &Row| row.difference().abs();
+            let order = told(a).cmp(&told(b));
+            order.then_with(|| size(b).total_cmp(&size(a)))
+        });
+        rows
+    }
+
+    fn align(&mut self, base: &[&Run], new: &[&Run], noise: &[&Run]) {
+        let keys: BTreeSet<&Key> = base
+            .iter()
+            .chain(new)
+            .flat_map(|run| run.figures.keys())
+            .collect();
+        let values = |runs: &[&Run], key: &Key| -> Option<Vec<f64>> {
+            let found = runs.iter().map(|run| run.figures.get(key).copied());
+            let found: Vec<Option<f64>> = found.collect();
+            let any = found.iter().any(Option::is_some);
+            any.then(|| found.iter().map(|value| value.unwrap_or(0.0)).collect())
+        };
+        let rows = keys.into_iter().map(|key| {
+            let floor = values(noise, key).and_then(|values| Noise::of(&values));
+            let (base, new) = (values(base, key), values(new, key));
+            Row::new(key.clone(), base, new, floor)
+        });
+        self.rows = rows.collect();
+    }
+
+    /// Takes the rows out of the family that are made of what was lost.
+    fn withhold(&mut self, base: &[&Run], new: &[&Run]) {
+        let (base_lost, new_lost) = (&self.base.lost, &self.new.lost);
+        let first = |of: fn(&Lost) -> &Option<Name>| of(base_lost).clone().or(of(new_lost).clone());
+        let samples = first(|lost| &lost.samples);
+        let programs = first(|lost| &lost.programs);
+        let ending = first(|lost| &lost.ending);
+        let mut unended: Vec<&Subject> = Vec::new();
+        for run in base.iter().chain(new) {
+            unended.extend(&run.unended);
+        }
+        let went_on = |subject: &Subject| {
+            let whole = *subject == Subject::Whole && !unended.is_empty();
+            let why = "programs went on after the command";
+            (whole || unended.contains(&subject)).then(|| Name::from(why))
+        };
+        for row in self.rows.iter_mut().filter(|row| row.key.is_judged()) {
+            let of_samples = || samples.clone().or_else(|| programs.clone());
+            let why = match (&row.key.subject, row.key.measure) {
+                (Subject::Phase { .. }, _) => of_samples(),
+                (Subject::Whole, Measure::Wall | Measure::LongestChain) => None,
+                (subject, _) => programs.clone().or_else(|| went_on(subject)),
+            };
+            row.withhold(ending.clone().or(why));
+        }
+    }
+
+    fn judge(&mut self) {
+        let in_family = |row: &&mut Row| row.key.is_judged() && row.verdict.is_none();
+        let mut family: Vec<&mut Row> = self.rows.iter_mut().filter(in_family).collect();
+        let p: Vec<f64> = family.iter().map(|row| row.p.unwrap_or(1.0)).collect();
+        let found = benjamini_hochberg(&p, FALSE_DISCOVERIES);
+        let need = smallest_group(p.len(), FALSE_DISCOVERIES);
+        let few = self.base.runs.len().min(self.new.runs.len());
+        let enough = need.is_some_and(|need| few >= need);
+        for (row, found) in family.iter_mut().zip(found) {
+            row.judge(found, enough, need.unwrap_or(usize::MAX));
+        }
+        self.family = p.len();
+        self.runs_needed = need;
+    }
+}
+
+/// Runs that ended well; all of them, where none did.
+fn usable(runs: &[Run]) -> Vec<&Run> {
+    let well: Vec<&Run> = runs.iter().filter(|run| run.succeeded()).collect();
+    if well.is_empty() {
+        return runs.iter().collect();
+    }
+    well
+}
+
+impl Side {
+    fn of(all: &[Run], usable: &[&Run]) -> Self {
+        let first = usable.first().copied().cloned().unwrap_or_default();
+        let failed = all.iter().filter(|run| !run.succeeded());
+        let mut lost = Lost::default();
+        for run in usable {
+            for (sum, one) in [
+                (&mut lost.samples, &run.lost.samples),
+                (&mut lost.programs, &run.lost.programs),
+                (&mut lost.ending, &run.lost.ending),
+            ] {
+                if let (None, Some(words)) = (&sum, one) {
+                    *sum = Some(Name::from(format!("{}: {words}", run.name)));
+                }
+            }
+        }
+        Self {
+            command: first.command,
+            go: first.go,
+            translation: first.translation,
+            runs: usable.iter().map(|run| run.name.clone()).collect(),
+            failed: failed.map(|run| run.name.clone()).collect(),
+            lost,
+        }
+    }
+}
+
+impl Run {
+    /// Its facts, and how it ended.
+    fn facts_with_exit(&self) -> Facts {
+        let mut facts = self.facts.clone();
+        if let Some(status) = self.status {
+            facts.add(Fact::Exit, row::exit_words(status));
+        }
+        facts
+    }
+}
+
+/// Of what was linked on both sides, whether its content is the same in all runs.
+fn outputs(base: &[&Run], new: &[&Run]) -> BTreeMap<Name, bool> {
+    let (Some(first), Some(_)) = (base.first(), new.first()) else {
+        return BTreeMap::new();
+    };
+    let runs = || base.iter().chain(new);
+    let shared = first.outputs.iter().filter(|(package, _)| {
+        let mut runs = runs();
+        runs.all(|run| run.outputs.contains_key(*package))
+    });
+    shared
+        .map(|(package, content)| {
+            let same = runs().all(|run| run.outputs.get(package) == Some(content));
+            (package.clone(), same)
+        })
+        .collect()
+}

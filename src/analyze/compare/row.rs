@@ -1,0 +1,170 @@
+//! One figure on both sides: its values, how much they differ, and what to make of that.
+
+use super::key::Key;
+use crate::analyze::Name;
+use crate::analyze::statistics::{
+    Interval, Noise, difference_interval, median, rank_test, ratio_interval,
+};
+use crate::trace::ExitStatus;
+
+/// What to make of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// New takes longer, beyond noise.
+    Slower,
+    /// New takes less long, beyond noise.
+    Faster,
+    /// Nothing beyond noise was seen.
+    WithinNoise,
+    /// New does not have it.
+    OnlyInBase,
+    /// Base does not have it.
+    OnlyInNew,
+    /// With as many runs no difference could have been told from noise.
+    TooFewRuns {
+        /// Runs a side with which one could.
+        need: usize,
+    },
+    /// Part of what it is made of was lost.
+    Withheld {
+        /// What, and why.
+        lost: Name,
+    },
+}
+
+impl Verdict {
+    /// Slower or faster.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        matches!(self, Self::Slower | Self::Faster)
+    }
+
+    /// A word or two for tables.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Slower => "slower".to_owned(),
+            Self::Faster => "faster".to_owned(),
+            Self::WithinNoise => "within noise".to_owned(),
+            Self::OnlyInBase => "only in base".to_owned(),
+            Self::OnlyInNew => "only in new".to_owned(),
+            Self::TooFewRuns { need } => format!("too few runs, need {need}"),
+            Self::Withheld { .. } => "withheld".to_owned(),
+        }
+    }
+}
+
+/// One figure on both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What it is.
+    pub key: Key,
+    /// Its value in each run of base; empty where no run has it. A run that lacks what others of
+    /// its side have counts as zero.
+    pub base: Vec<f64>,
+    /// Its value in each run of new.
+    pub new: Vec<f64>,
+    /// What it varies by in runs of one and the same thing, where such were given.
+    pub noise: Option<Noise>,
+    /// How surprising these values are if nothing changed, 0 to 1; `None` where it is on one side
+    /// only.
+    pub p: Option<f64>,
+    /// For rows that are judged.
+    pub verdict: Option<Verdict>,
+}
+
+impl Row {
+    pub(super) fn new(
+        key: Key,
+        base: Option<Vec<f64>>,
+        new: Option<Vec<f64>>,
+        noise: Option<Noise>,
+    ) -> Self {
+        let judged = key.is_judged();
+        let (p, verdict) = match (&base, &new) {
+            (Some(base), Some(new)) => (judged.then(|| rank_test(base, new)), None),
+            (Some(_), None) => (None, Some(Verdict::OnlyInBase)),
+            (None, _) => (None, Some(Verdict::OnlyInNew)),
+        };
+        Self {
+            key,
+            base: base.unwrap_or_default(),
+            new: new.unwrap_or_default(),
+            noise,
+            p,
+            verdict,
+        }
+    }
+
+    pub(super) fn withhold(&mut self, why: Option<Name>) {
+        if let Some(lost) = why {
+            self.p = None;
+            self.verdict = Some(Verdict::Withheld { lost });
+        }
+    }
+
+    /// `found` says that its test is among those which the family's level leaves; `enough`
+    /// that there are runs enough for it to be so although no other row changed.
+    pub(super) fn judge(&mut self, found: bool, enough: bool, need: usize) {
+        let change = self.difference();
+        self.verdict = Some(if change == 0.0 {
+            Verdict::WithinNoise
+        } else if found && change > 0.0 {
+            Verdict::Slower
+        } else if found {
+            Verdict::Faster
+        } else if enough {
+            Verdict::WithinNoise
+        } else {
+            Verdict::TooFewRuns { need }
+        });
+    }
+
+    /// Median of base, zero where it is not there.
+    #[must_use]
+    pub fn base_median(&self) -> f64 {
+        median(&self.base).unwrap_or(0.0)
+    }
+
+    /// Median of new, zero where it is not there.
+    #[must_use]
+    pub fn new_median(&self) -> f64 {
+        median(&self.new).unwrap_or(0.0)
+    }
+
+    /// Median of new less that of base.
+    #[must_use]
+    pub fn difference(&self) -> f64 {
+        self.new_median() - self.base_median()
+    }
+
+    /// Median of new / median of base; `None` where base has none.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        let base = self.base_median();
+        (base > 0.0).then(|| self.new_median() / base)
+    }
+
+    /// The ratio with its 95 % interval; `None` where a side has fewer than two runs, or none of it.
+    #[must_use]
+    pub fn ratio_interval(&self) -> Option<Interval> {
+        let several = self.base.len() > 1 && self.new.len() > 1;
+        several.then(|| ratio_interval(&self.base, &self.new))?
+    }
+
+    /// The difference with its 95 % interval, likewise.
+    #[must_use]
+    pub fn difference_interval(&self) -> Option<Interval> {
+        let several = self.base.len() > 1 && self.new.len() > 1;
+        several.then(|| difference_interval(&self.base, &self.new))?
+    }
+}
+
+/// How a command ended, in words.
+pub(super) fn exit_words(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit code {code}"),
+        ExitStatus::Signal(signal) => format!("signal {signal}"),
+        ExitStatus::Replaced | ExitStatus::Unknown => String::new(),
+    }
+}

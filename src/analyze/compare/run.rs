@@ -1,0 +1,260 @@
+//! One run as a small value: what two groups of runs are compared by.
+
+use super::facts::Facts;
+use super::inputs::{self, Inputs};
+use super::key::{Key, Measure, Subject};
+use super::{functions, samples};
+use crate::analyze::build::{ActionKind, Outcome};
+use crate::analyze::{Analysis, Name, Phases, Roles, summary};
+use crate::trace::{Arch, ExitStatus, Nanos, ProcessId, StringId, Trace};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// Who ran the programs of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Translation {
+    /// What translated them: `qemu-aarch64`. `None` where all were native.
+    pub translator: Option<Name>,
+    /// Part of the CPU time that translated programs used, 0 to 1.
+    pub share: f64,
+    /// Architecture of the programs that used most CPU time.
+    pub arch: Arch,
+}
+
+/// What was lost of a run; differences of what is made of it are not judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Samples: phases and functions are made of them.
+    pub samples: Option<Name>,
+    /// Events of programs: packages and tools are made of them, phases and functions, too.
+    pub programs: Option<Name>,
+    /// The end: wall time is not known, nor is anything of what came after.
+    pub ending: Option<Name>,
+}
+
+/// One run, reduced to what is compared. Small, whatever the size of its trace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// What it is called: the name of its file.
+    pub name: Name,
+    /// Its command line.
+    pub command: Name,
+    /// How the command ended, where that was seen.
+    pub status: Option<ExitStatus>,
+    /// Version of its Go toolchain (`go1.27.3`), empty where there was none.
+    pub go: Name,
+    /// Who ran its programs.
+    pub translation: Translation,
+    /// What must be the same for figures to be comparable.
+    pub facts: Facts,
+    /// Every figure: nanoseconds, but for parallelism and counts. What is not there was not seen.
+    pub figures: BTreeMap<Key, f64>,
+    /// What was lost.
+    pub lost: Lost,
+    /// Programs of which no end was seen, by what they worked for: their CPU time is not known.
+    pub unended: Vec<Subject>,
+    /// Hashes of what was linked, by import path.
+    pub outputs: BTreeMap<Name, Name>,
+    /// What each package was made of, as far as the go command's graph tells.
+    pub inputs: BTreeMap<Name, Inputs>,
+}
+
+impl Run {
+    /// Reduces a trace. Reads all samples twice, and all calls.
+    #[must_use]
+    pub fn of(analysis: &Analysis<'_>, name: &str) -> Self {
+        let trace = analysis.trace;
+        let mut run = Self {
+            name: Name::from(name),
+            command: summary::command(analysis),
+            status: trace.ending.and_then(|ending| ending.status),
+            go: trace.toolchains.first().map_or_else(Name::default, |go| {
+                Name::from(trace.strings.get(go.version))
+            }),
+            translation: Translation::of(trace, &analysis.roles),
+            facts: Facts::of(analysis),
+            outputs: inputs::outputs(trace),
+            inputs: inputs::of(trace),
+            ..Self::default()
+        };
+        run.whole(analysis);
+        run.costs(analysis);
+        run.actions(analysis);
+        let phases = analysis.phases();
+        run.phases(&phases);
+        let sampled = samples::Sampled::of(analysis);
+        sampled.add_to(analysis, &mut run);
+        functions::add_to(analysis, &sampled, &mut run);
+        run.find_lost(analysis, phases.unreadable_blocks);
+        run
+    }
+
+    /// Without what says why packages were built: of a group, one run that tells it is enough.
+    #[must_use]
+    pub fn without_inputs(mut self) -> Self {
+        self.inputs.clear();
+        self
+    }
+
+    /// Whether the command ran to its end, and without an error.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.status == Some(ExitStatus::Code(0))
+    }
+
+    /// A figure, zero where there is none.
+    #[must_use]
+    pub fn figure(&self, subject: Subject, measure: Measure) -> f64 {
+        let key = Key { subject, measure };
+        self.figures.get(&key).copied().unwrap_or(0.0)
+    }
+
+    pub(super) fn put(&mut self, subject: Subject, measure: Measure, value: f64) {
+        self.figures.insert(Key { subject, measure }, value);
+    }
+
+    fn whole(&mut self, analysis: &Analysis<'_>) {
+        let builds = &analysis.builds;
+        let wall = builds.critical_path.wall();
+        self.put(Subject::Whole, Measure::Wall, wall.0 as f64);
+        let outer = builds.builds.iter().filter(|build| !build.nested);
+        let chains: Nanos = outer.map(|build| build.longest_chain.length).sum();
+        if chains > Nanos::ZERO {
+            self.put(Subject::Whole, Measure::LongestChain, chains.0 as f64);
+        }
+    }
+
+    fn costs(&mut self, analysis: &Analysis<'_>) {
+        let costs = analysis.costs();
+        let cpu = costs.total.cpu();
+        self.put(Subject::Whole, Measure::Cpu, cpu.0 as f64);
+        let wall = self.figure(Subject::Whole, Measure::Wall);
+        if wall > 0.0 {
+            self.put(Subject::Whole, Measure::Parallelism, cpu.0 as f64 / wall);
+        }
+        for row in costs.packages {
+            let package = Subject::Package(row.key.unwrap_or_default());
+            self.put(package, Measure::Cpu, row.cost.cpu().0 as f64);
+        }
+        for row in costs.tools {
+            let tool = || Subject::Tool(Name::from(row.key.name()));
+            // Two kinds of tool may have one name.
+            let cpu = self.figure(tool(), Measure::Cpu) + row.cost.cpu().0 as f64;
+            let count = self.figure(tool(), Measure::Count) + f64::from(row.cost.processes);
+            self.put(tool(), Measure::Cpu, cpu);
+            self.put(tool(), Measure::Count, count);
+        }
+    }
+
+    /// How long each action that had work to do ran. Of several builds of one package in one
+    /// command, the sum.
+    fn actions(&mut self, analysis: &Analysis<'_>) {
+        let builds = analysis.builds.builds.iter();
+        for action in builds.flat_map(|build| &build.actions) {
+            if action.works() && !action.package.is_empty() {
+                let subject = Subject::Action {
+                    kind: action.kind,
+                    package: action.package.clone(),
+                };
+                let wall = self.figure(subject.clone(), Measure::Wall);
+                self.put(subject, Measure::Wall, wall + action.running().0 as f64);
+            }
+        }
+    }
+
+    fn phases(&mut self, phases: &Phases) {
+        for row in &phases.rows {
+            let subject = Subject::Phase {
+                track: row.track.clone(),
+                phase: row.phase.clone(),
+            };
+            self.put(subject.clone(), Measure::Cpu, row.cpu.time.0 as f64);
+            self.put(subject, Measure::Count, row.count as f64);
+        }
+    }
+
+    fn find_lost(&mut self, analysis: &Analysis<'_>, unreadable_blocks: u64) {
+        let trace = analysis.trace;
+        for loss in &trace.losses {
+            let (what, why) = (trace.text(loss.what), trace.text(loss.why));
+            let words = Name::from(format!("{} {what}: {why}", loss.count));
+            let place = match &*what {
+                "samples" => &mut self.lost.samples,
+                // Calls mark phases.
+                "calls" | "switches" | "mappings" => &mut self.lost.samples,
+                _ => &mut self.lost.programs,
+            };
+            place.get_or_insert(words);
+        }
+        let integrity = &trace.integrity;
+        if unreadable_blocks > 0 || integrity.lost_samples > 0 || integrity.lost_calls > 0 {
+            let words = Name::from("blocks of samples that cannot be read");
+            self.lost.samples.get_or_insert(words);
+        }
+        if integrity.damaged_blocks > 0 || integrity.cut_bytes > 0 {
+            let words = Name::from("blocks of the file that are damaged");
+            self.lost.programs.get_or_insert(words);
+        }
+        if trace.ending.is_none() {
+            let words = Name::from("its recorder was killed, or the file was cut");
+            self.lost.ending = Some(words);
+        }
+        let ended = |id: ProcessId| trace.process(id).is_some_and(|one| one.exit.is_some());
+        for (_, role) in analysis.roles.iter().filter(|(id, _)| !ended(*id)) {
+            let package = role.package.clone().unwrap_or_default();
+            let tool = Name::from(role.tool.name());
+            for subject in [Subject::Package(package), Subject::Tool(tool)] {
+                if !self.unended.contains(&subject) {
+                    self.unended.push(subject);
+                }
+            }
+        }
+    }
+}
+
+impl Translation {
+    fn of(trace: &Trace, roles: &Roles) -> Self {
+        let mut translators: FxHashMap<StringId, Nanos> = FxHashMap::default();
+        let mut archs: FxHashMap<Arch, Nanos> = FxHashMap::default();
+        for process in roles.iter().filter_map(|(id, _)| trace.process(id)) {
+            *translators.entry(process.exec.translator).or_default() += process.cpu();
+            *archs.entry(process.exec.arch).or_default() += process.cpu();
+        }
+        let all: Nanos = translators.values().copied().sum();
+        let native = translators.remove(&StringId::EMPTY).unwrap_or_default();
+        let most = translators
+            .iter()
+            .max_by_key(|&(&name, &cpu)| (cpu, std::cmp::Reverse(name)));
+        let of_go = trace.toolchains.first().map(|go| go.translator);
+        let of_go = of_go.filter(|&name| name != StringId::EMPTY);
+        let translator = most.map(|(&name, _)| name).or(of_go);
+        let arch = archs.iter().max_by_key(|&(&arch, &cpu)| (cpu, arch));
+        Self {
+            translator: translator.map(|name| Name::from(trace.strings.get(name))),
+            share: if all == Nanos::ZERO {
+                0.0
+            } else {
+                all.since(native).seconds() / all.seconds()
+            },
+            arch: arch.map_or(trace.host.arch, |(&arch, _)| arch),
+        }
+    }
+}
+
+/// Whether the packages of a run came from the cache, as far as the go command's graph tells:
+/// `cold`, `warm`, `half warm`.
+pub(super) fn cache(analysis: &Analysis<'_>) -> Option<&'static str> {
+    let (mut built, mut cached) = (0_u64, 0_u64);
+    for action in analysis.builds.builds.iter().flat_map(|b| &b.actions) {
+        match (action.kind, action.outcome) {
+            (ActionKind::Compile, Outcome::Built | Outcome::Failed) => built += 1,
+            (ActionKind::Compile, Outcome::Cached) => cached += 1,
+            _ => {}
+        }
+    }
+    match (built, cached) {
+        (0, 0) => None,
+        (_, 0) => Some("cold"),
+        _ => Some("warm"),
+    }
+}
