@@ -9,8 +9,9 @@
 
 struct start {
 	u64 pc, sp, fp, lr, g;
-	bool user;   /* the processor was in user mode */
-	bool narrow; /* a 32-bit program: not walked */
+	bool user;    /* the processor was in user mode */
+	bool narrow;  /* a 32-bit program: not walked */
+	bool trapped; /* in the kernel, and not by a system call */
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -52,7 +53,11 @@ static __always_inline void start_from(struct start *s, const struct cpu_registe
 	s->g = 0;
 	s->user = (r->cs & 3) == 3;
 	s->narrow = (u16)r->cs == USER_CS32; /* FRED keeps more above it */
+	s->trapped = false;
 }
+
+/* Whether the kernel was entered otherwise than by a system call, whose number would be there. */
+static __always_inline bool by_trap(const struct cpu_registers *r) { return (s64)r->orig_ax < 0; }
 
 /* The registers with which a probe was hit. Arguments are where Go's ABIInternal puts them, see
  * cmd/compile/abi-internal.md of Go. */
@@ -114,6 +119,14 @@ static __always_inline void start_from(struct start *s, const struct cpu_registe
 	s->g = r->regs[28];
 	s->user = (r->pstate & PSR_MODE_MASK) == 0;
 	s->narrow = (r->pstate & PSR_MODE32_BIT) != 0;
+	s->trapped = false;
+}
+
+/* Not asked for: a breakpoint leaves the program counter where it is. */
+static __always_inline bool by_trap(const struct cpu_registers *r)
+{
+	(void)r;
+	return false;
 }
 
 static __always_inline u64 hit_sp(const struct cpu_registers *r) { return r->sp; }

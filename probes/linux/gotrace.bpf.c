@@ -530,7 +530,7 @@ static __always_inline struct layout *layout_of(const struct process *p)
 /* Walks the current thread's stack and sends it. `task` may be any pointer to it: the walk reads
  * it as memory, for Linux before 5.11 has no other pointer to the current task. */
 static __always_inline void send_stack(struct walk *w, struct task_struct *task,
-				       const struct process *p, const struct start *s, u16 kind,
+				       const struct process *p, struct start *s, u16 kind,
 				       u16 flags)
 {
 	struct layout *l = layout_of(p);
@@ -571,6 +571,7 @@ static __always_inline bool entered_with(struct start *s)
 	if (bpf_probe_read_kernel(&r, sizeof(r), regs))
 		return false;
 	start_from(s, &r);
+	s->trapped = by_trap(&r);
 	return s->user;
 }
 

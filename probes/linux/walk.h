@@ -113,6 +113,25 @@ static __always_inline bool begins(u64 target, u64 pc)
 	return target <= pc && pc - target < MAX_LEAF_DISTANCE;
 }
 
+#define BREAKPOINT 0xcc
+
+/*
+ * Where a function is probed (calls.h), a breakpoint stands in place of `push %rbp` or `ret`. Until
+ * the kernel has found out whose it is, the processor stands behind it, and the instruction is yet
+ * to be done. A push that is done has left the frame pointer on top of the stack.
+ */
+static __always_inline void step_back(struct start *s)
+{
+	u8 before = 0;
+	u64 top = 0;
+
+	if (!s->trapped || bpf_probe_read_user(&before, sizeof(before), (void *)(s->pc - 1)) ||
+	    before != BREAKPOINT)
+		return;
+	if (!bpf_probe_read_user(&top, sizeof(top), (void *)s->sp) && top != s->fp)
+		s->pc -= 1;
+}
+
 /*
  * The caller of a function that has no frame, or not yet, or no longer: its return address is
  * then on top of the stack. Known by the instruction at hand, or by the call before the address,
@@ -127,7 +146,7 @@ static __always_inline u64 frameless_caller(const struct start *s)
 		return 0;
 	if (bpf_probe_read_user(at, sizeof(at), (void *)s->pc))
 		return 0;
-	if (at[0] == 0x55 || at[0] == 0xc3) /* push %rbp; ret */
+	if (at[0] == 0x55 || at[0] == 0xc3 || at[0] == BREAKPOINT) /* push %rbp; ret; either */
 		return top[0];
 	if (at[0] == 0x48 && at[1] == 0x89 && at[2] == 0xe5) /* mov %rsp,%rbp */
 		return top[1];
@@ -181,6 +200,11 @@ static __always_inline u64 frameless_caller(const struct start *s)
 	distance = ((s64)((u64)call << 38)) >> 36;
 	target = s->lr - 4 + distance;
 	return target <= s->pc && s->pc - target < MAX_LEAF_DISTANCE ? s->lr : 0;
+}
+
+static __always_inline void step_back(struct start *s)
+{
+	(void)s;
 }
 
 #define FROM_SIGTRAMPGO 0
@@ -285,7 +309,7 @@ static long step(u32 i, struct step *at)
 }
 
 /* Walks the stack of the current thread into w->frames. */
-static __always_inline void walk_stack(struct walk *w, const struct start *s,
+static __always_inline void walk_stack(struct walk *w, struct start *s,
 				       const struct layout *l, struct task_struct *task, u64 slide)
 {
 	struct step at = { w, l };
@@ -294,6 +318,7 @@ static __always_inline void walk_stack(struct walk *w, const struct start *s,
 	__builtin_memset(&w->n, 0, __builtin_offsetof(struct walk, g) - __builtin_offsetof(struct walk, n));
 	w->record.goid = 0;
 	w->slide = slide;
+	step_back(s);
 	push(w, s->pc);
 	w->rooted = l && is_root(l, s->pc - slide);
 	if (s->narrow || w->rooted)

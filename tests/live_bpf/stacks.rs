@@ -1,7 +1,9 @@
 //! Stacks: how far they reach, and where threads wait.
 
+use super::calls::calls;
 use super::command::{Run, Traced, available, compile_c, go};
 use gotrace::capture::linux::bpf::Options;
+use gotrace::capture::probes::Watch;
 use gotrace::capture::{Observation, Sampled};
 use gotrace::trace::{Pid, SampleKind};
 use object::{Object as _, ObjectSymbol as _};
@@ -81,11 +83,37 @@ fn samples_of_the_compiler_reach_the_root_of_their_stack() {
     let (true, Some(go)) = (available(), go()) else {
         return;
     };
+    let run = compiled(&go, Watch::default());
+    assert!(run.losses().is_empty(), "{:?}", run.losses());
+    samples_reach_a_root(&go, &run);
+}
+
+/// A fifth of the samples or more is then taken where a breakpoint stands in place of `push %rbp`.
+#[test]
+fn samples_within_a_probe_reach_the_root_of_their_stack() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let named = vec!["compile:runtime.mallocgc:entry".parse().unwrap()];
+    let run = compiled(
+        &go,
+        Watch {
+            named,
+            ..Watch::default()
+        },
+    );
+    let calls: usize = calls(&run).count();
+    assert!(calls > 100_000, "{calls}");
+    samples_reach_a_root(&go, &run);
+}
+
+/// A cold build of a small package and of all that it needs.
+fn compiled(go: &Path, watch: Watch) -> Run {
     let folder = tempfile::tempdir().unwrap();
-    let compiler = std::fs::canonicalize(tool(&go, "compile")).unwrap();
     let options = Options {
         rate_hz: 999,
-        expected: vec![compiler.clone()],
+        expected: vec![std::fs::canonicalize(tool(go, "compile")).unwrap()],
+        watch,
         ..Options::default()
     };
     let argv = [
@@ -104,8 +132,12 @@ fn samples_of_the_compiler_reach_the_root_of_their_stack() {
     }
     .run();
     assert_eq!(run.wait_status, 0);
-    assert!(run.losses().is_empty(), "{:?}", run.losses());
-    let (samples, compilers) = samples_of(&run, &compiler);
+    run
+}
+
+fn samples_reach_a_root(go: &Path, run: &Run) {
+    let compiler = std::fs::canonicalize(tool(go, "compile")).unwrap();
+    let (samples, compilers) = samples_of(run, &compiler);
     assert!(compilers > 10, "{compilers}");
     assert!(samples.len() > 1000, "{}", samples.len());
     let roots = roots(&compiler);
