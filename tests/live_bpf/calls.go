@@ -37,7 +37,7 @@ func goDeep(n int) int {
 //go:noinline
 func move(n int) int {
 	moving.entries.Add(1)
-	for range 3 {
+	for i := 0; i < 3; i++ {
 		runtime.Gosched()
 	}
 	if n > 0 {
@@ -71,7 +71,7 @@ func recovering(depth int) (n int) {
 //go:noinline
 func deferring(n *int) int {
 	defers.entries.Add(1)
-	for range 3 {
+	for i := 0; i < 3; i++ {
 		defer leaf(n)
 	}
 	defers.returns.Add(1)
@@ -130,28 +130,29 @@ func main() {
 			f()
 		}()
 	}
-	for range 4 {
+	for i := 0; i < 4; i++ {
 		run(func() { goDeep(5000) })
 	}
-	for range 1000 {
+	for i := 0; i < 1000; i++ {
 		run(func() { move(3) })
 	}
-	for i := range 200 {
+	for i := 0; i < 200; i++ {
+		i := i // Go 1.21 has one for all rounds.
 		run(func() { recovering(i % 50) })
 		run(func() { quit(i % 20) })
 	}
 	n := 0
-	for range 500 {
+	for i := 0; i < 500; i++ {
 		deferring(&n)
 	}
 	var m methoder = outer{inner: &inner{}}
-	for i := range 300 {
+	for i := 0; i < 300; i++ {
 		m.Method(i)
 	}
-	for i := range 100 {
+	for i := 0; i < 100; i++ {
 		withText(fmt.Sprintf("argument %d, and some more that makes it longer than sixty-four bytes in all", i), i)
 	}
-	for range 5 {
+	for i := 0; i < 5; i++ {
 		if err := exec.Command("true").Run(); err != nil {
 			panic(err)
 		}

@@ -50,7 +50,7 @@ fn a_signal_for_gotrace_is_for_the_command_and_comes_once() {
 /// As a compiler does when the go command above it ends at once.
 #[test]
 fn what_ends_moments_after_an_interrupted_command_is_recorded_to_its_end() {
-    let inner = "trap 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 4' TERM; \
+    let inner = "trap 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; exit 4' TERM; \
                  echo ready; while :; do sleep 0.01; done";
     let outer = "trap 'exit 3' TERM; sh -c \"$0\" & wait";
     for way in ways().into_iter().filter(|way| way.contains(&"bpf")) {
