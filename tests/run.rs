@@ -1,4 +1,5 @@
-//! `gotrace run` from outside: what becomes of the command, and what of its trace.
+//! `gotrace run` and `gotrace repeat` from outside: what becomes of the command, and what of its
+//! trace.
 #![cfg(unix)]
 
 #[cfg(test)]
@@ -17,8 +18,20 @@ mod lifetime;
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]
+#[path = "repeat/ends.rs"]
+mod repeat_ends;
+#[cfg(test)]
+#[path = "repeat/runs.rs"]
+mod repeat_runs;
+#[cfg(test)]
+#[path = "repeat/series.rs"]
+mod series;
+#[cfg(test)]
 #[path = "run/terminal.rs"]
 mod terminal;
+#[cfg(test)]
+#[path = "repeat/toolchains.rs"]
+mod toolchains;
 #[cfg(test)]
 #[path = "run/traced.rs"]
 mod traced;

@@ -14,7 +14,7 @@ use super::selection::{Name, Selection};
 use super::session::{self, Ended, Error, Options, Recording};
 use super::{Environment, Progress, Request, sys};
 use crate::trace::file::Writer;
-use crate::trace::{ClockAnchor, ExitStatus};
+use crate::trace::{ClockAnchor, ExitStatus, Nanos};
 
 /// What ends the recording.
 const STOPS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -49,7 +49,7 @@ impl Attachment {
             selection: Selection::Named(vec![Name::Bpf]),
             request,
             watch,
-            wait: false,
+            ..Options::default()
         };
         Self {
             before: sys::block_signals(&STOPS),
@@ -122,6 +122,8 @@ impl Attachment {
         let end = Ended {
             status: ExitStatus::Unknown,
             at: anchor.at(ended.0),
+            wall: Nanos::ZERO,
+            interrupted: false,
             own_cpu: sys::own_usage().cpu() - before,
             descendants: Vec::new(),
         };

@@ -50,6 +50,12 @@ impl Environment {
         }
     }
 
+    /// Takes a variable out.
+    pub fn remove(&mut self, name: &str) {
+        let prefix = [name.as_bytes(), b"="].concat();
+        self.entries.retain(|entry| !entry.starts_with(&prefix));
+    }
+
     /// Names and values of its well-formed entries.
     pub fn pairs(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.entries.iter().filter_map(|entry| {

@@ -11,6 +11,7 @@
 pub mod attach;
 mod backend;
 pub mod calls;
+mod change;
 pub mod decode;
 mod go_flags;
 mod graphs;
@@ -18,12 +19,14 @@ mod launch;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observation;
+mod outputs;
 mod plain_file;
 mod preamble;
 pub mod probes;
 mod progress;
 mod recorder;
 mod redact;
+pub mod repeat;
 pub mod running;
 mod selection;
 pub mod session;
@@ -36,10 +39,12 @@ use crate::environment::Refusal;
 use std::path::PathBuf;
 
 pub use backend::{Backend, Error, Request};
+pub use change::{Change, NotAChange};
 pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
 pub use progress::Progress;
 pub use selection::{Name, Selection};
+pub use supervise::Signals;
 
 /// An error with its causes, in one line.
 #[must_use]

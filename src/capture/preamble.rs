@@ -99,6 +99,9 @@ impl Preamble<'_> {
             .first()
             .map_or(&b""[..], |word| arguments::base_name(word));
         set("command", name, "command line");
+        for (key, value) in &self.options.settings {
+            set(key, &redact::value(value), "gotrace");
+        }
     }
 }
 

@@ -17,12 +17,14 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+use super::change::{self, Change};
+use super::outputs;
 use super::preamble::{self, Preamble};
 use super::probes::Watch;
 use super::recorder::{self, Recorded, Recorder};
 use super::selection::{Name, Selection};
 use super::spool::Spool;
-use super::supervise::{self, Held};
+use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::toolexec::Toolexec;
 use super::{
@@ -43,7 +45,7 @@ pub(super) const UNDER_WAY: usize = 4_096;
 const LAST_MOMENTS: Duration = Duration::from_millis(200);
 
 /// What is to be run, and how it is to be watched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The command and its arguments.
     pub command: Vec<OsString>,
@@ -55,6 +57,10 @@ pub struct Options {
     pub watch: Watch,
     /// Ends only when the command's last descendant has.
     pub wait: bool,
+    /// What is different for this command from the environment of gotrace.
+    pub changes: Vec<Change>,
+    /// What the trace is to say of the run besides: key and value of settings.
+    pub settings: Vec<(String, Vec<u8>)>,
 }
 
 /// Why a command was not run.
@@ -126,7 +132,7 @@ pub struct Session {
     refused: Vec<(Name, Refusal)>,
     spool: Option<Spool>,
     progress: Arc<Progress>,
-    held: Held,
+    signals: Signals,
 }
 
 impl std::fmt::Debug for Session {
@@ -152,6 +158,10 @@ pub struct Recording {
     pub status: ExitStatus,
     /// When it ended.
     pub command_end: Nanos,
+    /// How long it took.
+    pub wall: Nanos,
+    /// It had been told to end, by Ctrl-C for example.
+    pub interrupted: bool,
     /// Descendants that live on: process id and name.
     pub descendants: Vec<(Pid, String)>,
     /// Where the backends failed to deliver.
@@ -168,12 +178,26 @@ impl Session {
     /// When the command cannot be found or executed, or a backend that was asked for by name
     /// does not work here.
     pub fn prepare(options: Options, progress: Arc<Progress>) -> Result<Self, Error> {
+        Self::prepare_under(options, progress, Signals::hold())
+    }
+
+    /// As [`Self::prepare`], under signals that are held back already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`].
+    pub fn prepare_under(
+        options: Options,
+        progress: Arc<Progress>,
+        signals: Signals,
+    ) -> Result<Self, Error> {
         let mut environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
         let name = options.command.first().cloned().unwrap_or_default();
         if let Some(invoker) = &invoker {
             environment.belong_to(invoker, &name);
         }
+        change::apply(&options.changes, &mut environment);
         let path = environment.get("PATH").unwrap_or_default().to_owned();
         check(&name, &path)?;
         let go = if launch::is_go(&name) {
@@ -183,7 +207,12 @@ impl Session {
         };
         let toolchain =
             go.and_then(|go| Toolchain::ask(&go, environment.pairs(), invoker.as_ref()).ok());
-        let user_flags = launch::go_flags(&environment, toolchain.as_ref());
+        let mut user_flags = launch::go_flags(&environment, toolchain.as_ref());
+        // Flags that cannot be extended are left as they are: the go command refuses them.
+        if let Ok(Some(flags)) = change::go_flags(&options.changes, &user_flags) {
+            environment.set("GOFLAGS", OsStr::from_bytes(&flags));
+            user_flags = flags;
+        }
         let temporary = environment
             .get("TMPDIR")
             .map_or("/tmp".into(), PathBuf::from);
@@ -201,7 +230,7 @@ impl Session {
             refused: Vec::new(),
             spool,
             progress,
-            held: Held::new(),
+            signals,
         };
         session.choose()?;
         Ok(session)
@@ -420,6 +449,7 @@ impl Session {
             name: "gotrace_start_cpu_ns",
             value: i64::try_from(before.0).unwrap_or(i64::MAX),
         }));
+        let begun = sys::now();
         child.release().map_err(|source| Error::Exec {
             command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
             source,
@@ -456,6 +486,8 @@ impl Session {
         let end = Ended {
             status: recorder::exit_status(end.wait_status),
             at: anchor.at(ended.0),
+            wall: Nanos(ended.0.saturating_sub(begun.0)),
+            interrupted: end.interrupted,
             own_cpu,
             descendants,
         };
@@ -510,7 +542,7 @@ impl Session {
             self.invoker.as_ref(),
         );
         let program = program.map_err(os("exec"))?;
-        sys::fork_held(&program, self.held.before()).map_err(os("fork"))
+        sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }
 
     fn follows_tree(&self) -> bool {
@@ -591,6 +623,8 @@ impl Session {
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
     pub(super) at: Nanos,
+    pub(super) wall: Nanos,
+    pub(super) interrupted: bool,
     pub(super) own_cpu: Nanos,
     pub(super) descendants: Vec<(Pid, String)>,
 }
@@ -607,6 +641,8 @@ pub(super) fn finish(
         files: Vec::new(),
         status: end.status,
         command_end: end.at,
+        wall: end.wall,
+        interrupted: end.interrupted,
         descendants: end.descendants.clone(),
         complaints,
     };
@@ -614,6 +650,7 @@ pub(super) fn finish(
         mut writer,
         mut failure,
         files,
+        built,
         shim_cpu,
         kernel_cpu,
     }) = recorded
@@ -627,7 +664,8 @@ pub(super) fn finish(
         own_max_rss_bytes: preamble::own_max_rss(),
         kernel_cpu,
     };
-    let mut last = vec![Record::Ending(ending)];
+    let mut last = outputs::hashed(&mut writer, end.at, &built);
+    last.push(Record::Ending(ending));
     if !end.descendants.is_empty() {
         let descendants = end.descendants.iter();
         let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
@@ -699,7 +737,7 @@ pub fn run_unwatched(session: &mut Session) -> Error {
         session.invoker.as_ref(),
     );
     let source = match program {
-        Ok(program) => sys::replace(&program, session.held.before()),
+        Ok(program) => sys::replace(&program, session.signals.before()),
         Err(error) => error,
     };
     Error::Exec {

@@ -5,6 +5,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::sys::{self, Arrived, Change};
@@ -51,6 +52,37 @@ impl Drop for Held {
         // What came for the command, Ctrl-C first of all, is not meant for what comes after.
         while sys::next_signal(&SIGNALS, Some(0)).is_some() {}
         sys::restore_signals(&self.before);
+    }
+}
+
+/// Signals held back from gotrace, shared by the sessions of a series: what comes between two of
+/// them is neither lost nor the end of gotrace.
+#[derive(Clone)]
+pub struct Signals(Arc<Held>);
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signals")
+    }
+}
+
+impl Signals {
+    /// Holds them back from this thread and those that it will start, until the last clone is
+    /// dropped.
+    #[must_use]
+    pub fn hold() -> Self {
+        Self(Arc::new(Held::new()))
+    }
+
+    /// The mask that a command is to have.
+    pub(super) fn before(&self) -> &libc::sigset_t {
+        self.0.before()
+    }
+
+    /// Whether a signal that tells to end has come while no command ran. It is taken.
+    #[must_use]
+    pub fn told_to_end(&self) -> bool {
+        sys::next_signal(&ENDING, Some(0)).is_some()
     }
 }
 

@@ -12,8 +12,10 @@ mod probes;
 mod probing;
 mod recording;
 mod recover;
+mod repeat;
 mod run;
 mod selection;
+mod series;
 mod setup;
 mod show;
 mod status;
@@ -36,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Runs a command and records where its time goes.
     Run(run::Args),
+    /// Runs a command again and again, and records each run.
+    Repeat(repeat::Args),
     /// Records the functions of a program that runs already.
     Attach(attach::Args),
     /// Shows a trace as tables.
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
     }
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),
+        Command::Repeat(args) => args.run(),
         Command::Attach(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Calls(args) => args.run(),

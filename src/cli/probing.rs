@@ -62,6 +62,18 @@ impl Probing {
     }
 }
 
+/// What is watched where nothing was asked for.
+///
+/// # Errors
+///
+/// When the built-in sets cannot be read.
+pub(super) fn by_default() -> anyhow::Result<Watch> {
+    Ok(Watch {
+        sets: vec![set(probes::DEFAULT)?],
+        ..Watch::default()
+    })
+}
+
 /// A set by its name, or from a file.
 fn set(name: &str) -> anyhow::Result<ProbeSet> {
     if name.contains(['/', '.']) {

@@ -6,7 +6,7 @@ use crate::capture::Environment;
 use crate::environment::invoker::Invoker;
 use crate::trace::ClockAnchor;
 use crate::trace::file::{self, Writer};
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -48,7 +48,7 @@ pub(super) fn create(
         None => in_folder(environment, of.invoker, &name, anchor),
     };
     let error = match first {
-        Ok(writer) => return belongs(writer, of.invoker),
+        Ok(writer) => return Ok(belongs(writer, of.invoker)),
         Err(error) => error,
     };
     if asked.is_some()
@@ -65,14 +65,67 @@ pub(super) fn create(
         Ok(writer) => {
             let instead = writer.path().display();
             output::note(&format!("{error:#}; recording into {instead} instead"));
-            belongs(writer, of.invoker)
+            Ok(belongs(writer, of.invoker))
         }
         Err(_) => Err(Failure::NoPlace(error)),
     }
 }
 
+/// Makes a folder for the traces of a series of runs: where it was asked for, else a new one in
+/// the folder of traces. Refuses one that holds anything, for runs of another series do not belong
+/// to this one.
+pub(super) fn create_folder(
+    asked: Option<&Path>,
+    of: &Of<'_>,
+    unix_ns: u64,
+) -> anyhow::Result<PathBuf> {
+    let cannot = |path: &Path| format!("{}: cannot create", path.display());
+    if let Some(path) = asked {
+        make_folder(path, of.invoker).with_context(|| cannot(path))?;
+        let mut entries = fs::read_dir(path).with_context(|| cannot(path))?;
+        if let Some(entry) = entries.next() {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            bail!(
+                "{}: holds {}: expected an empty folder, or none",
+                path.display(),
+                name.display()
+            );
+        }
+        return Ok(path.to_owned());
+    }
+    let above = state_folder(of.environment)?;
+    make_folder(&above, of.invoker).with_context(|| cannot(&above))?;
+    let name = file_name(of.command, unix_ns);
+    let mut path = PathBuf::new();
+    for number in 1..1_000 {
+        let mut name = name.clone();
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        path = above.join(name);
+        if fs::symlink_metadata(&path).is_err() {
+            make_folder(&path, of.invoker).with_context(|| cannot(&path))?;
+            return Ok(path);
+        }
+    }
+    Err(anyhow!("{}: exists already", path.display()))
+}
+
+/// Makes the trace file of one run of a series, in a folder that is there or can be made.
+pub(super) fn create_in_series(
+    path: &Path,
+    invoker: Option<&Invoker>,
+    anchor: ClockAnchor,
+) -> anyhow::Result<Writer> {
+    if let Some(folder) = path.parent() {
+        make_folder(folder, invoker)
+            .with_context(|| format!("{}: cannot create", folder.display()))?;
+    }
+    Ok(belongs(Writer::create(path, anchor)?, invoker))
+}
+
 /// The trace is that of the user who called sudo.
-fn belongs(writer: Writer, invoker: Option<&Invoker>) -> Result<Writer, Failure> {
+fn belongs(writer: Writer, invoker: Option<&Invoker>) -> Writer {
     if let Some(invoker) = invoker {
         // What cannot be given away can still be read by root.
         drop(std::os::unix::fs::lchown(
@@ -81,7 +134,7 @@ fn belongs(writer: Writer, invoker: Option<&Invoker>) -> Result<Writer, Failure>
             Some(invoker.gid),
         ));
     }
-    Ok(writer)
+    writer
 }
 
 fn in_folder(
@@ -90,16 +143,21 @@ fn in_folder(
     name: &OsStr,
     anchor: ClockAnchor,
 ) -> anyhow::Result<Writer> {
+    let folder = state_folder(environment)?;
+    make_folder(&folder, invoker)
+        .with_context(|| format!("{}: cannot create", folder.display()))?;
+    new_file(&folder, name, anchor)
+}
+
+/// The folder of traces.
+fn state_folder(environment: &Environment) -> anyhow::Result<PathBuf> {
     let variable = |name| environment.get(name).map(OsStr::to_owned);
     let folder = trace_operand::folder_of(
         std::env::consts::OS,
         variable("XDG_STATE_HOME"),
         variable("HOME"),
     );
-    let folder = folder.ok_or_else(|| anyhow!("neither HOME nor XDG_STATE_HOME is set"))?;
-    make_folder(&folder, invoker)
-        .with_context(|| format!("{}: cannot create", folder.display()))?;
-    new_file(&folder, name, anchor)
+    folder.ok_or_else(|| anyhow!("neither HOME nor XDG_STATE_HOME is set"))
 }
 
 /// Makes a folder and those above it that are missing, for the user who called sudo.

@@ -75,13 +75,16 @@ impl Args {
             request,
             watch: self.probes.watch()?,
             wait: self.wait,
+            ..Options::default()
         };
         let progress = Arc::new(Progress::default());
         let mut session = match Session::prepare(options, Arc::clone(&progress)) {
             Ok(session) => session,
             Err(error) => return Ok(refused(&error)),
         };
-        self.say_what_is_missing(&session);
+        if !self.quiet {
+            say_what_is_missing(&session);
+        }
         let anchor = session::clocks();
         let of = recording::Of {
             command: session.command(),
@@ -100,7 +103,9 @@ impl Args {
             }
         };
         let path = writer.path().to_owned();
-        let status = (!self.quiet).then(|| Status::start(progress)).flatten();
+        let status = (!self.quiet)
+            .then(|| Status::start(progress, String::new()))
+            .flatten();
         let quiet = self.quiet;
         let recorded = session.run(writer, anchor, &|words| {
             if !quiet {
@@ -122,28 +127,25 @@ impl Args {
         }
         Ok(end_as(status))
     }
+}
 
-    /// Says on one line what is not used for want of rights, and what would grant them.
-    fn say_what_is_missing(&self, session: &Session) {
-        if self.quiet {
-            return;
-        }
-        for (name, refusal) in session.refused() {
-            let mut used = session.backends();
-            used.retain(|name| Name::ALL.iter().any(|known| known.word() == *name));
-            let used = match used.as_slice() {
-                [] => "nothing".to_owned(),
-                names => names.join(", "),
-            };
-            let remedy = match refusal.remedy.as_str() {
-                "" => String::new(),
-                remedy => format!("; to change that: {remedy}"),
-            };
-            output::note(&format!(
-                "using {used}, without {name} ({}): {refusal}{remedy}",
-                name.gives()
-            ));
-        }
+/// Says on one line what is not used for want of rights, and what would grant them.
+pub(super) fn say_what_is_missing(session: &Session) {
+    for (name, refusal) in session.refused() {
+        let mut used = session.backends();
+        used.retain(|name| Name::ALL.iter().any(|known| known.word() == *name));
+        let used = match used.as_slice() {
+            [] => "nothing".to_owned(),
+            names => names.join(", "),
+        };
+        let remedy = match refusal.remedy.as_str() {
+            "" => String::new(),
+            remedy => format!("; to change that: {remedy}"),
+        };
+        output::note(&format!(
+            "using {used}, without {name} ({}): {refusal}{remedy}",
+            name.gives()
+        ));
     }
 }
 
@@ -187,14 +189,18 @@ fn summarize(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints why the command was not run.
+/// Prints why the command was not run, for the exit code that goes with it.
 pub(super) fn refused(error: &session::Error) -> ExitCode {
-    let code = error.exit_code();
+    say_refusal(error);
+    ExitCode::from(error.exit_code())
+}
+
+/// Prints why the command was not run.
+pub(super) fn say_refusal(error: &session::Error) {
     output::note(&chain(error));
     if let Some(hint) = error.hint() {
         output::hint(hint);
     }
-    ExitCode::from(code)
 }
 
 /// The command's own end is gotrace's.

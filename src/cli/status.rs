@@ -22,10 +22,10 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Begins to show how far `progress` is, if standard error is a terminal that can show it.
-    pub(super) fn start(progress: Arc<Progress>) -> Option<Self> {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if dumb || !io::stderr().is_terminal() {
+    /// Begins to show how far `progress` is, after words of the caller's, if standard error is a
+    /// terminal that can show it.
+    pub(super) fn start(progress: Arc<Progress>, words: String) -> Option<Self> {
+        if !can_be_shown() {
             return None;
         }
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
@@ -36,7 +36,7 @@ impl Status {
                 let mut shown = false;
                 while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     if may_draw() {
-                        draw(&line(&progress, start.elapsed()));
+                        draw(&line(&words, &progress, start.elapsed()));
                         shown = true;
                     }
                 }
@@ -62,6 +62,12 @@ impl Drop for Status {
     }
 }
 
+/// Whether standard error is a terminal that can show a status line.
+pub(super) fn can_be_shown() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    !dumb && io::stderr().is_terminal()
+}
+
 /// Whether the terminal is the command's, in the foreground, and used line by line: an editor or
 /// a pager draws the whole screen itself.
 fn may_draw() -> bool {
@@ -71,9 +77,10 @@ fn may_draw() -> bool {
         .is_ok_and(|settings| settings.local_flags.contains(LocalFlags::ICANON))
 }
 
-fn line(progress: &Progress, elapsed: Duration) -> String {
+fn line(words: &str, progress: &Progress, elapsed: Duration) -> String {
     let elapsed = Nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
     let mut parts = vec![
+        text::safe(words),
         units::duration(elapsed),
         units::counted(progress.processes(), "process", "processes"),
         units::counted(progress.events(), "event", "events"),
@@ -81,6 +88,7 @@ fn line(progress: &Progress, elapsed: Duration) -> String {
     if progress.lost() > 0 {
         parts.push(format!("{} lost", units::count(progress.lost())));
     }
+    parts.retain(|part| !part.is_empty());
     let building = progress.building();
     if !building.is_empty() {
         parts.push(text::safe(&building.join(" ")));

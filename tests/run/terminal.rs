@@ -120,6 +120,31 @@ fn ctrl_z_and_fg_work_as_without_gotrace() {
 }
 
 #[test]
+fn a_series_has_one_status_line_which_says_which_run_it_is() {
+    let place = Place::new();
+    let flags = [
+        "-n",
+        "2",
+        "--warm-up",
+        "0",
+        "--vary",
+        "A=1",
+        "--vary",
+        "A=2",
+    ];
+    let run = place.repeat(&flags, &["sleep", "0.6"]);
+    let (mut child, mut terminal) = on_terminal(&place, &run);
+    let seen = rest(&mut terminal);
+    assert!(child.wait().unwrap().success(), "{seen}");
+    for words in ["run 1 of 4, A=1, ", "run 3 of 4, A=2 (about "] {
+        assert!(seen.contains(words), "{seen:?}");
+    }
+    // The runs are summed up in a table, and not told of one by one.
+    assert!(!seen.contains("gotrace: run"), "{seen:?}");
+    assert!(seen.contains("configuration"), "{seen:?}");
+}
+
+#[test]
 fn the_status_line_is_for_terminals_and_not_for_the_quiet() {
     let command = ["sh", "-c", "tty; sleep 2"];
     let shown = |flags: &[&str]| {

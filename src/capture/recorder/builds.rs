@@ -1,21 +1,36 @@
 //! What a build is made of: importcfg files and action graphs, tied to the processes they
 //! belong to.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
 use rustc_hash::FxHashMap;
 
 use super::sink::Sink;
 use crate::capture::decode::{action_graph, arguments, importcfg};
-use crate::capture::redact;
+use crate::capture::{go_flags, redact};
 use crate::trace::{Action, BlindSpot, Imports, Nanos, ProcessId, Record};
 
 /// A go command, and when it ran.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct GoCommand {
     row: ProcessId,
+    /// Where it works: its `-C`, or where it was started.
+    folder: PathBuf,
     start: Nanos,
     end: Option<Nanos>,
     /// A graph of its own was found.
     has_graph: bool,
+}
+
+/// A file that a go command built and left: what `-o` or `go install` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::capture) struct Built {
+    /// Its name, as the action graph has it.
+    pub(in crate::capture) name: String,
+    /// Where it lies.
+    pub(in crate::capture) path: PathBuf,
 }
 
 /// Go commands of the recording and what they left.
@@ -27,6 +42,7 @@ pub(super) struct Builds {
     graphs: u32,
     /// Graphs without times, by `$WORK`, until the one with times comes.
     first: FxHashMap<Vec<u8>, (Nanos, Vec<u8>)>,
+    built: Vec<Built>,
     unread: u64,
     unread_example: Option<String>,
 }
@@ -38,6 +54,7 @@ impl Builds {
         row: ProcessId,
         parent: Option<ProcessId>,
         argv: &[&[u8]],
+        cwd: &[u8],
         time: Nanos,
     ) {
         let name = argv
@@ -46,6 +63,7 @@ impl Builds {
         if name == b"go" {
             self.commands.push(GoCommand {
                 row,
+                folder: folder_of(argv, cwd),
                 start: time,
                 end: None,
                 has_graph: false,
@@ -111,6 +129,7 @@ impl Builds {
         let go = self.writer_of(sink, &nodes, time);
         let graph = self.graphs;
         self.graphs += 1;
+        self.note_built(go, &nodes);
         for node in nodes {
             let at = |moment: Option<u64>| moment.map(|nanos| sink.at_unix(nanos));
             let (ready, start, done) = (at(node.ready), at(node.start), at(node.done));
@@ -139,6 +158,31 @@ impl Builds {
             };
             sink.record(Record::Action(action));
         }
+    }
+
+    /// Notes the files that a graph's last actions put into place: what is linked is moved there by
+    /// an action of its own (`installAction` in `cmd/go/internal/work/action.go`).
+    fn note_built(&mut self, go: Option<ProcessId>, nodes: &[action_graph::Node]) {
+        let go = go.and_then(|row| self.commands.iter().find(|go| go.row == row));
+        for node in nodes {
+            let left = node.mode.ends_with("-install") && !node.target.is_empty() && !node.failed;
+            // Without its go command, it is not known what a relative path means.
+            let path = match (PathBuf::from(&node.target), go) {
+                (path, _) if path.is_absolute() => path,
+                (path, Some(go)) => go.folder.join(path),
+                (_, None) => continue,
+            };
+            let name = node.target.clone();
+            let built = Built { name, path };
+            if left && self.built.len() < MOST_BUILT && !self.built.contains(&built) {
+                self.built.push(built);
+            }
+        }
+    }
+
+    /// Files that go commands built and left.
+    pub(super) fn into_built(self) -> Vec<Built> {
+        self.built
     }
 
     /// The go command that wrote a graph: that whose tools worked in the same `$WORK`, or where
@@ -199,6 +243,15 @@ impl Builds {
 /// First graphs that are kept, and how large each may be, so that memory stays bounded.
 const MOST_FIRST: usize = 64;
 const LARGEST_FIRST: usize = 4 << 20;
+
+/// Files of which it is kept that they were built.
+const MOST_BUILT: usize = 256;
+
+fn folder_of(argv: &[&[u8]], cwd: &[u8]) -> PathBuf {
+    let words = argv.get(1..).unwrap_or_default();
+    let changed = go_flags::value_on_line(words, "C").unwrap_or_default();
+    PathBuf::from(OsStr::from_bytes(cwd)).join(OsStr::from_bytes(changed))
+}
 
 fn blind(sink: &mut Sink, time: Nanos, what: &str, why: &str) {
     let (what, why) = (sink.string(what.as_bytes()), sink.string(why.as_bytes()));

@@ -28,6 +28,7 @@ use super::preamble::Preamble;
 use super::progress::Progress;
 use super::{Observation, redact};
 use builds::Builds;
+pub(super) use builds::Built;
 use calls::Calls;
 pub(super) use context::Context;
 use images::OpenImages;
@@ -67,6 +68,8 @@ pub(super) struct Recorded {
     pub(super) writer: Writer,
     pub(super) failure: Option<file::Error>,
     pub(super) files: Vec<(ImageId, File)>,
+    /// Files that go commands built and left.
+    pub(super) built: Vec<Built>,
     /// CPU time of shims, which is gotrace's own.
     pub(super) shim_cpu: Nanos,
     /// CPU time that the kernel spent in a backend's programs.
@@ -155,6 +158,7 @@ impl Recorder {
             writer: self.sink.writer,
             failure: self.sink.failure,
             files: self.images.into_files(),
+            built: self.builds.into_built(),
             shim_cpu: self.shim_cpu,
             kernel_cpu: self.kernel_cpu,
         }
@@ -309,7 +313,8 @@ impl Recorder {
     /// Writes the row of a program.
     fn program(&mut self, begun: &Begun, executed: &Executed, argv: &[&[u8]], package: &[u8]) {
         let time = self.sink.at(executed.time);
-        self.builds.began(begun.row, begun.parent, argv, time);
+        let cwd = &executed.cwd;
+        self.builds.began(begun.row, begun.parent, argv, cwd, time);
         self.progress.add_process();
         let own = argv
             .get(1)

@@ -5,6 +5,7 @@ mod limits;
 mod page;
 pub mod probes;
 pub mod ranking;
+pub mod series;
 pub mod summary;
 mod table;
 pub mod timeline;

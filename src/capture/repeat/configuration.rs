@@ -1,0 +1,126 @@
+//! What is different for some of the runs, and the folder that their traces go to.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::capture::Change;
+
+/// One way to run the command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// What the user calls it: `GOGC=50`, `go1.27.3-arm64`.
+    pub name: String,
+    /// The name of its folder: safe in a path, and of no other configuration.
+    pub folder: String,
+    /// What is different.
+    pub changes: Vec<Change>,
+    /// What its traces say of it besides: key and value of settings.
+    pub settings: Vec<(String, Vec<u8>)>,
+}
+
+impl Configuration {
+    /// A configuration that has no folder yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>, changes: Vec<Change>) -> Self {
+        Self {
+            name: name.into(),
+            changes,
+            ..Self::default()
+        }
+    }
+
+    /// That of one change, with the words that it was given by as its name.
+    #[must_use]
+    pub fn varied(words: &OsStr, change: Change) -> Self {
+        let name = words.to_string_lossy();
+        Self::new(name, vec![change]).with("repeat.vary", words.as_bytes())
+    }
+
+    /// Has its traces say this of it.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &[u8]) -> Self {
+        self.settings.push((key.to_owned(), value.to_vec()));
+        self
+    }
+}
+
+/// The longest name of a folder; file systems take 255 bytes.
+const LONGEST: usize = 100;
+
+/// Gives each configuration a folder of its own, of letters that no shell and no file system takes
+/// for something else. Names that become the same, also where case does not count, get a number.
+pub fn give_folders(configurations: &mut [Configuration]) {
+    let mut taken: Vec<String> = Vec::new();
+    for configuration in configurations {
+        let plain = safe(&configuration.name);
+        let mut folder = plain.clone();
+        let mut number = 1;
+        while taken.contains(&folder.to_ascii_lowercase()) {
+            number += 1;
+            folder = format!("{plain}-{number}");
+        }
+        taken.push(folder.to_ascii_lowercase());
+        configuration.folder = folder;
+    }
+}
+
+/// Letters, digits and `.,+=@_-`; what else there is becomes `_`. A first letter that would make
+/// it hidden or a flag is left out.
+fn safe(name: &str) -> String {
+    let plain = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() || ".,+=@_-".contains(letter) => letter,
+        _ => '_',
+    };
+    let name = name.trim_start_matches(['.', '-']);
+    let name: String = name.chars().take(LONGEST).map(plain).collect();
+    match name.as_str() {
+        "" => "_".to_owned(),
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(names: &[&str]) -> Vec<String> {
+        let configurations = names.iter().map(|name| Configuration::new(*name, vec![]));
+        let mut configurations: Vec<Configuration> = configurations.collect();
+        give_folders(&mut configurations);
+        let folders = configurations.into_iter().map(|one| one.folder);
+        folders.collect()
+    }
+
+    #[test]
+    fn every_value_has_a_safe_folder() {
+        let names = [
+            "GOGC=50",
+            "-p=4",
+            "GOFLAGS=-ldflags=-s -w",
+            "CC=/usr/bin/gcc",
+            "..",
+            "",
+            "A=ä\n\"$(x)\"",
+        ];
+        let expected = [
+            "GOGC=50",
+            "p=4",
+            "GOFLAGS=-ldflags=-s_-w",
+            "CC=_usr_bin_gcc",
+            "_",
+            "_-2",
+            "A=_____x__",
+        ]
+        .map(str::to_owned);
+        assert_eq!(folders(&names), expected);
+        let long = "x".repeat(1_000);
+        assert_eq!(folders(&[&long])[0].len(), LONGEST);
+    }
+
+    #[test]
+    fn names_that_become_the_same_stay_apart() {
+        let names = ["A=b/c", "A=b c", "A=B_C", "A=b_c-2", "A=b/c"];
+        let expected = ["A=b_c", "A=b_c-2", "A=B_C-3", "A=b_c-2-2", "A=b_c-4"];
+        assert_eq!(folders(&names), expected);
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs of one command, again and again: under which configurations, in which order, with which
+//! build cache.
+//!
+//! A [`Configuration`] says what is different for a run; [`turns`] puts the runs of all of them into
+//! an order that lets drift of the machine hit all alike; a [`PrivateCache`] makes a run a cold
+//! one. Each run is a [`super::session::Session`] of its own.
+
+mod configuration;
+mod order;
+mod private_cache;
+mod toolchains;
+
+pub use configuration::{Configuration, give_folders};
+pub use order::{Turn, turns};
+pub use private_cache::PrivateCache;
+pub use toolchains::{Chosen, NotChosen, Pair, target};

@@ -1,0 +1,81 @@
+//! A build cache that is empty, for one run.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::environment::invoker::Invoker;
+
+/// The folder; it goes when this value does.
+#[derive(Debug)]
+pub struct PrivateCache {
+    path: PathBuf,
+}
+
+impl PrivateCache {
+    /// Makes an empty one below `temporary`, which nobody else may read; that of the user who
+    /// called sudo, if one did.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made there.
+    pub fn create(temporary: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        for attempt in 0..1_000 {
+            let name = format!("gotrace-cache-{}-{attempt}", std::process::id());
+            let path = std::path::absolute(temporary.join(name))?;
+            match builder.create(&path) {
+                Ok(()) => {
+                    let cache = Self { path };
+                    if let Some(invoker) = invoker {
+                        let (uid, gid) = (Some(invoker.uid), Some(invoker.gid));
+                        std::os::unix::fs::chown(&cache.path, uid, gid)?;
+                    }
+                    return Ok(cache);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// The folder: a value for `GOCACHE`.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for PrivateCache {
+    fn drop(&mut self) {
+        // What cannot be removed harms nobody, and there is nobody to tell.
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_cache_is_empty_private_and_gone_in_the_end() {
+        let folder = tempfile::tempdir().expect("folder");
+        let one = PrivateCache::create(folder.path(), None).expect("made");
+        let other = PrivateCache::create(folder.path(), None).expect("made");
+        assert_ne!(one.path(), other.path());
+        let mode = fs::metadata(one.path())
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        fs::create_dir(one.path().join("00")).expect("made");
+        fs::write(one.path().join("00/x"), "x").expect("written");
+        drop((one, other));
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
+        assert!(PrivateCache::create(Path::new("/nowhere"), None).is_err());
+    }
+}
