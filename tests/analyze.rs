@@ -31,6 +31,9 @@ mod real;
 #[path = "analyze/roles.rs"]
 mod roles;
 #[cfg(test)]
+#[path = "analyze/scipy.rs"]
+mod scipy;
+#[cfg(test)]
 #[path = "analyze/stacks.rs"]
 mod stacks;
 #[cfg(test)]
