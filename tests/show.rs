@@ -4,6 +4,9 @@
 #[path = "show/build.rs"]
 mod build;
 #[cfg(test)]
+#[path = "show/difference.rs"]
+mod difference;
+#[cfg(test)]
 #[path = "show/flamegraph.rs"]
 mod flamegraph;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
+//! - [`stack_difference`] lays the stacks of two sides over each other;
 //! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
@@ -38,6 +39,7 @@ mod phases;
 mod portable;
 pub mod profile;
 mod role;
+pub mod stack_difference;
 pub mod statistics;
 pub mod summary;
 pub mod timeline;
@@ -57,6 +59,7 @@ pub use phases::{PhaseIndex, PhaseRow, PhaseSpan, Phases};
 pub use portable::portable;
 pub use profile::Profile;
 pub use role::{Role, Roles};
+pub use stack_difference::StackDifference;
 pub use summary::{Gap, Summary};
 pub use timeline::Timeline;
 pub use tool::Tool;

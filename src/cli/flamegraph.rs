@@ -1,17 +1,21 @@
 //! `gotrace flamegraph`.
 
+use super::exit::Usage;
 use super::gaps;
-use super::output::Output;
+use super::output::{self, Output};
 use super::selection::{Samples, not_negative};
+use super::trace_group::TraceGroup;
 use super::trace_operand::TraceOperand;
-use crate::analyze::Analysis;
 use crate::analyze::call_tree::Grouping;
-use crate::render::flamegraph::{self, Options};
+use crate::analyze::stack_difference::Side;
+use crate::analyze::{Analysis, Filter};
+use crate::render::flamegraph::{self, Differential, Options, View};
 use crate::trace::SampleKind;
-use std::path::PathBuf;
+use anyhow::bail;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Draws the samples of a trace as a flamegraph (SVG).
+/// Draws the samples of a trace as a flamegraph (SVG), or with --base how two sides differ.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -25,7 +29,8 @@ pub(super) struct Args {
     /// What stands below the stacks
     #[arg(long, value_enum, default_value_t = Group::Tool)]
     group: Group,
-    /// Merge stacks from their innermost function: who calls what costs most
+    /// Turn stacks around, and merge them from their innermost function: who calls what costs
+    /// most. (Not --reverse, which draws the other side of a difference)
     #[arg(long)]
     reversed: bool,
     /// Draw the root at the top
@@ -41,7 +46,28 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     most_frames: Option<usize>,
     #[command(flatten)]
+    against: Against,
+    #[command(flatten)]
     samples: Samples,
+}
+
+/// What the trace is compared with.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Difference")]
+struct Against {
+    /// Draw the difference from this trace, or from this folder of repeats of one run: blue where
+    /// TRACE is faster, orange where it is slower. TRACE may be a folder of repeats, too; of each
+    /// folder the mean of its runs counts
+    #[arg(long, value_name = "BASE")]
+    base: Option<PathBuf>,
+    /// Draw the frames of BASE and not those of TRACE, each as wide as it was there: shows what
+    /// vanished. Colours keep their meaning. (Not --reversed, which turns stacks around)
+    #[arg(long, requires = "base")]
+    reverse: bool,
+    /// Scale the times of BASE so that its total is that of TRACE: shows what shifted where all
+    /// became slower or faster
+    #[arg(long, requires = "base")]
+    normalize: bool,
 }
 
 /// What a flamegraph is made of.
@@ -84,31 +110,129 @@ impl From<Group> for Grouping {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.against.base.clone() {
+            Some(base) => self.difference(&base),
+            None => self.picture(),
+        }
+    }
+
+    fn picture(self) -> anyhow::Result<ExitCode> {
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
-        let defaults = Options::default();
-        let mut filter = self.samples.filter(&analysis)?;
-        if self.of == Of::OffCpu {
-            filter.kind = SampleKind::OffCpu;
-        }
-        filter.named = self.of == Of::Calls && analysis.has_named_functions();
-        let options = Options {
-            of_calls: self.of == Of::Calls,
-            filter,
-            grouping: self.group.into(),
-            reversed: self.reversed,
-            inverted: self.inverted,
-            title: self.title,
-            min_width: self.min_width,
-            most_frames: match self.most_frames {
-                Some(most) => (most > 0).then_some(most),
-                None => defaults.most_frames,
-            },
-        };
+        let options = self.options(self.filter(&analysis)?);
         let mut output = Output::to(self.output.as_deref())?;
         let drawn = flamegraph::draw(&analysis, &options, &mut output)?;
         output.finish()?;
         gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// One trace after the other is read and closed: a folder of repeats may be large.
+    fn difference(self, base: &Path) -> anyhow::Result<ExitCode> {
+        if let Some(option) = self.of_one_run() {
+            let words = format!(
+                "{option} chooses a process by its number, which means nothing in another run: \
+                 use --tool or --package, --group tool or package, with --base"
+            );
+            return Err(Usage(words).into());
+        }
+        let view = View {
+            drawn: match self.against.reverse {
+                true => Side::Base,
+                false => Side::New,
+            },
+            normalize: self.against.normalize,
+        };
+        let mut picture = Differential::new(self.options(Filter {
+            kind: self.kind(),
+            ..Filter::default()
+        }));
+        self.read(&mut picture, base, view.drawn)?;
+        for side in [Side::Base, Side::New] {
+            if let Some(words) = picture.gaps(side) {
+                output::note(&format!(
+                    "{}: {words} (gotrace show says what and why)",
+                    side.word()
+                ));
+            }
+        }
+        let mut output = Output::to(self.output.as_deref())?;
+        picture.write(view, &mut output)?;
+        output.finish()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Adds all runs of both sides, those of the `first` one first: its names are shown.
+    fn read(&self, picture: &mut Differential, base: &Path, first: Side) -> anyhow::Result<()> {
+        let new = self.trace.path()?;
+        // A tool that only one side has is no mistake.
+        let (mut refused, mut found) = (None, false);
+        let mut named = None;
+        for side in [first, first.other()] {
+            let path = match side {
+                Side::Base => base,
+                Side::New => &new,
+            };
+            for trace in TraceGroup::at(path)?.open() {
+                let trace = trace?;
+                let analysis = Analysis::of(&trace);
+                let filter = self.filter(&analysis);
+                if let Ok(filter) = &filter
+                    && *named.get_or_insert(filter.named) != filter.named
+                {
+                    bail!(
+                        "{}: functions were named there (--probe) and not in all other traces, \
+                         or the other way round: their calls cannot be compared",
+                        path.display()
+                    );
+                }
+                found |= filter.is_ok();
+                picture.add(side, &analysis, filter.as_ref().ok());
+                refused = refused.or(filter.err());
+            }
+        }
+        match refused {
+            Some(usage) if !found => Err(usage.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was given that chooses a single process.
+    fn of_one_run(&self) -> Option<&'static str> {
+        match self.group {
+            Group::Process => Some("--group process"),
+            _ => self.samples.names_a_process().then_some("--process"),
+        }
+    }
+
+    fn kind(&self) -> SampleKind {
+        match self.of {
+            Of::OffCpu => SampleKind::OffCpu,
+            _ => self.samples.kind(),
+        }
+    }
+
+    fn filter(&self, analysis: &Analysis<'_>) -> Result<Filter, Usage> {
+        Ok(Filter {
+            kind: self.kind(),
+            named: self.of == Of::Calls && analysis.has_named_functions(),
+            ..self.samples.filter(analysis)?
+        })
+    }
+
+    fn options(&self, filter: Filter) -> Options {
+        Options {
+            of_calls: self.of == Of::Calls,
+            filter,
+            grouping: self.group.into(),
+            reversed: self.reversed,
+            inverted: self.inverted,
+            title: self.title.clone(),
+            min_width: self.min_width,
+            most_frames: match self.most_frames {
+                Some(most) => (most > 0).then_some(most),
+                None => Options::default().most_frames,
+            },
+        }
     }
 }

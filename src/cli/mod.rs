@@ -20,6 +20,7 @@ mod setup;
 mod show;
 mod status;
 mod timeline;
+mod trace_group;
 mod trace_operand;
 
 use crate::capture::toolexec::shim;

@@ -82,13 +82,22 @@ impl Samples {
             } else {
                 Source::Any
             },
-            kind: if self.off_cpu {
-                SampleKind::OffCpu
-            } else {
-                SampleKind::OnCpu
-            },
+            kind: self.kind(),
             ..self.programs.filter(analysis)?
         })
+    }
+
+    /// Running or waiting.
+    pub(super) const fn kind(&self) -> SampleKind {
+        match self.off_cpu {
+            true => SampleKind::OffCpu,
+            false => SampleKind::OnCpu,
+        }
+    }
+
+    /// Whether a process was chosen by its pid.
+    pub(super) const fn names_a_process(&self) -> bool {
+        self.programs.process.is_some()
     }
 
     /// Refuses options that a view by something else than samples would ignore.

@@ -29,15 +29,7 @@ impl TraceOperand {
     ///
     /// As [`Self::path`], and when it cannot be read as a trace.
     pub(super) fn open(&self) -> anyhow::Result<Trace> {
-        let path = self.path()?;
-        let mut trace = Trace::open(&path)?;
-        if trace.ending.is_none() {
-            symbolize::fill(&mut trace);
-        }
-        if let Some(damage) = damage(&trace.integrity) {
-            output::note(&format!("{}: {damage}", path.display()));
-        }
-        Ok(trace)
+        open(&self.path()?)
     }
 
     /// The path of the trace. A path that was not given is named on standard error.
@@ -59,6 +51,22 @@ impl TraceOperand {
         output::note(&format!("reading {}", path.display()));
         Ok(path)
     }
+}
+
+/// Opens a trace, as [`TraceOperand::open`] does.
+///
+/// # Errors
+///
+/// When it cannot be read as a trace.
+pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
+    let mut trace = Trace::open(path)?;
+    if trace.ending.is_none() {
+        symbolize::fill(&mut trace);
+    }
+    if let Some(damage) = damage(&trace.integrity) {
+        output::note(&format!("{}: {damage}", path.display()));
+    }
+    Ok(trace)
 }
 
 /// What is wrong with a trace file, in words; `None` for nothing.

@@ -19,13 +19,23 @@ impl Rgb {
     /// The colour moved toward white (`amount` > 0) or black (`amount` < 0), at most wholly (±1).
     #[must_use]
     pub fn lightened(self, amount: f64) -> Self {
-        let amount = amount.clamp(-1.0, 1.0);
-        let target = if amount > 0.0 { 255.0 } else { 0.0 };
-        let mix = |channel: u8| {
-            let channel = f64::from(channel);
-            (channel + (target - channel) * amount.abs()).round() as u8
+        let end = if amount > 0.0 { 255 } else { 0 };
+        self.toward(Self(end, end, end), amount.abs())
+    }
+
+    /// The colour moved toward another, by a part between 0 and 1 of the way.
+    #[must_use]
+    pub fn toward(self, other: Self, part: f64) -> Self {
+        let part = part.clamp(0.0, 1.0);
+        let mix = |from: u8, to: u8| {
+            let (from, to) = (f64::from(from), f64::from(to));
+            (from + (to - from) * part).round() as u8
         };
-        Self(mix(self.0), mix(self.1), mix(self.2))
+        Self(
+            mix(self.0, other.0),
+            mix(self.1, other.1),
+            mix(self.2, other.2),
+        )
     }
 }
 
@@ -174,6 +184,64 @@ impl Family {
             Self::Run => 208,
             Self::Go => 246,
             Self::Other => 250,
+        }
+    }
+}
+
+/// Which way something went between two runs, as far as its colour goes: blue and vermilion, which
+/// no kind of colour blindness confuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Change {
+    /// It costs less.
+    Faster,
+    /// Nothing that could not be chance.
+    Same,
+    /// It costs more.
+    Slower,
+}
+
+impl Change {
+    /// All, in the order of legends.
+    pub const ALL: [Self; 3] = [Self::Faster, Self::Same, Self::Slower];
+
+    /// A word for legends and for classes of SVG elements.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Faster => "faster",
+            Self::Same => "same",
+            Self::Slower => "slower",
+        }
+    }
+
+    /// On a white page.
+    #[must_use]
+    pub const fn light(self) -> Rgb {
+        match self {
+            Self::Faster => Rgb(0x00, 0x72, 0xb2),
+            Self::Same => Rgb(0x8a, 0x90, 0x99),
+            Self::Slower => Rgb(0xd5, 0x5e, 0x00),
+        }
+    }
+
+    /// On a dark page.
+    #[must_use]
+    pub const fn dark(self) -> Rgb {
+        match self {
+            Self::Faster => Rgb(0x56, 0xa3, 0xe0),
+            Self::Same => Rgb(0x7f, 0x86, 0x90),
+            Self::Slower => Rgb(0xef, 0x7d, 0x2e),
+        }
+    }
+
+    /// Below black text, on any page: from grey for no change at all (0) to full colour (1).
+    #[must_use]
+    pub fn below_text(self, amount: f64) -> Rgb {
+        const NONE: Rgb = Rgb(0xe2, 0xe4, 0xe8);
+        match self {
+            Self::Faster => NONE.toward(Rgb(0x4d, 0xa3, 0xe3), amount),
+            Self::Same => NONE,
+            Self::Slower => NONE.toward(Rgb(0xf0, 0x80, 0x33), amount),
         }
     }
 }

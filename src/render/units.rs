@@ -1,6 +1,7 @@
 //! Numbers as people read them: a value in, a few characters with its unit out.
 
 use crate::trace::Nanos;
+use std::cmp::Ordering;
 
 const MICROSECOND: u64 = 1_000;
 const MILLISECOND: u64 = 1_000_000;
@@ -100,6 +101,32 @@ impl Scale {
             return format!("<{last_digit:.decimals$} {name}");
         }
         format!("{value:.decimals$} {name}")
+    }
+}
+
+/// How far `new` lies from `base`, with its sign: `+300 ms`, `-1.20 s`, `0 s`.
+#[must_use]
+pub fn signed(base: Nanos, new: Nanos) -> String {
+    match new.cmp(&base) {
+        Ordering::Less => format!("-{}", duration(base.since(new))),
+        Ordering::Equal => duration(Nanos::ZERO),
+        Ordering::Greater => format!("+{}", duration(new.since(base))),
+    }
+}
+
+/// How `new` differs from `base`, also in percent of base: `+300 ms, +25 %`, `only in new`.
+#[must_use]
+pub fn difference(base: Nanos, new: Nanos) -> String {
+    match (base, new) {
+        _ if base == new => "no difference".to_owned(),
+        (Nanos::ZERO, _) => "only in new".to_owned(),
+        (_, Nanos::ZERO) => "only in base".to_owned(),
+        _ => {
+            let signed = signed(base, new);
+            let ratio = new.0.abs_diff(base.0) as f64 / base.0 as f64;
+            let sign = if new > base { '+' } else { '-' };
+            format!("{signed}, {sign}{}", percent(ratio))
+        }
     }
 }
 
@@ -205,6 +232,22 @@ mod tests {
             assert_eq!(duration(Nanos(nanos)), expected, "{nanos} ns");
         }
         assert_eq!(duration(Nanos(u64::MAX)), "5124095 h 34 min");
+    }
+
+    #[test]
+    fn differences_are_new_minus_base() {
+        for (base, new, expected) in [
+            (1_200_000_000, 1_500_000_000, "+300 ms, +25 %"),
+            (1_500_000_000, 1_200_000_000, "-300 ms, -20 %"),
+            (100_000_000, 100_010_000, "+10.0 µs, +<0.1 %"),
+            (5, 5, "no difference"),
+            (0, 7, "only in new"),
+            (7, 0, "only in base"),
+        ] {
+            assert_eq!(difference(Nanos(base), Nanos(new)), expected);
+        }
+        assert_eq!(signed(Nanos(9), Nanos(9)), "0 s");
+        assert_eq!(signed(Nanos(0), Nanos(u64::MAX)), "+5124095 h 34 min");
     }
 
     #[test]

@@ -76,7 +76,17 @@ pub(crate) fn record_all(folder: &Path) -> PathBuf {
     path
 }
 
-fn write(mut writer: Writer, ended: bool) {
+/// Records the build with other samples than [`SAMPLED`], and nothing is lost.
+pub(crate) fn record_samples(path: &Path, sampled: &[(u32, usize, u64)]) {
+    let writer = Writer::create(path, ClockAnchor::default()).unwrap();
+    write_samples(writer, true, sampled);
+}
+
+fn write(writer: Writer, ended: bool) {
+    write_samples(writer, ended, &SAMPLED);
+}
+
+fn write_samples(mut writer: Writer, ended: bool, sampled: &[(u32, usize, u64)]) {
     machine(&mut writer);
     for (id, program) in (0..).zip(PROGRAMS) {
         start(&mut writer, id, program);
@@ -84,7 +94,7 @@ fn write(mut writer: Writer, ended: bool) {
     for step in STEPS {
         act(&mut writer, step);
     }
-    sample(&mut writer);
+    sample(&mut writer, sampled);
     for (id, (_, [_, end], cpu, memory)) in (0..).zip(PROGRAMS) {
         let exit = Exit {
             at: ms(end),
@@ -187,7 +197,7 @@ pub(crate) const FUNCTIONS: [&str; 4] = [
 /// Process, depth of the stack, and number of samples of 10 ms: 40 in all.
 pub(crate) const SAMPLED: [(u32, usize, u64); 3] = [(1, 3, 10), (2, 3, 20), (2, 4, 10)];
 
-fn sample(writer: &mut Writer) {
+fn sample(writer: &mut Writer, sampled: &[(u32, usize, u64)]) {
     let path = writer.string(COMPILE.as_bytes());
     let image = writer.image(&Image {
         path,
@@ -215,7 +225,7 @@ fn sample(writer: &mut Writer) {
             frame
         })
         .collect();
-    for (process, depth, count) in SAMPLED {
+    for &(process, depth, count) in sampled {
         let innermost_first: Vec<_> = frames[..depth].iter().rev().copied().collect();
         let stack = writer.stack(&innermost_first);
         for number in 0..count {

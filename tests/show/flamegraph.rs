@@ -3,7 +3,7 @@
 use crate::build::{FUNCTIONS, SAMPLED, gotrace, record};
 
 /// Titles of frames and their part of the picture in percent.
-fn frames(svg: &str) -> Vec<(String, f64)> {
+pub(crate) fn frames(svg: &str) -> Vec<(String, f64)> {
     let options = roxmltree::ParsingOptions {
         allow_dtd: true,
         ..roxmltree::ParsingOptions::default()

@@ -2,7 +2,14 @@
 //!
 //! inferno cuts names at one end, which leaves nothing but the start of an import path, or a few
 //! letters. Here a name loses its folders first, then its package, its receiver, and only then its
-//! end: `cmd/compile/internal/ssa.(*Func).Log`, `ssa.(*Func).Log`, `(*Func).Log`, `Log`.
+//! end: `cmd/compile/internal/ssa.(*Func).Log`, `ssa.(*Func).Log`, `(*Func).Log`, `Log`. What a
+//! differential picture writes behind a name, `ssa.Log +25 %`, goes with the package: half of a
+//! number would be a wrong one.
+
+use inferno::flamegraph::defaults;
+
+/// Width of inferno's picture, in pixels, until its script fits it to the window.
+const IMAGE_WIDTH: f64 = 1200.0;
 
 /// What inferno and this module write in place of what is cut off.
 const CUT: &str = "..";
@@ -13,12 +20,15 @@ const SCRIPT: &str = r"
 function fitted(name, columns) {
     if (columns < 3) return '';
     if (name.length <= columns) return name;
-    var outside = name.search(/[\[(]/);
-    var base = name.slice(name.lastIndexOf('/', outside < 0 ? name.length : outside) + 1);
-    if (base.length <= columns) return base;
+    var change = (name.match(/ (new|gone|[+-]\d+ %|×\d+)$/) || [''])[0];
+    var plain = name.slice(0, name.length - change.length);
+    var outside = plain.search(/[\[(]/);
+    var base = plain.slice(plain.lastIndexOf('/', outside < 0 ? plain.length : outside) + 1);
     var inner = base.replace(/^\w+\.(?=.)/, '');
-    if (inner.length > columns) inner = inner.replace(/^\([^.]*\)\.(?=.)/, '');
-    return inner.length <= columns ? inner : inner.slice(0, columns - 2) + '..';
+    var method = inner.replace(/^\([^.]*\)\.(?=.)/, '');
+    var kept = [base + change, inner + change, base, inner, method];
+    kept = kept.filter(function(each) { return each.length <= columns; });
+    return kept.length ? kept[0] : method.slice(0, columns - 2) + '..';
 }
 function update_text_for_elements(elements) {
     var whole = frames.attributes.width.value;
@@ -44,7 +54,7 @@ pub(super) fn labels(svg: &str) -> String {
     let mut out = String::with_capacity(svg.len());
     let mut frames = svg.split(FRAME);
     if let Some(head) = frames.next() {
-        out.push_str(&head.replacen("]]></script>", &format!("{SCRIPT}]]></script>"), 1));
+        out.push_str(&scripted(head));
     }
     for frame in frames {
         out.push_str(FRAME);
@@ -54,6 +64,22 @@ pub(super) fn labels(svg: &str) -> String {
         }
     }
     out
+}
+
+/// What stands before the frames in inferno's picture, with the script of this module.
+pub(super) fn scripted(head: &str) -> String {
+    head.replacen("]]></script>", &format!("{SCRIPT}]]></script>"), 1)
+}
+
+/// What of a name is written on a frame that is so many percent of the picture wide, with letters
+/// of a size in pixels. Inferno counts letters in the same way.
+pub(super) fn fitted_to(name: &str, percent: f64, font_size: usize) -> String {
+    let letter = font_size as f64 * defaults::FONT_WIDTH;
+    let columns = percent / 100.0 * IMAGE_WIDTH / letter;
+    match columns as usize {
+        0..3 => String::new(),
+        columns => fitted(name, columns),
+    }
 }
 
 /// A frame as what stands before its label, a label that fits, and what stands after it. `None`
@@ -76,30 +102,50 @@ fn relabelled(frame: &str) -> Option<(&str, String, &str)> {
 
 /// As much of a function's name as fits into so many columns.
 fn fitted(name: &str, columns: usize) -> String {
-    let fits = |text: &str| text.chars().count() <= columns;
-    if fits(name) {
+    let fits = |text: &&str| text.chars().count() <= columns;
+    if fits(&name) {
         return name.to_owned();
     }
-    let outside = name.find(['[', '(']).unwrap_or(name.len());
-    let folders = name.get(..outside).and_then(|path| path.rfind('/'));
+    let (plain, change) = name.split_at(name.len() - change(name).len());
+    let outside = plain.find(['[', '(']).unwrap_or(plain.len());
+    let folders = plain.get(..outside).and_then(|path| path.rfind('/'));
     let base = folders
-        .and_then(|slash| name.get(slash + 1..))
-        .unwrap_or(name);
-    if fits(base) {
-        return base.to_owned();
-    }
+        .and_then(|slash| plain.get(slash + 1..))
+        .unwrap_or(plain);
     let function = without(base, is_word);
-    if fits(function) {
-        return function.to_owned();
-    }
     let method = without(function, |word| {
         word.starts_with('(') && word.ends_with(')')
     });
-    if fits(method) {
-        return method.to_owned();
+    let changed = [base, function].map(|text| format!("{text}{change}"));
+    let mut shorter = changed.iter().map(String::as_str);
+    let whole = shorter.find(fits);
+    if let Some(text) = whole.or_else(|| [base, function, method].into_iter().find(fits)) {
+        return text.to_owned();
     }
     let kept = method.chars().take(columns.saturating_sub(CUT.len()));
     kept.chain(CUT.chars()).collect()
+}
+
+/// What a differential picture has written behind a name, or nothing.
+fn change(name: &str) -> &str {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let percent = name.strip_suffix(" %").and_then(|name| name.rfind(' '));
+    let start = percent.or_else(|| name.rfind(' '));
+    let end = start
+        .and_then(|start| name.get(start..))
+        .unwrap_or_default();
+    let known = match end.trim_start_matches(' ') {
+        "new" | "gone" => true,
+        word => {
+            let percent = word
+                .strip_suffix(" %")
+                .and_then(|word| word.strip_prefix(['+', '-']));
+            percent
+                .or_else(|| word.strip_prefix('×'))
+                .is_some_and(digits)
+        }
+    };
+    if known { end } else { "" }
 }
 
 /// The text without what stands before its first dot, where that is of a certain kind.
@@ -132,6 +178,24 @@ mod tests {
             (2, ".."),
         ] {
             assert_eq!(fitted(name, columns), expected, "{columns}");
+        }
+        let changed = "cmd/compile/internal/ssa.(*Func).Log +25 %";
+        for (columns, expected) in [
+            (42, changed),
+            (41, "ssa.(*Func).Log +25 %"),
+            (20, "(*Func).Log +25 %"),
+            (16, "ssa.(*Func).Log"),
+            (14, "(*Func).Log"),
+            (10, "Log"),
+            (2, ".."),
+        ] {
+            assert_eq!(fitted(changed, columns), expected, "{columns}");
+        }
+        for end in [" new", " gone", " -7 %", " ×12"] {
+            assert_eq!(change(&format!("a b{end}")), end);
+        }
+        for name in ["", "new", "f +7%", "f %", "f 7 %", "f + %", "f ×", "f ×1.5"] {
+            assert_eq!(change(name), "", "{name}");
         }
         assert_eq!(fitted("[stripped: /lib/z.so]", 12), "[stripped:..");
         assert_eq!(fitted("slices.Sort[go.shape/x]", 16), "Sort[go.shape/x]");

@@ -4,22 +4,25 @@
 //! of its code's origin, see [`Origin`]), in which order siblings stand (the heaviest first), a
 //! legend with each origin's share, and a dark page for those who read on one.
 
+mod differential;
+mod drawing;
 mod fit;
 mod label;
 mod origin;
 mod tree;
 
+pub use differential::{Differential, View};
 pub use origin::Origin;
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
 use crate::analyze::{Analysis, CallTree, Filter, summary};
+use crate::render::palette::Rgb;
 use crate::render::text::middle;
-use crate::render::{gaps, units, xml};
+use crate::render::{gaps, units};
 use crate::trace::{Nanos, SampleKind, Trace};
-use inferno::flamegraph as inferno_graph;
-use inferno_graph::color::{BackgroundColor, Color, PaletteMap};
+use drawing::{Drawing, Legend};
+use inferno::flamegraph::color::PaletteMap;
 use rustc_hash::FxHashMap;
-use std::fmt::Write as _;
 use std::io;
 use tree::Tree;
 
@@ -50,6 +53,9 @@ const MOST_FRAMES: usize = 64;
 
 /// Frames that stand above the place where others were left out.
 const FRAMES_ABOVE: usize = 15;
+
+/// Colour of the frame below all others.
+const ROOT: Rgb = Rgb(0xdd, 0xe1, 0xe6);
 
 /// The frame that stands for frames left out.
 const LEFT_OUT: &str = "(frames left out)";
@@ -92,6 +98,33 @@ pub enum Error {
     /// No watched function was entered and left.
     #[error("no call that was recorded with its exit passes the filter")]
     NoCalls,
+    /// A side of a comparison holds no samples.
+    #[error("{side} holds no samples")]
+    NoSamplesOf {
+        /// Which side.
+        side: &'static str,
+    },
+    /// The sides were not recorded in one way.
+    #[error("base holds {base}, new holds {new}: their times cannot be compared")]
+    DifferentSources {
+        /// What stacks of base come from.
+        base: &'static str,
+        /// What those of new come from.
+        new: &'static str,
+    },
+    /// There are no frames to draw.
+    #[error("nothing of {side} passes the filter, of the other side {other} do; {remedy}")]
+    NothingDrawn {
+        /// The side that was to be drawn.
+        side: &'static str,
+        /// Samples or calls of the other side that pass.
+        other: u64,
+        /// How the other side can be drawn.
+        remedy: &'static str,
+    },
+    /// Nothing can be scaled to a total.
+    #[error("nothing of base passes the filter: there is nothing that could be scaled")]
+    NothingToScale,
     /// The picture could not be written.
     #[error("cannot write the flamegraph")]
     Write(#[source] io::Error),
@@ -107,15 +140,7 @@ pub fn draw(
     options: &Options,
     out: &mut dyn io::Write,
 ) -> Result<Drawn, Error> {
-    let choice = call_tree::Options {
-        filter: options.filter.clone(),
-        grouping: options.grouping,
-    };
-    let calls = if options.of_calls {
-        crate::analyze::calls::tree(analysis, &choice)
-    } else {
-        analysis.call_tree(&choice)
-    };
+    let calls = stacks(analysis, options, &options.filter);
     if calls.total().time == Nanos::ZERO && options.of_calls {
         return Err(Error::NoCalls);
     }
@@ -133,6 +158,19 @@ pub fn draw(
     Ok(Drawn {
         unreadable_blocks: calls.unreadable_blocks,
     })
+}
+
+/// The stacks of a trace that pass a filter.
+fn stacks(analysis: &Analysis<'_>, options: &Options, filter: &Filter) -> CallTree {
+    let choice = call_tree::Options {
+        filter: filter.clone(),
+        grouping: options.grouping,
+    };
+    if options.of_calls {
+        crate::analyze::calls::tree(analysis, &choice)
+    } else {
+        analysis.call_tree(&choice)
+    }
 }
 
 /// Labels, colours and folded lines, ready to be drawn.
@@ -154,10 +192,9 @@ impl Picture {
         origins.push(Origin::Unnamed);
         let mut palette = PaletteMap::default();
         for (label, origin) in labels.iter().zip(&origins) {
-            let shade = origin.shade(label);
-            palette.insert(label, Color::new(shade.0, shade.1, shade.2));
+            palette.insert(label, drawing::colour(origin.shade(label)));
         }
-        palette.insert("", Color::new(0xdd, 0xe1, 0xe6));
+        palette.insert("", drawing::colour(ROOT));
         let mut own = [Nanos::ZERO; Origin::LEGEND.len()];
         let mut tree = Tree::new();
         for node in calls
@@ -197,88 +234,25 @@ impl Picture {
         }
     }
 
-    fn write(mut self, options: &Options, out: &mut dyn io::Write) -> Result<(), Error> {
-        let mut settings = inferno_graph::Options::default();
-        settings.title = std::mem::take(&mut self.title);
-        // Keeps the row under the title free: the legend stands there.
-        settings.subtitle = Some(" ".to_owned());
-        settings.palette_map = Some(&mut self.palette);
-        settings.bgcolors = Some(BackgroundColor::Flat(Color::new(255, 255, 255)));
-        settings.font_size = 12;
-        settings.frame_height = 17;
-        settings.min_width = options.min_width;
-        settings.count_name = "ms".to_owned();
-        settings.factor = 1e-6;
-        settings.name_type = String::new();
-        // As the lines come, and not sorted by name: see `Tree::folded`. In this mode inferno
-        // begins with the last line.
-        settings.flame_chart = true;
-        if options.inverted {
-            settings.direction = inferno_graph::Direction::Inverted;
-        }
-        let lines = self.lines.iter().rev().map(String::as_str);
-        let mut drawn = Vec::new();
-        inferno_graph::from_lines(&mut settings, lines, &mut drawn).map_err(Error::Write)?;
-        let svg = String::from_utf8_lossy(&drawn);
-        let svg = fit::labels(&svg);
-        let svg = svg.replacen("</style>", &format!("{STYLE}</style>"), 1);
-        let legend = self.legend();
-        let frames = r#"<svg id="frames""#;
-        let svg = svg.replacen(frames, &format!("{legend}{frames}"), 1);
-        out.write_all(svg.as_bytes()).map_err(Error::Write)
-    }
-
-    /// A row of swatches in the middle, under the title.
-    fn legend(&self) -> String {
-        /// Width of a character, of the swatch with its gap, and between entries, in pixels.
-        const CHARACTER: f64 = 6.7;
-        const SWATCH: f64 = 16.0;
-        const BETWEEN: f64 = 18.0;
-        let mut x = 0.0;
-        let mut entries = String::new();
+    fn write(self, options: &Options, out: &mut dyn io::Write) -> Result<(), Error> {
+        let mut legend = Legend::default();
         for (origin, share) in &self.legend {
             let words = format!("{} {}", origin.words(), units::percent(*share));
-            let written = write!(
-                entries,
-                r#"<rect x="{x:.0}" y="39" width="11" height="11" rx="2" fill="{}"/><text x="{:.0}" y="49" style="font-size:11px">{}</text>"#,
-                origin.colour(),
-                x + SWATCH,
-                xml::escape(&words),
-            );
-            debug_assert!(written.is_ok(), "writing to a string does not fail");
-            x += SWATCH + words.chars().count() as f64 * CHARACTER + BETWEEN;
+            legend.add(&[origin.colour()], &words);
         }
-        let middle = (x - BETWEEN) / 2.0;
-        format!(
-            r#"<svg class="legend" x="50%" overflow="visible"><g transform="translate({:.0} 0)">{entries}</g></svg>{}"#,
-            -middle,
-            self.gaps()
-        )
-    }
-}
-
-impl Picture {
-    /// At the foot, below inferno's own lines.
-    fn gaps(&self) -> String {
-        let Some(words) = &self.gaps else {
-            return String::new();
+        let drawing = Drawing {
+            title: self.title,
+            lines: self.lines,
+            palette: self.palette,
+            legend,
+            foot: self.gaps,
+            min_width: options.min_width,
+            inverted: options.inverted,
         };
-        let words = xml::escape(words);
-        format!(
-            r#"<svg class="legend" overflow="visible"><text x="50%" y="100%" dy="-4" text-anchor="middle" style="font-size:11px">{words}</text></svg>"#
-        )
+        let svg = fit::labels(&drawing.svg()?);
+        out.write_all(svg.as_bytes()).map_err(Error::Write)
     }
 }
-
-/// Text and page colours beside inferno's own. A rule wins over inferno's attributes.
-const STYLE: &str = "
-#frames text { pointer-events:none; fill:#14171a; }
-@media (prefers-color-scheme: dark) {
-  svg > rect { fill:#15181c; }
-  #title, #details, #unzoom, #search, #matched, .legend text { fill:#e3e6ea; }
-  #frames > *:hover { stroke:white; }
-}
-";
 
 fn title(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> String {
     let what = match options.filter.kind {
@@ -287,17 +261,7 @@ fn title(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> String
     };
     let command = label::of(&summary::command(analysis));
     let mut title = format!("{what} of {}", middle(&command, 60, '…'));
-    let filter = &options.filter;
-    for part in [&filter.package, &filter.tool].into_iter().flatten() {
-        title.push_str(", ");
-        title.push_str(&label::of(part));
-    }
-    if let Some(pid) = filter.pid {
-        title.push_str(&format!(", process {}", pid.0));
-    }
-    if options.reversed {
-        title.push_str(", callers of each function");
-    }
+    title.push_str(&parts(&options.filter, options.reversed));
     let total = calls.total();
     let stacks = if calls.from_profiles {
         let stacks = units::counted(total.samples, "stack", "stacks");
@@ -306,6 +270,22 @@ fn title(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> String
         units::counted(total.samples, "sample", "samples")
     };
     format!("{title}: {} in {stacks}", units::duration(total.time))
+}
+
+/// Which part of a trace is drawn, and how, for titles: `, m/a, compile`.
+fn parts(filter: &Filter, reversed: bool) -> String {
+    let mut words = String::new();
+    for part in [&filter.package, &filter.tool].into_iter().flatten() {
+        words.push_str(", ");
+        words.push_str(&label::of(part));
+    }
+    if let Some(pid) = filter.pid {
+        words.push_str(&format!(", process {}", pid.0));
+    }
+    if reversed {
+        words.push_str(", callers of each function");
+    }
+    words
 }
 
 /// Positions in [`CallTree::names`], outermost first; reversed, the groups stay outermost.

@@ -6,8 +6,11 @@ use crate::analyze::call_tree::Node;
 use crate::analyze::profile::Weight;
 use crate::trace::{Exec, Function, Process};
 
-/// Nodes as `(kind, name, parent, own milliseconds)`; names stand for themselves.
-fn calls(rows: &[(NodeKind, &str, u32, u64)]) -> CallTree {
+/// A node as kind, name, parent and own milliseconds.
+pub(super) type Row = (NodeKind, &'static str, u32, u64);
+
+/// A tree of nodes; names stand for themselves.
+pub(super) fn calls(rows: &[(NodeKind, &str, u32, u64)]) -> CallTree {
     let mut tree = CallTree {
         nodes: vec![Node {
             kind: NodeKind::Root,
@@ -48,7 +51,7 @@ fn calls(rows: &[(NodeKind, &str, u32, u64)]) -> CallTree {
     tree
 }
 
-fn trace() -> Trace {
+pub(super) fn trace() -> Trace {
     let mut trace = Trace::default();
     for (name, file) in [
         (
@@ -75,7 +78,7 @@ fn trace() -> Trace {
     trace
 }
 
-const HOSTILE: &str = "</script>]]>\"'&\x1b[2J\u{202e};f 12";
+pub(super) const HOSTILE: &str = "</script>]]>\"'&\x1b[2J\u{202e};f 12";
 
 fn hostile_calls() -> CallTree {
     use NodeKind::{Function, Group, Inlined, Unnamed};
@@ -98,7 +101,7 @@ fn svg(calls: &CallTree, options: &Options) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn parse(svg: &str) -> roxmltree::Document<'_> {
+pub(super) fn parse(svg: &str) -> roxmltree::Document<'_> {
     let options = roxmltree::ParsingOptions {
         allow_dtd: true,
         ..roxmltree::ParsingOptions::default()
@@ -107,7 +110,7 @@ fn parse(svg: &str) -> roxmltree::Document<'_> {
 }
 
 /// Titles of frames with their weight in nanoseconds, vertical position and colour.
-fn frames(document: &roxmltree::Document<'_>) -> Vec<(String, u64, f64, String)> {
+pub(super) fn frames(document: &roxmltree::Document<'_>) -> Vec<(String, u64, f64, String)> {
     let container = document
         .descendants()
         .find(|node| node.attribute("id") == Some("frames"))
