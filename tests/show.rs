@@ -4,6 +4,9 @@
 #[path = "show/build.rs"]
 mod build;
 #[cfg(test)]
+#[path = "show/compare.rs"]
+mod compare;
+#[cfg(test)]
 #[path = "show/difference.rs"]
 mod difference;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod attach;
 mod calls;
+mod compare;
 mod dump;
 mod exit;
 mod export;
@@ -47,6 +48,8 @@ enum Command {
     Show(show::Args),
     /// Shows the calls of watched functions.
     Calls(calls::Args),
+    /// Compares two runs, or two groups of runs: what became slower or faster, and is it noise?
+    Compare(compare::Args),
     /// Draws the samples of a trace as a flamegraph (SVG).
     Flamegraph(flamegraph::Args),
     /// Draws the build of a trace over time (SVG, or text on the terminal).
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Attach(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Calls(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),
         Command::Export(args) => args.run(),

@@ -1,6 +1,7 @@
 //! A side of a comparison: one trace, or the traces of a folder, which are repeats of one run.
 
 use super::trace_operand::{self, EXTENSION};
+use crate::analyze::{Analysis, Run};
 use crate::trace::Trace;
 use anyhow::{Context as _, bail};
 use std::ffi::OsStr;
@@ -14,6 +15,19 @@ pub(super) struct TraceGroup {
 }
 
 impl TraceGroup {
+    /// The traces of all these operands, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::at`].
+    pub(super) fn of(operands: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut paths = Vec::new();
+        for operand in operands {
+            paths.extend(Self::at(operand)?.paths);
+        }
+        Ok(Self { paths })
+    }
+
     /// The trace at `path`, or all that lie in the folder at `path`; folders in it are not looked
     /// into.
     ///
@@ -26,16 +40,22 @@ impl TraceGroup {
             return Ok(Self { paths });
         }
         let cannot = || format!("{}: cannot read the folder", path.display());
-        let mut paths = Vec::new();
+        let (mut paths, mut folders) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(path).with_context(cannot)? {
             let file = entry.with_context(cannot)?.path();
-            if file.extension() == Some(OsStr::new(EXTENSION)) && file.is_file() {
+            if is_trace(&file) {
                 paths.push(file);
+            } else if holds_traces(&file) {
+                folders.push(file);
             }
         }
         if paths.is_empty() {
+            let within = match folders.iter().min() {
+                Some(folder) => format!("; there are such in {}", folder.display()),
+                None => String::new(),
+            };
             bail!(
-                "{}: no *.{EXTENSION} in this folder, expected the traces of repeated runs",
+                "{}: no *.{EXTENSION} in this folder, expected the traces of repeated runs{within}",
                 path.display()
             );
         }
@@ -47,4 +67,31 @@ impl TraceGroup {
     pub(super) fn open(&self) -> impl Iterator<Item = anyhow::Result<Trace>> + '_ {
         self.paths.iter().map(|path| trace_operand::open(path))
     }
+
+    /// Reduces one trace after the other to what is compared. Why packages were built is kept of
+    /// the first run that ended well.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read as a trace.
+    pub(super) fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        let mut runs: Vec<Run> = Vec::new();
+        for path in &self.paths {
+            let trace = trace_operand::open(path)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let run = Run::of(&Analysis::of(&trace), &name);
+            let told = runs.iter().any(Run::succeeded);
+            runs.push(if told { run.without_inputs() } else { run });
+        }
+        Ok(runs)
+    }
+}
+
+fn is_trace(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new(EXTENSION)) && path.is_file()
+}
+
+fn holds_traces(folder: &Path) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| is_trace(&entry.path()))
 }

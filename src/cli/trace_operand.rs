@@ -22,8 +22,7 @@ pub(super) struct TraceOperand {
 }
 
 impl TraceOperand {
-    /// Opens the trace. What is wrong with it is said on standard error; names that its recorder
-    /// did not come to store are looked up on this machine.
+    /// Opens the trace, as [`open`] does.
     ///
     /// # Errors
     ///
@@ -53,7 +52,8 @@ impl TraceOperand {
     }
 }
 
-/// Opens a trace, as [`TraceOperand::open`] does.
+/// Opens a trace. What is wrong with it is said on standard error; names that its recorder did
+/// not come to store are looked up on this machine.
 ///
 /// # Errors
 ///

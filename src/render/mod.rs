@@ -2,14 +2,18 @@
 //!
 //! - [`units`] writes durations, sizes, shares and counts as people read them;
 //! - [`gaps`] says in a line what was lost or not seen;
+//! - [`change`] writes how much a figure differs between two groups of runs;
+//! - [`markdown`] writes such a comparison for a pull request;
 //! - [`text`] draws summaries, tables and timelines for terminals and pipes.
 //!
 //! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
 //! that says how wide it is and what it can show, and a writer.
 
 pub mod axis;
+pub mod change;
 pub mod flamegraph;
 pub mod gaps;
+pub mod markdown;
 pub mod palette;
 pub mod text;
 pub mod timeline;

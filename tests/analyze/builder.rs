@@ -165,6 +165,17 @@ impl Builder {
     }
 
     pub(crate) fn sample(&mut self, process: ProcessId, stack: StackId, time: u64, weight: u64) {
+        self.sample_at(process, stack, time, weight, SamplePlace::User);
+    }
+
+    pub(crate) fn sample_at(
+        &mut self,
+        process: ProcessId,
+        stack: StackId,
+        time: u64,
+        weight: u64,
+        place: SamplePlace,
+    ) {
         self.trace.push_samples(&[Sample {
             time: ms(time),
             process,
@@ -173,7 +184,7 @@ impl Builder {
             stack,
             weight: ms(weight),
             kind: SampleKind::OnCpu,
-            place: SamplePlace::User,
+            place,
         }]);
     }
 

@@ -2,9 +2,11 @@
 //! were rebuilt. Values are set by hand.
 
 use crate::builder::{Builder, LINK, WORK, compile, ms};
-use gotrace::analyze::compare::{Comparison, Fact, Measure, Options, Row, Run, Subject, Verdict};
+use gotrace::analyze::compare::{
+    Comparison, Fact, Gate, Gates, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
+};
 use gotrace::analyze::{Analysis, Name};
-use gotrace::trace::Trace;
+use gotrace::trace::{Arch, ExitStatus, Loss, SamplePlace, Setting, Trace};
 
 /// `go build`: compiles `m/a`, then `m/b`, and links; CPU times in milliseconds.
 struct Made {
@@ -149,4 +151,471 @@ fn few_runs_are_no_verdict() {
         assert!(enough(need as u64) && !enough(need as u64 - 1), "{need}");
         assert_eq!(comparison.is_single(), base == 1);
     }
+}
+
+fn set(builder: &mut Builder, key: &str, value: &str) {
+    let setting = Setting {
+        key: builder.text(key),
+        value: builder.text(value),
+        source: builder.text("test"),
+    };
+    builder.trace.settings.push(setting);
+}
+
+/// A run with these settings, on this system and processor.
+fn run_with(settings: &[(&str, &str)], os: &str, cpu: &str) -> Run {
+    let mut builder = trace(&USUAL);
+    for (key, value) in settings {
+        set(&mut builder, key, value);
+    }
+    builder.trace.host.os = builder.text(os);
+    builder.trace.host.cpu = builder.text(cpu);
+    run_of(&builder.trace)
+}
+
+#[test]
+fn what_must_be_the_same_is_looked_at_first() {
+    let usual = [
+        ("go.GOOS", "linux"),
+        ("go.GOARCH", "amd64"),
+        ("go.CGO_ENABLED", "1"),
+        ("backend", "bpf,actiongraph"),
+        ("rate_hz", "199"),
+        ("env.GOMAXPROCS", "2"),
+        ("env.GOGC", "100"),
+        ("host.power", "mains"),
+    ];
+    let changed = |key: &str, value: &'static str| {
+        let changed = usual.map(|(name, old)| (name, if name == key { value } else { old }));
+        run_with(&changed, "linux 6.1.0", "a processor")
+    };
+    let base = changed("", "");
+    let complaints = |new: Run| -> Vec<String> {
+        let comparison = compare(std::slice::from_ref(&base), &[new]);
+        let complaints = comparison.complaints();
+        complaints.map(|it| it.fact.name().to_owned()).collect()
+    };
+    assert_eq!(complaints(base.clone()), [""; 0]);
+    for (key, value, fact) in [
+        ("go.GOARCH", "arm64", "target"),
+        ("go.CGO_ENABLED", "0", "target"),
+        ("rate_hz", "999", "capture"),
+        ("backend", "toolexec", "capture"),
+        ("env.GOMAXPROCS", "1", "gomaxprocs"),
+        ("host.power", "battery", "power"),
+    ] {
+        assert_eq!(complaints(changed(key, value)), [fact], "{key}");
+    }
+    // What may be the purpose of the comparison is shown, and does not bind.
+    let other = changed("env.GOGC", "off");
+    let comparison = compare(std::slice::from_ref(&base), &[other]);
+    let shown: Vec<&str> = comparison
+        .differences
+        .iter()
+        .map(|it| it.fact.name())
+        .collect();
+    assert_eq!(shown, ["GOGC"]);
+    for (os, cpu, expected) in [
+        ("linux 6.18.0", "a processor", &[][..]),
+        ("macos 15.4", "a processor", &["system"]),
+        ("linux 6.1.0", "another", &["processor"]),
+        // Not recorded is not known to differ.
+        ("", "", &[]),
+    ] {
+        assert_eq!(
+            complaints(run_with(&usual, os, cpu)),
+            expected,
+            "{os} {cpu}"
+        );
+    }
+    // A trace of an older gotrace without any setting.
+    assert_eq!(
+        complaints(run_with(&[], "linux 6.1.0", "a processor")),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_group_of_several_settings_is_no_group() {
+    let one = |procs| run_with(&[("env.GOMAXPROCS", procs)], "", "");
+    let comparison = compare(&[one("1"), one("2")], &[one("1"), one("2")]);
+    let complaint = comparison.complaints().next().unwrap();
+    assert_eq!(complaint.fact, Fact::Gomaxprocs);
+    assert_eq!(complaint.base, ["1", "2"].map(Name::from));
+}
+
+#[test]
+fn cold_and_warm_are_told_by_what_was_built() {
+    let warm = |built: &str| {
+        let mut builder = trace(&USUAL);
+        let name = builder.text(built);
+        for action in &mut builder.trace.actions {
+            let is_build = builder.trace.strings.get(action.mode) == b"build";
+            if is_build && action.package != name {
+                action.commands.clear();
+            }
+        }
+        builder.trace.processes.retain(|process| process.id.0 != 1);
+        for (id, process) in (0..).zip(&mut builder.trace.processes) {
+            process.id.0 = id;
+        }
+        run_of(&builder.trace)
+    };
+    assert_eq!(warm("m/b").facts.0[&Fact::Cache], Name::from("warm"));
+    let comparison = compare(&[run(&USUAL)], &[warm("m/b")]);
+    let complaints: Vec<&Fact> = comparison.complaints().map(|it| &it.fact).collect();
+    assert_eq!(complaints, [&Fact::Cache]);
+}
+
+fn failed(status: ExitStatus) -> Run {
+    let mut builder = trace(&Made { b: 900, ..USUAL });
+    builder.trace.ending.as_mut().unwrap().status = Some(status);
+    run_of(&builder.trace)
+}
+
+#[test]
+fn runs_that_failed_are_left_out_and_named() {
+    let mut base = group(9, 200);
+    base.extend([failed(ExitStatus::Code(1)), failed(ExitStatus::Signal(9))]);
+    let comparison = compare(&base, &group(9, 200));
+    assert_eq!(comparison.base.runs.len(), 9);
+    assert_eq!(comparison.base.failed.len(), 2);
+    assert_eq!(comparison.complaints().count(), 0);
+    assert_eq!(cpu(&comparison, "m/b").difference(), 0.0);
+    // Where nothing else is there, they are compared with each other if that is allowed.
+    let all = [failed(ExitStatus::Code(1))];
+    let comparison = compare(&all, &group(9, 200));
+    let complaints: Vec<&Fact> = comparison.complaints().map(|it| &it.fact).collect();
+    assert_eq!(complaints, [&Fact::Exit]);
+    assert_eq!(comparison.base.runs.len(), 1);
+}
+
+#[test]
+fn what_was_lost_gets_no_verdict() {
+    let losing = |what: &str| {
+        let mut builder = trace(&USUAL);
+        let loss = Loss {
+            from: ms(0),
+            to: ms(10),
+            what: builder.text(what),
+            count: 7,
+            why: builder.text("the ring buffer was full"),
+        };
+        builder.trace.losses.push(loss);
+        run_of(&builder.trace)
+    };
+    let others = group(9, 200);
+    let with = |run: Run| compare(&[&others[..], &[run]].concat(), &group(10, 260));
+    let withheld = |row: &Row| matches!(row.verdict, Some(Verdict::Withheld { .. }));
+    // Packages are made of what the system counted, not of samples.
+    let comparison = with(losing("samples"));
+    assert_eq!(cpu(&comparison, "m/b").verdict, Some(Verdict::Slower));
+    assert!(comparison.base.lost.samples.is_some());
+    let comparison = with(losing("exits"));
+    assert!(withheld(cpu(&comparison, "m/b")));
+    let wall = comparison.row(&Subject::Whole, Measure::Wall).unwrap();
+    assert_eq!(wall.verdict, Some(Verdict::Slower));
+    // A program that lived on: its CPU time is not known, that of others is.
+    let mut builder = trace(&USUAL);
+    builder.trace.processes[1].exit = None;
+    let comparison = with(run_of(&builder.trace));
+    assert!(withheld(cpu(&comparison, "m/a")));
+    assert_eq!(cpu(&comparison, "m/b").verdict, Some(Verdict::Slower));
+    // Its recorder was killed: such a run did not end well.
+    let mut builder = trace(&USUAL);
+    builder.trace.ending = None;
+    assert_eq!(with(run_of(&builder.trace)).base.failed.len(), 1);
+}
+
+/// A run of these packages, each compiled for as many milliseconds.
+fn run_of_packages(packages: &[(&str, u64)]) -> Run {
+    let mut builder = Builder::default();
+    let go = builder.process(None, "/go/bin/go build ./...", (0, 10_000), 10);
+    for (number, (package, cpu)) in (2..).zip(packages) {
+        builder.process(Some(go), &compile(number, package), (10, 10 + cpu), *cpu);
+    }
+    builder.end(10_000);
+    run_of(&builder.trace)
+}
+
+#[test]
+fn names_are_whole_import_paths() {
+    let base = run_of_packages(&[("a.com/util", 10), ("b.com/util", 20)]);
+    let new = run_of_packages(&[("a.com/util", 10), ("b.com/util", 60)]);
+    let comparison = compare(&[base], &[new]);
+    assert_eq!(cpu(&comparison, "a.com/util").difference(), 0.0);
+    assert_eq!(cpu(&comparison, "b.com/util").difference(), millis(40));
+}
+
+#[test]
+fn a_package_that_was_split_is_on_one_side_only() {
+    let of = |packages: &[(&str, u64)]| vec![run_of_packages(packages); 9];
+    let comparison = compare(
+        &of(&[("m/big", 90)]),
+        &of(&[("m/big/a", 40), ("m/big/b", 50)]),
+    );
+    assert_eq!(cpu(&comparison, "m/big").verdict, Some(Verdict::OnlyInBase));
+    assert_eq!(
+        cpu(&comparison, "m/big/a").verdict,
+        Some(Verdict::OnlyInNew)
+    );
+    assert_eq!(cpu(&comparison, "m/big/a").ratio(), None);
+    let whole = comparison.row(&Subject::Whole, Measure::Cpu).unwrap();
+    assert_eq!(whole.verdict, Some(Verdict::WithinNoise));
+}
+
+#[test]
+fn ten_thousand_packages_are_one_family() {
+    let names: Vec<String> = (0..10_000).map(|at| format!("m/p{at:05}")).collect();
+    let packages: Vec<(&str, u64)> = names.iter().map(|name| (&**name, 20)).collect();
+    let run = run_of_packages(&packages);
+    // Eleven runs a side: 2 / C(22, 11) is less than 0.05 / 10,000.
+    let group = |slow: u64| -> Vec<Run> {
+        let runs = (0..11_u64).map(|number| {
+            let mut run = run.clone();
+            for (at, name) in (0..).zip(&names) {
+                let cpu = 20 + (at * 31 + number * 7) % 5 + if at == 1234 { slow } else { 0 };
+                let key = Key {
+                    subject: package(name),
+                    measure: Measure::Cpu,
+                };
+                run.figures.insert(key, millis(cpu));
+            }
+            run
+        });
+        runs.collect()
+    };
+    let comparison = compare(&group(0), &group(20));
+    assert_eq!(comparison.runs_needed, Some(11));
+    let changed = comparison.rows.iter();
+    let changed = changed.filter(|row| row.verdict.as_ref().is_some_and(Verdict::is_change));
+    let changed: Vec<Name> = changed.map(|row| row.key.subject.name()).collect();
+    assert_eq!(changed, [Name::from("m/p01234")]);
+}
+
+#[test]
+fn empty_groups_and_zeros_have_an_answer() {
+    let none: [Run; 0] = [];
+    assert_eq!(compare(&none, &none).rows.len(), 0);
+    let comparison = compare(&none, &group(3, 200));
+    assert_eq!(cpu(&comparison, "m/b").verdict, Some(Verdict::OnlyInNew));
+    assert!(comparison.is_single());
+    let zero = vec![run_of_packages(&[("m/a", 0)]); 9];
+    let some = vec![run_of_packages(&[("m/a", 5)]); 9];
+    let comparison = compare(&zero, &some);
+    let row = cpu(&comparison, "m/a");
+    assert_eq!(
+        (row.verdict.clone(), row.ratio()),
+        (Some(Verdict::Slower), None)
+    );
+    assert_eq!(
+        cpu(&compare(&zero, &zero), "m/a").verdict,
+        Some(Verdict::WithinNoise)
+    );
+    let row = compare(&some, &zero);
+    assert_eq!(cpu(&row, "m/a").ratio(), Some(0.0));
+}
+
+/// Gives the actions of `m/a` and `m/b` ids, as cmd/go writes them.
+fn with_ids(a: [&str; 2], b: [&str; 2], flags: &str) -> Run {
+    let mut builder = trace(&USUAL);
+    for (at, [action, content]) in [(1, b), (2, a)] {
+        let ids = (
+            builder.text(action),
+            builder.text(&format!("{action}/{content}")),
+        );
+        let package = builder.text(["", "m/b", "m/a"][at]);
+        let package = String::from_utf8_lossy(builder.trace.strings.get(package)).into_owned();
+        let command = format!("{COMPILE_A} {flags} -p {package} -buildid {action} -c=2 /src/x.go");
+        let command = builder.text(&command);
+        let action = &mut builder.trace.actions[at];
+        (action.action_id, action.build_id) = ids;
+        action.commands = vec![command];
+    }
+    let link = builder.text(&format!("l/{}/{}/out", b[0], b[1]));
+    builder.trace.actions[0].build_id = link;
+    run_of(&builder.trace)
+}
+
+#[test]
+fn a_package_is_built_anew_for_a_reason() {
+    let base = with_ids(["a1", "A1"], ["b1", "B1"], "");
+    let reasons = |new: &Run| -> Vec<(String, Vec<Reason>)> {
+        let comparison = compare(std::slice::from_ref(&base), std::slice::from_ref(new));
+        let rebuilt = comparison.rebuilt.into_iter();
+        rebuilt
+            .map(|row| (row.package.to_string(), row.reasons))
+            .collect()
+    };
+    let of = |package: &str, reason: Reason| (package.to_owned(), vec![reason]);
+    assert_eq!(reasons(&base), []);
+    let a_changed = with_ids(["a2", "A2"], ["b2", "B1"], "");
+    let needs_a = of("m/b", Reason::Dependency(Name::from("m/a")));
+    assert_eq!(reasons(&a_changed), [of("m/a", Reason::OwnInputs), needs_a]);
+    // A comment in a: its inputs are others, its content is not, so b is as it was.
+    let comment = with_ids(["a2", "A1"], ["b1", "B1"], "");
+    assert_eq!(reasons(&comment), [of("m/a", Reason::OwnInputs)]);
+    let flags = with_ids(["a3", "A1"], ["b3", "B1"], "-race");
+    let by_flags = [of("m/a", Reason::Flags), of("m/b", Reason::Flags)];
+    assert_eq!(reasons(&flags), by_flags);
+    let mut toolchain = with_ids(["a4", "A1"], ["b4", "B1"], "");
+    toolchain.go = Name::from("go1.28");
+    let by_go = [of("m/a", Reason::Toolchain), of("m/b", Reason::Toolchain)];
+    assert_eq!(reasons(&toolchain), by_go);
+    let outputs = compare(std::slice::from_ref(&base), &[comment]).outputs;
+    assert!(outputs[&Name::from("m/cmd")]);
+}
+
+/// A compile whose samples are `stacks`, outermost function first, 10 ms each.
+fn sampled(translated: bool, stacks: &[(&[&str], SamplePlace)]) -> Run {
+    let mut builder = Builder::default();
+    let go = builder.process(None, "/go/bin/go build ./...", (0, 1_000), 10);
+    let one = builder.process(Some(go), &compile(2, "m/a"), (10, 900), 500);
+    if translated {
+        let translator = builder.text("qemu-aarch64");
+        for process in &mut builder.trace.processes {
+            process.exec.translator = translator;
+            process.exec.arch = Arch::Arm64;
+        }
+    }
+    let image = builder.image("/go/pkg/tool/compile");
+    for (at, (names, place)) in (0..).zip(stacks) {
+        let frames: Vec<_> = names
+            .iter()
+            .map(|name| builder.named(image, &[name]))
+            .collect();
+        let stack = builder.stack(&frames);
+        builder.sample_at(one, stack, 10 + at * 10, 10, *place);
+    }
+    builder.end(1_000);
+    run_of(&builder.trace)
+}
+
+#[test]
+fn start_up_ends_where_main_is_first_seen() {
+    let (user, code, within) = (
+        SamplePlace::User,
+        SamplePlace::TranslatedCode,
+        SamplePlace::Translator,
+    );
+    let native = sampled(
+        false,
+        &[
+            (&["runtime.rt0_go", "runtime.schedinit"], user),
+            (
+                &[
+                    "runtime.main",
+                    "main.main",
+                    "cmd/compile/internal/amd64.ssaGenValue",
+                ],
+                user,
+            ),
+            (&["runtime.gcBgMarkWorker"], user),
+        ],
+    );
+    let translated = sampled(
+        true,
+        &[
+            (&["cpu_exec", "tb_gen_code"], within),
+            (&["cpu_exec", "tb_gen_code"], within),
+            (&["runtime.rt0_go", "runtime.schedinit"], code),
+            (
+                &[
+                    "runtime.main",
+                    "main.main",
+                    "cmd/compile/internal/arm64.ssaGenValue",
+                ],
+                code,
+            ),
+            (&["cpu_exec", "tb_gen_code"], within),
+        ],
+    );
+    let compile = Subject::Tool(Name::from("compile"));
+    let parts = |run: &Run| {
+        [Measure::StartUp, Measure::SteadyState, Measure::Translator]
+            .map(|measure| run.figure(compile.clone(), measure))
+    };
+    assert_eq!(parts(&native), [10, 20, 0].map(millis));
+    assert_eq!(parts(&translated), [30, 20, 30].map(millis));
+    let comparison = compare(&[native], &[translated]);
+    assert!(comparison.crosses_translators());
+    let translation = &comparison.new.translation;
+    assert_eq!(translation.translator, Some(Name::from("qemu-aarch64")));
+    assert_eq!((translation.share, translation.arch), (1.0, Arch::Arm64));
+    // The code generators of two architectures are one function.
+    let name = Name::from("cmd/compile/internal/arch.ssaGenValue");
+    let tool = Name::from("compile");
+    let function = Subject::Function { tool, name };
+    let row = comparison.row(&function, Measure::Own).unwrap();
+    assert_eq!(
+        (row.base_median(), row.new_median()),
+        (millis(10), millis(10))
+    );
+    assert_eq!(row.verdict, None);
+}
+
+#[test]
+fn functions_of_one_name_are_told_apart_by_their_tool() {
+    let mut builder = Builder::default();
+    let go = builder.process(None, "/go/bin/go build ./...", (0, 100), 10);
+    let compiler = builder.process(Some(go), &compile(2, "m/a"), (10, 50), 40);
+    let linker = builder.process(Some(go), &format!("{LINK} -o x"), (50, 90), 40);
+    let image = builder.image("/go/pkg/tool/compile");
+    let main = builder.named(image, &["main.main"]);
+    let stack = builder.stack(&[main]);
+    builder.sample(compiler, stack, 20, 10);
+    builder.sample(linker, stack, 60, 30);
+    builder.end(100);
+    let run = run_of(&builder.trace);
+    for (tool, expected) in [("compile", 10), ("link", 30)] {
+        let (tool, name) = (Name::from(tool), Name::from("main.main"));
+        let own = run.figure(Subject::Function { tool, name }, Measure::Own);
+        assert_eq!(own, millis(expected));
+    }
+}
+
+#[test]
+fn a_gate_holds_what_is_slower_beyond_noise() {
+    let slower = compare(&group(10, 200), &group(10, 230));
+    let gate = |kind: &str, pattern: &str, limit| Gate {
+        kind: Name::from(kind),
+        pattern: Name::from(pattern),
+        limit,
+    };
+    let judge = |gate: Gate, comparison: &Comparison| Gates(vec![gate]).judge(comparison);
+    for (one, breaches) in [
+        (gate("package", "m/b", 0.10), 1),
+        (gate("package", "m/b", 0.20), 0),
+        (gate("package", "m/...", 0.10), 1),
+        (gate("package", "m/a", 0.0), 0),
+        (gate("tool", "compile", 0.05), 1),
+        // 30 of 370 ms of wall, 30 of 360 of CPU.
+        (Gate::whole(0.05), 2),
+        (Gate::whole(0.10), 0),
+    ] {
+        let outcome = judge(one.clone(), &slower);
+        assert_eq!(outcome.breaches.len(), breaches, "{one:?}");
+        assert_eq!(outcome.passed(), breaches == 0);
+    }
+    assert!(judge(Gate::whole(0.0), &compare(&group(10, 230), &group(10, 200))).passed());
+    let idle = judge(gate("package", "m/none", 0.1), &slower);
+    assert_eq!(idle.idle.len(), 1);
+    // Too few runs are no pass.
+    let few = judge(Gate::whole(0.05), &compare(&group(3, 200), &group(3, 230)));
+    assert_eq!((few.breaches.len(), few.undecided.len()), (0, 2));
+    assert!(!few.passed());
+}
+
+#[test]
+fn the_noise_floor_is_that_of_the_noise_group() {
+    let options = Options {
+        noise: group(9, 200),
+    };
+    let comparison = Comparison::of(&group(1, 200), &group(1, 230), &options);
+    let row = cpu(&comparison, "m/b");
+    let noise = row.noise.unwrap();
+    // 200, 201 or 202 ms.
+    assert_eq!((noise.runs, noise.ratio), (9, 1.01));
+    assert!(noise.exceeded_by(row.base_median(), row.new_median()));
+    assert!(!noise.exceeded_by(millis(200), millis(201)));
 }

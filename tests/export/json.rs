@@ -25,14 +25,14 @@ fn dumped(trace: &Trace) -> Vec<u8> {
 
 /// Key paths, by the record that they are in, and the arguments of processes in hexadecimal.
 #[derive(Default)]
-struct Read {
-    keys: BTreeSet<(String, String)>,
+pub(crate) struct Read {
+    pub(crate) keys: BTreeSet<(String, String)>,
     argvs: Vec<(u32, Vec<String>)>,
 }
 
 impl Read {
     /// Reads more; `None` where there is no Python.
-    fn add(&mut self, written: &[u8]) -> Option<()> {
+    pub(crate) fn add(&mut self, written: &[u8]) -> Option<()> {
         for line in python::read("keys.py", written)?.lines() {
             let mut words = line.split(' ').map(str::to_owned);
             let mut next = || words.next().unwrap();
@@ -47,7 +47,7 @@ impl Read {
 }
 
 /// The keys that a chapter of the page lists, by section.
-fn documented(chapter: &str) -> BTreeSet<(String, String)> {
+pub(crate) fn documented(chapter: &str) -> BTreeSet<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json-schema.md");
     let page = std::fs::read_to_string(path).unwrap();
     let text = page.split("\n## ").find(|text| text.starts_with(chapter));
@@ -74,7 +74,10 @@ fn documented(chapter: &str) -> BTreeSet<(String, String)> {
     keys
 }
 
-fn assert_same(printed: &BTreeSet<(String, String)>, documented: &BTreeSet<(String, String)>) {
+pub(crate) fn assert_same(
+    printed: &BTreeSet<(String, String)>,
+    documented: &BTreeSet<(String, String)>,
+) {
     let missing: Vec<_> = printed.difference(documented).collect();
     assert!(missing.is_empty(), "printed, not documented: {missing:?}");
     let stale: Vec<_> = documented.difference(printed).collect();
@@ -318,11 +321,15 @@ fn what_is_printed_is_as_it_was() {
     for (name, written) in files {
         let long = "x".repeat(LONG);
         let written = String::from_utf8(written).unwrap();
-        let written = written.replace(&long, "x, 100000 times");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(golden(&name), &written).unwrap();
-        }
-        let before = std::fs::read_to_string(golden(&name)).unwrap();
-        assert!(before == written, "{name}: not as it was; see UPDATE");
+        assert_golden(&name, &written.replace(&long, "x, 100000 times"));
     }
+}
+
+/// `UPDATE=1` writes the file anew.
+pub(crate) fn assert_golden(name: &str, written: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(golden(name), written).unwrap();
+    }
+    let before = std::fs::read_to_string(golden(name)).unwrap();
+    assert!(before == written, "{name}: not as it was; see UPDATE");
 }

@@ -37,7 +37,7 @@ lines = text.splitlines() if text.startswith('{"record"') else [text]
 seen = {}
 for line in lines:
     whole = strict.loads(line)
-    record = whole["record"] if "record" in whole else whole["by"]
+    record = whole.get("record") or whole.get("by") or whole["schema"]
     for path in paths(whole, ()):
         seen[record, path] = None
     argvs(whole)

@@ -175,12 +175,13 @@ impl Facts {
             let cgo = set("go.CGO_ENABLED").unwrap_or_default();
             facts.add(Fact::Target, format!("{os}/{arch}, CGO_ENABLED={cgo}"));
         }
-        if trace.host.cores > 0 {
-            facts.add(Fact::Cores, trace.host.cores.to_string());
-        }
-        let cores = trace.host.cores.to_string();
+        let cores = match trace.host.cores {
+            0 => String::new(),
+            cores => cores.to_string(),
+        };
         let procs = set("env.GOMAXPROCS").filter(|procs| !procs.is_empty());
-        facts.add(Fact::Gomaxprocs, procs.unwrap_or(cores));
+        facts.add(Fact::Gomaxprocs, procs.unwrap_or_else(|| cores.clone()));
+        facts.add(Fact::Cores, cores);
         let of_setting = || (set("cache.state")? == "empty").then_some("cold");
         if let Some(cache) = run::cache(analysis).or_else(of_setting) {
             facts.add(Fact::Cache, cache.to_owned());
@@ -262,7 +263,8 @@ fn capture(trace: &Trace) -> String {
         "" => "named functions".to_owned(),
         set => format!("set {set}"),
     };
-    words.extend(sets.into_iter().map(named));
+    let sets: BTreeSet<String> = sets.into_iter().map(named).collect();
+    words.extend(sets);
     words.join(", ")
 }
 

@@ -39,6 +39,14 @@ pub struct Outcome {
     pub idle: Vec<Gate>,
 }
 
+impl Outcome {
+    /// Whether all could be judged, and nothing is slower than allowed.
+    #[must_use]
+    pub const fn passed(&self) -> bool {
+        self.breaches.is_empty() && self.undecided.is_empty()
+    }
+}
+
 /// All limits of a command line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gates(pub Vec<Gate>);

@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::analyze::{Name, argv};
 use crate::trace::{Action, StringId, Trace};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one package was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -210,6 +210,15 @@ pub(super) fn rebuilt(base: &Run, new: &Run) -> Vec<Rebuilt> {
     // Without a graph on the other side nothing can be told.
     let graphs = !base.inputs.is_empty();
     rebuilt.filter(|row| graphs && told(row)).collect()
+}
+
+/// Packages that one of the runs built, and the other had in the cache.
+pub(super) fn cached(base: &Run, new: &Run) -> BTreeSet<Name> {
+    let both = new.inputs.iter().filter_map(|(package, inputs)| {
+        let before = base.inputs.get(package)?;
+        (before.built != inputs.built).then(|| package.clone())
+    });
+    both.collect()
 }
 
 fn reasons(package: &Name, inputs: &Inputs, base: &Run, new: &Run) -> Vec<Reason> {

@@ -28,6 +28,7 @@ pub use run::{Lost, Run, Translation};
 
 use super::Name;
 use super::statistics::{Noise, benjamini_hochberg, smallest_group};
+use crate::trace::ExitStatus;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of the rows that are called slower or faster, at most this part is expected to be neither.
@@ -76,6 +77,8 @@ pub struct Comparison {
     pub runs_needed: Option<usize>,
     /// Packages that new built, and why.
     pub rebuilt: Vec<Rebuilt>,
+    /// Packages that one side built, and the other had in the cache.
+    pub cached: BTreeSet<Name>,
     /// What was linked on both sides, and whether all runs of both agree on its content.
     pub outputs: BTreeMap<Name, bool>,
 }
@@ -101,6 +104,7 @@ impl Comparison {
         };
         if let (Some(base), Some(new)) = (base_runs.first(), new_runs.first()) {
             comparison.rebuilt = inputs::rebuilt(base, new);
+            comparison.cached = inputs::cached(base, new);
         }
         let noise: Vec<&Run> = options.noise.iter().filter(|run| run.succeeded()).collect();
         comparison.align(&base_runs, &new_runs, &noise);
@@ -151,17 +155,34 @@ impl Comparison {
         rows
     }
 
+    /// At most `top` rows of each kind of subject and measure, as [`Self::ranked`] orders them.
+    #[must_use]
+    pub fn leading(&self, top: usize) -> Vec<&Row> {
+        let kinds: BTreeSet<_> = self
+            .rows
+            .iter()
+            .map(|row| (row.key.subject.kind(), row.key.measure))
+            .collect();
+        let ranked = kinds
+            .into_iter()
+            .flat_map(|(kind, measure)| self.ranked(kind, measure).into_iter().take(top));
+        let mut rows: Vec<&Row> = ranked.collect();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
     fn align(&mut self, base: &[&Run], new: &[&Run], noise: &[&Run]) {
         let keys: BTreeSet<&Key> = base
             .iter()
             .chain(new)
             .flat_map(|run| run.figures.keys())
             .collect();
+        // What is not judged is made of samples or of what had to be done: there may be none.
         let values = |runs: &[&Run], key: &Key| -> Option<Vec<f64>> {
-            let found = runs.iter().map(|run| run.figures.get(key).copied());
-            let found: Vec<Option<f64>> = found.collect();
-            let any = found.iter().any(Option::is_some);
-            any.then(|| found.iter().map(|value| value.unwrap_or(0.0)).collect())
+            let there = |run: &&Run| run.figures.contains_key(key);
+            let any = !key.is_judged() || runs.iter().any(there);
+            let value = |run: &&Run| run.figures.get(key).copied().unwrap_or(0.0);
+            any.then(|| runs.iter().map(value).collect())
         };
         let rows = keys.into_iter().map(|key| {
             let floor = values(noise, key).and_then(|values| Noise::of(&values));
@@ -254,9 +275,12 @@ impl Run {
     /// Its facts, and how it ended.
     fn facts_with_exit(&self) -> Facts {
         let mut facts = self.facts.clone();
-        if let Some(status) = self.status {
-            facts.add(Fact::Exit, row::exit_words(status));
-        }
+        let exit = match self.status {
+            Some(ExitStatus::Code(code)) => format!("exit code {code}"),
+            Some(ExitStatus::Signal(signal)) => format!("signal {signal}"),
+            Some(ExitStatus::Replaced | ExitStatus::Unknown) | None => "end not seen".to_owned(),
+        };
+        facts.add(Fact::Exit, exit);
         facts
     }
 }

@@ -5,7 +5,6 @@ use crate::analyze::Name;
 use crate::analyze::statistics::{
     Interval, Noise, difference_interval, median, rank_test, ratio_interval,
 };
-use crate::trace::ExitStatus;
 
 /// What to make of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +58,14 @@ impl Verdict {
 pub struct Row {
     /// What it is.
     pub key: Key,
-    /// Its value in each run of base; empty where no run has it. A run that lacks what others of
-    /// its side have counts as zero.
+    /// Its value in each run of base; empty where no run has it. A run that lacks what others
+    /// have counts as zero: a function of which no sample was taken, a phase that did not occur.
     pub base: Vec<f64>,
     /// Its value in each run of new.
     pub new: Vec<f64>,
     /// What it varies by in runs of one and the same thing, where such were given.
     pub noise: Option<Noise>,
-    /// How surprising these values are if nothing changed, 0 to 1; `None` where it is on one side
-    /// only.
+    /// How surprising these values are if nothing changed, 0 to 1; `None` where it is not judged.
     pub p: Option<f64>,
     /// For rows that are judged.
     pub verdict: Option<Verdict>,
@@ -82,7 +80,8 @@ impl Row {
     ) -> Self {
         let judged = key.is_judged();
         let (p, verdict) = match (&base, &new) {
-            (Some(base), Some(new)) => (judged.then(|| rank_test(base, new)), None),
+            _ if !judged => (None, None),
+            (Some(base), Some(new)) => (Some(rank_test(base, new)), None),
             (Some(_), None) => (None, Some(Verdict::OnlyInBase)),
             (None, _) => (None, Some(Verdict::OnlyInNew)),
         };
@@ -132,6 +131,12 @@ impl Row {
         median(&self.new).unwrap_or(0.0)
     }
 
+    /// Whether the medians of both sides are zero.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.base_median() == 0.0 && self.new_median() == 0.0
+    }
+
     /// Median of new less that of base.
     #[must_use]
     pub fn difference(&self) -> f64 {
@@ -148,23 +153,12 @@ impl Row {
     /// The ratio with its 95 % interval; `None` where a side has fewer than two runs, or none of it.
     #[must_use]
     pub fn ratio_interval(&self) -> Option<Interval> {
-        let several = self.base.len() > 1 && self.new.len() > 1;
-        several.then(|| ratio_interval(&self.base, &self.new))?
+        ratio_interval(&self.base, &self.new)
     }
 
     /// The difference with its 95 % interval, likewise.
     #[must_use]
     pub fn difference_interval(&self) -> Option<Interval> {
-        let several = self.base.len() > 1 && self.new.len() > 1;
-        several.then(|| difference_interval(&self.base, &self.new))?
-    }
-}
-
-/// How a command ended, in words.
-pub(super) fn exit_words(status: ExitStatus) -> String {
-    match status {
-        ExitStatus::Code(code) => format!("exit code {code}"),
-        ExitStatus::Signal(signal) => format!("signal {signal}"),
-        ExitStatus::Replaced | ExitStatus::Unknown => String::new(),
+        difference_interval(&self.base, &self.new)
     }
 }

@@ -4,11 +4,13 @@
 //! An [`Analysis`] comes in; the object goes out, a row at a time.
 
 mod calls;
+mod compare;
 mod limits;
 mod probes;
 mod rows;
 
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
+pub use compare::{COMPARE_SCHEMA, compare};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
 
 use crate::analyze::{Analysis, By, Filter, summary};

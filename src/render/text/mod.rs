@@ -1,6 +1,7 @@
 //! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
 
 pub mod calls;
+pub mod compare;
 mod limits;
 mod page;
 pub mod probes;

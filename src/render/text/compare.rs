@@ -1,0 +1,285 @@
+//! The tables of `gotrace compare`.
+
+use super::page::{Page, Tone};
+use super::summary::line;
+use super::table::{Cell, Column, Table};
+use crate::analyze::Comparison;
+use crate::analyze::compare::{Measure, Row, Subject, Verdict};
+use crate::render::change;
+use crate::render::units::{self, Scale};
+use crate::trace::Nanos;
+use std::io;
+
+/// Reasons that are named for each package that was built anew.
+const REASONS: usize = 3;
+
+/// What is compared in a table of its own, what its rows are called, and how.
+pub const SECTIONS: [(&str, &str, Measure); 5] = [
+    ("package", "packages by CPU time", Measure::Cpu),
+    ("tool", "tools by CPU time", Measure::Cpu),
+    ("phase", "phases by CPU time", Measure::Cpu),
+    ("action", "actions by running time", Measure::Wall),
+    ("function", "functions by own CPU time", Measure::Own),
+];
+
+/// Sections that the overview leaves out: what they hold stands in others, too.
+const NOT_IN_OVERVIEW: &str = "action";
+
+/// Writes what is compared, and what is not the same on both sides.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn head(comparison: &Comparison, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    line(page, out, &change::sides(comparison), Tone::Strong)?;
+    line(page, out, &change::runs(comparison), Tone::Plain)?;
+    for difference in &comparison.differences {
+        let tone = if difference.binds {
+            Tone::Warning
+        } else {
+            Tone::Dim
+        };
+        line(page, out, &change::fact(difference), tone)?;
+    }
+    Ok(())
+}
+
+/// Writes the overview: the whole command, then at most `top` rows of each kind, those that
+/// changed first.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn overview(
+    comparison: &Comparison,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for caveat in change::caveats(comparison) {
+        line(page, out, &caveat, Tone::Warning)?;
+    }
+    writeln!(out)?;
+    whole(comparison, page, out)?;
+    for (kind, title, measure) in SECTIONS {
+        if kind != NOT_IN_OVERVIEW {
+            section(comparison, (kind, title, measure), top, page, out)?;
+        }
+    }
+    if comparison.crosses_translators() {
+        translation(comparison, top, page, out)?;
+    }
+    rebuilt(comparison, top, page, out)?;
+    if let Some(words) = change::outputs(comparison) {
+        writeln!(out)?;
+        line(page, out, &words, Tone::Plain)?;
+    }
+    Ok(())
+}
+
+fn whole(comparison: &Comparison, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let measures = [
+        Measure::Wall,
+        Measure::Cpu,
+        Measure::LongestChain,
+        Measure::Parallelism,
+    ];
+    let rows = measures.into_iter();
+    let rows: Vec<&Row> = rows
+        .filter_map(|measure| comparison.row(&Subject::Whole, measure))
+        .collect();
+    table(comparison, "", &rows, None).write(page, out)
+}
+
+/// Writes the rows of one kind, at most `top`; nothing where there are none.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn section(
+    comparison: &Comparison,
+    (kind, title, measure): (&str, &str, Measure),
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut rows = comparison.ranked(kind, measure);
+    rows.retain(|row| row.key.is_judged() || !row.is_zero());
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let tally = change::tally(comparison, &rows);
+    let title = match &*tally {
+        "" => title.to_owned(),
+        tally => format!("{title}: {tally}"),
+    };
+    writeln!(out)?;
+    line(page, out, &title, Tone::Strong)?;
+    let shown = rows.get(..top.min(rows.len())).unwrap_or_default();
+    let times = shown
+        .iter()
+        .map(|row| row.base_median().max(row.new_median()));
+    let scale = Scale::of_all(times.map(|time| Nanos(time as u64)));
+    table(comparison, kind, shown, Some(scale)).write(page, out)?;
+    match rows.len() - shown.len() {
+        0 => Ok(()),
+        left_out => {
+            let rows = units::counted(left_out as u64, "more row is", "more rows are");
+            let words = format!("{rows} left out: --by {kind} --top 0 shows all");
+            line(page, out, &words, Tone::Dim)
+        }
+    }
+}
+
+fn table(comparison: &Comparison, kind: &str, rows: &[&Row], scale: Option<Scale>) -> Table {
+    let mut columns = vec![
+        Column::name(kind),
+        Column::number("base"),
+        Column::number("new"),
+        Column::number("change"),
+        Column::number(""),
+    ];
+    let intervals = !comparison.is_single();
+    let floors = rows.iter().any(|row| row.noise.is_some());
+    if intervals {
+        columns.push(Column::number("95 % interval").optional(1));
+    }
+    if floors {
+        columns.push(Column::word("noise floor").optional(2));
+    }
+    columns.push(Column::word(""));
+    let mut table = Table::new(columns);
+    for row in rows {
+        let name = match row.key.subject {
+            Subject::Whole => Cell::from(row.key.measure.name()),
+            _ => Cell::from(&*row.key.subject.name()),
+        };
+        let value = |value: f64| match scale {
+            Some(scale) => scale.write(Nanos(value as u64)),
+            None => change::value(value, row.key.measure),
+        };
+        let difference = row.difference();
+        let mut cells = vec![
+            name,
+            value(row.base_median()).into(),
+            value(row.new_median()).into(),
+            match scale {
+                Some(scale) => change::scaled(difference, scale).into(),
+                None => change::difference(difference, row.key.measure).into(),
+            },
+            change::relative(row.ratio()).into(),
+        ];
+        if intervals {
+            cells.push(change::interval(row.ratio_interval()).into());
+        }
+        if floors {
+            cells.push(change::noise(row.noise.as_ref(), row).into());
+        }
+        cells.push(verdict(comparison, row));
+        table.push(cells);
+    }
+    table
+}
+
+fn verdict(comparison: &Comparison, row: &Row) -> Cell {
+    let words = change::verdict(comparison, row);
+    let Some(verdict) = &row.verdict else {
+        return Cell::default();
+    };
+    let tone = match verdict {
+        Verdict::Slower => Tone::Critical,
+        Verdict::Faster => Tone::Strong,
+        Verdict::Withheld { .. } => Tone::Warning,
+        Verdict::WithinNoise | Verdict::TooFewRuns { .. } => Tone::Dim,
+        Verdict::OnlyInBase | Verdict::OnlyInNew => Tone::Plain,
+    };
+    Cell::toned(words, tone)
+}
+
+/// What translation costs, by tool and package: in programs that come up, and in those that run.
+fn translation(
+    comparison: &Comparison,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    if let Some(words) = change::alternative(comparison) {
+        writeln!(out)?;
+        line(page, out, &words, Tone::Strong)?;
+    }
+    for kind in ["tool", "package"] {
+        let rows = comparison.ranked(kind, Measure::Cpu);
+        let mut table = Table::new(vec![
+            Column::name(kind),
+            Column::number("slowdown"),
+            Column::number("start-up"),
+            Column::number(""),
+            Column::number("steady state"),
+            Column::number(""),
+            Column::number("in the translator"),
+        ]);
+        let both = rows.iter().filter(|row| row.ratio().is_some());
+        for row in both.take(top) {
+            let of = |measure| comparison.row(&row.key.subject, measure);
+            let (Some(start_up), Some(steady)) = (of(Measure::StartUp), of(Measure::SteadyState))
+            else {
+                continue;
+            };
+            if start_up.is_zero() && steady.is_zero() {
+                continue;
+            }
+            let mut cells = vec![Cell::from(&*row.key.subject.name()), times(row).into()];
+            for part in [start_up, steady] {
+                let (base, new) = (part.base_median(), part.new_median());
+                let time = |time| units::duration(Nanos(time as u64));
+                cells.push(format!("{} → {}", time(base), time(new)).into());
+                cells.push(times(part).into());
+            }
+            let all = start_up.new_median() + steady.new_median();
+            let within = of(Measure::Translator).map_or(0.0, Row::new_median);
+            cells.push(units::percent(within / all).into());
+            table.push(cells);
+        }
+        if !table.is_empty() {
+            writeln!(out)?;
+            let title = format!("translation by {kind}: CPU time of samples before and after main");
+            line(page, out, &title, Tone::Strong)?;
+            table.write(page, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn times(row: &Row) -> String {
+    row.ratio()
+        .filter(|ratio| *ratio > 0.0)
+        .map_or_else(|| "-".to_owned(), |ratio| format!("×{ratio:.2}"))
+}
+
+fn rebuilt(
+    comparison: &Comparison,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let all = &comparison.rebuilt;
+    if all.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let packages = units::counted(all.len() as u64, "package", "packages");
+    let title = format!("built anew, and why: {packages}");
+    line(page, out, &title, Tone::Strong)?;
+    for rebuilt in all.iter().take(top) {
+        let words = format!("  {}", change::rebuilt(rebuilt, REASONS));
+        line(page, out, &words, Tone::Plain)?;
+    }
+    match all.len().saturating_sub(top) {
+        0 => Ok(()),
+        left_out => {
+            let packages = units::counted(left_out as u64, "more is", "more are");
+            let words = format!("{packages} left out: --json has all");
+            line(page, out, &words, Tone::Dim)
+        }
+    }
+}
