@@ -13,6 +13,9 @@ mod calls;
 #[path = "analyze/compare.rs"]
 mod compare;
 #[cfg(test)]
+#[path = "analyze/experiment.rs"]
+mod experiment;
+#[cfg(test)]
 #[path = "analyze/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]

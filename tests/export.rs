@@ -4,6 +4,9 @@
 #[path = "export/compare.rs"]
 mod compare;
 #[cfg(test)]
+#[path = "export/experiment.rs"]
+mod experiment;
+#[cfg(test)]
 #[path = "export/fixture.rs"]
 mod fixture;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 // Http is a server and the load for it in one program: it listens on the loopback interface,
-// sends itself a fixed number of requests, says how many succeeded, and ends.
+// sends itself a fixed number of requests, says how many succeeded, and ends. Each client sends the
+// same requests in each run, one after the other, and never more than -requests are sent.
 package main
 
 import (
@@ -54,20 +55,20 @@ func run(requests, clients, size int) (int64, error) {
 	return answered, nil
 }
 
-// load sends the requests from a few goroutines and counts the answers.
+// load sends the requests from a few goroutines, each its part of them, and counts the answers.
 func load(ctx context.Context, url string, requests, clients, size int) int64 {
-	var left, answered atomic.Int64
-	left.Store(int64(requests))
+	var answered atomic.Int64
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 	body := bytes.Repeat([]byte("x"), size)
 	var group sync.WaitGroup
 	for i := 0; i < clients; i++ {
+		share := requests*(i+1)/clients - requests*i/clients
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			for left.Add(-1) >= 0 {
+			for n := 0; n < share; n++ {
 				if post(ctx, client, url, body) == nil {
 					answered.Add(1)
 				}

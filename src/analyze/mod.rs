@@ -15,6 +15,7 @@
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`compare`] reduces runs to figures and lays two groups of them side by side;
+//! - [`experiment`] compares several groups with a baseline; [`Naming`] counts frames with names;
 //! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run.
 //!
@@ -28,6 +29,7 @@ pub mod call_tree;
 pub mod calls;
 pub mod compare;
 pub mod cost;
+pub mod experiment;
 mod filter;
 pub mod frame;
 mod goroutine_rows;
@@ -35,6 +37,7 @@ mod goroutines;
 pub mod lanes;
 mod limits;
 mod name;
+mod naming;
 mod phases;
 mod portable;
 pub mod profile;
@@ -55,6 +58,7 @@ pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
 pub use goroutines::{GoroutineState, GoroutineStates};
 pub use limits::Limits;
 pub use name::Name;
+pub use naming::Naming;
 pub use phases::{PhaseIndex, PhaseRow, PhaseSpan, Phases};
 pub use portable::portable;
 pub use profile::Profile;

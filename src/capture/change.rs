@@ -5,8 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use super::Environment;
 use super::go_flags::{self, Error};
+use super::{Environment, launch};
+use crate::environment::toolchain::Toolchain;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,35 @@ impl Change {
         }
         let value = OsStr::from_bytes(value).to_owned();
         Ok(Self::Variable(name.to_owned(), value))
+    }
+}
+
+impl Change {
+    /// Whether the command line has a flag that takes the place of this one.
+    #[must_use]
+    pub fn is_overridden_by(&self, command: &[OsString]) -> bool {
+        let name = match self {
+            Self::GoFlag(flag) => flag.to_string_lossy(),
+            Self::LinkerFlag(_) => "ldflags".into(),
+            Self::Variable(..) | Self::Unset(_) | Self::PathFirst(_) => return false,
+        };
+        let name = name.trim_start_matches('-').split('=').next();
+        let words: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
+        go_flags::value_on_line(&words, name.unwrap_or_default()).is_some()
+    }
+}
+
+impl Environment {
+    /// With all of these changes, flags of go commands included.
+    #[must_use]
+    pub fn changed(&self, changes: &[Change], toolchain: Option<&Toolchain>) -> Self {
+        let mut environment = self.clone();
+        apply(changes, &mut environment);
+        let user = launch::go_flags(&environment, toolchain);
+        if let Ok(Some(flags)) = go_flags(changes, &user) {
+            environment.set("GOFLAGS", OsStr::from_bytes(&flags));
+        }
+        environment
     }
 }
 
@@ -159,6 +189,22 @@ mod tests {
         assert_eq!(get("PATH"), Some("/opt/go/bin:/bin"));
         assert_eq!(get("GOROOT"), None);
         assert_eq!(go_flags(&changes, b"-v"), Ok(None));
+    }
+
+    #[test]
+    fn a_flag_on_the_command_line_wins() {
+        let line = |words: &str| -> Vec<OsString> { words.split(' ').map(Into::into).collect() };
+        let flag = of("-p=4").expect("a change");
+        assert!(flag.is_overridden_by(&line("go build -p 2 .")));
+        assert!(flag.is_overridden_by(&line("go build --p=2 .")));
+        assert!(!flag.is_overridden_by(&line("go test . -args -p=2")));
+        let linker = of("linkmode=internal").expect("a change");
+        assert!(linker.is_overridden_by(&line("go build -ldflags=-s .")));
+        assert!(
+            !of("A=1")
+                .expect("a change")
+                .is_overridden_by(&line("go -A=2"))
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod calls;
 mod compare;
 mod dump;
 mod exit;
+mod experiment;
 mod export;
 mod flamegraph;
 mod gaps;
@@ -42,6 +43,8 @@ enum Command {
     Run(run::Args),
     /// Runs a command again and again, and records each run.
     Repeat(repeat::Args),
+    /// Measures what settings do to wall time, CPU time, and the names of stacks.
+    Experiment(experiment::Args),
     /// Records the functions of a program that runs already.
     Attach(attach::Args),
     /// Shows a trace as tables.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => args.run(),
         Command::Repeat(args) => args.run(),
+        Command::Experiment(args) => args.run(),
         Command::Attach(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Calls(args) => args.run(),

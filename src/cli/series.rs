@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::capture::probes::Watch;
-use crate::capture::repeat::{Configuration, PrivateCache, Turn, turns};
+use crate::capture::repeat::{Configuration, PrivateFolder, Turn, turns};
 use crate::capture::session::{self, Options, Session};
 use crate::capture::{Change, Environment, Progress, Request, Selection, Signals};
 use crate::environment::invoker::{Invoker, invoker};
@@ -35,7 +35,7 @@ pub(super) struct Repeating {
     pub(super) runs: u32,
     /// Give each run an empty build cache of its own, which is removed after it
     #[arg(long)]
-    cold: bool,
+    pub(super) cold: bool,
     /// Runs of each configuration before those that are kept
     #[arg(long, value_name = "K", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(..=1_000))]
@@ -70,6 +70,8 @@ pub(super) struct Repeating {
 pub(super) struct Run {
     /// Which configuration.
     pub(super) configuration: usize,
+    /// Its trace.
+    pub(super) path: PathBuf,
     /// How long the command took.
     pub(super) wall: Nanos,
 }
@@ -103,9 +105,12 @@ impl End {
 pub(super) struct Series<'a> {
     repeating: &'a Repeating,
     configurations: &'a [Configuration],
+    /// What each configuration runs.
+    pub(super) commands: Vec<Vec<OsString>>,
     environment: Environment,
     invoker: Option<Invoker>,
-    signals: Signals,
+    /// Held back from gotrace.
+    pub(super) signals: Signals,
     watch: Watch,
     /// Where the traces go.
     pub(super) folder: PathBuf,
@@ -139,6 +144,7 @@ impl<'a> Series<'a> {
         Ok(Self {
             repeating,
             configurations,
+            commands: vec![repeating.command.clone(); configurations.len()],
             watch: probing::by_default()?,
             environment,
             invoker,
@@ -260,6 +266,7 @@ impl<'a> Series<'a> {
         }
         Ok(Outcome::Kept(Run {
             configuration: turn.configuration,
+            path,
             wall,
         }))
     }
@@ -291,10 +298,9 @@ impl<'a> Series<'a> {
         configuration: &Configuration,
         turn: Turn,
         at: usize,
-        cache: Option<&PrivateCache>,
+        cache: Option<&PrivateFolder>,
     ) -> Options {
         let Repeating {
-            command,
             backend,
             rate,
             runs,
@@ -329,7 +335,7 @@ impl<'a> Series<'a> {
         );
         settings.extend(configuration.settings.iter().cloned());
         Options {
-            command: command.clone(),
+            command: self.commands[turn.configuration].clone(),
             selection: backend.clone(),
             request: Request {
                 rate_hz: *rate,
@@ -342,18 +348,20 @@ impl<'a> Series<'a> {
         }
     }
 
-    fn private_cache(&self) -> anyhow::Result<Option<PrivateCache>> {
+    fn private_cache(&self) -> anyhow::Result<Option<PrivateFolder>> {
         if !self.repeating.cold {
             return Ok(None);
         }
-        let temporary = self
-            .environment
-            .get("TMPDIR")
-            .filter(|path| !path.is_empty());
+        self.private_folder().map(Some)
+    }
+
+    /// A folder that is removed in the end.
+    pub(super) fn private_folder(&self) -> anyhow::Result<PrivateFolder> {
+        let temporary = self.environment.get("TMPDIR");
+        let temporary = temporary.filter(|path| !path.is_empty());
         let temporary = Path::new(temporary.unwrap_or(OsStr::new("/tmp")));
-        let cache = PrivateCache::create(temporary, self.invoker.as_ref());
-        let cannot = || format!("{}: cannot make a build cache", temporary.display());
-        cache.with_context(cannot).map(Some)
+        let folder = PrivateFolder::create(temporary, self.invoker.as_ref());
+        folder.with_context(|| format!("{}: cannot make a folder", temporary.display()))
     }
 
     /// `DIR/07.gotrace`, or with several configurations `DIR/CONFIGURATION/07.gotrace`.
@@ -375,7 +383,7 @@ impl<'a> Series<'a> {
     }
 
     /// Removes the folders in which no run was kept.
-    fn leave_no_empty_folder(&self) {
+    pub(super) fn leave_no_empty_folder(&self) {
         for configuration in self.configurations {
             // A folder that holds something is not removed by this.
             drop(fs::remove_dir(self.folder_of(configuration)));

@@ -5,6 +5,7 @@ pub mod host;
 pub mod invoker;
 pub mod linux;
 mod refusal;
+pub mod settings;
 mod sys;
 pub mod toolchain;
 

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::invoker::Invoker;
+use crate::binary::elf::Elf;
+use crate::binary::go::BuildInfo;
 
 /// What a go command says of itself and of the settings it found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,6 +114,25 @@ impl Toolchain {
         }
     }
 
+    /// Why its go command does not take the flags of `GOFLAGS` in this environment, in its own
+    /// words; `None` where it does. (`go env` takes any.)
+    #[must_use]
+    pub fn refusal_of_flags<'a>(
+        &self,
+        environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+        invoker: Option<&Invoker>,
+    ) -> Option<String> {
+        let mut go = Command::new(&self.path);
+        go.arg("version").env_clear().envs(environment);
+        go.stdin(Stdio::null());
+        if let Some(invoker) = invoker {
+            invoker.become_this(&mut go);
+        }
+        let output = go.output().ok().filter(|output| !output.status.success())?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        Some(text.lines().last().unwrap_or("it fails").to_owned())
+    }
+
     /// A setting, empty where it has none.
     #[must_use]
     pub fn variable(&self, name: &str) -> &str {
@@ -165,6 +186,13 @@ pub fn candidates(name: &OsStr, path: &OsStr) -> Vec<PathBuf> {
             directory => Path::new(OsStr::from_bytes(directory)).join(name),
         })
         .collect()
+}
+
+/// Whether an executable is a program that Go built.
+#[must_use]
+pub fn is_go_program(path: &Path) -> bool {
+    let bytes = fs::read(path).unwrap_or_default();
+    Elf::parse(&bytes).is_ok_and(|elf| BuildInfo::of(&elf).is_ok())
 }
 
 /// The architecture that an ELF executable's header names, in Go's words; else empty.

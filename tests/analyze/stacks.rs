@@ -3,7 +3,7 @@
 use crate::builder::{Builder, compile, ms};
 use gotrace::{
     analyze::{
-        Analysis, Filter, Source,
+        Analysis, Filter, Naming, Source,
         call_tree::{Grouping, NodeKind, Options},
         profile::{Profile, Roots},
     },
@@ -53,6 +53,26 @@ fn sampled() -> Builder {
         b.sample(process, stack, time, weight);
     }
     b
+}
+
+#[test]
+fn frames_are_counted_with_and_without_names() {
+    let mut b = sampled();
+    b.end(200);
+    let naming = Naming::of(&Analysis::of(&b.trace));
+    // Stack by stack of the table: 3 + 4 + 4 + 2 + 3 + 3 frames, and one for no stack at all.
+    assert_eq!((naming.samples, naming.frames), (7, 20));
+    // The innermost is unknown of two: unmapped, and no stack. Two are cut.
+    assert_eq!((naming.named_samples, naming.whole_stacks), (5, 5));
+    let unnamed: Vec<_> = naming.unnamed.iter().collect();
+    assert_eq!(
+        unnamed,
+        [(&Unnamed::Unmapped, &1), (&Unnamed::Truncated, &2)]
+    );
+    assert_eq!(naming.named_frames(), 17);
+    assert_eq!(naming.share(), Some(0.85));
+    let none = Builder::default();
+    assert_eq!(Naming::of(&Analysis::of(&none.trace)).share(), None);
 }
 
 fn functions(profile: &Profile) -> Vec<(&str, Nanos, Nanos)> {

@@ -2,15 +2,15 @@
 //! build cache.
 //!
 //! A [`Configuration`] says what is different for a run; [`turns`] puts the runs of all of them into
-//! an order that lets drift of the machine hit all alike; a [`PrivateCache`] makes a run a cold
-//! one. Each run is a [`super::session::Session`] of its own.
+//! an order that lets drift of the machine hit all alike; a [`PrivateFolder`] as its build cache makes a
+//! run a cold one. Each run is a [`super::session::Session`] of its own.
 
 mod configuration;
 mod order;
-mod private_cache;
+mod private_folder;
 mod toolchains;
 
 pub use configuration::{Configuration, give_folders};
 pub use order::{Turn, turns};
-pub use private_cache::PrivateCache;
+pub use private_folder::PrivateFolder;
 pub use toolchains::{Chosen, NotChosen, Pair, target};

@@ -5,12 +5,14 @@
 
 mod calls;
 mod compare;
+mod experiment;
 mod limits;
 mod probes;
 mod rows;
 
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
+pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
 
 use crate::analyze::{Analysis, By, Filter, summary};

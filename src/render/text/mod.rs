@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod compare;
+pub mod experiment;
 mod limits;
 mod page;
 pub mod probes;

@@ -1,4 +1,4 @@
-//! A build cache that is empty, for one run.
+//! A folder for a while: the build cache of one run, what is built for several.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -9,11 +9,11 @@ use crate::environment::invoker::Invoker;
 
 /// The folder; it goes when this value does.
 #[derive(Debug)]
-pub struct PrivateCache {
+pub struct PrivateFolder {
     path: PathBuf,
 }
 
-impl PrivateCache {
+impl PrivateFolder {
     /// Makes an empty one below `temporary`, which nobody else may read; that of the user who
     /// called sudo, if one did.
     ///
@@ -24,16 +24,16 @@ impl PrivateCache {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
         for attempt in 0..1_000 {
-            let name = format!("gotrace-cache-{}-{attempt}", std::process::id());
+            let name = format!("gotrace-series-{}-{attempt}", std::process::id());
             let path = std::path::absolute(temporary.join(name))?;
             match builder.create(&path) {
                 Ok(()) => {
-                    let cache = Self { path };
+                    let folder = Self { path };
                     if let Some(invoker) = invoker {
                         let (uid, gid) = (Some(invoker.uid), Some(invoker.gid));
-                        std::os::unix::fs::chown(&cache.path, uid, gid)?;
+                        std::os::unix::fs::chown(&folder.path, uid, gid)?;
                     }
-                    return Ok(cache);
+                    return Ok(folder);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -42,14 +42,14 @@ impl PrivateCache {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// The folder: a value for `GOCACHE`.
+    /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for PrivateCache {
+impl Drop for PrivateFolder {
     fn drop(&mut self) {
         // What cannot be removed harms nobody, and there is nobody to tell.
         drop(fs::remove_dir_all(&self.path));
@@ -62,10 +62,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_cache_is_empty_private_and_gone_in_the_end() {
+    fn a_folder_is_empty_private_and_gone_in_the_end() {
         let folder = tempfile::tempdir().expect("folder");
-        let one = PrivateCache::create(folder.path(), None).expect("made");
-        let other = PrivateCache::create(folder.path(), None).expect("made");
+        let one = PrivateFolder::create(folder.path(), None).expect("made");
+        let other = PrivateFolder::create(folder.path(), None).expect("made");
         assert_ne!(one.path(), other.path());
         let mode = fs::metadata(one.path())
             .expect("there")
@@ -76,6 +76,6 @@ mod tests {
         fs::write(one.path().join("00/x"), "x").expect("written");
         drop((one, other));
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
-        assert!(PrivateCache::create(Path::new("/nowhere"), None).is_err());
+        assert!(PrivateFolder::create(Path::new("/nowhere"), None).is_err());
     }
 }
