@@ -105,6 +105,13 @@ impl Preamble<'_> {
     }
 }
 
+/// Lets [`own_max_rss`] begin anew: what earlier runs of a series took is none of this one's.
+pub(super) fn forget_max_rss() {
+    // proc_pid_clear_refs(5): 5 resets the peak. Where that cannot be written, the peak is that of
+    // gotrace's whole life.
+    drop(fs::write("/proc/self/clear_refs", "5"));
+}
+
 /// The largest resident set of gotrace: `VmHWM`, for what getrusage(2) has counts the program
 /// that gotrace was started from, too.
 pub(super) fn own_max_rss() -> u64 {

@@ -449,6 +449,7 @@ impl Session {
             name: "gotrace_start_cpu_ns",
             value: i64::try_from(before.0).unwrap_or(i64::MAX),
         }));
+        preamble::forget_max_rss();
         let begun = sys::now();
         child.release().map_err(|source| Error::Exec {
             command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),

@@ -186,15 +186,17 @@ fn conclude(series: &Series<'_>, configurations: &[Configuration]) -> anyhow::Re
     let mut text = Vec::new();
     series::write(&rows, &output::error_page(), &mut text)?;
     output::text(&text);
+    let folder = series.folder.display();
     output::note(&match configurations {
         [base, new, ..] => {
+            let allow = match base.varies_against(new).join(",").as_str() {
+                "" => String::new(),
+                facts => format!("--allow={facts} "),
+            };
             let [base, new] = [base, new].map(|one| series.folder_of(one).display().to_string());
-            format!(
-                "recorded into {}; gotrace compare {base} {new}",
-                series.folder.display()
-            )
+            format!("recorded into {folder}; gotrace compare {allow}{base} {new}")
         }
-        _ => format!("recorded into {}", series.folder.display()),
+        _ => format!("recorded into {folder}"),
     });
     Ok(())
 }

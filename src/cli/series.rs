@@ -20,7 +20,7 @@ use crate::capture::repeat::{Configuration, PrivateFolder, Turn, turns};
 use crate::capture::session::{self, Options, Session};
 use crate::capture::{Change, Environment, Progress, Request, Selection, Signals};
 use crate::environment::invoker::{Invoker, invoker};
-use crate::render::units;
+use crate::render::{text, units};
 use crate::trace::{ExitStatus, Nanos};
 
 /// The exit code of a series that was interrupted: 128 + SIGINT, as shells have it.
@@ -255,6 +255,13 @@ impl<'a> Series<'a> {
             drop(fs::remove_file(&path));
             return Ok(Outcome::Ended(End::Interrupted));
         }
+        if let Some((pid, name)) = recording.descendants.first() {
+            let name = text::safe(name);
+            let why = "and runs beside the next runs";
+            output::note(&format!(
+                "{words}: {name} (pid {pid}) outlived the command, {why}"
+            ));
+        }
         let (wall, ended) = (recording.wall, recording.status);
         run::conclude(recording, &path, true)?;
         if ended != ExitStatus::Code(0) && !self.goes_on(&path, words, ended)? {
@@ -311,6 +318,8 @@ impl<'a> Series<'a> {
         let mut changes = configuration.changes.clone();
         if let Some(cache) = cache {
             changes.push(Change::Variable("GOCACHE".into(), cache.path().into()));
+            // It would take the cache's place.
+            changes.push(Change::Unset("GOCACHEPROG".into()));
         }
         let mut settings = vec![(
             "repeat.configuration".to_owned(),

@@ -36,6 +36,38 @@ impl Configuration {
         Self::new(name, vec![change]).with("repeat.vary", words.as_bytes())
     }
 
+    /// What a comparison with another one is to let differ, because it is what was varied: facts as
+    /// `compare --allow` names them. `GOGC` and `GODEBUG` need no leave.
+    #[must_use]
+    pub fn varies_against(&self, other: &Self) -> Vec<&'static str> {
+        let mut facts = Vec::new();
+        let only_here = self
+            .changes
+            .iter()
+            .filter(|one| !other.changes.contains(one));
+        let only_there = other
+            .changes
+            .iter()
+            .filter(|one| !self.changes.contains(one));
+        for change in only_here.chain(only_there) {
+            let fact = match change {
+                Change::GoFlag(_) | Change::LinkerFlag(_) => "flags",
+                Change::PathFirst(_) => "go",
+                Change::Variable(name, _) => match name.as_str() {
+                    "GOFLAGS" => "flags",
+                    "GOMAXPROCS" => "gomaxprocs",
+                    "GOOS" | "GOARCH" | "CGO_ENABLED" => "target",
+                    _ => continue,
+                },
+                Change::Unset(_) => continue,
+            };
+            if !facts.contains(&fact) {
+                facts.push(fact);
+            }
+        }
+        facts
+    }
+
     /// Has its traces say this of it.
     #[must_use]
     pub fn with(mut self, key: &str, value: &[u8]) -> Self {
@@ -115,6 +147,23 @@ mod tests {
         assert_eq!(folders(&names), expected);
         let long = "x".repeat(1_000);
         assert_eq!(folders(&[&long])[0].len(), LONGEST);
+    }
+
+    #[test]
+    fn what_was_varied_on_purpose_may_differ() {
+        let varied = |words: &str| {
+            let words = OsStr::new(words);
+            Configuration::varied(words, Change::of(words).expect("a change"))
+        };
+        let facts = |one: &str, other: &str| varied(one).varies_against(&varied(other));
+        assert_eq!(facts("GOGC=50", "GODEBUG=gctrace=1"), [""; 0]);
+        assert_eq!(facts("-p=1", "-p=2"), ["flags"]);
+        assert_eq!(facts("-p=1", "-p=1"), [""; 0]);
+        assert_eq!(
+            facts("linkmode=internal", "GOMAXPROCS=1"),
+            ["flags", "gomaxprocs"]
+        );
+        assert_eq!(facts("GOARCH=arm64", "A=1"), ["target"]);
     }
 
     #[test]
