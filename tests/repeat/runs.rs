@@ -173,3 +173,31 @@ fn the_hash_of_what_was_built_is_that_of_sha256sum() {
         assert_eq!(hashes[0].1, expected, "{way:?}");
     }
 }
+
+#[test]
+fn what_a_series_says_at_its_end_compares_it() {
+    let Some(go) = go() else { return };
+    let place = Place::new();
+    let flags = [
+        "-n",
+        "2",
+        "--warm-up",
+        "0",
+        "--vary",
+        "-p=1",
+        "--vary",
+        "-p=2",
+    ];
+    let mut repeat = place.repeat(&flags, &["go", "version"]);
+    let output = repeat.env("PATH", path_with(&go)).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    let words = said.split("gotrace compare ").nth(1).unwrap().trim_end();
+    assert!(words.starts_with("--allow=flags "), "{words}");
+    let mut compare = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    compare.arg("compare").args(words.split(' '));
+    let output = compare.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("2 runs against 2: go version"), "{text}");
+}
