@@ -2,6 +2,7 @@
 
 use super::exit::{BAD_INPUT, Usage};
 use super::output::{self, Output};
+use super::pictures::Pictures;
 use super::trace_group::TraceGroup;
 use crate::analyze::Name;
 use crate::analyze::compare::{Comparison, Fact, Gate, Gates, Options, Outcome};
@@ -69,6 +70,8 @@ pub(super) struct Args {
     /// `package=example.com/m/...:10%` (`...` stands for any text); may be given several times
     #[arg(long, value_name = "KIND=NAME:P%", value_parser = gate)]
     fail_on: Vec<Gate>,
+    #[command(flatten)]
+    pictures: Pictures,
 }
 
 fn by() -> impl clap::builder::TypedValueParser<Value = &'static str> {
@@ -103,6 +106,7 @@ fn gate(text: &str) -> Result<Gate, String> {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let (base, new) = self.sides()?;
+        self.pictures.check()?;
         let gates = self.gates();
         let base = TraceGroup::of(base)?.runs()?;
         let new = TraceGroup::of(new)?.runs()?;
@@ -128,6 +132,7 @@ impl Args {
             output::hint("--allow compares nevertheless, --allow=FACT,... if nothing else differs");
             return Ok(ExitCode::from(BAD_INPUT));
         }
+        self.pictures.draw(&comparison)?;
         Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| self.end(&outcome)))
     }
 

@@ -10,6 +10,7 @@ mod export;
 mod flamegraph;
 mod gaps;
 mod output;
+mod pictures;
 mod probes;
 mod probing;
 mod recording;

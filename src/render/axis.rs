@@ -18,12 +18,20 @@ const HOUR: u64 = 60 * MINUTE;
 /// Marks from zero to `end` at round times, at most `most` of them beside the one at zero.
 #[must_use]
 pub fn ticks(end: Nanos, most: u64) -> Vec<Tick> {
+    ticks_between(Nanos::ZERO, end, most)
+}
+
+/// Marks from `from` to `end` at round times, at most one more than `most`.
+#[must_use]
+pub fn ticks_between(from: Nanos, end: Nanos, most: u64) -> Vec<Tick> {
     let most = most.max(1);
+    let length = end.since(from).0;
     let step = steps()
-        .find(|step| end.0 / step <= most)
-        .unwrap_or(end.0.max(1));
+        .find(|step| length / step <= most)
+        .unwrap_or(length.max(1));
     let clock = end.0 >= 2 * MINUTE && step >= SECOND;
-    let times = std::iter::successors(Some(0_u64), |at| at.checked_add(step));
+    let first = from.0.div_ceil(step).saturating_mul(step);
+    let times = std::iter::successors(Some(first), |at| at.checked_add(step));
     times
         .take_while(|&at| at <= end.0)
         .map(|at| Tick {
@@ -102,6 +110,21 @@ mod tests {
         assert_eq!(labels(150_000_000_000, 3), ["0:00", "1:00", "2:00"]);
         assert_eq!(labels(2 * HOUR, 2), ["0:00", "1:00:00", "2:00:00"]);
         assert_eq!(labels(0, 4), ["0 ns"]);
+    }
+
+    #[test]
+    fn marks_can_begin_anywhere() {
+        let labels = |from, end, most| -> Vec<String> {
+            let ticks = ticks_between(Nanos(from), Nanos(end), most).into_iter();
+            ticks.map(|tick| tick.label).collect()
+        };
+        assert_eq!(
+            labels(1_190_000_000, 1_300_000_000, 3),
+            ["1.20 s", "1.25 s", "1.30 s"]
+        );
+        assert_eq!(labels(5, 5, 3), ["5 ns"]);
+        assert_eq!(labels(7, 3, 3), [""; 0]);
+        assert_eq!(labels(u64::MAX - 3, u64::MAX, 3).len(), 4);
     }
 
     #[test]

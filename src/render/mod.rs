@@ -3,6 +3,7 @@
 //! - [`units`] writes durations, sizes, shares and counts as people read them;
 //! - [`gaps`] says in a line what was lost or not seen;
 //! - [`change`] writes how much a figure differs between two groups of runs;
+//! - [`comparison`] draws such figures;
 //! - [`markdown`] writes such a comparison for a pull request;
 //! - [`text`] draws summaries, tables and timelines for terminals and pipes.
 //!
@@ -11,6 +12,7 @@
 
 pub mod axis;
 pub mod change;
+pub mod comparison;
 pub mod flamegraph;
 pub mod gaps;
 pub mod markdown;

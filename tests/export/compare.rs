@@ -6,6 +6,7 @@ use super::json::{Read, assert_golden, assert_same, documented};
 use gotrace::analyze::Analysis;
 use gotrace::analyze::compare::{Comparison, Gate, Gates, Options, Outcome, Run};
 use gotrace::export::json;
+use gotrace::render::comparison::{distributions, slopes};
 use gotrace::render::markdown;
 use gotrace::render::text::{Page, compare as text};
 use gotrace::trace::{Nanos, Trace};
@@ -133,6 +134,24 @@ fn a_comparison_is_printed_as_it_was() {
         assert_golden(&format!("compare-{name}.txt"), &as_text(&comparison));
         assert_golden(&format!("compare-{name}.md"), &as_markdown(&comparison));
     }
+}
+
+#[test]
+fn a_comparison_is_drawn_as_it_was() {
+    let comparison = slower();
+    let mut drawn = Vec::new();
+    slopes::draw(&comparison, slopes::NAMED, &mut drawn).unwrap();
+    assert_golden(
+        "compare-slower-slopes.svg",
+        std::str::from_utf8(&drawn).unwrap(),
+    );
+    let mut drawn = Vec::new();
+    let rows = distributions::rows(&comparison, None);
+    distributions::draw(&comparison, &rows[..3], &mut drawn).unwrap();
+    assert_golden(
+        "compare-slower-distributions.svg",
+        std::str::from_utf8(&drawn).unwrap(),
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Exit code, standard output and standard error of `gotrace compare WORDS`.
-fn compare(words: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn compare(words: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_gotrace"))
         .arg("compare")
         .args(words)
@@ -31,7 +31,7 @@ fn group(folder: &Path, name: &str, count: u64, slower: u64) -> String {
 }
 
 /// Ten runs, ten of the same, and ten that are 40 ms of 500 slower in one package.
-fn groups() -> (TempDir, [String; 3]) {
+pub(crate) fn groups() -> (TempDir, [String; 3]) {
     let folder = tempfile::tempdir().unwrap();
     let of = |name, slower| group(folder.path(), name, 10, slower);
     let groups = [of("base", 0), of("same", 0), of("slow", 40)];

@@ -63,11 +63,7 @@ impl Gate {
     }
 
     fn is_about(&self, key: &Key) -> bool {
-        let measured = match key.subject {
-            Subject::Whole => matches!(key.measure, Measure::Wall | Measure::Cpu),
-            _ => key.is_judged(),
-        };
-        measured && key.subject.kind() == &*self.kind && matches(&self.pattern, &key.subject.name())
+        picks(&self.kind, &self.pattern, key)
     }
 
     fn breach(&self, row: &Row) -> Option<Breach> {
@@ -103,6 +99,18 @@ impl Gates {
         }
         outcome
     }
+}
+
+/// Whether a figure is one of those of a kind (see [`Subject::kind`]) that are judged, and its
+/// name is as the pattern says, in which `...` stands for any text. Of the whole command these are
+/// wall and CPU time.
+#[must_use]
+pub fn picks(kind: &str, pattern: &str, key: &Key) -> bool {
+    let measured = match key.subject {
+        Subject::Whole => matches!(key.measure, Measure::Wall | Measure::Cpu),
+        _ => key.is_judged(),
+    };
+    measured && key.subject.kind() == kind && matches(pattern, &key.subject.name())
 }
 
 /// Whether a text is as the pattern says, in which `...` stands for any text.

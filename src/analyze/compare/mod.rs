@@ -20,7 +20,7 @@ mod run;
 mod samples;
 
 pub use facts::{Difference, Fact, Facts};
-pub use gate::{Breach, Gate, Gates, Outcome};
+pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
 pub use row::{Row, Verdict};

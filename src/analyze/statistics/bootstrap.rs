@@ -58,6 +58,13 @@ pub fn difference_interval(base: &[f64], new: &[f64]) -> Option<Interval> {
     interval(&sorted(base), &sorted(new), difference)
 }
 
+/// The median of a group with its 95 % interval. `None` where it has fewer than two values.
+#[must_use]
+pub fn median_interval(values: &[f64]) -> Option<Interval> {
+    // From a group that does not vary.
+    interval(&[0.0, 0.0], &sorted(values), difference)
+}
+
 /// The interval of a comparison of medians that grows with the second and falls with the first.
 fn interval(base: &[f64], new: &[f64], compare: impl Fn(f64, f64) -> f64) -> Option<Interval> {
     if base.len() < 2 || new.len() < 2 {

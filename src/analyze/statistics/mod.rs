@@ -3,7 +3,8 @@
 //! - [`rank_test`] says how surprising two groups are if nothing changed (Mann-Whitney, exact);
 //!   [`smallest_p`] how surprising they could be at most, [`smallest_group`] how many runs that takes;
 //! - [`benjamini_hochberg`] and [`adjusted`] judge a whole family of such tests;
-//! - [`ratio_interval`] and [`difference_interval`] say how large a change is, with 95 % intervals;
+//! - [`ratio_interval`] and [`difference_interval`] say how large a change is, with 95 % intervals,
+//!   [`median_interval`] where one group is;
 //! - [`Noise`] is what runs of one and the same thing differ by;
 //! - [`median`], [`quantile`], [`standard_deviation`] describe one group.
 //!
@@ -18,7 +19,9 @@ mod normal;
 mod order;
 mod rank;
 
-pub use bootstrap::{Interval, difference, difference_interval, ratio, ratio_interval};
+pub use bootstrap::{
+    Interval, difference, difference_interval, median_interval, ratio, ratio_interval,
+};
 pub use discovery::{adjusted, benjamini_hochberg};
 pub use noise::Noise;
 pub use order::{median, quantile, standard_deviation};
