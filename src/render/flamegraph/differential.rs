@@ -7,7 +7,7 @@
 
 use super::drawing::{self, Drawing, FONT_SIZE, Legend};
 use super::tree::Tree;
-use super::{Error, LEFT_OUT, Options, ROOT, fit, label, path, shortened, stacks};
+use super::{Error, LEFT_OUT, Options, fit, label, path, shortened, stacks};
 use crate::analyze::stack_difference::{Means, Node, Side, Sides, StackDifference};
 use crate::analyze::{Analysis, CallTree, Filter, Gap, Name, summary};
 use crate::render::palette::{Change, Rgb};
@@ -185,10 +185,7 @@ impl Picture<'_> {
             } else {
                 format!("{NUMBERED}{at}")
             };
-            let shade = match at {
-                0 => ROOT,
-                _ => shade(difference.total(node)),
-            };
+            let shade = shade(difference.total(node));
             palette.insert(&label, drawing::colour(shade));
             labels.push(label);
             let own = node.own.of(self.drawn).time;

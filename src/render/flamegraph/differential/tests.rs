@@ -107,7 +107,11 @@ fn frames_of_new_tell_both_values_and_what_changed() {
         drawn[4].2,
         rgb(Change::Slower.below_text(0.15 + 0.85 * 0.415_04))
     );
-    assert_eq!(drawn[0].2, rgb(ROOT));
+    // log2(220/180) = 0.2895: the picture as a whole, too.
+    assert_eq!(
+        drawn[0].2,
+        rgb(Change::Slower.below_text(0.15 + 0.85 * 0.289_51))
+    );
 }
 
 #[test]
