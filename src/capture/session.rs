@@ -154,6 +154,8 @@ pub struct Recording {
     pub failure: Option<file::Error>,
     /// Executables that may be gone from their paths.
     pub files: Vec<(ImageId, File)>,
+    /// Files that go commands built and left.
+    pub built: Vec<PathBuf>,
     /// How the command ended.
     pub status: ExitStatus,
     /// When it ended.
@@ -640,6 +642,7 @@ pub(super) fn finish(
         writer: None,
         failure: None,
         files: Vec::new(),
+        built: Vec::new(),
         status: end.status,
         command_end: end.at,
         wall: end.wall,
@@ -687,6 +690,7 @@ pub(super) fn finish(
         writer: Some(writer),
         failure,
         files,
+        built: built.into_iter().map(|built| built.path).collect(),
         ..recording
     }
 }
