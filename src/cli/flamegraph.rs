@@ -7,8 +7,10 @@ use super::selection::{Samples, not_negative};
 use super::trace_group::TraceGroup;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::Grouping;
-use crate::analyze::stack_difference::Side;
+use crate::analyze::compare::{Difference, Fact, Facts, differences};
+use crate::analyze::stack_difference::{Side, Sides};
 use crate::analyze::{Analysis, Filter};
+use crate::render::change;
 use crate::render::flamegraph::{self, Differential, Options, View};
 use crate::trace::SampleKind;
 use anyhow::bail;
@@ -162,12 +164,14 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Adds all runs of both sides, those of the `first` one first: its names are shown.
+    /// Adds all runs of both sides, those of the `first` one first: its names are shown. Says in
+    /// which circumstances, beside the command, they differ.
     fn read(&self, picture: &mut Differential, base: &Path, first: Side) -> anyhow::Result<()> {
         let new = self.trace.path()?;
         // A tool that only one side has is no mistake.
         let (mut refused, mut found) = (None, false);
         let mut named = None;
+        let mut facts: Sides<Vec<Facts>> = Sides::default();
         for side in [first, first.other()] {
             let path = match side {
                 Side::Base => base,
@@ -187,9 +191,16 @@ impl Args {
                     );
                 }
                 found |= filter.is_ok();
+                facts.of_mut(side).push(Facts::of(&analysis));
                 picture.add(side, &analysis, filter.as_ref().ok());
                 refused = refused.or(filter.err());
             }
+        }
+        let (differences, _same) = differences(&facts.base, &facts.new);
+        // Commands stand in the title.
+        let told = |it: &&Difference| it.binds && it.fact != Fact::Command;
+        for difference in differences.iter().filter(told) {
+            output::note(&change::fact(difference));
         }
         match refused {
             Some(usage) if !found => Err(usage.into()),

@@ -12,7 +12,7 @@ use gotrace::trace::file::Writer;
 use gotrace::trace::{
     Action, Arch, ClockAnchor, Ending, Exec, Exit, ExitStatus, Frame, FramePlace, FrameRole,
     FrameSymbol, Function, Host, Image, ImageOffset, Location, Loss, Nanos, Pid, Process,
-    ProcessId, Record, Sample, SampleKind, SamplePlace, Tid, Toolchain, Usage,
+    ProcessId, Record, Sample, SampleKind, SamplePlace, Setting, Tid, Toolchain, Usage,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,6 +80,18 @@ pub(crate) fn record_all(folder: &Path) -> PathBuf {
 pub(crate) fn record_samples(path: &Path, sampled: &[(u32, usize, u64)]) {
     let writer = Writer::create(path, ClockAnchor::default()).unwrap();
     write_as(writer, true, 0, sampled);
+}
+
+/// Records the build under a setting, and nothing is lost.
+pub(crate) fn record_under(path: &Path, key: &str, value: &str) {
+    let mut writer = Writer::create(path, ClockAnchor::default()).unwrap();
+    let setting = Setting {
+        key: writer.string(key.as_bytes()),
+        value: writer.string(value.as_bytes()),
+        source: writer.string(b"environment"),
+    };
+    writer.record(Record::Setting(setting)).unwrap();
+    write(writer, true);
 }
 
 /// Records the build as one of several: `m/b` uses so many milliseconds of CPU more.

@@ -1,6 +1,6 @@
 //! Differential flamegraphs against inferno's own comparison of folded stacks.
 
-use crate::build::{SAMPLED, gotrace, record, record_samples, run};
+use crate::build::{SAMPLED, gotrace, record, record_samples, record_under, run};
 use crate::flamegraph::frames;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -187,4 +187,16 @@ fn what_a_side_lost_is_said() {
         "gotrace: base: lost: 7 samples (gotrace show says what and why)\n"
     );
     assert!(svg.contains("base: lost: 7 samples</text>"));
+}
+
+#[test]
+fn what_the_sides_differ_by_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, _) = two_builds(folder.path());
+    let new = folder.path().join("two-cores.gotrace");
+    record_under(&new, "env.GOMAXPROCS", "2");
+    let words = ["flamegraph", "--base", base.to_str().unwrap()];
+    let (code, _, complaint) = run(&words, &new, 80);
+    assert_eq!(code, Some(0));
+    assert_eq!(complaint, "gotrace: GOMAXPROCS differs: base 4, new 2\n");
 }

@@ -154,7 +154,9 @@ const NOT_SHOWN: [&str; 12] = [
 const OF_CAPTURE: [&str; 4] = ["backend", "rate_hz", "off_cpu", "profile"];
 
 impl Facts {
-    pub(super) fn of(analysis: &Analysis<'_>) -> Self {
+    /// What a trace tells of the circumstances of its run.
+    #[must_use]
+    pub fn of(analysis: &Analysis<'_>) -> Self {
         let trace = analysis.trace;
         let mut facts = Self::default();
         let set = |key: &str| setting(trace, key);
@@ -285,7 +287,8 @@ pub struct Difference {
 const NOT_RECORDED: &str = "not recorded";
 
 /// Facts that are not the same in all of these runs, and those that are.
-pub(super) fn differences(base: &[Facts], new: &[Facts]) -> (Vec<Difference>, Facts) {
+#[must_use]
+pub fn differences(base: &[Facts], new: &[Facts]) -> (Vec<Difference>, Facts) {
     let all = base.iter().chain(new);
     let names: BTreeSet<&Fact> = all.flat_map(|facts| facts.0.keys()).collect();
     let values = |side: &[Facts], fact: &Fact| -> Vec<Name> {

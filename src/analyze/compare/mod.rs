@@ -19,7 +19,7 @@ mod row;
 mod run;
 mod samples;
 
-pub use facts::{Difference, Fact, Facts};
+pub use facts::{Difference, Fact, Facts, differences};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
