@@ -19,7 +19,8 @@ const TOP: usize = 20;
 ///
 /// Total is the time within calls of a function that are not within another call of it; self
 /// is that without the other recorded calls which they made. Calls that were under way at the
-/// end are open; those that a panic or `runtime.Goexit` ended are unwound.
+/// end are open; those that a panic or `runtime.Goexit` ended are unwound. A function that was given
+/// up for what it cost (`run --max-tax`) has only the calls until then.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -110,6 +111,10 @@ impl Args {
             if let Some(words) = text::sets_left_out(sets) {
                 output::note(&words);
             }
+        }
+        let has_times = !self.json && trace.call_count() > 0;
+        if let Some(words) = has_times.then(|| text::cost_of_recording(&trace)).flatten() {
+            output::note(&words);
         }
         if let Some(words) = text::caveat(walked) {
             output::note(&words);

@@ -474,6 +474,62 @@ fn a_call_of_a_function_that_was_given_up_is_open_until_then() {
             (G, 9, 10, 0, Returned),
         ]
     );
+    let statistics = Statistics::of(
+        &Analysis::of(&b.trace),
+        &Filter::default(),
+        GroupBy::Function,
+    );
+    let rows = statistics.rows.iter();
+    let given_up: Vec<_> = rows.map(|row| (&*row.function, row.given_up)).collect();
+    assert_eq!(given_up, [("main.g", None), ("main.f", Some(ms(4)))]);
+}
+
+/// The kernel takes a probe away some milliseconds after it was given up.
+#[test]
+fn calls_of_a_function_that_was_given_up_are_cut_behind_its_last_event() {
+    let mut b = program();
+    b.trace.dropped_probes.push(ProbeDropped {
+        probe: F,
+        at: ms(4),
+        hits: 2,
+        unrecorded: 0,
+        why: StringId::EMPTY,
+    });
+    b.trace.push_calls(&[
+        enter(1, 7, F, 100),
+        enter(3, 7, F, 200),
+        leave(6, 7, F, 200),
+        enter(50, 7, G, 50),
+        leave(51, 7, G, 50),
+    ]);
+    let statistics = Statistics::of(
+        &Analysis::of(&b.trace),
+        &Filter::default(),
+        GroupBy::Function,
+    );
+    let row = &statistics.rows[0];
+    assert_eq!((&*row.function, row.count, row.open), ("main.f", 2, 1));
+    assert_eq!((row.total, row.own), (ms(5), ms(5)));
+}
+
+#[test]
+fn the_outermost_call_within_a_time_range_has_the_total() {
+    let mut b = program();
+    b.trace.push_calls(&[
+        enter(0, 7, F, 100),
+        enter(10, 7, F, 200),
+        enter(20, 7, F, 300),
+        leave(30, 7, F, 300),
+        leave(50, 7, F, 200),
+        leave(60, 7, F, 100),
+    ]);
+    let filter = Filter {
+        from: Some(ms(5)),
+        ..Filter::default()
+    };
+    let statistics = Statistics::of(&Analysis::of(&b.trace), &filter, GroupBy::Function);
+    let row = &statistics.rows[0];
+    assert_eq!((row.count, row.total, row.own), (2, ms(40), ms(40)));
 }
 
 /// Marks of a track: parse until the next at 10, ssa until the end at 40, with a call of its own

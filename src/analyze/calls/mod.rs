@@ -55,7 +55,10 @@ pub fn walk(
     let mut each = |call: &Call, callers: &[OpenCall]| {
         let asked_for = !filter.named || named.get(call.probe.index()) == Some(&true);
         if asked_for && range.contains(&call.begin) {
-            each(call, callers);
+            // Only what passes holds the time of what it calls.
+            let around = |open: &OpenCall| open.probe == call.probe && range.contains(&open.begin);
+            let recursive = call.recursive && callers.iter().rev().any(around);
+            each(&Call { recursive, ..*call }, callers);
         }
     };
     let mut pairing = Pairing::of(trace);

@@ -131,20 +131,25 @@ impl<'t> Pairing<'t> {
         if self.open.len() > EMPTY_STACKS && !self.open.contains_key(&key) {
             self.open.retain(|_, stack| !stack.is_empty());
         }
+        // It is passed for some more milliseconds while the kernel takes the probe away.
+        if let Some(at) = self.given_up.get_mut(&event.probe) {
+            *at = event.time.max(*at);
+        }
         let given_up = &self.given_up;
-        let each = &mut |call: &Call, callers: &[OpenCall]| each(&cut(call, given_up), callers);
+        let close = |stack: &mut Vec<OpenCall>, how, each: &mut _| {
+            close(stack, key, (event.time, how), given_up, each);
+        };
         let stack = self.open.entry(key).or_default();
         match event.edge {
             CallEdge::Entry => {
                 self.walked.entries += 1;
                 while stack.last().is_some_and(|call| !is_deeper(event, call)) {
-                    close(stack, key, event.time, CallEnd::Unwound, each);
+                    close(stack, CallEnd::Unwound, each);
                 }
                 let probe = self.trace.probe(event.probe);
-                if self.ends.contains(&event.probe) {
-                    while !stack.is_empty() {
-                        close(stack, key, event.time, CallEnd::Unwound, each);
-                    }
+                let is_end = self.ends.contains(&event.probe);
+                while is_end && !stack.is_empty() {
+                    close(stack, CallEnd::Unwound, each);
                 }
                 stack.push(OpenCall {
                     probe: event.probe,
@@ -155,8 +160,9 @@ impl<'t> Pairing<'t> {
                     inner: Nanos::ZERO,
                     recursive: stack.iter().any(|call| call.probe == event.probe),
                 });
-                if probe.is_none_or(|probe| probe.exits == 0) {
-                    close(stack, key, event.time, CallEnd::Instant, each);
+                // What a goroutine ends with does not come back.
+                if is_end || probe.is_none_or(|probe| probe.exits == 0) {
+                    close(stack, CallEnd::Instant, each);
                 }
             }
             CallEdge::Exit | CallEdge::TailJump => {
@@ -171,10 +177,10 @@ impl<'t> Pairing<'t> {
                             break;
                         }
                         Some(call) if call.depth == event.depth && call.probe == event.probe => {
-                            close(stack, key, event.time, how, each);
+                            close(stack, how, each);
                             break;
                         }
-                        Some(_) => close(stack, key, event.time, CallEnd::Unwound, each),
+                        Some(_) => close(stack, CallEnd::Unwound, each),
                         None => {
                             self.walked.orphan_exits += 1;
                             break;
@@ -187,32 +193,16 @@ impl<'t> Pairing<'t> {
 
     /// Ends what is open: with its program, or with the recording at `end`.
     pub fn finish(mut self, end: Nanos, each: &mut impl FnMut(&Call, &[OpenCall])) -> Walked {
-        let given_up = &self.given_up;
-        let each = &mut |call: &Call, callers: &[OpenCall]| each(&cut(call, given_up), callers);
         let mut left: Vec<_> = self.open.drain().collect();
         left.sort_unstable_by_key(|(key, stack)| (key.0, stack.first().map(|call| call.begin)));
         for (key, mut stack) in left {
             let process = self.trace.process(key.0);
             let end = process.map_or(end, |process| process.end_or(end));
             while !stack.is_empty() {
-                close(&mut stack, key, end, CallEnd::Open, each);
+                close(&mut stack, key, (end, CallEnd::Open), &self.given_up, each);
             }
         }
         self.walked
-    }
-}
-
-/// A call whose end could not be seen, for its function was no longer watched, was open until then.
-fn cut(call: &Call, given_up: &FxHashMap<ProbeId, Nanos>) -> Call {
-    match given_up.get(&call.probe) {
-        Some(&at) if matches!(call.how, CallEnd::Unwound | CallEnd::Open) && call.begin <= at => {
-            Call {
-                end: call.end.min(at),
-                how: CallEnd::Open,
-                ..*call
-            }
-        }
-        _ => *call,
     }
 }
 
@@ -237,14 +227,22 @@ fn is_deeper(event: &CallEvent, call: &OpenCall) -> bool {
     }
 }
 
+/// Ends the innermost call at this time, in this way. Where its end could not be seen, for its
+/// function was no longer watched, it was open until then.
 fn close(
     stack: &mut Vec<OpenCall>,
     (process, owner, _): Key,
-    time: Nanos,
-    how: CallEnd,
+    (time, how): (Nanos, CallEnd),
+    given_up: &FxHashMap<ProbeId, Nanos>,
     each: &mut impl FnMut(&Call, &[OpenCall]),
 ) {
     let Some(open) = stack.pop() else { return };
+    let (time, how) = match given_up.get(&open.probe) {
+        Some(&at) if matches!(how, CallEnd::Unwound | CallEnd::Open) => {
+            (time.min(at), CallEnd::Open)
+        }
+        _ => (time, how),
+    };
     let call = Call {
         probe: open.probe,
         process,

@@ -60,6 +60,8 @@ pub struct CallRow {
     pub own: Nanos,
     /// How long single calls took.
     pub durations: Durations,
+    /// Since when the function was no longer watched, for it cost too much.
+    pub given_up: Option<Nanos>,
 }
 
 /// All calls that pass a filter.
@@ -87,10 +89,15 @@ impl Statistics {
             });
             row.add(call);
         });
+        let dropped = analysis.trace.dropped_probes.iter();
+        let given_up: FxHashMap<Name, Nanos> = dropped
+            .map(|dropped| (names.function(dropped.probe), dropped.at))
+            .collect();
         let mut rows: Vec<CallRow> = rows
             .into_iter()
-            .map(|((group, _), row)| CallRow {
+            .map(|((group, function), row)| CallRow {
                 group: names.group(analysis, &group),
+                given_up: given_up.get(&function).copied(),
                 ..row
             })
             .collect();

@@ -6,7 +6,7 @@ use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
 use crate::analyze::calls::{CallEnd, CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
 use crate::render::units::{self, Scale};
-use crate::trace::{Nanos, Trace};
+use crate::trace::{Nanos, StringId, Trace};
 use std::io;
 
 /// Writes calls by function and by whom they belong to, at most `top` rows.
@@ -47,7 +47,7 @@ pub fn statistics(
         cells.push(units::count(row.count).into());
         if !row.has_times() {
             cells.extend((0..6).map(|_| Cell::toned("-", Tone::Dim)));
-            cells.push(Cell::toned("entries only", Tone::Dim));
+            cells.push(Cell::toned(ends(row), Tone::Dim));
         } else {
             let of = &row.durations;
             let single = [of.least(), of.quantile(500), of.quantile(990), of.most()];
@@ -64,10 +64,29 @@ pub fn statistics(
 fn ends(row: &CallRow) -> String {
     let parts = [(row.open, "open"), (row.unwound, "unwound")];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts
+    let mut parts: Vec<String> = parts
         .map(|(count, what)| format!("{} {what}", units::count(count)))
         .collect();
+    if !row.has_times() {
+        parts.push("entries only".to_owned());
+    }
+    if let Some(at) = row.given_up {
+        parts.push(format!("given up at {}", units::duration(at)));
+    }
     parts.join(", ")
+}
+
+/// What recording adds to the times of a table; nothing where no exits were recorded.
+#[must_use]
+pub fn cost_of_recording(trace: &Trace) -> Option<String> {
+    let named = trace.probes.iter().filter(|probe| probe.exits > 0);
+    let named = named.filter(|probe| probe.set == StringId::EMPTY);
+    let dearest = named.max_by_key(|probe| probe.entry_cost + probe.exit_cost)?;
+    Some(format!(
+        "times hold what recording takes: of each call up to {} for its entry and {} for its exit",
+        units::duration(dearest.entry_cost),
+        units::duration(dearest.exit_cost)
+    ))
 }
 
 fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
@@ -183,7 +202,10 @@ fn function(slow: &Slow) -> String {
 ///
 /// Those of the writer.
 pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let words = if trace.call_count() > 0 {
+    let timed = trace.probes.iter().any(|probe| probe.exits > 0);
+    let words = if trace.call_count() > 0 && !timed {
+        "only entries were recorded: without exits no call has a duration"
+    } else if trace.call_count() > 0 {
         "no call passes the filter"
     } else if trace.probes.is_empty() {
         "the trace holds no calls: sudo gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
