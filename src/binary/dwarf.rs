@@ -147,22 +147,21 @@ const WANTED: [SectionId; 9] = [
 ];
 
 impl Dwarf<'_> {
-    /// Name of the type of a function's first parameter, a method's receiver included (`string`,
-    /// `*main.T`), by the function's first address; none where it has no parameter, or nothing is
-    /// known of it.
+    /// What a Go function's first parameter is, a method's receiver included, by the function's first
+    /// address; `None` where nothing is known of the function.
     #[must_use]
-    pub fn first_parameter_type(&self, function: Svma) -> Option<Vec<u8>> {
+    pub fn first_parameter(&self, function: Svma) -> Option<Parameter> {
         let unit = self.0.find_dwarf_and_unit(function.0).skip_all_loads()?;
         let mut entries = unit.entries();
         let mut inside = None;
         while let Some(entry) = entries.next_dfs().ok()? {
             if let Some(of_function) = inside {
                 if entry.depth() <= of_function {
-                    return None;
+                    return Some(Parameter::None);
                 }
                 if is_parameter(entry) {
                     let of = entry.attr_value(gimli::DW_AT_type)?;
-                    return self.type_name(&unit, of);
+                    return Some(parameter(&unit, of).unwrap_or(Parameter::Other));
                 }
             } else if entry.tag() == gimli::DW_TAG_subprogram {
                 let begins = entry.attr_value(gimli::DW_AT_low_pc);
@@ -170,37 +169,7 @@ impl Dwarf<'_> {
                 inside = (begins == Some(function.0)).then_some(entry.depth());
             }
         }
-        None
-    }
-
-    /// The name of the type that an attribute refers to: Go's linker puts types into a unit of
-    /// their own.
-    fn type_name(
-        &self,
-        unit: &gimli::UnitRef<'_, Slice<'_>>,
-        of: gimli::AttributeValue<Slice<'_>>,
-    ) -> Option<Vec<u8>> {
-        let name = |unit: &gimli::UnitRef<'_, Slice<'_>>, offset| {
-            let entry = unit.entry(offset).ok()?;
-            let name = unit
-                .attr_string(entry.attr_value(gimli::DW_AT_name)?)
-                .ok()?;
-            Some(name.slice().to_vec())
-        };
-        match of {
-            gimli::AttributeValue::UnitRef(offset) => name(unit, offset),
-            gimli::AttributeValue::DebugInfoRef(offset) => {
-                let mut headers = unit.dwarf.units();
-                while let Some(header) = headers.next().ok()? {
-                    if let Some(offset) = offset.to_unit_offset(&header) {
-                        let other = unit.dwarf.unit(header).ok()?;
-                        return name(&other.unit_ref(unit.dwarf), offset);
-                    }
-                }
-                None
-            }
-            _ => None,
-        }
+        inside.map(|_| Parameter::None)
     }
 
     /// The functions at an address, the innermost inlined one first; none when no compilation
@@ -235,6 +204,70 @@ impl Dwarf<'_> {
             });
         }
         Ok(lines)
+    }
+}
+
+/// What a parameter is, as far as that tells how to show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// There is none.
+    None,
+    /// A string.
+    String,
+    /// A signed integer of so many bytes.
+    Signed(u8),
+    /// An unsigned integer of so many bytes, or a boolean.
+    Unsigned(u8),
+    /// A floating-point or complex number.
+    Float,
+    /// Anything else.
+    Other,
+}
+
+/// `DW_AT_go_kind` of `cmd/internal/dwarf`: the type's kind, numbered as in package reflect.
+const GO_KIND: gimli::DwAt = gimli::DwAt(0x2900);
+
+impl Parameter {
+    fn of_kind(kind: u64) -> Self {
+        match kind {
+            1 | 8 => Self::Unsigned(1),
+            2 | 6 => Self::Signed(8),
+            3 => Self::Signed(1),
+            4 => Self::Signed(2),
+            5 => Self::Signed(4),
+            9 => Self::Unsigned(2),
+            10 => Self::Unsigned(4),
+            7 | 11 | 12 => Self::Unsigned(8),
+            13..=16 => Self::Float,
+            24 => Self::String,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The parameter whose type an attribute refers to: Go's linker puts types into a unit of their own.
+fn parameter(
+    unit: &gimli::UnitRef<'_, Slice<'_>>,
+    of: gimli::AttributeValue<Slice<'_>>,
+) -> Option<Parameter> {
+    let read = |unit: &gimli::UnitRef<'_, Slice<'_>>, offset| {
+        let entry = unit.entry(offset).ok()?;
+        let kind = entry.attr_value(GO_KIND)?.udata_value()?;
+        Some(Parameter::of_kind(kind))
+    };
+    match of {
+        gimli::AttributeValue::UnitRef(offset) => read(unit, offset),
+        gimli::AttributeValue::DebugInfoRef(offset) => {
+            let mut headers = unit.dwarf.units();
+            while let Some(header) = headers.next().ok()? {
+                if let Some(offset) = offset.to_unit_offset(&header) {
+                    let other = unit.dwarf.unit(header).ok()?;
+                    return read(&other.unit_ref(unit.dwarf), offset);
+                }
+            }
+            None
+        }
+        _ => None,
     }
 }
 

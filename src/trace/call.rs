@@ -73,10 +73,34 @@ pub enum ArgumentKind {
     /// It was not recorded.
     #[default]
     None,
-    /// One machine word.
+    /// One machine word, of a type that is not known or no integer.
     Integer,
     /// A Go string, of which the first 64 bytes were recorded.
     Text,
+    /// A signed integer of so many bytes: the lowest of the word that was recorded.
+    Signed(u8),
+    /// An unsigned integer of so many bytes, likewise.
+    Unsigned(u8),
+}
+
+impl ArgumentKind {
+    /// The number that a recorded word stands for. Registers hold anything above an integer that is
+    /// narrower.
+    #[must_use]
+    pub fn number(self, word: u64) -> i128 {
+        let unused = |bytes: u8| u64::BITS.saturating_sub(u32::from(bytes) * 8).min(63);
+        match self {
+            Self::Signed(bytes) => {
+                let unused = unused(bytes);
+                i128::from(word.cast_signed() << unused >> unused)
+            }
+            Self::Unsigned(bytes) => {
+                let unused = unused(bytes);
+                i128::from(word << unused >> unused)
+            }
+            Self::None | Self::Integer | Self::Text => i128::from(word),
+        }
+    }
 }
 
 /// A probe was taken away while the command ran, for it cost too much.

@@ -4,6 +4,7 @@ use super::traced::{Place, argv, go, path_with, sample, stderr};
 use gotrace::capture::Name;
 use gotrace::trace::{Argument, Trace};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -449,4 +450,41 @@ fn first_arguments_are_strings_where_the_program_says_so() {
     numbers.sort_unstable();
     let expected = (0..=5_000_u64).flat_map(|number| [number; 4]);
     assert_eq!(numbers, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn first_arguments_are_shown_by_their_types() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/arguments.go");
+    let flags = ["--args", "--probe", "program:main.*:entry"];
+    let output = place.run(&flags, &[&program]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let mut arguments = BTreeMap::new();
+    for block in trace.calls() {
+        for event in block.unwrap().iter() {
+            let probe = &trace.probes[event.probe.index()];
+            let shown = event.argument.map(|argument| match argument {
+                Argument::Text(text) => trace.text(text).into_owned(),
+                Argument::Integer(word) => probe.argument.number(word).to_string(),
+            });
+            arguments.insert(trace.text(probe.function).into_owned(), shown);
+        }
+    }
+    let shown = |name: &str| arguments[&format!("main.{name}")].as_deref();
+    for name in ["main", "nothing", "float"] {
+        assert_eq!(shown(name), None, "{name}");
+    }
+    for (name, expected) in [
+        ("negative", "-1"),
+        ("narrow", "-3"),
+        ("unsigned", "253"),
+        ("named", "of a type with a name"),
+    ] {
+        assert_eq!(shown(name), Some(expected), "{name}");
+    }
+    assert!(shown("word").is_some());
 }

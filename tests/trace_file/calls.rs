@@ -219,7 +219,7 @@ fn probes_come_back() {
             lasts: PhaseLasts::UntilNext,
             beside: true,
         }),
-        argument: ArgumentKind::Text,
+        argument: ArgumentKind::Signed(2),
     };
     let dropped = ProbeDropped {
         probe: ProbeId(1),

@@ -6,8 +6,8 @@
 use super::{CallEnd, Pairing, stack_name};
 use crate::analyze::Analysis;
 use crate::trace::{
-    Argument, CallEdge, CallEvent, Goid, Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeId,
-    ProcessId, StackOwner, Tid, Trace,
+    Argument, ArgumentKind, CallEdge, CallEvent, Goid, Nanos, PhaseLasts, PhaseMark, Pid, Probe,
+    ProbeId, ProcessId, StackOwner, Tid, Trace,
 };
 use std::borrow::Cow;
 
@@ -90,10 +90,7 @@ impl Happened<'_> {
         let (Step::Begin(argument) | Step::Instant(argument)) = self.step else {
             return None;
         };
-        argument.map(|argument| match argument {
-            Argument::Integer(number) => number.to_string(),
-            Argument::Text(text) => trace.text(text).into_owned(),
-        })
+        argument.map(|argument| argument_words(trace, self.probe, argument))
     }
 
     /// How it ended, where that needs a word.
@@ -105,6 +102,19 @@ impl Happened<'_> {
             Step::End(CallEnd::Open) => Some("not seen"),
             _ => None,
         }
+    }
+}
+
+/// A first argument in words: a string as it is, an integer as a number, and a word of which no more
+/// is known in hexadecimal, for it may be an address.
+pub(super) fn argument_words(trace: &Trace, probe: ProbeId, argument: Argument) -> String {
+    let kind = trace.probe(probe).map(|probe| probe.argument);
+    match (argument, kind.unwrap_or_default()) {
+        (Argument::Text(text), _) => trace.text(text).into_owned(),
+        (Argument::Integer(word), kind @ (ArgumentKind::Signed(_) | ArgumentKind::Unsigned(_))) => {
+            kind.number(word).to_string()
+        }
+        (Argument::Integer(word), _) => format!("{word:#x}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The longest calls, with what called them.
 
+use super::lanes::argument_words;
 use super::statistics::{Names, process_name, stack_name};
 use super::{Call, CallEnd, OpenCall, Walked, walk};
 use crate::analyze::{Analysis, Filter, Name};
@@ -68,9 +69,12 @@ impl Slowest {
         order.sort_unstable_by(|a, b| b.cmp(a));
         let slow = order.into_iter().map(|(_, _, slot)| {
             let (call, callers) = &calls[slot];
-            let argument = call.argument.map(|argument| match argument {
-                Argument::Integer(value) => Name::from(format!("{value:#x}")),
-                Argument::Text(id) => Name::from(format!("{:?}", analysis.trace.text(id))),
+            let argument = call.argument.map(|argument| {
+                let words = argument_words(analysis.trace, call.probe, argument);
+                Name::from(match argument {
+                    Argument::Integer(_) => words,
+                    Argument::Text(_) => format!("{words:?}"),
+                })
             });
             Slow {
                 call: *call,

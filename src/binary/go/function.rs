@@ -54,6 +54,7 @@ pub struct Function<'a> {
     table: Pclntab<'a>,
     range: Range<u64>,
     name: u32,
+    arguments: u32,
     stack: u32,
     file: u32,
     line: u32,
@@ -88,6 +89,7 @@ impl<'a> Function<'a> {
             table: table.clone(),
             range: range.start.0..range.end.0,
             name: field(1)?,
+            arguments: field(2)?,
             stack: field(4)?,
             file: field(5)?,
             line: field(6)?,
@@ -122,6 +124,13 @@ impl<'a> Function<'a> {
     #[must_use]
     pub const fn keeps_conventions(&self) -> bool {
         !matches!(self.table.format, Format::Go116) && self.flags & FLAG_ASSEMBLY == 0
+    }
+
+    /// Whether it may have parameters: the caller then leaves room for them on the stack, also where
+    /// they come in registers (`cmd/compile/abi-internal.md`, spill space).
+    #[must_use]
+    pub const fn takes_arguments(&self) -> bool {
+        self.arguments != 0
     }
 
     /// Name, as the linker keeps it.

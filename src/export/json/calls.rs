@@ -41,6 +41,8 @@ struct Row<'a> {
     count: u64,
     open_count: u64,
     unwound_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_up_ns: Option<u64>,
     #[serde(flatten)]
     times: Option<Times>,
 }
@@ -65,6 +67,7 @@ impl<'a> Row<'a> {
             count: row.count,
             open_count: row.open,
             unwound_count: row.unwound,
+            given_up_ns: row.given_up.map(|at| at.0),
             times: row.has_times().then(|| Times {
                 total_ns: row.total.0,
                 self_ns: row.own.0,
@@ -107,7 +110,7 @@ struct SlowRow<'a> {
     self_ns: u64,
     end: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    argument_integer: Option<u64>,
+    argument_integer: Option<i128>,
     #[serde(skip_serializing_if = "Option::is_none")]
     argument_text: Option<String>,
     callers: Vec<&'a str>,
@@ -137,7 +140,11 @@ impl<'a> SlowRow<'a> {
                 CallEnd::Instant => "entry",
             },
             argument_integer: match call.argument {
-                Some(Argument::Integer(value)) => Some(value),
+                Some(Argument::Integer(word)) => {
+                    let probe = analysis.trace.probe(call.probe);
+                    let kind = probe.map(|probe| probe.argument).unwrap_or_default();
+                    Some(kind.number(word))
+                }
                 _ => None,
             },
             argument_text: match call.argument {

@@ -54,6 +54,8 @@ impl<'t> Probe<'t> {
                 ArgumentKind::None => "none",
                 ArgumentKind::Integer => "integer",
                 ArgumentKind::Text => "text",
+                ArgumentKind::Signed(_) => "signed",
+                ArgumentKind::Unsigned(_) => "unsigned",
             },
             set,
             phase: probe.phase.map(|mark| Phase {
@@ -103,14 +105,16 @@ pub(super) struct Call<'t> {
     edge: &'static str,
     depth: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    argument_integer: Option<u64>,
+    argument_integer: Option<i128>,
     #[serde(skip_serializing_if = "Option::is_none")]
     argument_text: Option<Text<'t>>,
 }
 
 impl<'t> Call<'t> {
     pub(super) fn of(trace: &'t Trace, call: &trace::CallEvent, texts: &mut Texts<'t>) -> Self {
-        let function = trace.probe(call.probe).map(|probe| probe.function);
+        let probe = trace.probe(call.probe);
+        let function = probe.map(|probe| probe.function);
+        let kind = probe.map(|probe| probe.argument).unwrap_or_default();
         let (stack_of, goroutine) = match call.stack {
             StackOwner::Goroutine(goid) => ("goroutine", Some(goid.0)),
             StackOwner::Unnumbered(_) => ("goroutine", None),
@@ -120,7 +124,7 @@ impl<'t> Call<'t> {
             StackOwner::Forked => ("forked", None),
         };
         let (integer, text) = match call.argument {
-            Some(trace::Argument::Integer(value)) => (Some(value), None),
+            Some(trace::Argument::Integer(word)) => (Some(kind.number(word)), None),
             Some(trace::Argument::Text(id)) => (None, Some(texts.get("argument_text", id))),
             None => (None, None),
         };

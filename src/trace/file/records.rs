@@ -267,12 +267,26 @@ fn put_probe(put: &mut Put<'_>, probe: &Probe) {
         ArgumentKind::None => 0,
         ArgumentKind::Integer => 1,
         ArgumentKind::Text => 2,
+        ArgumentKind::Signed(_) => 3,
+        ArgumentKind::Unsigned(_) => 4,
     });
+    if let ArgumentKind::Signed(bytes) | ArgumentKind::Unsigned(bytes) = probe.argument {
+        put.number(u64::from(bytes));
+    }
     put.optional(probe.phase, |put, mark| {
         put.strings(&[mark.track, mark.phase]);
         put.flag(mark.lasts == PhaseLasts::UntilNext);
         put.flag(mark.beside);
     });
+}
+
+/// Bytes of an integer.
+fn take_width(take: &mut Take<'_, '_>) -> Result<u8, Malformed> {
+    let width = u8::try_from(take.number()?).ok();
+    let width = width.filter(|width| matches!(width, 1 | 2 | 4 | 8));
+    width.ok_or(Malformed(
+        "expected an integer of 1, 2, 4 or 8 bytes, found another one",
+    ))
 }
 
 fn take_probe(take: &mut Take<'_, '_>) -> Result<Probe, Malformed> {
@@ -294,9 +308,11 @@ fn take_probe(take: &mut Take<'_, '_>) -> Result<Probe, Malformed> {
             0 => ArgumentKind::None,
             1 => ArgumentKind::Integer,
             2 => ArgumentKind::Text,
+            3 => ArgumentKind::Signed(take_width(take)?),
+            4 => ArgumentKind::Unsigned(take_width(take)?),
             _ => {
                 return Err(Malformed(
-                    "expected kind 0 to 2 of an argument, found another one",
+                    "expected kind 0 to 4 of an argument, found another one",
                 ));
             }
         },
