@@ -13,6 +13,7 @@ import oracles
 import page
 import paired
 import recorders
+import table
 
 
 def main():
@@ -24,7 +25,11 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--only")
     options = parser.parse_args()
+    if options.only:
+        only(options)
+        return
     if options.quick:
         options.pairs = 3
     output = options.output or Path("target/bench/quick.md" if options.quick else "docs/benchmarks.md")
@@ -33,6 +38,24 @@ def main():
     written_by_hand = notes(output)
     output.write_text(page.write(results) + written_by_hand, encoding="utf-8")
     say(f"wrote {output}")
+
+
+def only(options):
+    """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
+    by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
+    if options.only not in by_name or options.only == "plain":
+        names = ", ".join(name for name in by_name if name != "plain")
+        sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
+    pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
+    for number in range(options.pairs):
+        for name in paired.order(pair, number):
+            with measure.cold() as (folder, environment):
+                run = measure.run(pair[name].wrap(recorders.BUILD), folder, environment)
+                runs.setdefault(name, []).append(run.cpu_s)
+        say(f"pair {number + 1} of {options.pairs}: " + ", ".join(f"{name} {cpu[-1]:.2f}" for name, cpu in runs.items()))
+    cost = paired.Estimate.of(paired.ratios(runs[options.only], runs["plain"]))
+    print(f"{options.only}: added CPU {table.interval(cost, table.added)}, {cost.pairs} pairs; plain builds took "
+          f"{min(runs['plain']):.2f} to {max(runs['plain']):.2f} s of CPU time")
 
 
 def notes(output):
