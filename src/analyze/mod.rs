@@ -68,7 +68,7 @@ pub use summary::{Gap, Summary};
 pub use timeline::Timeline;
 pub use tool::Tool;
 
-use crate::trace::{Nanos, Pid, Process, StringId, Trace};
+use crate::trace::{Nanos, Pid, Process, SampleKind, StringId, Trace};
 use build::BuildAction;
 
 /// A trace with the roles of its processes and the graphs of its builds.
@@ -90,6 +90,13 @@ impl<'t> Analysis<'t> {
     pub fn has_named_functions(&self) -> bool {
         let mut probes = self.trace.probes.iter();
         probes.any(|probe| probe.set == StringId::EMPTY)
+    }
+
+    /// Whether stacks of waiting threads were recorded. Reads samples up to the first.
+    #[must_use]
+    pub fn has_waiting_samples(&self) -> bool {
+        let mut blocks = self.trace.samples().flatten();
+        blocks.any(|block| block.iter().any(|sample| sample.kind == SampleKind::OffCpu))
     }
 
     /// Computes roles and build graphs. Linear in processes, actions and dependencies.

@@ -282,12 +282,12 @@ impl Session {
                 }
             },
         };
-        if !self.options.watch.named.is_empty() && !names.contains(&Name::Bpf) {
+        if self.options.watch.is_asked_for() && !names.contains(&Name::Bpf) {
             let refusal = match self.refused.pop() {
                 Some((Name::Bpf, refusal)) => refusal,
                 _ => Refusal {
                     reason: "functions are watched by the backend bpf".to_owned(),
-                    evidence: "--probe without it".to_owned(),
+                    evidence: "--probe or --probe-set without it".to_owned(),
                     remedy: "--backend bpf, or without --backend".to_owned(),
                 },
             };
@@ -517,9 +517,9 @@ impl Session {
                 let super::Error::Refused { refusal, .. } = error else {
                     return Err(Error::Backend(error));
                 };
-                // No other backend watches functions that were asked for by name.
-                let another = self.options.selection == Selection::Auto
-                    && self.options.watch.named.is_empty();
+                // No other backend watches functions that were asked for.
+                let another =
+                    self.options.selection == Selection::Auto && !self.options.watch.is_asked_for();
                 if !another || !self.follows_tree() {
                     let backend = Name::Bpf.word();
                     return Err(Error::Refused { backend, refusal });

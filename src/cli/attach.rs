@@ -42,8 +42,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let watch = self.probes.watch()?;
-        if watch.named.is_empty() && self.rate == 0 {
-            let words = "nothing to record: name functions with --probe IMAGE:FUNCTION, or ask for samples with --rate";
+        if !watch.is_asked_for() && self.rate == 0 {
+            let words = "nothing to record: name functions with --probe IMAGE:FUNCTION or --probe-set, or ask for samples with --rate";
             return Err(Usage(words.to_owned()).into());
         }
         let running = Running::of(Pid(self.pid));
@@ -86,7 +86,7 @@ impl Args {
     }
 }
 
-/// A number with its unit: `500ms`, `10s`, `2m`; without one, seconds.
+/// A number above zero with its unit: `500ms`, `10s`, `2m`, `1h`; without one, seconds.
 fn duration(text: &str) -> anyhow::Result<Duration> {
     let at = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -96,10 +96,12 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
         "ms" => 1e-3,
         "s" | "" => 1.0,
         "m" => 60.0,
-        _ => return Err(anyhow!("expected a time like 10s, 500ms or 2m")),
+        "h" => 3_600.0,
+        _ => return Err(anyhow!("expected a time like 10s, 500ms, 2m or 1h")),
     };
     let seconds = number.parse().ok().filter(|number: &f64| *number > 0.0);
-    let seconds = seconds.ok_or_else(|| anyhow!("expected a time like 10s, 500ms or 2m"))?;
+    let seconds =
+        seconds.ok_or_else(|| anyhow!("expected a time above zero, like 10s, 500ms, 2m or 1h"))?;
     Ok(Duration::try_from_secs_f64(seconds * scale)?)
 }
 
@@ -114,7 +116,7 @@ mod tests {
         assert_eq!(duration("10s").unwrap(), Duration::from_secs(10));
         assert_eq!(duration("1.5").unwrap(), Duration::from_millis(1_500));
         assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
-        for bad in ["", "s", "-1s", "1h", "0s", "1e999"] {
+        for bad in ["", "s", "-1s", "1d", "0s", "1e999"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

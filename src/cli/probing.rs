@@ -42,7 +42,7 @@ impl Probing {
         }
         let cwd = std::env::current_dir().unwrap_or_default();
         let named = self.probes.iter().cloned().map(|spec| Spec {
-            image: spec.image.below(&cwd),
+            image: spec.image.below(&cwd).resolved(),
             ..spec
         });
         let mut sets = Vec::new();

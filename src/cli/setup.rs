@@ -32,7 +32,11 @@ impl Args {
             bail!("setup: there is nothing to set up on this system");
         }
         let itself = std::env::current_exe().context("cannot find this executable")?;
-        let grant = grant(&itself)?;
+        let grant = grant(&itself);
+        // To take the helper away, the one to install is not needed.
+        if !self.undo && !grant.source.is_file() {
+            bail!("{}: not found beside gotrace", grant.source.display());
+        }
         let (steps, purpose) = if self.undo {
             (
                 grant.undo_steps(),
@@ -75,16 +79,12 @@ impl Args {
 }
 
 /// What to install: the helper that was built with this gotrace, for the user who called sudo.
-fn grant(itself: &Path) -> anyhow::Result<Grant> {
-    let source = itself.with_file_name("gotrace-helper");
-    if !source.is_file() {
-        bail!("{}: not found beside gotrace", source.display());
-    }
-    Ok(Grant {
-        source,
+fn grant(itself: &Path) -> Grant {
+    Grant {
+        source: itself.with_file_name("gotrace-helper"),
         destination: PathBuf::from(HELPER),
         group: calling_group(),
-    })
+    }
 }
 
 /// The group of the user who called sudo.

@@ -177,6 +177,13 @@ fn a_release_has_what_its_range_holds() {
 }
 
 #[test]
+fn a_set_without_a_name_has_that_of_its_file() {
+    let text = "[[probe]]\nimage = \"x\"\nfunction = \"main.f\"\n";
+    let set = ProbeSet::parse("sets/mine.toml", text).unwrap();
+    assert_eq!((&*set.name, &*set.description), ("mine", ""));
+}
+
+#[test]
 fn errors_name_the_file_the_line_and_the_key() {
     let cases = [
         ("", "line 4, [[probe]]: missing field `function`"),
@@ -248,7 +255,7 @@ fn errors_name_the_file_the_line_and_the_key() {
         assert_eq!(found, format!("mine.toml, {expected}"), "{probe}");
     }
     let error = ProbeSet::parse("x.toml", "").unwrap_err().to_string();
-    assert_eq!(error, "x.toml, line 1: missing field `name`");
+    assert_eq!(error, "x.toml, line 1: missing field `probe`");
     for text in [
         "name = \"x\"\ndescription = \"é",
         "\u{feff}=",

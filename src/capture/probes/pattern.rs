@@ -57,6 +57,14 @@ pub struct BadSpec {
     found: &'static str,
 }
 
+impl Spec {
+    /// Whether the same functions are asked for, by the same one, whatever the mode.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.image, &self.function, &self.set) == (&other.image, &other.function, &other.set)
+    }
+}
+
 impl FromStr for Spec {
     type Err = BadSpec;
 
@@ -109,9 +117,21 @@ impl ImagePattern {
             return self;
         }
         let path = cwd.join(path);
-        // `a/./b` is `a/b`; links are left to the kernel, which names files by where they are.
+        // `a/./b` is `a/b`.
         let path: std::path::PathBuf = path.components().collect();
         Self(path.to_string_lossy().into_owned())
+    }
+
+    /// The same, where it is the path of a file by where that is: the kernel follows links, and names
+    /// what runs by where it is.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        let is_path = self.0.contains('/') && self.is_literal();
+        let found = is_path.then(|| Path::new(&self.0).canonicalize().ok());
+        match found.flatten() {
+            Some(path) => Self(path.to_string_lossy().into_owned()),
+            None => self,
+        }
     }
 
     /// Whether an executable is meant.
@@ -259,5 +279,16 @@ mod tests {
         assert!(!image("./server").matches(b"/home/server"));
         assert!(image("/go/*/compile").matches(b"/go/pkg/tool/compile"));
         assert!(!image("*").is_literal() && image("link").is_literal());
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("server"), b"").unwrap();
+        std::os::unix::fs::symlink("server", path("link")).unwrap();
+        let server = path("server").canonicalize().unwrap();
+        std::fs::create_dir(path("x")).unwrap();
+        for (name, is_there) in [("link", true), ("x/../server", true), ("x/server", false)] {
+            let resolved = ImagePattern(path(name).display().to_string()).resolved();
+            let found = resolved.matches(server.as_os_str().as_encoded_bytes());
+            assert_eq!(found, is_there, "{name}");
+        }
     }
 }

@@ -145,8 +145,8 @@ pub enum SetError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    name: String,
-    description: String,
+    name: Option<String>,
+    description: Option<String>,
     probe: Vec<Row>,
 }
 
@@ -246,11 +246,18 @@ impl ProbeSet {
             at: source.place(error.span().map_or(0, |span| span.start)),
             found: error.message().trim_end().replace('\n', ", "),
         })?;
-        let probes = read.probe.iter().map(|row| row.probe(&read.name, &source));
+        let name = read.name.unwrap_or_else(|| {
+            let stem = std::path::Path::new(file).file_stem();
+            stem.map_or_else(
+                || file.to_owned(),
+                |stem| stem.to_string_lossy().into_owned(),
+            )
+        });
+        let probes = read.probe.iter().map(|row| row.probe(&name, &source));
         Ok(Self {
             probes: probes.collect::<Result<_, _>>()?,
-            name: read.name,
-            description: read.description,
+            name,
+            description: read.description.unwrap_or_default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::plan::plan_with;
 use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec};
-use crate::binary::dwarf::DebugSections;
+use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
 use crate::binary::go::BuildInfo;
 use crate::trace::{ArgumentKind, Probe};
@@ -75,11 +75,26 @@ impl Watch {
         self.named.is_empty() && self.sets.is_empty()
     }
 
+    /// Whether the user asked for functions: more than what is watched by default.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        !self.named.is_empty() || self.sets.iter().any(|set| set.name != super::DEFAULT)
+    }
+
     /// Whether nothing is asked for but sets that gotrace comes with.
     #[must_use]
     pub fn is_built_in(&self) -> bool {
         let known = ProbeSet::embedded().unwrap_or_default();
         self.named.is_empty() && self.sets.iter().all(|set| known.contains(set))
+    }
+
+    /// What the user asked for: named, or in sets of theirs.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Spec> {
+        let known = ProbeSet::embedded().unwrap_or_default();
+        let own = self.sets.iter().filter(|set| !known.contains(set));
+        let own = own.flat_map(|set| set.specs(None));
+        self.named.iter().chain(own).cloned().collect()
     }
 
     /// Whether anything in an executable may be asked for.
@@ -127,9 +142,10 @@ impl Watch {
         }
         let specs: Vec<&Spec> = specs.iter().collect();
         let mut plan = plan_with(elf, &specs, self.arguments)?;
-        // A set is for many releases.
+        // A set that gotrace comes with is for many releases.
+        let wanted = self.wanted();
         plan.unmatched
-            .retain(|unmatched| unmatched.spec.set.is_none());
+            .retain(|unmatched| wanted.iter().any(|spec| spec.is_same(&unmatched.spec)));
         Ok(plan)
     }
 
@@ -139,7 +155,7 @@ impl Watch {
     }
 
     /// How the first arguments of planned functions are to be recorded, in their order. `data` is
-    /// the executable's file: where it holds debug information, it tells which are strings.
+    /// the executable's file: where it holds debug information, it tells their types.
     #[must_use]
     pub fn arguments(&self, plan: &Plan, data: &[u8]) -> Vec<ArgumentKind> {
         if !self.arguments {
@@ -153,10 +169,15 @@ impl Watch {
             }
             let of = dwarf
                 .as_ref()
-                .and_then(|dwarf| dwarf.first_parameter_type(function.address));
-            match of.as_deref() {
-                Some(b"string") => ArgumentKind::Text,
-                _ => ArgumentKind::Integer,
+                .and_then(|dwarf| dwarf.first_parameter(function.address));
+            match of {
+                // Numbers with a point come in registers of their own.
+                Some(Parameter::None | Parameter::Float) => ArgumentKind::None,
+                Some(Parameter::String) => ArgumentKind::Text,
+                Some(Parameter::Signed(bytes)) => ArgumentKind::Signed(bytes),
+                Some(Parameter::Unsigned(bytes)) => ArgumentKind::Unsigned(bytes),
+                None if !function.takes_arguments => ArgumentKind::None,
+                Some(Parameter::Other) | None => ArgumentKind::Integer,
             }
         };
         plan.functions.iter().map(kind).collect()

@@ -95,6 +95,9 @@ pub enum Error {
     /// The trace holds no samples.
     #[error("the trace holds no samples")]
     NoSamples,
+    /// It holds none of threads that waited.
+    #[error("the trace holds no stacks of waiting threads: gotrace run --off-cpu records them")]
+    NothingWaited,
     /// No watched function was entered and left.
     #[error("no call that was recorded with its exit passes the filter")]
     NoCalls,
@@ -146,8 +149,11 @@ pub fn draw(
     }
     if calls.total().time == Nanos::ZERO {
         let samples = analysis.trace.sample_count() + analysis.trace.profiles.len() as u64;
+        let waiting = options.filter.kind == SampleKind::OffCpu;
         return Err(if samples == 0 {
             Error::NoSamples
+        } else if waiting && !analysis.has_waiting_samples() {
+            Error::NothingWaited
         } else {
             Error::NothingPasses { samples }
         });

@@ -83,7 +83,9 @@ pub fn write(
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let words = match analysis.trace.sample_count() {
-        0 => "the trace holds no samples: the bpf backend takes them, and --profile asks the tools",
+        0 => {
+            "the trace holds no samples: the bpf backend takes them unless told --rate 0, and --profile asks the tools"
+        }
         _ => "no sample passes the filter",
     };
     writeln!(out, "{}", page.paint(words, Tone::Dim))
@@ -91,7 +93,7 @@ fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> 
 
 /// Why there are none.
 pub(super) const NO_PHASES: &str =
-    "the trace holds no phases: gotrace records them with the backend bpf, unless told --no-probes";
+    "no phase was marked: the backend bpf records those of Go's tools, unless told --no-probes";
 
 fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let words = NO_PHASES;

@@ -14,7 +14,7 @@ use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::observation::Probed;
 use crate::capture::probes::{NoPlan, Plan, Planned, PlannedSite, Spec, Watch};
 use crate::capture::{Monotonic, Observation, plain_file};
-use crate::trace::{ArgumentKind, CallEdge, Nanos, ProbeId};
+use crate::trace::{ArgumentKind, CallEdge, Nanos, Probe, ProbeId};
 use rustc_hash::FxHashMap;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -41,9 +41,9 @@ const GIVEN_UP: u64 = 2;
 /// What a place costs each process that maps it: its breakpoint is written into a copy of the page.
 /// Measured on Linux 6.18: 31 ms for 9,999 places in one process.
 const COST_OF_A_PLACE_MS: f64 = 0.003;
-/// CPU time of the command below which a tax is not judged: a compiler begins with more marks than
-/// it goes on with.
-const GRACE: Nanos = Nanos(500_000_000);
+/// What functions may cost in any case, in seconds: a compiler begins with more marks than it goes
+/// on with.
+const ALLOWED: f64 = 0.02;
 
 /// The executables that are armed.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub(super) struct Armed {
     known: FxHashMap<ExeKey, Option<Monotonic>>,
     images: Vec<Image>,
     probes: Vec<Tally>,
-    /// What the user named and was found in no executable so far, with why in the last one that
-    /// was looked at.
+    /// What the user named, or wrote into a set, and was found in no executable so far, with why in
+    /// the last one that was looked at.
     missing: Vec<(Spec, Option<String>)>,
 }
 
@@ -195,7 +195,7 @@ impl Armed {
         (costs, trial): (Costs, Vec<OwnedFd>),
         watch: Watch,
     ) -> Self {
-        let missing = watch.named.iter().cloned().map(|spec| (spec, None));
+        let missing = watch.wanted().into_iter().map(|spec| (spec, None));
         Self {
             missing: missing.collect(),
             attacher,
@@ -211,15 +211,16 @@ impl Armed {
 
     /// What the user named for just one executable, which is there and does not have it.
     pub(super) fn wrong_name(&self) -> Option<&str> {
+        let named = |spec: &Spec| spec.set.is_none() && spec.image.is_literal();
         self.missing
             .iter()
-            .find_map(|(spec, why)| spec.image.is_literal().then_some(why.as_deref()).flatten())
+            .find_map(|(spec, why)| named(spec).then_some(why.as_deref()).flatten())
     }
 
     /// Tells what the user named and was found nowhere.
     pub(super) fn tell_missing(&self, out: &mut dyn FnMut(Observation)) {
         for (spec, why) in &self.missing {
-            let ran = "no executable of that name ran";
+            let ran = "no executable of that name ran (libraries and plugins are not watched)";
             out(Observation::Unseen {
                 time: now(),
                 what: format!("calls of {spec}"),
@@ -231,19 +232,24 @@ impl Armed {
     /// What watching costs, in words; none where only sets are watched.
     pub(super) fn announcement(&self) -> Option<String> {
         let places: usize = self.images.iter().map(|image| image.places.len()).sum();
-        if self.watch.named.is_empty() || places == 0 {
+        if self.watch.named.is_empty() {
             return None;
         }
         let micros = |time: Nanos| time.0 as f64 / 1e3;
         let functions = self.probes.iter().filter(|tally| tally.named).count();
-        let elsewhere = match functions {
-            0 => {
-                "no function that was named is there yet, each program is looked at when it starts; "
-            }
-            _ => "",
-        };
+        if functions == 0 {
+            let why = self.missing.iter().find_map(|(_, why)| why.as_deref());
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            return Some(format!(
+                "no function that was named is there yet{why}; each program is looked at when it starts"
+            ));
+        }
         Some(format!(
-            "{elsewhere}watching {functions} functions, with those of sets at {places} places: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
+            "watching {} at {places} places, with those of sets: about {:.1} µs a hit where the kernel emulates the instruction, {:.1} µs where it does not (exits), {:.1} ms for each process",
+            match functions {
+                1 => "1 function".to_owned(),
+                functions => format!("{functions} functions"),
+            },
             micros(self.costs.emulated),
             micros(self.costs.single_stepped),
             places as f64 * COST_OF_A_PLACE_MS,
@@ -264,14 +270,17 @@ impl Armed {
     /// Gives up the functions that cost most, where all of them cost more of the command's CPU time
     /// than they may.
     pub(super) fn hold_budget(&mut self, cpu: Nanos, out: &mut dyn FnMut(Observation)) {
-        let Some(limit) = self.watch.max_tax.share.filter(|_| cpu > GRACE) else {
+        let Some(limit) = self.watch.max_tax.share else {
             return;
         };
-        let allowed = cpu.seconds() * limit;
+        let allowed = (cpu.seconds() * limit).max(ALLOWED);
         // What those have cost that were given up is past.
         let live = self.probes.iter().filter(|tally| !tally.given_up);
         let mut spent: f64 = live.map(|tally| tally.spent.seconds()).sum();
-        let share = spent / cpu.seconds();
+        if spent <= allowed {
+            return;
+        }
+        let share = spent / cpu.seconds().max(spent);
         let mut order: Vec<usize> = (0..self.probes.len().min(GENERATIONS)).collect();
         order.retain(|&at| self.probes[at].may_go && !self.probes[at].given_up);
         order.sort_by_key(|&at| std::cmp::Reverse(self.probes[at].spent));
@@ -298,11 +307,14 @@ impl Armed {
                     limit * 100.0
                 ),
             });
-            let name = tally.function.clone();
             out(Observation::Unseen {
                 time: now(),
-                what: format!("further calls of {name}"),
-                why: "it cost more than --max-tax allows".to_owned(),
+                what: format!("further calls of {}", tally.function),
+                why: format!(
+                    "it cost more than --max-tax allows: given up after {} hits, {:.1} ms",
+                    tally.hits,
+                    tally.spent.seconds() * 1e3
+                ),
             });
         }
         images.sort_unstable();
@@ -431,7 +443,7 @@ impl Armed {
 
     /// Since when a file is watched, if anything in it is; tells why not, where that matters.
     fn judge(
-        &self,
+        &mut self,
         path: &[u8],
         entered: Result<usize, NotArmed>,
         out: &mut dyn FnMut(Observation),
@@ -442,10 +454,22 @@ impl Armed {
             // Of any program, those that are none of Go are not meant.
             Err(NotArmed::Plan(_) | NotArmed::Elf(_)) if !self.watch.names(path) => None,
             Err(why) => {
+                let words = crate::capture::chain(&why);
+                let path_text = String::from_utf8_lossy(path);
+                let mut told = false;
+                for (spec, missing) in &mut self.missing {
+                    if spec.image.matches(path) {
+                        *missing = Some(format!("{path_text}: {words}"));
+                        told = true;
+                    }
+                }
+                if told {
+                    return None;
+                }
                 out(Observation::Unseen {
                     time: now(),
-                    what: format!("calls in {}", String::from_utf8_lossy(path)),
-                    why: crate::capture::chain(&why),
+                    what: format!("calls in {path_text}"),
+                    why: words,
                 });
                 None
             }
@@ -508,7 +532,12 @@ impl Armed {
                 entry_cost: probed.entry_cost,
                 exit_cost: probed.exit_cost,
                 named: function.set.is_none(),
-                may_go: function.set.is_some() || self.watch.max_tax.named_too,
+                may_go: match function.set.as_deref() {
+                    // Without it the others' calls would not end.
+                    Some(Probe::ENDS_OF_GOROUTINES) => false,
+                    Some(_) => true,
+                    None => self.watch.max_tax.named_too,
+                },
                 given_up: false,
                 hits: 0,
                 spent: Nanos::ZERO,
@@ -575,10 +604,13 @@ impl Armed {
             let unmatched = plan
                 .unmatched
                 .iter()
-                .find(|unmatched| unmatched.spec == *spec);
+                .find(|unmatched| unmatched.spec.is_same(spec));
             *why = unmatched.map(|unmatched| match spec.image.is_literal() {
                 true => unmatched.words(&path_text),
-                false => "none of the programs that ran has such a function".to_owned(),
+                false => format!(
+                    "none of the programs that ran has such a function{}",
+                    unmatched.advice()
+                ),
             });
             unmatched.is_some()
         });
@@ -667,7 +699,7 @@ fn cookie(
     let argument = match argument {
         _ if site.edge != CallEdge::Entry => 0,
         ArgumentKind::None => 0,
-        ArgumentKind::Integer => INTEGER,
+        ArgumentKind::Integer | ArgumentKind::Signed(_) | ArgumentKind::Unsigned(_) => INTEGER,
         ArgumentKind::Text => TEXT,
     };
     let register = if function.g_in_register { REGISTER } else { 0 };

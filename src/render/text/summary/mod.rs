@@ -300,8 +300,7 @@ fn functions(
     let all = summary.functions.iter();
     let ran = all.filter(|row| row.own.time > Nanos::ZERO);
     if summary.functions.is_empty() {
-        let none =
-            "functions: no samples; the bpf backend takes them, and --profile asks the tools";
+        let none = "functions: no samples; the bpf backend takes them unless told --rate 0, and --profile asks the tools";
         return line(page, out, none, Tone::Dim);
     }
     let (one, many) = if summary.from_profiles {
