@@ -11,7 +11,7 @@
 //! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
-//! - [`portable`] is the name of a function without its architecture;
+//! - [`portable()`] is the name of a function without its architecture;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`compare`] reduces runs to figures and lays two groups of them side by side;

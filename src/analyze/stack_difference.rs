@@ -1,6 +1,6 @@
 //! Stacks of two sides, merged: each path of functions with what it cost in base and in new.
 //!
-//! Stacks meet where their names are the same but for the architecture, see [`portable`]. A side
+//! Stacks meet where their names are the same but for the architecture, see [`portable()`]. A side
 //! may be many runs of one command: what is shown is their mean, and how far two means lie apart
 //! is held against how much they scatter.
 

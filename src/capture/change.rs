@@ -98,7 +98,7 @@ impl Environment {
     }
 }
 
-/// Changes the environment; flags of go commands are [`go_flags`]'s part.
+/// Changes the environment; flags of go commands are [`go_flags()`]'s part.
 pub(super) fn apply(changes: &[Change], environment: &mut Environment) {
     for change in changes {
         match change {

@@ -31,7 +31,7 @@ pub enum Subject {
     Function {
         /// Of which kind: `main.main` is another function in each tool.
         tool: Name,
-        /// Its name without its architecture, see [`crate::analyze::portable`].
+        /// Its name without its architecture, see [`crate::analyze::portable()`].
         name: Name,
     },
 }

@@ -52,6 +52,8 @@ impl Configuration {
         for change in only_here.chain(only_there) {
             let fact = match change {
                 Change::GoFlag(_) | Change::LinkerFlag(_) => "flags",
+                // Toolchains are called by their version: `go1.27.3-arm64`.
+                Change::PathFirst(_) if version(self) == version(other) => continue,
                 Change::PathFirst(_) => "go",
                 Change::Variable(name, _) => match name.as_str() {
                     "GOFLAGS" => "flags",
@@ -74,6 +76,10 @@ impl Configuration {
         self.settings.push((key.to_owned(), value.to_vec()));
         self
     }
+}
+
+fn version(configuration: &Configuration) -> Option<&str> {
+    configuration.name.split('-').next()
 }
 
 /// The longest name of a folder; file systems take 255 bytes.
@@ -164,6 +170,10 @@ mod tests {
             ["flags", "gomaxprocs"]
         );
         assert_eq!(facts("GOARCH=arm64", "A=1"), ["target"]);
+        let toolchain = |name: &str| Configuration::new(name, vec![Change::PathFirst(name.into())]);
+        let facts = |one: &str, other: &str| toolchain(one).varies_against(&toolchain(other));
+        assert_eq!(facts("go1.27.3-amd64", "go1.27.3-arm64"), [""; 0]);
+        assert_eq!(facts("go1.26.1-amd64", "go1.27.3-amd64"), ["go"]);
     }
 
     #[test]
