@@ -59,6 +59,12 @@ impl TraceOperand {
 ///
 /// When it cannot be read as a trace.
 pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
+    if path.is_dir() {
+        bail!(
+            "{}: a folder, expected a trace; gotrace compare and flamegraph --base take folders",
+            path.display()
+        );
+    }
     let mut trace = Trace::open(path)?;
     if trace.ending.is_none() {
         symbolize::fill(&mut trace);

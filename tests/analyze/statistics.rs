@@ -3,7 +3,8 @@
 
 use gotrace::analyze::statistics::{
     Interval, Noise, adjusted, benjamini_hochberg, difference, difference_interval, median,
-    quantile, rank_test, ratio, ratio_interval, smallest_group, smallest_p, standard_deviation,
+    median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group, smallest_p,
+    standard_deviation,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
 
@@ -192,6 +193,7 @@ fn what_cannot_be_compared_has_a_defined_answer() {
 
 #[test]
 fn intervals_of_little_are_defined() {
+    assert_eq!(median_interval(&[1.0]), None);
     assert_eq!(ratio_interval(&[1.0], &[1.0, 2.0]), None);
     assert_eq!(ratio_interval(&[1.0, 2.0], &[]), None);
     assert_eq!(ratio_interval(&[-1.0, 2.0], &[1.0, 2.0]), None);
@@ -309,4 +311,18 @@ fn noise_is_what_pairs_of_runs_differ_by() {
     assert!(!noise.exceeded_by(100.0, 130.0));
     assert_eq!(Noise::of(&[0.0, 0.0]).unwrap().ratio, 1.0);
     assert_eq!(Noise::of(&[0.0, 1.0]).unwrap().ratio, f64::INFINITY);
+}
+
+#[test]
+fn the_interval_of_a_median_is_that_of_its_resamples() {
+    let of = |values: &[f64]| {
+        let interval = median_interval(values).unwrap();
+        [interval.low, interval.estimate, interval.high]
+    };
+    // Of two: twice the smaller with 1/4, both with 1/2, twice the larger with 1/4.
+    assert_eq!(of(&[3.0, 1.0]), [1.0, 2.0, 3.0]);
+    // Of five, the smallest is the median with 3 or more of it: 181 of 3125, 5.8 %.
+    assert_eq!(of(&[1.0, 2.0, 3.0, 4.0, 9.0]), [1.0, 3.0, 9.0]);
+    // Of seven, with 4 or more of it: 1.0 %. Four or more of the two smallest: 10.8 %.
+    assert_eq!(of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]), [2.0, 4.0, 6.0]);
 }

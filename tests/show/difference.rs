@@ -172,6 +172,12 @@ fn what_does_not_go_together_is_refused() {
         assert_eq!(found, code, "{words:?}: {complaint}");
         assert!(complaint.contains(expected), "{words:?}: {complaint}");
     }
+    let (code, _, complaint) = run(&["flamegraph"], &empty, 80);
+    assert_eq!(code, Some(3));
+    assert!(
+        complaint.contains("a folder, expected a trace"),
+        "{complaint}"
+    );
 }
 
 #[test]
