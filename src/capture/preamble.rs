@@ -50,6 +50,14 @@ impl Preamble<'_> {
                 go.variable("GOROOT"),
             );
         }
+        for (key, value) in [
+            ("host.governor", &*host.governor),
+            ("host.power", host.power),
+        ] {
+            if !value.is_empty() {
+                context.setting(key, value.as_bytes(), "system");
+            }
+        }
         self.settings(context);
         for (name, refusal) in self.refused {
             context.blind(name.gives(), &format!("backend {name}: {refusal}"));

@@ -1,6 +1,7 @@
 //! The machine: operating system, processor, cores and memory, as the system itself names them.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 
 /// Facts of the machine. What could not be found out is empty or zero.
@@ -18,6 +19,11 @@ pub struct Host {
     pub cores: u32,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// How the first core's frequency is chosen (`performance`, `schedutil`, ...); empty where the
+    /// system does not choose it, as in most virtual machines.
+    pub governor: String,
+    /// `mains` or `battery`; empty where there is neither.
+    pub power: &'static str,
 }
 
 /// Gathers the facts.
@@ -39,7 +45,32 @@ pub fn host() -> Host {
         },
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
         memory_bytes: memory(&read("/proc/meminfo")),
+        governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+            .trim()
+            .to_owned(),
+        power: power(Path::new("/sys/class/power_supply")),
     }
+}
+
+/// What the machine runs on: mains if any supply of that kind is on, else a battery if there is
+/// one (`Documentation/ABI/testing/sysfs-class-power`).
+fn power(supplies: &Path) -> &'static str {
+    let supplies = fs::read_dir(supplies).into_iter().flatten().flatten();
+    let mut power = "";
+    for supply in supplies {
+        let value = |name: &str| fs::read_to_string(supply.path().join(name)).unwrap_or_default();
+        match (
+            value("type").trim(),
+            value("online").trim(),
+            value("scope").trim(),
+        ) {
+            ("Mains" | "USB", "1", _) => return "mains",
+            // A mouse has a battery, too.
+            ("Battery", _, scope) if scope != "Device" => power = "battery",
+            _ => {}
+        }
+    }
+    power
 }
 
 fn read(path: &str) -> String {
@@ -75,6 +106,29 @@ fn memory(meminfo: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn power_is_that_of_the_machine() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let supply = |name: &str, values: [(&str, &str); 3]| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(&path).expect("a folder");
+            for (file, value) in values {
+                fs::write(path.join(file), format!("{value}\n")).expect("a file");
+            }
+        };
+        assert_eq!(power(&folder.path().join("none")), "");
+        supply(
+            "mouse",
+            [("type", "Battery"), ("online", ""), ("scope", "Device")],
+        );
+        assert_eq!(power(folder.path()), "");
+        supply("BAT0", [("type", "Battery"), ("online", ""), ("scope", "")]);
+        supply("AC", [("type", "Mains"), ("online", "0"), ("scope", "")]);
+        assert_eq!(power(folder.path()), "battery");
+        supply("AC", [("type", "Mains"), ("online", "1"), ("scope", "")]);
+        assert_eq!(power(folder.path()), "mains");
+    }
 
     #[test]
     fn files_of_the_system_are_read() {

@@ -6,7 +6,10 @@ use gotrace::analyze::compare::{
     Comparison, Fact, Gate, Gates, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
 };
 use gotrace::analyze::{Analysis, Name};
-use gotrace::trace::{Arch, ExitStatus, Loss, SamplePlace, Setting, Trace};
+use gotrace::trace::{
+    Arch, Argument, ArgumentKind, CallEdge, CallEvent, ExitStatus, Loss, Probe, ProbeId, ProcessId,
+    SamplePlace, Setting, StackOwner, Tid, Trace,
+};
 
 /// `go build`: compiles `m/a`, then `m/b`, and links; CPU times in milliseconds.
 struct Made {
@@ -418,6 +421,11 @@ fn empty_groups_and_zeros_have_an_answer() {
 
 /// Gives the actions of `m/a` and `m/b` ids, as cmd/go writes them.
 fn with_ids(a: [&str; 2], b: [&str; 2], flags: &str) -> Run {
+    with_ids_of("", a, b, flags)
+}
+
+/// The same, with other words before the compiler.
+fn with_ids_of(before: &str, a: [&str; 2], b: [&str; 2], flags: &str) -> Run {
     let mut builder = trace(&USUAL);
     for (at, [action, content]) in [(1, b), (2, a)] {
         let ids = (
@@ -426,7 +434,8 @@ fn with_ids(a: [&str; 2], b: [&str; 2], flags: &str) -> Run {
         );
         let package = builder.text(["", "m/b", "m/a"][at]);
         let package = String::from_utf8_lossy(builder.trace.strings.get(package)).into_owned();
-        let command = format!("{COMPILE_A} {flags} -p {package} -buildid {action} -c=2 /src/x.go");
+        let command =
+            format!("{before} {COMPILE_A} {flags} -p {package} -buildid {action} -c=2 /src/x.go");
         let command = builder.text(&command);
         let action = &mut builder.trace.actions[at];
         (action.action_id, action.build_id) = ids;
@@ -458,6 +467,11 @@ fn a_package_is_built_anew_for_a_reason() {
     let flags = with_ids(["a3", "A1"], ["b3", "B1"], "-race");
     let by_flags = [of("m/a", Reason::Flags), of("m/b", Reason::Flags)];
     assert_eq!(reasons(&flags), by_flags);
+    // The same compiler, as a backend has the go command start it.
+    let shim = "/usr/bin/gotrace toolexec";
+    let traced = with_ids_of(shim, ["a5", "A1"], ["b5", "B1"], "");
+    let by_nothing_else = [of("m/a", Reason::OwnInputs), of("m/b", Reason::OwnInputs)];
+    assert_eq!(reasons(&traced), by_nothing_else);
     let mut toolchain = with_ids(["a4", "A1"], ["b4", "B1"], "");
     toolchain.go = Name::from("go1.28");
     let by_go = [of("m/a", Reason::Toolchain), of("m/b", Reason::Toolchain)];
@@ -552,6 +566,41 @@ fn start_up_ends_where_main_is_first_seen() {
         (millis(10), millis(10))
     );
     assert_eq!(row.verdict, None);
+}
+
+#[test]
+fn signals_are_counted_by_calls_of_their_handler() {
+    let mut builder = trace(&USUAL);
+    let function = builder.text("runtime.sighandler");
+    let probe = Probe {
+        function,
+        argument: ArgumentKind::Integer,
+        ..Probe::default()
+    };
+    builder.trace.probes.push(probe);
+    let call = |time, edge, signal| CallEvent {
+        time: ms(time),
+        process: ProcessId(1),
+        tid: Tid(1),
+        stack: StackOwner::Signal,
+        probe: ProbeId(0),
+        edge,
+        depth: 8,
+        argument: Some(Argument::Integer(signal)),
+    };
+    let (entry, exit) = (CallEdge::Entry, CallEdge::Exit);
+    let calls = [
+        (1, entry, 23),
+        (2, exit, 23),
+        (3, entry, 27),
+        (4, entry, 23),
+        (5, entry, 17),
+    ];
+    let calls = calls.map(|(time, edge, signal)| call(time, edge, signal));
+    builder.trace.push_calls(&calls);
+    let run = run_of(&builder.trace);
+    let count = |name| run.figure(Subject::Signal(Name::from(name)), Measure::Count);
+    assert_eq!((count("SIGURG"), count("SIGPROF")), (2.0, 1.0));
 }
 
 #[test]

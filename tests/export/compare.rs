@@ -56,6 +56,7 @@ fn single() -> Comparison {
     });
     let translated = run(0, 150, |trace| {
         let translator = trace.strings.push(b"qemu-aarch64");
+        trace.probes[0].function = trace.strings.push(b"runtime.sighandler");
         for process in &mut trace.processes {
             process.exec.translator = translator;
         }

@@ -328,3 +328,80 @@ fn a_build_that_fails_says_so_in_its_own_words() {
         );
     }
 }
+
+/// What `compare` says of why packages were built, with the output's hashes: by import path.
+fn rebuilt(place: &Place, base: &Path, new: &Path) -> (BTreeMap<String, Vec<String>>, Value) {
+    let mut compare = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    compare.args(["compare", "--json", "--top", "1"]);
+    let output = compare.arg(base).arg(new).output().unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = shown["new"]["rebuilt"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let reasons = |row: &Value| {
+        row["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(text)
+            .collect()
+    };
+    let rows = rows.iter().map(|row| (text(&row["package"]), reasons(row)));
+    (rows.collect(), shown["outputs"].clone())
+}
+
+/// Against the source: `units` is changed, `terrain` and `weather` import it, `forecast` those.
+#[test]
+fn why_packages_were_built_anew_is_told_from_two_traces() {
+    let (Some(go), Some(way)) = (go(), ways().into_iter().next_back()) else {
+        return;
+    };
+    let place = Place::new();
+    sample("diamond", &place.path("work"));
+    let build = |name: &str, flags: &[&str]| {
+        let command = [&["go", "build", "-o", "out"], flags, &["./cmd/forecast"]].concat();
+        let mut run = place.run(&way, &command);
+        run.env("PATH", path_with(&go)).env("GOCACHE", warm_cache());
+        let output = run.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let path = place.path(name);
+        std::fs::rename(place.path("trace"), &path).unwrap();
+        path
+    };
+    let of = |package: &str, reasons: &[&str]| {
+        let reasons = reasons.iter().map(|words| (*words).to_owned()).collect();
+        (format!("example.com/diamond/{package}"), reasons)
+    };
+    let base = build("base", &[]);
+    let same = build("same", &[]);
+    assert_eq!(rebuilt(&place, &base, &same).0, BTreeMap::new());
+
+    let units = place.path("work/units/units.go");
+    let source = std::fs::read_to_string(&units).unwrap();
+    std::fs::write(
+        &units,
+        source + "\nfunc Added(x int) int { return x + 1 }\n",
+    )
+    .unwrap();
+    let changed = build("changed", &[]);
+    let (reasons, outputs) = rebuilt(&place, &base, &changed);
+    let units = "dependency example.com/diamond/units";
+    let [terrain, weather] =
+        ["terrain", "weather"].map(|name| format!("dependency example.com/diamond/{name}"));
+    let expected = BTreeMap::from([
+        of("cmd/forecast", &[&terrain, &weather]),
+        of("terrain", &[units]),
+        of("units", &["its own inputs"]),
+        of("weather", &[units]),
+    ]);
+    assert_eq!(reasons, expected);
+    // Nobody calls what was added: the linker leaves it out.
+    let program = serde_json::json!(["example.com/diamond/cmd/forecast"]);
+    assert_eq!(
+        (&outputs["same"], &outputs["differ"]),
+        (&program, &serde_json::json!([]))
+    );
+
+    let flags = build("flags", &["-gcflags=example.com/diamond/units=-N"]);
+    let (reasons, _) = rebuilt(&place, &changed, &flags);
+    assert_eq!(reasons["example.com/diamond/units"], ["flags"]);
+}

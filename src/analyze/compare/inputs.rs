@@ -122,7 +122,11 @@ fn builds(trace: &Trace) -> impl Iterator<Item = &Action> {
     trace.actions.iter().filter(is_build)
 }
 
-/// Hashes of what was linked: the last part of a build id is that of the content.
+/// How settings begin that hold the hash of a file which a build left.
+const FILE: &str = "output.sha256.";
+
+/// Hashes of what was linked: the last part of a build id is that of the content, without the ids
+/// themselves. Without a graph, those of the files that were left.
 pub(super) fn outputs(trace: &Trace) -> BTreeMap<Name, Name> {
     let links = trace.actions.iter();
     let links = links.filter(|action| trace.strings.get(action.mode) == b"link");
@@ -130,7 +134,19 @@ pub(super) fn outputs(trace: &Trace) -> BTreeMap<Name, Name> {
         let package = Name::from(trace.strings.get(action.package));
         (package, content(trace, action))
     });
-    outputs.filter(|(_, content)| !content.is_empty()).collect()
+    let outputs: BTreeMap<_, _> = outputs.filter(|(_, content)| !content.is_empty()).collect();
+    if !outputs.is_empty() {
+        return outputs;
+    }
+    let files = trace.settings.iter().filter_map(|setting| {
+        let key = trace.text(setting.key);
+        let file = key.strip_prefix(FILE)?;
+        Some((
+            Name::from(file),
+            Name::from(trace.strings.get(setting.value)),
+        ))
+    });
+    files.collect()
 }
 
 fn content(trace: &Trace, action: &Action) -> Name {
@@ -148,9 +164,8 @@ struct Command {
 }
 
 /// Flags whose value is made for each build, or is an input that is compared by itself.
-const VALUE_OF_THE_BUILD: [&str; 7] = [
+const VALUE_OF_THE_BUILD: [&str; 6] = [
     "-o",
-    "-trimpath",
     "-importcfg",
     "-buildid",
     "-p",
@@ -160,19 +175,25 @@ const VALUE_OF_THE_BUILD: [&str; 7] = [
 
 impl Command {
     fn of(trace: &Trace, action: &Action) -> Self {
-        let commands = action.commands.iter().map(|&id| trace.strings.get(id));
-        let mut compiles = commands.filter(|command| {
-            let program = command.split(|&byte| byte == b' ').next();
-            argv::base(program.unwrap_or_default()) == b"compile"
-        });
-        let Some(command) = compiles.next() else {
+        let commands = action.commands.iter().map(|&id| trace.text(id));
+        // What `-toolexec` names stands before the compiler.
+        let is_compiler = |word: &str| argv::base(word.as_bytes()) == b"compile";
+        let Some(text) = commands
+            .into_iter()
+            .find(|command| command.split(' ').any(is_compiler))
+        else {
             return Self::default();
         };
-        let text = String::from_utf8_lossy(command);
-        let mut words = text.split(' ').skip(1);
+        let mut words = text
+            .split(' ')
+            .skip_while(|word| !is_compiler(word))
+            .skip(1);
         let (mut flags, mut files, mut folder) = (Vec::new(), Vec::new(), "");
+        let mut trimmed = "";
         while let Some(word) = words.next() {
-            if VALUE_OF_THE_BUILD.contains(&word) {
+            if word == "-trimpath" {
+                trimmed = words.next().unwrap_or_default();
+            } else if VALUE_OF_THE_BUILD.contains(&word) {
                 words.next();
             } else if word.ends_with(".go") {
                 let (before, file) = word.rsplit_once('/').unwrap_or(("", word));
@@ -187,6 +208,10 @@ impl Command {
             }
         }
         files.sort_unstable();
+        // `go build -trimpath` has the compiler leave the folder out, so it is no input.
+        if !folder.is_empty() && trimmed.contains(folder) {
+            folder = "";
+        }
         Self {
             flags: Name::from(flags.join(" ")),
             files: Name::from(files.join(" ")),

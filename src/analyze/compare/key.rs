@@ -20,6 +20,8 @@ pub enum Subject {
         /// Its name: `typecheck`.
         phase: Name,
     },
+    /// Signals that Go's runtime sends itself, by name: `SIGURG`, `SIGPROF`.
+    Signal(Name),
     /// A step of the build.
     Action {
         /// What it does.
@@ -58,7 +60,7 @@ pub enum Measure {
     SteadyState,
     /// Samples in the code of a translator itself.
     Translator,
-    /// How many: programs of a tool, occurrences of a phase. A number.
+    /// How many: programs of a tool, occurrences of a phase, signals. A number.
     Count,
 }
 
@@ -80,6 +82,7 @@ impl Subject {
             Self::Package(_) => "package",
             Self::Tool(_) => "tool",
             Self::Phase { .. } => "phase",
+            Self::Signal(_) => "signal",
             Self::Action { .. } => "action",
             Self::Function { .. } => "function",
         }
@@ -91,7 +94,7 @@ impl Subject {
         match self {
             Self::Whole => Name::default(),
             Self::Package(name) if name.is_empty() => Name::from("(no package)"),
-            Self::Package(name) | Self::Tool(name) => name.clone(),
+            Self::Package(name) | Self::Tool(name) | Self::Signal(name) => name.clone(),
             Self::Phase { track, phase } => Name::from(format!("{track} {phase}")),
             Self::Action { kind, package } => Name::from(format!("{} {package}", kind.name())),
             Self::Function { tool, name } => Name::from(format!("{tool}: {name}")),
@@ -137,7 +140,7 @@ impl Key {
             Subject::Package(_) | Subject::Tool(_) | Subject::Phase { .. } => {
                 matches!(self.measure, Measure::Cpu)
             }
-            Subject::Action { .. } | Subject::Function { .. } => false,
+            Subject::Signal(_) | Subject::Action { .. } | Subject::Function { .. } => false,
         }
     }
 }

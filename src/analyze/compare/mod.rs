@@ -18,6 +18,7 @@ mod key;
 mod row;
 mod run;
 mod samples;
+mod signals;
 
 pub use facts::{Difference, Fact, Facts, differences};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::inputs::{self, Inputs};
 use super::key::{Key, Measure, Subject};
-use super::{functions, samples};
+use super::{functions, samples, signals};
 use crate::analyze::build::{ActionKind, Outcome};
 use crate::analyze::{Analysis, Name, Phases, Roles, summary};
 use crate::trace::{Arch, ExitStatus, Nanos, ProcessId, StringId, Trace};
@@ -85,6 +85,7 @@ impl Run {
         let sampled = samples::Sampled::of(analysis);
         sampled.add_to(analysis, &mut run);
         functions::add_to(analysis, &sampled, &mut run);
+        signals::add_to(analysis, &mut run);
         run.find_lost(analysis, phases.unreadable_blocks);
         run
     }

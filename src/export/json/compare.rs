@@ -219,6 +219,8 @@ struct Which<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<&'a str>,
@@ -235,6 +237,7 @@ impl<'a> Which<'a> {
                 which.track = Some(track);
                 which.phase = Some(phase);
             }
+            Subject::Signal(signal) => which.signal = Some(signal),
             Subject::Action { kind, package } => {
                 which.action = Some(kind.name());
                 which.package = Some(package);

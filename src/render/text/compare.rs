@@ -3,8 +3,8 @@
 use super::page::{Page, Tone};
 use super::summary::line;
 use super::table::{Cell, Column, Table};
-use crate::analyze::Comparison;
 use crate::analyze::compare::{Measure, Row, Subject, Verdict};
+use crate::analyze::{Comparison, Name};
 use crate::render::change;
 use crate::render::units::{self, Scale};
 use crate::trace::Nanos;
@@ -85,9 +85,15 @@ fn whole(comparison: &Comparison, page: &Page, out: &mut dyn io::Write) -> io::R
         Measure::Parallelism,
     ];
     let rows = measures.into_iter();
-    let rows: Vec<&Row> = rows
+    let mut rows: Vec<&Row> = rows
         .filter_map(|measure| comparison.row(&Subject::Whole, measure))
         .collect();
+    let collections = Subject::Phase {
+        track: Name::from("runtime"),
+        phase: Name::from("GC mark"),
+    };
+    rows.extend(comparison.row(&collections, Measure::Count));
+    rows.extend(comparison.ranked("signal", Measure::Count));
     table(comparison, "", &rows, None).write(page, out)
 }
 
@@ -152,6 +158,7 @@ fn table(comparison: &Comparison, kind: &str, rows: &[&Row], scale: Option<Scale
     for row in rows {
         let name = match row.key.subject {
             Subject::Whole => Cell::from(row.key.measure.name()),
+            Subject::Phase { .. } if row.key.measure == Measure::Count => Cell::from("GC cycles"),
             _ => Cell::from(&*row.key.subject.name()),
         };
         let value = |value: f64| match scale {
