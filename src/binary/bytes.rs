@@ -1,4 +1,5 @@
-//! A stretch of bytes in, little-endian numbers and strings out; every read is checked.
+//! A stretch of bytes in, numbers (little-endian unless they say otherwise) and strings out; every
+//! read is checked.
 
 use super::Error;
 
@@ -72,6 +73,14 @@ impl<'a> Bytes<'a> {
         self.array(what, offset).map(u64::from_le_bytes)
     }
 
+    pub(super) fn u32_be(self, what: &'static str, offset: u64) -> Result<u32, Error> {
+        self.array(what, offset).map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u64_be(self, what: &'static str, offset: u64) -> Result<u64, Error> {
+        self.array(what, offset).map(u64::from_be_bytes)
+    }
+
     /// The bytes at `offset` up to a zero byte, which must come before [`LONGEST_STRING`].
     pub(super) fn string(self, what: &'static str, offset: u64) -> Result<&'a [u8], Error> {
         let rest = self.from(what, offset)?.0;
@@ -139,7 +148,9 @@ mod tests {
         assert_eq!(bytes.slice("test", 1, 4), Err(cut(1, 4, 3)));
         assert_eq!(bytes.slice("test", u64::MAX, 2), Err(cut(u64::MAX, 2, 0)));
         assert_eq!(bytes.u32("test", 0), Ok(0x0403_0201));
+        assert_eq!(bytes.u32_be("test", 0), Ok(0x0102_0304));
         assert_eq!(bytes.u32("test", 1), Err(cut(1, 4, 3)));
+        assert_eq!(bytes.u64_be("test", 0), Err(cut(0, 8, 4)));
         assert_eq!(bytes.u64("test", 0), Err(cut(0, 8, 4)));
         assert_eq!(bytes.from("test", 4).map(|rest| rest.0.len()), Ok(0));
         assert_eq!(bytes.from("test", 5).map(|rest| rest.0), Err(cut(5, 1, 0)));

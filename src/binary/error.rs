@@ -10,6 +10,45 @@ pub enum Error {
         /// Its first bytes, at most four.
         found: Vec<u8>,
     },
+    /// The file does not begin as any file does that is read.
+    #[error("neither an ELF nor a Mach-O file: it begins with {found:02x?}")]
+    NoExecutable {
+        /// Its first bytes, at most four.
+        found: Vec<u8>,
+    },
+    /// The file does not begin as a Mach-O file does.
+    #[error(
+        "not a Mach-O file: expected cf fa ed fe, ca fe ba be or !<arch> at {offset:#x}, found {found:02x?}"
+    )]
+    NotMachO {
+        /// Where it was to begin.
+        offset: u64,
+        /// Its first bytes, at most four.
+        found: Vec<u8>,
+    },
+    /// A value is another one than what else the file says makes it.
+    #[error("{what} at {offset:#x}: expected {expected}, found {found}")]
+    Unexpected {
+        /// What was read.
+        what: &'static str,
+        /// Offset in the file.
+        offset: u64,
+        /// What had to be there.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
+    /// A table that another reader could not make sense of.
+    #[error("{what} at {offset:#x} cannot be read")]
+    Table {
+        /// Which one.
+        what: &'static str,
+        /// Offset in the file.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: object::Error,
+    },
     /// A format, or a version of one, that is not read.
     #[error("{what}: expected {expected}, found {found:#x}")]
     Unsupported {
@@ -60,4 +99,20 @@ pub enum Error {
         #[source]
         source: object::Error,
     },
+}
+
+impl Error {
+    /// The same, of bytes that begin `by` bytes further on than where it counts from.
+    #[must_use]
+    pub(super) fn further(mut self, by: u64) -> Self {
+        match &mut self {
+            Self::CutShort { offset, .. }
+            | Self::Malformed { offset, .. }
+            | Self::NotMachO { offset, .. }
+            | Self::Unexpected { offset, .. }
+            | Self::Table { offset, .. } => *offset = offset.saturating_add(by),
+            _ => {}
+        }
+        self
+    }
 }

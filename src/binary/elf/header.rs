@@ -9,12 +9,14 @@
 //!
 //! Source: System V ABI, chapter 4 and 5, for `ELFCLASS64`.
 
-use super::{Load, Memory, Relocations, Symbols, note, relocation};
-use crate::binary::{Error, FileOffset, Svma, bytes::Bytes};
+use super::{Relocations, Symbols, note, relocation};
+use crate::binary::go::Container;
+use crate::binary::{Error, FileOffset, Load, Memory, Svma, bytes::Bytes};
 
 const MAGIC: &[u8] = b"\x7fELF";
 const CLASS_64: u8 = 2;
 const LITTLE_ENDIAN: u8 = 1;
+const DT_STRTAB: u64 = 5;
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
@@ -249,6 +251,34 @@ impl<'a> Elf<'a> {
         relocation::of_dynamic(self.dynamic.unwrap_or_default(), &self.memory)
     }
 
+    /// The libraries that it needs (`DT_NEEDED`).
+    pub fn needed(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.dynamic_strings(&[1])
+    }
+
+    /// Where else they are looked for (`DT_RPATH`, `DT_RUNPATH`), as colons separate it.
+    pub fn run_paths(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.dynamic_strings(&[15, 29])
+    }
+
+    /// What entries of the dynamic section with these tags name.
+    fn dynamic_strings(&self, tags: &'static [u64]) -> impl Iterator<Item = &'a [u8]> {
+        let entries = self.dynamic.unwrap_or_default().chunks_exact(16);
+        let entries = entries.filter_map(|entry| {
+            let entry = Bytes(entry);
+            let tag = entry.u64("dynamic tag", 0).ok()?;
+            Some((tag, entry.u64("dynamic value", 8).ok()?))
+        });
+        let mut tables = entries.clone().filter(|(tag, _)| *tag == DT_STRTAB);
+        let names = tables.next().and_then(|(_, address)| {
+            let names = self.memory.bytes_from("dynamic names", Svma(address));
+            names.ok().map(Bytes)
+        });
+        entries
+            .filter(|(tag, _)| tags.contains(tag))
+            .filter_map(move |(_, at)| names?.string("dynamic name", at).ok())
+    }
+
     /// The build id that the linker made (`NT_GNU_BUILD_ID`).
     #[must_use]
     pub fn build_id(&self) -> Option<&'a [u8]> {
@@ -271,6 +301,32 @@ impl<'a> Elf<'a> {
             .copied()
             .chain(sections.map(|section| section.data))
             .find_map(|notes| note::find(notes, owner, kind))
+    }
+}
+
+impl<'a> Container<'a> for Elf<'a> {
+    fn memory(&self) -> &Memory<'a> {
+        &self.memory
+    }
+
+    /// In position-independent executables Go's read-only data may be named `.data.rel.ro.*`.
+    fn go_section(&self, name: &str) -> Option<(Svma, &'a [u8])> {
+        let places = [format!(".{name}"), format!(".data.rel.ro.{name}")];
+        let found = places
+            .iter()
+            .find_map(|name| self.section(name.as_bytes()))?;
+        Some((found.address, found.data))
+    }
+
+    fn start_of_go_code(&self) -> Option<Svma> {
+        let mut symbols = self.symbols().iter();
+        let found = symbols.find(|symbol| symbol.name == b"runtime.text");
+        found.map(|symbol| symbol.address)
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = (Svma, Svma)> {
+        let relocations = self.relocations().iter();
+        relocations.filter_map(|relocation| Some((relocation.address, relocation.relative()?)))
     }
 }
 

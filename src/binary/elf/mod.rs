@@ -4,12 +4,10 @@
 //! damaged or missing section headers are no error, for a program runs without them.
 
 mod header;
-mod memory;
 mod note;
 mod relocation;
 mod symbol;
 
 pub use header::{Elf, Kind, Machine, Section, Tls};
-pub use memory::{Load, Memory};
 pub use relocation::{Relocation, Relocations};
 pub use symbol::{Binding, Symbol, Symbols};

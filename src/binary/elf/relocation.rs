@@ -4,8 +4,7 @@
 //! entry of DT_RELA   0 u64 address   8 u32 type   12 u32 symbol   16 i64 addend
 //! ```
 
-use super::Memory;
-use crate::binary::{Svma, bytes::Bytes};
+use crate::binary::{Memory, Svma, bytes::Bytes};
 
 const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
@@ -28,9 +27,9 @@ pub struct Relocation {
 #[derive(Clone, Copy, Debug)]
 pub struct Relocations<'a>(&'a [u8]);
 
-impl Relocations<'_> {
+impl<'a> Relocations<'a> {
     /// All entries, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = Relocation> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Relocation> + use<'a> {
         self.0.chunks_exact(ENTRY).filter_map(|entry| {
             let entry = Bytes(entry);
             Some(Relocation {

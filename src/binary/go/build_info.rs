@@ -10,7 +10,7 @@
 //! Module info is lines of tab-separated words between two marks of 16 bytes.
 //! Source: `debug/buildinfo` and `runtime/debug` of the Go standard library.
 
-use crate::binary::elf::Elf;
+use super::Container;
 use crate::binary::{Error, Svma, bytes::Bytes};
 use std::fmt;
 
@@ -51,6 +51,17 @@ impl fmt::Display for Version {
     }
 }
 
+/// A module that an executable was built with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dependency {
+    /// Its path.
+    pub path: String,
+    /// Its version.
+    pub version: String,
+    /// What stood in for it by a `replace`: a path and a version, which is empty for a folder.
+    pub replaced_by: Option<(String, String)>,
+}
+
 /// How an executable was built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildInfo {
@@ -60,6 +71,8 @@ pub struct BuildInfo {
     pub path: String,
     /// Main module and its version, or empty.
     pub module: (String, String),
+    /// Modules that packages came from besides, in the order of the file.
+    pub dependencies: Vec<Dependency>,
     /// `-ldflags`, `CGO_ENABLED`, `GOARCH`, `vcs.revision`, ... in the order of the file.
     pub settings: Vec<(String, String)>,
 }
@@ -71,15 +84,15 @@ impl BuildInfo {
     ///
     /// [`Error::Missing`] when the executable was not made by Go 1.13 or later; another error
     /// when what is there cannot be read.
-    pub fn of(elf: &Elf<'_>) -> Result<Self, Error> {
-        let blob = Bytes(find(elf)?);
+    pub fn of<'a>(image: &impl Container<'a>) -> Result<Self, Error> {
+        let blob = Bytes(find(image)?);
         let flags = blob.u8("build info flags", 15)?;
         let (version, module) = if flags & INLINE != 0 {
             let (version, next) = counted(blob, 32)?;
             let (module, _) = counted(blob, next)?;
             (version, module)
         } else if flags & BIG_ENDIAN == 0 && blob.u8("build info pointer size", 14)? == 8 {
-            (pointed(elf, blob, 16)?, pointed(elf, blob, 24)?)
+            (pointed(image, blob, 16)?, pointed(image, blob, 24)?)
         } else {
             return Err(Error::Unsupported {
                 what: "build info flags",
@@ -121,6 +134,17 @@ impl BuildInfo {
                     let version = words.next().unwrap_or_default();
                     self.module = (first.to_owned(), version.to_owned());
                 }
+                Some("dep") => self.dependencies.push(Dependency {
+                    path: first.to_owned(),
+                    version: words.next().unwrap_or_default().to_owned(),
+                    replaced_by: None,
+                }),
+                Some("=>") => {
+                    if let Some(replaced) = self.dependencies.last_mut() {
+                        let version = words.next().unwrap_or_default();
+                        replaced.replaced_by = Some((first.to_owned(), version.to_owned()));
+                    }
+                }
                 Some("build") => {
                     if let Some((key, value)) = first.split_once('=') {
                         let plain = |text: &str| text.trim_matches(['"', '`']).to_owned();
@@ -133,22 +157,22 @@ impl BuildInfo {
     }
 }
 
-fn find<'a>(elf: &Elf<'a>) -> Result<&'a [u8], Error> {
+fn find<'a>(image: &impl Container<'a>) -> Result<&'a [u8], Error> {
     let aligned = |data: &'a [u8]| {
         let at = (0..data.len())
             .step_by(ALIGN)
             .find(|&at| data.get(at..).is_some_and(|rest| rest.starts_with(MAGIC)))?;
         data.get(at..)
     };
-    if let Some(found) = elf
-        .section(b".go.buildinfo")
-        .and_then(|section| aligned(section.data))
+    if let Some(found) = image
+        .go_section("go.buildinfo")
+        .and_then(|(_, data)| aligned(data))
     {
         return Ok(found);
     }
-    let loads = elf.memory().loads().iter().filter(|load| load.writable);
+    let loads = image.memory().loads().iter().filter(|load| load.writable);
     loads
-        .filter_map(|load| aligned(elf.memory().contents(load)))
+        .filter_map(|load| aligned(image.memory().contents(load)))
         .next()
         .ok_or(Error::Missing {
             what: "Go build info",
@@ -165,8 +189,8 @@ fn counted(blob: Bytes<'_>, at: u64) -> Result<(&[u8], u64), Error> {
 
 /// A string by the address of its header. In position-independent executables the addresses are
 /// relocations, which are not applied here: then the version stays unknown.
-fn pointed<'a>(elf: &Elf<'a>, blob: Bytes<'_>, at: u64) -> Result<&'a [u8], Error> {
-    let memory = elf.memory();
+fn pointed<'a>(image: &impl Container<'a>, blob: Bytes<'_>, at: u64) -> Result<&'a [u8], Error> {
+    let memory = image.memory();
     let header = blob.u64("build info address", at)?;
     if header == 0 {
         return Ok(&[]);

@@ -5,6 +5,7 @@
 //! reads it to print tracebacks.
 
 mod build_info;
+mod container;
 mod function;
 mod module_data;
 mod name;
@@ -13,7 +14,8 @@ mod pclntab;
 mod runtime_layout;
 mod thread_local;
 
-pub use build_info::{BuildInfo, Version};
+pub use build_info::{BuildInfo, Dependency, Version};
+pub use container::Container;
 pub use function::{Function, Line};
 pub use name::display_name;
 pub use pclntab::{Format, Pclntab};

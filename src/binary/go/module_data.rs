@@ -12,10 +12,10 @@
 //! it. In position-independent executables the
 //! addresses are relocations.
 
+use super::Container;
 use super::pclntab::Format;
-use crate::binary::Svma;
 use crate::binary::bytes::Bytes;
-use crate::binary::elf::{Elf, Load};
+use crate::binary::{Load, Svma};
 
 const NAMES: u64 = 8;
 const TEXT: u64 = 176;
@@ -56,23 +56,23 @@ impl Words<'_> {
 }
 
 /// Looks for it: it begins with the address of pclntab, and goes on with that of the names.
-pub(super) fn find(
-    elf: &Elf<'_>,
+pub(super) fn find<'a>(
+    image: &impl Container<'a>,
     pclntab: Svma,
     names: Svma,
     format: Format,
 ) -> Option<ModuleData> {
-    in_place(elf, pclntab)
+    in_place(image, pclntab)
         .into_iter()
-        .chain(relocated(elf, pclntab))
+        .chain(relocated(image, pclntab))
         .filter(|words| words.get(NAMES) == Some(names))
-        .find_map(|words| read(elf, &words, format))
+        .find_map(|words| read(image, &words, format))
 }
 
-fn read(elf: &Elf<'_>, words: &Words<'_>, format: Format) -> Option<ModuleData> {
+fn read<'a>(image: &impl Container<'a>, words: &Words<'_>, format: Format) -> Option<ModuleData> {
     let text = words.get(TEXT)?;
     let text_end = words.get(END_OF_TEXT)?;
-    if !elf.memory().is_code(text) || text_end < text {
+    if !image.memory().is_code(text) || text_end < text {
         return None;
     }
     let place = match format {
@@ -83,13 +83,10 @@ fn read(elf: &Elf<'_>, words: &Words<'_>, format: Format) -> Option<ModuleData> 
     };
     let of_field = place.and_then(|place| {
         let address = words.get(place)?;
-        let filled = elf.memory().offset_of(address).is_some();
+        let filled = image.memory().offset_of(address).is_some();
         (filled && address.0 != 0).then_some(address)
     });
-    let of_section = [&b".go.func"[..], b".data.rel.ro.go.func"]
-        .iter()
-        .find_map(|name| elf.section(name))
-        .map(|section| section.address);
+    let of_section = image.go_section("go.func").map(|(address, _)| address);
     Some(ModuleData {
         text,
         text_end,
@@ -111,19 +108,19 @@ fn has_type_sizes(words: &Words<'_>) -> bool {
 
 /// The places where the file itself has the address of pclntab: first in the sections that
 /// releases of Go put it, then in all data.
-fn in_place<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
-    const SECTIONS: [&[u8]; 4] = [b".go.module", b".noptrdata", b".data.rel.ro", b".data"];
+fn in_place<'a>(image: &impl Container<'a>, pclntab: Svma) -> Vec<Words<'a>> {
+    const SECTIONS: [&str; 4] = ["go.module", "noptrdata", "data.rel.ro", "data"];
     let of_sections = SECTIONS
         .iter()
-        .filter_map(|name| elf.section(name))
-        .find_map(|section| places(section.data, pclntab).into_iter().next());
+        .filter_map(|name| image.go_section(name))
+        .find_map(|(_, data)| places(data, pclntab).into_iter().next());
     if let Some(found) = of_sections {
         return vec![found];
     }
     let writable = |load: &&Load| load.writable;
-    let loads = elf.memory().loads().iter().filter(writable);
+    let loads = image.memory().loads().iter().filter(writable);
     loads
-        .flat_map(|load| places(elf.memory().contents(load), pclntab))
+        .flat_map(|load| places(image.memory().contents(load), pclntab))
         .collect()
 }
 
@@ -141,21 +138,20 @@ fn places(data: &[u8], pclntab: Svma) -> Vec<Words<'_>> {
 }
 
 /// The places where the dynamic loader writes the address of pclntab.
-fn relocated<'a>(elf: &Elf<'a>, pclntab: Svma) -> Vec<Words<'a>> {
-    let relocations = elf.relocations();
-    let starts: Vec<Svma> = relocations
-        .iter()
-        .filter(|relocation| relocation.relative() == Some(pclntab))
-        .map(|relocation| relocation.address)
+fn relocated<'a>(image: &impl Container<'a>, pclntab: Svma) -> Vec<Words<'a>> {
+    let starts: Vec<Svma> = image
+        .addresses()
+        .filter(|(_, address)| *address == pclntab)
+        .map(|(place, _)| place)
         .take(MOST_PLACES)
         .collect();
     let words = starts.into_iter().filter_map(|start| {
-        let memory = elf.memory().bytes_from("module data", start).ok()?;
-        let relocated = relocations
-            .iter()
-            .filter_map(|relocation| {
-                let offset = relocation.address.offset_from(start)?;
-                (offset < SIZE).then(|| Some((offset, relocation.relative()?)))?
+        let memory = image.memory().bytes_from("module data", start).ok()?;
+        let relocated = image
+            .addresses()
+            .filter_map(|(place, address)| {
+                let offset = place.offset_from(start)?;
+                (offset < SIZE).then_some((offset, address))
             })
             .take(WORDS)
             .collect();

@@ -15,11 +15,11 @@
 //! the index. Source: `pcHeader` and `_func` in the `runtime` package, and `cmd/link`'s
 //! `pcln.go`, of Go 1.16 to 1.27.
 
+use super::Container;
 use super::function::Function;
 use super::module_data::{self, ModuleData};
 use crate::binary::bytes::Bytes;
-use crate::binary::elf::{Elf, Memory};
-use crate::binary::{Error, Svma};
+use crate::binary::{Error, Memory, Svma};
 
 /// Which releases write a table like this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,11 +81,11 @@ impl<'a> Pclntab<'a> {
     ///
     /// [`Error::Missing`] when there is none; another error when there is one that cannot be
     /// read.
-    pub fn of(elf: &Elf<'a>) -> Result<Self, Error> {
-        let address = find_header(elf).ok_or(Error::Missing {
+    pub fn of(image: &impl Container<'a>) -> Result<Self, Error> {
+        let address = find_header(image).ok_or(Error::Missing {
             what: "Go function table",
         })?;
-        let bytes = Bytes(elf.memory().bytes_from("Go function table", address)?);
+        let bytes = Bytes(image.memory().bytes_from("Go function table", address)?);
         let magic = bytes.u32("magic of the Go function table", 0)?;
         let format = Format::of_magic(magic).ok_or(Error::Unsupported {
             what: "magic of the Go function table",
@@ -101,9 +101,9 @@ impl<'a> Pclntab<'a> {
         };
         let names_offset = bytes.u64("offset of Go function names", format.first_offset())?;
         let names_address = address.checked_add(names_offset).unwrap_or_default();
-        let module = module_data::find(elf, address, names_address, format);
+        let module = module_data::find(image, address, names_address, format);
         let mut table = Self {
-            memory: elf.memory().clone(),
+            memory: image.memory().clone(),
             format,
             unit: bytes.u8("instruction unit", 6)?.max(1),
             names: part(0)?,
@@ -112,7 +112,7 @@ impl<'a> Pclntab<'a> {
             pc_values: part(3)?,
             index: part(4)?,
             count: bytes.u64("number of Go functions", 8)?,
-            text: text_start(elf, bytes, format, module)?,
+            text: text_start(image, bytes, format, module)?,
             gofunc: module.and_then(|module| module.gofunc),
         };
         let size = table
@@ -270,8 +270,8 @@ impl<'a> Pclntab<'a> {
 
 /// Offsets of functions count from the start of the Go code, which the module data has; the
 /// header had it too until Go 1.25.
-fn text_start(
-    elf: &Elf<'_>,
+fn text_start<'a>(
+    image: &impl Container<'a>,
     header: Bytes<'_>,
     format: Format,
     module: Option<ModuleData>,
@@ -283,25 +283,22 @@ fn text_start(
         return Ok(Svma(0));
     }
     let stated = Svma(header.u64("start of Go code", 24)?);
-    if stated.0 != 0 && elf.memory().is_code(stated) {
+    if stated.0 != 0 && image.memory().is_code(stated) {
         return Ok(stated);
     }
-    let symbol = elf.symbols().iter().find(|s| s.name == b"runtime.text");
-    symbol.map(|symbol| symbol.address).ok_or(Error::Missing {
+    image.start_of_go_code().ok_or(Error::Missing {
         what: "start of Go code",
     })
 }
 
 /// Where the table is: its section, or else anything that begins as it does.
-fn find_header(elf: &Elf<'_>) -> Option<Svma> {
-    const SECTIONS: [&[u8]; 2] = [b".gopclntab", b".data.rel.ro.gopclntab"];
-    let section = SECTIONS.iter().find_map(|name| elf.section(name));
-    if let Some(section) = section {
-        return Some(section.address);
+fn find_header<'a>(image: &impl Container<'a>) -> Option<Svma> {
+    if let Some((address, _)) = image.go_section("gopclntab") {
+        return Some(address);
     }
     // Without sections (or with all read-only data in one section) there is still the magic.
-    elf.memory().loads().iter().find_map(|load| {
-        let data = elf.memory().contents(load);
+    image.memory().loads().iter().find_map(|load| {
+        let data = image.memory().contents(load);
         let at = data
             .chunks_exact(8)
             .position(is_header)

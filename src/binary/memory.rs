@@ -1,10 +1,10 @@
 //! What a file puts where in memory, before relocation.
 
-use crate::binary::{Error, FileOffset, Svma, bytes::Bytes};
+use super::{Error, FileOffset, Svma, bytes::Bytes};
 use std::fmt;
 use std::sync::Arc;
 
-/// One stretch of memory that the file fills (`PT_LOAD`).
+/// One stretch of memory that the file fills: a `PT_LOAD` of ELF, a segment of Mach-O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// First address.
