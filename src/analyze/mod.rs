@@ -17,7 +17,8 @@
 //! - [`compare`] reduces runs to figures and lays two groups of them side by side;
 //! - [`experiment`] compares several groups with a baseline; [`Naming`] counts frames with names;
 //! - [`statistics`] tells changes from noise;
-//! - [`summary`] gathers what is shown after a run.
+//! - [`summary`] gathers what is shown after a run;
+//! - [`inspect`] says what a binary is, and which rules of a Mac it breaks.
 //!
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
@@ -34,6 +35,7 @@ mod filter;
 pub mod frame;
 mod goroutine_rows;
 mod goroutines;
+pub mod inspect;
 pub mod lanes;
 mod limits;
 mod name;
@@ -56,6 +58,7 @@ pub use cost::Costs;
 pub use filter::{Filter, Source};
 pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
 pub use goroutines::{GoroutineState, GoroutineStates};
+pub use inspect::Inspection;
 pub use limits::Limits;
 pub use name::Name;
 pub use naming::Naming;

@@ -9,6 +9,7 @@ mod experiment;
 mod export;
 mod flamegraph;
 mod gaps;
+mod inspect;
 mod output;
 mod pictures;
 mod probes;
@@ -66,6 +67,8 @@ enum Command {
     Recover(recover::Args),
     /// Shows which functions can be watched, and sets of them.
     Probes(probes::Args),
+    /// Looks into executables: what they are, what they import, whether a Mac takes them.
+    Inspect(inspect::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Dump(args) => args.run(),
         Command::Recover(args) => args.run(),
         Command::Probes(args) => args.run(),
+        Command::Inspect(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

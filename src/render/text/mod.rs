@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod compare;
 pub mod experiment;
+pub mod inspect;
 mod limits;
 mod page;
 pub mod probes;

@@ -1,0 +1,399 @@
+//! What `gotrace inspect` shows of a file.
+
+use super::{Cell, Column, Page, Table, Tone};
+use crate::analyze::inspect::{
+    Finding, GoFacts, Import, Inspection, Level, LinkedBy, Module, Rule, SignatureFacts, SliceFacts,
+};
+use crate::render::units;
+use std::io;
+
+/// Columns before a value.
+const LABEL: usize = 12;
+
+/// Writes all that is known of a file; `named` is what it is called.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn file(
+    named: &str,
+    inspection: &Inspection,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for slice in &inspection.slices {
+        title(named, inspection, slice, page, out)?;
+        if let Some(why) = &slice.unread {
+            row("not read", why, page, out)?;
+            continue;
+        }
+        facts(slice, page, out)?;
+        if let Some(go) = &slice.go {
+            of_go(go, page, out)?;
+        }
+        if let Some(signature) = &slice.signature {
+            of_signature(signature, page, out)?;
+        }
+        segments(slice, page, out)?;
+    }
+    Ok(())
+}
+
+fn title(
+    named: &str,
+    inspection: &Inspection,
+    slice: &SliceFacts,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let name = match &slice.member {
+        Some(member) => format!("{named}({member})"),
+        None => named.to_owned(),
+    };
+    let what = [inspection.format, &slice.arch, &slice.kind];
+    let what: Vec<&str> = what.into_iter().filter(|word| !word.is_empty()).collect();
+    let place = if slice.size == inspection.size {
+        String::new()
+    } else {
+        format!(" at {:#x}", slice.offset.0)
+    };
+    let line = format!(
+        "{name}: {}, {} bytes{place}",
+        what.join(" "),
+        units::count(slice.size)
+    );
+    writeln!(out, "{}", page.paint(&page.safe(&line), Tone::Strong))
+}
+
+fn row(label: &str, value: &str, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let label = page.paint(&format!("  {label:LABEL$}"), Tone::Dim);
+    writeln!(out, "{label}{}", page.safe(value))
+}
+
+/// A row for each value, the label at the first.
+fn rows(
+    label: &str,
+    values: impl IntoIterator<Item = String>,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut label = label;
+    for value in values {
+        row(label, &value, page, out)?;
+        label = "";
+    }
+    Ok(())
+}
+
+fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let platforms = slice.platforms.iter().map(|platform| {
+        let sdk = match &platform.sdk {
+            Some(sdk) => format!(", built with SDK {sdk}"),
+            None => String::new(),
+        };
+        format!("{} {} or newer{sdk}", platform.name, platform.minimum)
+    });
+    rows("platform", platforms, page, out)?;
+    let mut some = |label: &str, value: Option<String>| match value {
+        Some(value) if !value.is_empty() => row(label, &value, page, out),
+        _ => Ok(()),
+    };
+    some("flags", Some(slice.flags.join(" ")))?;
+    some("identity", slice.identity.clone())?;
+    some("entry", slice.entry.map(|entry| entry.to_string()))?;
+    some("loader", slice.loader.clone())?;
+    some("source", slice.source_version.clone())?;
+    let mut unwind = slice.abi.unwind.join(" and ");
+    if unwind.is_empty() {
+        unwind = match &slice.go {
+            Some(_) => "none but Go's own tables".to_owned(),
+            None => "none".to_owned(),
+        };
+    }
+    let mut abi = vec![format!("unwinding: {unwind}")];
+    if slice.abi.signed_pointers {
+        abi.push("signed pointers".to_owned());
+    }
+    if slice.abi.frame_pointers == Some(true) {
+        abi.push("frame pointers in Go code".to_owned());
+    }
+    abi.push(if slice.debug_information {
+        "DWARF".to_owned()
+    } else {
+        "no DWARF".to_owned()
+    });
+    some("ABI", Some(abi.join("; ")))?;
+    let libraries = slice.libraries.iter().zip(1..).map(|(library, number)| {
+        let version = library.version.as_ref();
+        let version = version.map_or_else(String::new, |version| format!(" {version}"));
+        let used = match library.used {
+            "required" => String::new(),
+            used => format!(" ({used})"),
+        };
+        format!("{number} {}{version}{used}", library.path)
+    });
+    rows("libraries", libraries, page, out)?;
+    rows("rpaths", slice.run_paths.iter().cloned(), page, out)
+}
+
+fn of_go(go: &GoFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let version = if go.version.is_empty() {
+        "version unknown"
+    } else {
+        &go.version
+    };
+    let linked = match go.linked_by {
+        LinkedBy::Go => "Go's linker",
+        LinkedBy::System => "the system's linker",
+    };
+    let table = match &go.table {
+        Ok(since) => format!(
+            "{} functions in a table as of {since}",
+            units::count(go.functions)
+        ),
+        Err(why) => format!("function table: {why}"),
+    };
+    row(
+        "Go",
+        &format!("{version}, linked by {linked}; {table}"),
+        page,
+        out,
+    )?;
+    if !go.package.is_empty() {
+        row("package", &go.package, page, out)?;
+    }
+    rows("module", go.module.iter().map(module), page, out)?;
+    rows("depends on", go.dependencies.iter().map(module), page, out)?;
+    let settings = go
+        .settings
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    rows("settings", settings, page, out)
+}
+
+fn module(module: &Module) -> String {
+    let replaced = module.replaced_by.as_ref();
+    let replaced = replaced.map_or_else(String::new, |by| format!(" => {by}"));
+    format!("{} {}{replaced}", module.path, module.version)
+}
+
+fn of_signature(
+    signature: &SignatureFacts,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut words = signature.flags.clone();
+    words.push(format!("identifier {}", signature.identifier));
+    words.extend(signature.team.as_ref().map(|team| format!("team {team}")));
+    words.push(if signature.certificates {
+        "with certificates".to_owned()
+    } else {
+        "without certificates".to_owned()
+    });
+    row("signature", &words.join(", "), page, out)?;
+    let hashes = format!(
+        "{} of {} pages of {} bytes{}",
+        signature.hash,
+        units::count(signature.pages.into()),
+        units::count(signature.page_size),
+        match &signature.cdhash {
+            Some(hash) => format!("; cdhash {hash}"),
+            None => String::new(),
+        }
+    );
+    row("hashes", &hashes, page, out)?;
+    rows(
+        "entitled to",
+        signature.entitlements.iter().cloned(),
+        page,
+        out,
+    )
+}
+
+fn segments(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    if slice.segments.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(vec![
+        Column::word("segment"),
+        Column::number("address"),
+        Column::number("size"),
+        Column::number("offset"),
+        Column::number("in file"),
+        Column::word("protection"),
+    ])
+    .indented(2);
+    for segment in &slice.segments {
+        let name = if segment.name.is_empty() {
+            "-"
+        } else {
+            &segment.name
+        };
+        table.push(vec![
+            name.into(),
+            segment.address.to_string().into(),
+            format!("{:#x}", segment.size).into(),
+            format!("{:#x}", segment.offset.0).into(),
+            format!("{:#x}", segment.file_size).into(),
+            segment.protection.clone().into(),
+        ]);
+    }
+    table.write(page, out)
+}
+
+/// Writes the load commands of each slice.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn commands(inspection: &Inspection, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    for slice in &inspection.slices {
+        let mut table = Table::new(vec![
+            Column::number("offset"),
+            Column::number("size"),
+            Column::word("load command"),
+        ])
+        .indented(2);
+        for command in &slice.commands {
+            table.push(vec![
+                format!("{:#x}", command.offset.0).into(),
+                command.size.to_string().into(),
+                format!("{} ({:#x})", command.name, command.number).into(),
+            ]);
+        }
+        if !table.is_empty() {
+            table.write(page, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the imports of each slice.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn bindings(
+    named: &str,
+    inspection: &Inspection,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for slice in &inspection.slices {
+        let title = format!(
+            "{named}: {} imports of {}",
+            units::count(slice.imports.len() as u64),
+            slice.arch
+        );
+        writeln!(out, "{}", page.paint(&page.safe(&title), Tone::Strong))?;
+        let mut table = Table::new(vec![
+            Column::name("symbol"),
+            Column::name("from"),
+            Column::number("slot"),
+            Column::word("section").optional(1),
+            Column::number("stub"),
+            Column::word("bound by"),
+        ])
+        .indented(2);
+        for import in &slice.imports {
+            table.push(binding(import));
+        }
+        if !table.is_empty() {
+            table.write(page, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn binding(import: &Import) -> Vec<Cell> {
+    let mut how = import.how.to_owned();
+    for (set, word) in [(import.weak, "may be missing"), (import.signed, "signed")] {
+        if set {
+            how = format!("{how}, {word}");
+        }
+    }
+    let address = |address: Option<crate::binary::Svma>| {
+        address.map_or_else(|| "-".to_owned(), |address| address.to_string())
+    };
+    vec![
+        import.symbol.clone().into(),
+        import.provider.clone().into(),
+        address(import.slot).into(),
+        import.section.clone().unwrap_or_default().into(),
+        address(import.stub).into(),
+        how.into(),
+    ]
+}
+
+/// Writes what the rules found, and what they could not decide.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn findings(
+    named: &str,
+    inspection: &Inspection,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for slice in &inspection.slices {
+        let name = match &slice.member {
+            Some(member) => format!("{named}({member})"),
+            None => named.to_owned(),
+        };
+        let Some(findings) = &slice.findings else {
+            let why = match &slice.unread {
+                Some(why) => format!("{name}: {}: not checked: {why}", slice.arch),
+                None => format!("{name}: no rules apply to {}", inspection.format),
+            };
+            writeln!(out, "{}", page.safe(&why))?;
+            continue;
+        };
+        for one in findings {
+            finding(&name, slice, one, page, out)?;
+        }
+        if findings.is_empty() {
+            let rules = Rule::ALL.len();
+            let line = format!("{name}: {}: none of {rules} rules is broken", slice.arch);
+            writeln!(out, "{}", page.safe(&line))?;
+        }
+        let undecided = slice.signature.iter().flat_map(|one| &one.undecided);
+        for what in undecided {
+            let line = page.safe(&format!("  not decided here: {what}"));
+            writeln!(out, "{}", page.paint(&line, Tone::Dim))?;
+        }
+    }
+    Ok(())
+}
+
+fn finding(
+    name: &str,
+    slice: &SliceFacts,
+    finding: &Finding,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let section = finding.section.as_ref();
+    let section = section.map_or_else(String::new, |section| format!(" {section}"));
+    let level = finding.rule.level();
+    let line = format!(
+        "{name}: {}: {}[{}]{section} at {:#x}",
+        slice.arch,
+        level.name(),
+        finding.rule.id(),
+        finding.offset.0
+    );
+    let tone = match level {
+        Level::Error => Tone::Critical,
+        Level::Warning => Tone::Warning,
+    };
+    writeln!(out, "{}", page.paint(&page.safe(&line), tone))?;
+    for (label, text) in [
+        ("expected", finding.expected.as_str()),
+        ("found", &finding.found),
+        ("so", finding.rule.consequence()),
+    ] {
+        row(label, text, page, out)?;
+    }
+    Ok(())
+}

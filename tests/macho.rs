@@ -1,0 +1,28 @@
+//! What is read from Mach-O files and judged of them: real ones of Go's linker and official
+//! toolchains, against what LLVM and Go's own tools read from them; and damaged ones, each of
+//! which breaks one rule.
+
+#[cfg(test)]
+#[path = "macho/chained.rs"]
+mod chained;
+#[cfg(test)]
+#[path = "macho/command.rs"]
+mod command;
+#[cfg(test)]
+#[path = "macho/damage.rs"]
+mod damage;
+#[cfg(test)]
+#[path = "macho/facts.rs"]
+mod facts;
+#[cfg(test)]
+#[path = "macho/files.rs"]
+mod files;
+#[cfg(test)]
+#[path = "macho/golden.rs"]
+mod golden;
+#[cfg(test)]
+#[path = "macho/hostile.rs"]
+mod hostile;
+#[cfg(test)]
+#[path = "macho/official.rs"]
+mod official;

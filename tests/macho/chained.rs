@@ -1,0 +1,129 @@
+//! Chained fixups, in a file made by hand: one import, one address of the file itself.
+//!
+//! No tool on Linux writes such files for Go yet; the layout is that of `<mach-o/fixup-chains.h>`.
+
+use gotrace::binary::macho::{How, MachO, Provider, Slices};
+use gotrace::binary::{Error, Svma};
+
+const TEXT: u64 = 0x1_0000_0000;
+const DATA: usize = 0x4000;
+const FIXUPS: usize = 0x8000;
+const BIND: u64 = 1 << 63;
+/// Eight bytes further on, in steps of four.
+const NEXT: u64 = 2 << 51;
+
+fn segment(name: &str, place: u64) -> Vec<u8> {
+    let mut command = Vec::new();
+    command.extend([0x19_u32, 72].map(u32::to_le_bytes).concat());
+    command.extend(name.bytes());
+    command.resize(24, 0);
+    command.extend(
+        [TEXT + place, 0x4000, place, 0x4000]
+            .map(u64::to_le_bytes)
+            .concat(),
+    );
+    command.extend([3_u32, 3, 0, 0].map(u32::to_le_bytes).concat());
+    command
+}
+
+/// A library with these two pointers in its data; so many segments and this version of the table.
+fn library(pointers: [u64; 2], segments: u32, version: u32) -> Vec<u8> {
+    let mut commands = ["__TEXT", "__DATA", "__LINKEDIT"]
+        .iter()
+        .zip([0, DATA as u64, FIXUPS as u64])
+        .map(|(name, place)| segment(name, place))
+        .collect::<Vec<_>>()
+        .concat();
+    commands.extend([0xc_u32, 48, 24, 0, 0, 0].map(u32::to_le_bytes).concat());
+    commands.extend(b"/usr/lib/libSystem.dylib");
+    let table = [0x8000_0034_u32, 16, FIXUPS as u32, 0x80];
+    commands.extend(table.map(u32::to_le_bytes).concat());
+    let head = [
+        0xfeed_facf_u32,
+        0x0100_000c,
+        0,
+        6,
+        5,
+        commands.len() as u32,
+        0,
+        0,
+    ];
+    let mut file = [head.map(u32::to_le_bytes).concat(), commands].concat();
+    file.resize(DATA + 0x10, 0);
+    file.extend(pointers.map(u64::to_le_bytes).concat());
+    file.resize(FIXUPS, 0);
+    // Starts at 32, imports at 96, names at 100; one import.
+    let header = [version, 32, 96, 100, 1, 1, 0, 0];
+    file.extend(header.map(u32::to_le_bytes).concat());
+    // Of the segments the second has chains; a fourth would be none of this file's.
+    let offset_of = |number: u32| {
+        if number == 1 || number == 3 {
+            32_u32
+        } else {
+            0
+        }
+    };
+    file.extend(segments.to_le_bytes());
+    for number in 0..segments {
+        file.extend(offset_of(number).to_le_bytes());
+    }
+    file.resize(FIXUPS + 64, 0);
+    file.extend(24_u32.to_le_bytes());
+    file.extend([0x4000_u16, 6].map(u16::to_le_bytes).concat());
+    file.extend((DATA as u64).to_le_bytes());
+    file.extend(0_u32.to_le_bytes());
+    file.extend([1_u16, 0x10].map(u16::to_le_bytes).concat());
+    file.resize(FIXUPS + 96, 0);
+    // Library 1, name at 1.
+    file.extend((1_u32 | 1 << 9).to_le_bytes());
+    file.extend(b"\0_malloc\0");
+    file.resize(FIXUPS + 0x4000, 0);
+    file
+}
+
+/// The symbols and where they are put, and the places of addresses and these.
+type Found = (Vec<(String, u64)>, Vec<(Svma, Svma)>);
+
+fn chained(file: &[u8]) -> Result<Found, Error> {
+    let slices = Slices::of(file).unwrap();
+    let image = MachO::parse(&slices.slices[0]).unwrap();
+    let found = image.chained()?;
+    for bind in &found.binds {
+        assert_eq!(
+            (bind.how, bind.provider),
+            (How::Chained, Provider::Library(1))
+        );
+        assert_eq!((bind.segment, bind.into, bind.at.0), (1, 0x10, 0x4010));
+        assert!(!bind.signed && !bind.weak_import);
+    }
+    assert_eq!(image.binds()?.len(), found.binds.len());
+    let binds = found.binds.iter().map(|bind| {
+        let symbol = String::from_utf8_lossy(bind.symbol).into_owned();
+        (symbol, bind.slot.unwrap().0)
+    });
+    Ok((binds.collect(), found.rebases))
+}
+
+#[test]
+fn chains_hold_imports_and_addresses() {
+    let file = library([BIND | NEXT, 0x1234], 3, 0);
+    let (binds, rebases) = chained(&file).unwrap();
+    assert_eq!(binds, [("_malloc".to_owned(), TEXT + 0x4010)]);
+    assert_eq!(rebases, [(Svma(TEXT + 0x4018), Svma(TEXT + 0x1234))]);
+}
+
+#[test]
+fn chains_that_lead_nowhere_are_errors() {
+    let beyond = chained(&library([BIND | 5, 0], 3, 0)).unwrap_err();
+    assert_eq!(
+        beyond.to_string(),
+        "number of an import at 0x4010: expected one below 1, found 5"
+    );
+    let no_segment = chained(&library([BIND, 0], 4, 0)).unwrap_err();
+    assert_eq!(
+        no_segment.to_string(),
+        "segment of a chain at 0x8000: expected one below 3, found 3"
+    );
+    let newer = chained(&library([BIND, 0], 3, 1)).unwrap_err();
+    assert_eq!(newer.to_string(), "chained fixups at 0x8000 cannot be read");
+}

@@ -1,0 +1,234 @@
+//! What is shown and written of a made-up file that has everything, as golden files have it
+//! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
+
+use gotrace::analyze::Inspection;
+use gotrace::analyze::inspect::{
+    AbiFacts, CommandFacts, Finding, GoFacts, Import, LibraryFacts, LinkedBy, Module,
+    PlatformFacts, Rule, SegmentFacts, SignatureFacts, SliceFacts,
+};
+use gotrace::binary::{FileOffset, Svma};
+use gotrace::export::json;
+use gotrace::render::text::{Page, inspect as text};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn module(path: &str, replaced_by: Option<&str>) -> Module {
+    Module {
+        path: path.to_owned(),
+        version: "v1.2.3".to_owned(),
+        replaced_by: replaced_by.map(str::to_owned),
+    }
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn signature() -> SignatureFacts {
+    SignatureFacts {
+        flags: strings(&["hardened"]),
+        identifier: "weather".to_owned(),
+        team: Some("TEAM123456".to_owned()),
+        hash: "SHA-256".to_owned(),
+        pages: 1234,
+        page_size: 4096,
+        cdhash: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        certificates: true,
+        entitlements: strings(&["com.apple.security.get-task-allow"]),
+        undecided: vec!["whether Apple has notarized it"],
+    }
+}
+
+fn import(symbol: &str, library: Option<u64>) -> Import {
+    Import {
+        symbol: symbol.to_owned(),
+        provider: "/usr/lib/libSystem.B.dylib".to_owned(),
+        library,
+        slot: library.map(|_| Svma(0x1_0002_0000)),
+        section: library.map(|_| "__DATA_CONST,__got".to_owned()),
+        stub: library.map(|_| Svma(0x1_0001_0000)),
+        how: "chained fixup",
+        addend: 0,
+        weak: library.is_some(),
+        signed: library.is_some(),
+    }
+}
+
+fn whole() -> SliceFacts {
+    let table = GoFacts {
+        version: "go1.27.3".to_owned(),
+        package: "example.com/weather".to_owned(),
+        module: Some(module("example.com/weather", None)),
+        dependencies: vec![module("example.com/sky", Some("../sky"))],
+        settings: vec![("CGO_ENABLED".to_owned(), "1".to_owned())],
+        table: Ok("Go 1.20"),
+        functions: 2345,
+        linked_by: LinkedBy::System,
+    };
+    SliceFacts {
+        arch: "arm64".to_owned(),
+        offset: FileOffset(0x4000),
+        size: 1_234_567,
+        kind: "executable".to_owned(),
+        platforms: vec![PlatformFacts {
+            name: "macOS".to_owned(),
+            minimum: "13.0".to_owned(),
+            sdk: Some("26.2".to_owned()),
+        }],
+        flags: strings(&["DYLDLINK", "TWOLEVEL", "PIE"]),
+        identity: Some("93BDB8A7-1953-30C7-99BE-B40E2957DE97".to_owned()),
+        loader: Some("/usr/lib/dyld".to_owned()),
+        entry: Some(Svma(0x1_0000_4bc0)),
+        source_version: Some("1.0".to_owned()),
+        segments: vec![SegmentFacts {
+            name: "__TEXT".to_owned(),
+            address: Svma(0x1_0000_0000),
+            size: 0x2_0000,
+            offset: FileOffset(0x4000),
+            file_size: 0x1_f000,
+            protection: "r-x".to_owned(),
+        }],
+        commands: vec![CommandFacts {
+            name: "LC_MAIN",
+            number: 0x8000_0028,
+            offset: FileOffset(0x4a80),
+            size: 24,
+        }],
+        libraries: vec![LibraryFacts {
+            path: "/usr/lib/libSystem.B.dylib".to_owned(),
+            version: Some("1351.0".to_owned()),
+            used: "weak",
+        }],
+        run_paths: strings(&["@loader_path/../lib"]),
+        abi: AbiFacts {
+            unwind: vec!["compact", "eh_frame"],
+            signed_pointers: true,
+            frame_pointers: Some(true),
+        },
+        go: Some(table),
+        debug_information: true,
+        signature: Some(signature()),
+        imports: vec![import("_malloc", Some(1)), import("_free", None)],
+        findings: Some(vec![
+            Finding {
+                rule: Rule::StubEmpty,
+                section: Some("__TEXT,__stubs".to_owned()),
+                offset: FileOffset(0x5000),
+                expected: "a jump through the pointer of _malloc".to_owned(),
+                found: "zeroes".to_owned(),
+            },
+            Finding {
+                rule: Rule::IndirectSymbol,
+                section: None,
+                offset: FileOffset(0x6000),
+                expected: "_malloc".to_owned(),
+                found: "_free in the table of indirect symbols".to_owned(),
+            },
+        ]),
+        ..SliceFacts::default()
+    }
+}
+
+/// A fat file with a slice that has everything, one that is not read, and a member of an archive.
+fn everything() -> Inspection {
+    let unread = SliceFacts {
+        arch: "386".to_owned(),
+        offset: FileOffset(0x20_0000),
+        size: 4096,
+        unread: Some("Mach-O magic: expected feedfacf (64-bit), found 0xfeedface".to_owned()),
+        ..SliceFacts::default()
+    };
+    let mut member = SliceFacts {
+        arch: "amd64".to_owned(),
+        member: Some("weather.o".to_owned()),
+        kind: "object".to_owned(),
+        size: 2_345_678,
+        findings: Some(Vec::new()),
+        ..SliceFacts::default()
+    };
+    member.go = whole().go.map(|go| GoFacts {
+        table: Err("no start of Go code".to_owned()),
+        ..go
+    });
+    Inspection {
+        format: "fat Mach-O",
+        size: 2_345_678,
+        slices: vec![whole(), unread, member],
+    }
+}
+
+/// Holds what is written to a golden file.
+fn golden(name: &str, written: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/inspect")
+        .join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, written).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(written),
+        known,
+        "{name}: UPDATE=1 writes it"
+    );
+}
+
+fn json() -> Vec<u8> {
+    let mut written = Vec::new();
+    let files = [("weather".to_owned(), everything())];
+    json::inspect(&files, true, &mut written).unwrap();
+    written
+}
+
+#[test]
+fn text_and_json_are_as_they_were() {
+    let (found, page) = (everything(), Page::default());
+    let mut facts = Vec::new();
+    text::file("weather", &found, &page, &mut facts).unwrap();
+    text::commands(&found, &page, &mut facts).unwrap();
+    golden("facts.txt", &facts);
+    let mut bindings = Vec::new();
+    text::bindings("weather", &found, &page, &mut bindings).unwrap();
+    golden("bindings.txt", &bindings);
+    let mut findings = Vec::new();
+    text::findings("weather", &found, &page, &mut findings).unwrap();
+    golden("check.txt", &findings);
+    golden("inspect.json", &json());
+}
+
+/// The keys of a value, with the names of those that hold them.
+fn keys(value: &serde_json::Value, before: &str, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let name = match before {
+                    "" | "rows" => key.clone(),
+                    _ => format!("{before}.{key}"),
+                };
+                keys(value, &name, found);
+                found.insert(name);
+            }
+        }
+        serde_json::Value::Array(values) => {
+            values.iter().for_each(|value| keys(value, before, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_printed() {
+    let mut printed = BTreeSet::new();
+    keys(&serde_json::from_slice(&json()).unwrap(), "", &mut printed);
+    let page = include_str!("../../docs/json-schema.md");
+    let mut chapters = page.split("\n## ");
+    let chapter = chapters.find(|text| text.starts_with("inspect\n")).unwrap();
+    let documented: BTreeSet<String> = chapter
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|key| *key != "key")
+        .map(|key| key.trim_matches(['*', '`']).to_owned())
+        .collect();
+    assert_eq!(printed, documented);
+}
