@@ -3,7 +3,7 @@
 use super::key::{Measure, Subject};
 use super::run::Run;
 use super::samples::Sampled;
-use crate::analyze::profile::{Functions, Weight};
+use crate::analyze::profile::Functions;
 use crate::analyze::{Analysis, portable};
 use std::borrow::Cow;
 
@@ -11,16 +11,10 @@ use std::borrow::Cow;
 pub(super) fn add_to(analysis: &Analysis<'_>, sampled: &Sampled, run: &mut Run) {
     let trace = analysis.trace;
     let functions = Functions::keyed(trace, |name, _| (portable_bytes(name), &[]));
-    for (tool, stacks) in sampled.tools.iter().zip(&sampled.stacks) {
-        if stacks.is_empty() {
+    for (id, tool) in sampled.tools.iter().enumerate() {
+        let Some(own) = sampled.of_tool(id) else {
             continue;
-        }
-        let mut own = vec![Weight::default(); trace.stacks.len()];
-        for (stack, weight) in stacks {
-            if let Some(place) = own.get_mut(stack.index()) {
-                *place += *weight;
-            }
-        }
+        };
         for row in functions.clone().rank(trace, &own) {
             let subject = Subject::Function {
                 tool: tool.clone(),

@@ -24,8 +24,10 @@ struct Program {
 pub(super) struct Sampled {
     /// The tools that were sampled.
     pub(super) tools: Vec<Name>,
-    /// Samples of each of them by stack.
-    pub(super) stacks: Vec<FxHashMap<StackId, Weight>>,
+    /// Samples by stack, and of which tool: nearly all stacks are of one.
+    stacks: Vec<Option<(usize, Weight)>>,
+    /// Those of further tools.
+    further: FxHashMap<(usize, StackId), Weight>,
     programs: Vec<Program>,
     /// There was a time at which each sample was taken: not so in tools' own profiles.
     timed: bool,
@@ -48,15 +50,21 @@ impl Sampled {
         }
         let in_main = stacks_in_main(trace);
         let mut programs = vec![Program::default(); trace.processes.len()];
-        let mut stacks = vec![FxHashMap::<StackId, Weight>::default(); tools.len()];
+        let mut stacks = vec![None; trace.stacks.len()];
+        let mut further = FxHashMap::default();
         let filter = Filter {
             kind: SampleKind::OnCpu,
             ..Filter::default()
         };
         let walked = filter.walk(analysis, |process, stack, weight, sample| {
             let tool = tool_of.get(process.index()).copied().flatten();
-            if let Some(stacks) = tool.and_then(|tool| stacks.get_mut(tool)) {
-                *stacks.entry(stack).or_default() += weight;
+            if let (Some(tool), Some(of_stack)) = (tool, stacks.get_mut(stack.index())) {
+                let (first, sum) = of_stack.get_or_insert((tool, Weight::default()));
+                if *first == tool {
+                    *sum += weight;
+                } else {
+                    *further.entry((tool, stack)).or_default() += weight;
+                }
             }
             let program = programs.get_mut(process.index());
             let (Some(program), Some(sample)) = (program, sample) else {
@@ -78,14 +86,36 @@ impl Sampled {
         Self {
             tools,
             stacks,
+            further,
             programs,
             timed: !walked.from_profiles,
         }
     }
 
+    /// The samples of a tool by stack; `None` where it has none.
+    pub(super) fn of_tool(&self, tool: usize) -> Option<Vec<Weight>> {
+        let mut any = false;
+        let own = self.stacks.iter().map(|of_stack| match of_stack {
+            Some((of, weight)) if *of == tool => {
+                any = true;
+                *weight
+            }
+            _ => Weight::default(),
+        });
+        let mut own: Vec<Weight> = own.collect();
+        let further = self.further.iter().filter(|((of, _), _)| *of == tool);
+        for ((_, stack), weight) in further {
+            if let Some(place) = own.get_mut(stack.index()) {
+                *place += *weight;
+                any = true;
+            }
+        }
+        any.then_some(own)
+    }
+
     /// Adds what programs were sampled for to their packages and tools.
     pub(super) fn add_to(&self, analysis: &Analysis<'_>, run: &mut Run) {
-        if !self.timed || self.stacks.iter().all(FxHashMap::is_empty) {
+        if !self.timed || self.stacks.iter().all(Option::is_none) {
             return;
         }
         for (process, role) in analysis.roles.iter() {
