@@ -226,6 +226,19 @@ fn imports() {
         file.0[start] = 0xf0;
     });
     assert!(found.found.contains("bind opcode"), "{found:?}");
+    // Where imports are asked for, none that can be read is not the same as none.
+    let mut unread = File(file.clone());
+    let (start, _) = unread.opcodes();
+    unread.0[start] = 0xf0;
+    let wanted = Wanted {
+        bindings: true,
+        findings: false,
+    };
+    let error = Inspection::of(&unread.0, wanted).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("bind opcode at {start:#x}: expected 00 to cf, found f0")
+    );
     breaks(Rule::BindLibrary, &file, |file| {
         let (start, end) = file.opcodes();
         // Set segment and offset, three bytes; then the library.

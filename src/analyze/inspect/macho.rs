@@ -6,19 +6,25 @@ use super::{
     AbiFacts, CommandFacts, LibraryFacts, PlatformFacts, SegmentFacts, SignatureFacts, SliceFacts,
     Wanted, bindings, hexadecimal, layout, signing, stubs, text,
 };
+use crate::binary::Error;
 use crate::binary::macho::signature::{CodeDirectory, Signature};
 use crate::binary::macho::{Command, DylibUse, FileType, Flags, MachO, Triple};
 
-/// All that is known of a slice, and what is wanted besides.
-pub(super) fn facts(image: &MachO<'_>, wanted: Wanted) -> SliceFacts {
+/// All that is known of a slice, and what is wanted besides. Imports that are wanted and cannot
+/// be read are an error: none would be shown for none that there are.
+pub(super) fn facts(image: &MachO<'_>, wanted: Wanted) -> Result<SliceFacts, Error> {
     let one = |pick: &dyn Fn(&Command<'_>) -> Option<String>| {
         image.commands.iter().find_map(|one| pick(&one.command))
     };
     let signature = Signature::of(image);
     let read = signature.as_ref().ok().and_then(Option::as_ref);
     let go = go::facts(image, linked_by(image));
-    let imports = wanted.bindings.then(|| bindings::imports(image));
-    SliceFacts {
+    let imports = if wanted.bindings {
+        bindings::imports(image)?
+    } else {
+        Vec::new()
+    };
+    Ok(SliceFacts {
         arch: image.cpu.to_string(),
         kind: image.file_type.to_string(),
         platforms: image.targets().map(|target| platform(&target)).collect(),
@@ -41,16 +47,13 @@ pub(super) fn facts(image: &MachO<'_>, wanted: Wanted) -> SliceFacts {
         go,
         debug_information: has_debug_information(image),
         signature: read.map(signature_facts),
-        imports: imports.and_then(Result::ok).unwrap_or_default(),
+        imports,
         findings: wanted.findings.then(|| findings(image, &signature)),
         ..SliceFacts::default()
-    }
+    })
 }
 
-fn findings(
-    image: &MachO<'_>,
-    signature: &Result<Option<Signature<'_>>, crate::binary::Error>,
-) -> Vec<Finding> {
+fn findings(image: &MachO<'_>, signature: &Result<Option<Signature<'_>>, Error>) -> Vec<Finding> {
     let mut findings = layout::check(image);
     if matches!(
         image.file_type,

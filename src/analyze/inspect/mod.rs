@@ -185,7 +185,8 @@ impl Inspection {
     /// # Errors
     ///
     /// When it is neither a Mach-O file, fat file or archive nor an ELF file, or when its headers
-    /// cannot be read. A slice of a fat file that cannot be read is no error.
+    /// cannot be read, or its imports where they are wanted. A slice of a fat file that cannot be
+    /// read is no error.
     pub fn of(data: &[u8], wanted: Wanted) -> Result<Self, Error> {
         let size = data.len() as u64;
         if !Slices::begins(data) {
@@ -202,8 +203,9 @@ impl Inspection {
         let slices = Slices::of(data)?;
         let only = slices.slices.len() == 1;
         let read = slices.slices.iter().map(|slice| {
-            let facts = match MachO::parse(slice) {
-                Ok(image) => macho::facts(&image, wanted),
+            let facts = MachO::parse(slice).and_then(|image| macho::facts(&image, wanted));
+            let facts = match facts {
+                Ok(facts) => facts,
                 Err(error) if only && slice.of == SliceOf::Thin => return Err(error),
                 Err(error) => SliceFacts {
                     unread: Some(error.to_string()),
