@@ -34,6 +34,7 @@ mod spool;
 mod supervise;
 mod sys;
 pub mod toolexec;
+mod translated;
 
 use crate::environment::Refusal;
 use std::path::PathBuf;

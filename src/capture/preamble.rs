@@ -43,12 +43,7 @@ impl Preamble<'_> {
         let host = host::host();
         context.host(&host, env!("CARGO_PKG_VERSION"));
         if let Some(go) = self.toolchain {
-            context.toolchain(
-                go.path.as_os_str().as_bytes(),
-                go.variable("GOVERSION"),
-                go.arch,
-                go.variable("GOROOT"),
-            );
+            context.toolchain(go);
         }
         for (key, value) in [
             ("host.governor", &*host.governor),

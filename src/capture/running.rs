@@ -1,6 +1,6 @@
 //! A process that runs already: what `/proc` says of it, for those who come late.
 
-use super::{Executed, Monotonic, Observation, decode::arguments};
+use super::{Executed, Monotonic, Observation, decode::arguments, translated};
 use crate::trace::{Arch, ImageKind, Pid};
 use std::fs::{self, Metadata};
 use std::io;
@@ -83,7 +83,7 @@ impl Running {
             pid: self.pid,
             parent: self.parent,
         };
-        let executed = Observation::Executed(Executed {
+        let mut executed = Executed {
             time,
             pid: self.pid,
             argv: self.argv.clone(),
@@ -91,9 +91,13 @@ impl Running {
             cwd: self.cwd.clone().into_os_string().into_vec(),
             arch: Arch::from_name(std::env::consts::ARCH),
             ..Executed::default()
-        });
+        };
+        translated::reveal(&mut executed);
         let mapped = self.maps.lines().filter_map(|line| self.mapped(time, line));
-        [begun, executed].into_iter().chain(mapped).collect()
+        [begun, Observation::Executed(executed)]
+            .into_iter()
+            .chain(mapped)
+            .collect()
     }
 
     /// `start-end rights offset device inode path`; only what may be executed.

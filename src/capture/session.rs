@@ -33,6 +33,7 @@ use super::{
 use crate::environment::Refusal;
 use crate::environment::invoker::{Invoker, invoker};
 use crate::environment::toolchain::{self, Toolchain};
+use crate::environment::translator;
 use crate::trace::file::{self, Writer};
 use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
 
@@ -596,6 +597,7 @@ impl Session {
                 .copied()
                 .collect(),
             arch: crate::trace::Arch::from_name(toolchain::executable_arch(&exe)),
+            translator: translator::of_executable(&exe).into_bytes(),
             exe: exe.into_os_string().into_vec(),
             cwd: cwd.into_os_string().into_vec(),
             ..Executed::default()

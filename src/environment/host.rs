@@ -4,6 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+/// Architecture that gotrace runs as, in Go's words.
+pub const ARCH: &str = if cfg!(target_arch = "x86_64") {
+    "amd64"
+} else if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else if cfg!(target_arch = "x86") {
+    "386"
+} else {
+    "unknown"
+};
+
 /// Facts of the machine. What could not be found out is empty or zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
@@ -37,12 +48,7 @@ pub fn host() -> Host {
             .to_owned(),
         distribution: distribution(&read("/etc/os-release")),
         cpu: cpu(&read("/proc/cpuinfo")),
-        arch: match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            "x86" => "386",
-            _ => "unknown",
-        },
+        arch: ARCH,
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
         memory_bytes: memory(&read("/proc/meminfo")),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

@@ -8,6 +8,7 @@ mod refusal;
 pub mod settings;
 mod sys;
 pub mod toolchain;
+pub mod translator;
 
 pub use grant::{Grant, GrantError, HELPER};
 pub use refusal::Refusal;

@@ -22,6 +22,8 @@ pub struct Toolchain {
     pub variables: BTreeMap<String, String>,
     /// Architecture of the go command's own executable, in Go's words; empty if not known.
     pub arch: &'static str,
+    /// What translates it on this machine (`qemu-aarch64`); empty when it runs natively.
+    pub translator: String,
 }
 
 /// Settings that `go env` is asked for. Asking for a few by name keeps it from running the C
@@ -107,6 +109,7 @@ impl Toolchain {
         match serde_json::from_slice(&output.stdout) {
             Ok(variables) => Ok(Self {
                 arch: executable_arch(&path),
+                translator: super::translator::of_executable(&path),
                 path,
                 variables,
             }),
@@ -196,6 +199,14 @@ pub fn is_go_program(path: &Path) -> bool {
 }
 
 /// The architecture that an ELF executable's header names, in Go's words; else empty.
+#[must_use]
+pub fn executable_arch(path: &Path) -> &'static str {
+    let mut header = [0; 20];
+    let whole = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    whole.map_or("", |()| arch_of(&header))
+}
+
+/// The architecture that the first bytes of an ELF executable name, in Go's words; else empty.
 ///
 /// ```text
 /// offset 0  4 bytes  7f 45 4c 46
@@ -203,16 +214,36 @@ pub fn is_go_program(path: &Path) -> bool {
 ///       18  2 bytes  e_machine
 /// ```
 #[must_use]
-pub fn executable_arch(path: &Path) -> &'static str {
-    let mut header = [0; 20];
-    let whole = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    if whole.is_err() || !header.starts_with(b"\x7fELF") || header[5] != 1 {
-        return "";
-    }
-    match u16::from_le_bytes([header[18], header[19]]) {
-        3 => "386",
-        62 => "amd64",
-        183 => "arm64",
+pub fn arch_of(head: &[u8]) -> &'static str {
+    match head {
+        [
+            0x7f,
+            b'E',
+            b'L',
+            b'F',
+            _,
+            1,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            low,
+            high,
+            ..,
+        ] => match u16::from_le_bytes([*low, *high]) {
+            3 => "386",
+            62 => "amd64",
+            183 => "arm64",
+            _ => "",
+        },
         _ => "",
     }
 }

@@ -10,5 +10,6 @@
 pub mod action_graph;
 pub mod arguments;
 pub mod bpf;
+pub mod guest;
 pub mod importcfg;
 pub mod pprof;

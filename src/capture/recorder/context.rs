@@ -1,7 +1,9 @@
 //! Records that say what a trace is, before its first event.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use super::sink::Sink;
-use crate::environment::host;
+use crate::environment::{host, toolchain};
 use crate::trace::{Arch, BlindSpot, Host, Nanos, Record, Setting, Toolchain};
 
 /// Writes them.
@@ -23,19 +25,13 @@ impl Context<'_> {
     }
 
     /// The go command that the traced command's PATH leads to.
-    pub(in crate::capture) fn toolchain(
-        &mut self,
-        path: &[u8],
-        version: &str,
-        arch: &str,
-        goroot: &str,
-    ) {
+    pub(in crate::capture) fn toolchain(&mut self, go: &toolchain::Toolchain) {
         let toolchain = Toolchain {
-            path: self.0.string(path),
-            version: self.0.string(version.as_bytes()),
-            arch: Arch::from_name(arch),
-            goroot: self.0.string(goroot.as_bytes()),
-            ..Toolchain::default()
+            path: self.0.string(go.path.as_os_str().as_bytes()),
+            version: self.0.string(go.variable("GOVERSION").as_bytes()),
+            arch: Arch::from_name(go.arch),
+            translator: self.0.string(go.translator.as_bytes()),
+            goroot: self.0.string(go.variable("GOROOT").as_bytes()),
         };
         self.0.record(Record::Toolchain(toolchain));
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use crate::capture::{Executed, Monotonic};
+use crate::capture::{Executed, Monotonic, translated};
 use crate::environment::toolchain::executable_arch;
 use crate::trace::{Arch, Nanos, Pid, Usage};
 
@@ -73,7 +73,7 @@ pub(super) fn program(pid: Pid, time: Monotonic) -> Executed {
         target.into_os_string().into_vec()
     };
     let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    Executed {
+    let mut executed = Executed {
         time,
         pid,
         argv: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
@@ -81,7 +81,9 @@ pub(super) fn program(pid: Pid, time: Monotonic) -> Executed {
         cwd: link("cwd"),
         arch: arch(&exe),
         ..Executed::default()
-    }
+    };
+    translated::reveal(&mut executed);
+    executed
 }
 
 /// The architecture of an executable.

@@ -17,6 +17,7 @@ use super::{ancestry, shim};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
 use crate::capture::{Executed, Monotonic, Observation, ToolRun, plain_file, sys};
+use crate::environment::translator;
 use crate::trace::{Pid, Usage};
 
 /// The largest profile of a tool that is read.
@@ -335,7 +336,9 @@ impl Tool {
     fn run(self, pid: Pid, start: Monotonic) -> ToolRun {
         let words = arguments::split(&self.argv);
         let exe = words.first().copied().unwrap_or_default().to_vec();
-        let arch = ancestry::arch(Path::new(OsStr::from_bytes(&exe)));
+        let path = Path::new(OsStr::from_bytes(&exe));
+        let arch = ancestry::arch(path);
+        let translator = translator::of_executable(path).into_bytes();
         ToolRun {
             shim: self.shim,
             go: self.go,
@@ -347,6 +350,7 @@ impl Tool {
                 cwd: self.cwd,
                 argv: self.argv,
                 arch,
+                translator,
                 ..Executed::default()
             },
             ..ToolRun::default()

@@ -1,7 +1,7 @@
 //! Whether BPF programs can be loaded here, and by whom. In: files of `/proc` and `/sys`; out:
 //! a way, or a [`Refusal`] with what would help.
 
-use crate::environment::{HELPER, Refusal};
+use crate::environment::{HELPER, Refusal, translator};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,7 @@ pub enum Loader {
 ///
 /// A [`Refusal`] when they cannot.
 pub fn bpf_loader() -> Result<Loader, Refusal> {
+    native(translator::ours().as_deref())?;
     kernel(&read("/proc/sys/kernel/osrelease"))?;
     type_information(Path::new(BTF))?;
     lockdown(&read("/sys/kernel/security/lockdown"))?;
@@ -53,6 +54,21 @@ fn link(path: &str) -> String {
     fs::read_link(path)
         .map(|target| target.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// A translator passes no call for BPF on; and had it done so, our programs would be of the wrong
+/// architecture.
+fn native(translator: Option<&str>) -> Result<(), Refusal> {
+    match translator {
+        None => Ok(()),
+        Some(translator) => Err(Refusal {
+            reason: format!("gotrace itself is translated, by {translator}"),
+            evidence: "/proc/cpuinfo names the processor; this looks like an emulated container"
+                .to_owned(),
+            remedy: "run gotrace on the host, where it sees into translated programs, too"
+                .to_owned(),
+        }),
+    }
 }
 
 fn kernel(release: &str) -> Result<(), Refusal> {
@@ -138,7 +154,9 @@ fn helper(path: &Path) -> Result<PathBuf, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{effective, helper, kernel, lockdown, may_load, pid_namespace, type_information};
+    use super::{
+        effective, helper, kernel, lockdown, may_load, native, pid_namespace, type_information,
+    };
     use std::path::Path;
 
     #[test]
@@ -164,6 +182,14 @@ mod tests {
         assert_eq!(lockdown("[none] integrity confidentiality\n"), Ok(()));
         assert_eq!(lockdown("none [integrity] confidentiality\n"), Ok(()));
         assert!(lockdown("none integrity [confidentiality]\n").is_err());
+    }
+
+    #[test]
+    fn an_emulated_gotrace_is_sent_to_the_host() {
+        assert_eq!(native(None), Ok(()));
+        let refusal = native(Some("rosetta")).unwrap_err();
+        assert!(refusal.reason.contains("rosetta"));
+        assert!(refusal.remedy.contains("on the host"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which program an exec ran: its path, its architecture and who translates it.
 
+use crate::environment::translator::Translator;
 use crate::trace::Arch;
 
 /// Reads files; what an exec record cannot tell by itself.
@@ -10,6 +11,10 @@ pub trait Files {
 
     /// A whole file, whose path may be relative to `cwd`, or why it cannot be read.
     fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Whether `binfmt_misc` gives the program at this path the first argument that the file which
+    /// it runs was to have; `None` where it has no entry with this path.
+    fn keeps_argv0(&mut self, interpreter: &[u8]) -> Option<bool>;
 }
 
 /// What ran.
@@ -50,32 +55,6 @@ pub(super) fn arch_of(head: &[u8]) -> Arch {
     }
 }
 
-/// What the name of a translator says of the programs that it runs: `qemu-aarch64-static`.
-fn guest_of(translator: &[u8]) -> Option<Arch> {
-    let name = translator.rsplit(|byte| *byte == b'/').next()?;
-    match name {
-        b"rosetta" | b"box64" | b"FEXInterpreter" | b"FEX" => return Some(Arch::Amd64),
-        b"box86" => return Some(Arch::X86),
-        _ => {}
-    }
-    let guest = name.strip_prefix(b"qemu-")?;
-    let guest = guest.split(|byte| *byte == b'-').next()?;
-    Some(match guest {
-        b"aarch64" => Arch::Arm64,
-        b"x86_64" => Arch::Amd64,
-        b"i386" => Arch::X86,
-        b"system" | b"img" | b"io" | b"nbd" => return None,
-        _ => Arch::Unknown,
-    })
-}
-
-fn file_name(path: &[u8]) -> Vec<u8> {
-    path.rsplit(|byte| *byte == b'/')
-        .next()
-        .unwrap_or_default()
-        .to_vec()
-}
-
 /// Decides what ran.
 ///
 /// `exe` was loaded and begins with `magic`. `asked` is the path that exec was called with, when
@@ -90,19 +69,17 @@ pub(super) fn program(
     files: &mut dyn Files,
 ) -> Program {
     let host = arch_of(magic);
-    let guest = guest_of(&exe);
+    let known = Translator::at(&exe);
+    let guest = known.as_ref().map(|known| Arch::from_name(known.guest));
     let Some(asked) = asked else {
-        // Called by name: `qemu-aarch64 ./program`.
+        // Called by name, `qemu-aarch64 ./program`: its arguments will tell what it runs.
         return Program {
             arch: guest.unwrap_or(host),
-            translator: guest.map(|_| file_name(&exe)).unwrap_or_default(),
+            translator: known.map(|known| known.name).unwrap_or_default().into(),
             exe,
         };
     };
-    let mut path = asked.to_vec();
-    if !path.starts_with(b"/") {
-        path = [cwd, b"/", asked.strip_prefix(b"./").unwrap_or(asked)].concat();
-    }
+    let path = absolute(cwd, asked);
     let arch = files
         .head(&path)
         .map_or(Arch::Unknown, |head| arch_of(&head));
@@ -114,7 +91,7 @@ pub(super) fn program(
             } else {
                 arch
             },
-            translator: file_name(&exe),
+            translator: Translator::name_of(&exe).into(),
             exe: path,
         }
     } else {
@@ -124,6 +101,14 @@ pub(super) fn program(
             translator: Vec::new(),
         }
     }
+}
+
+/// A path as seen from the root.
+pub(super) fn absolute(cwd: &[u8], path: &[u8]) -> Vec<u8> {
+    if path.starts_with(b"/") {
+        return path.to_vec();
+    }
+    [cwd, b"/", path.strip_prefix(b"./").unwrap_or(path)].concat()
 }
 
 #[cfg(test)]

@@ -4,14 +4,15 @@
 //! The two come by different ways, so they are kept until everything older has surely arrived,
 //! then taken by time: a sample never meets a mapping that is not known yet.
 
-use super::executable::{Files, path_of, program};
+use super::executable::{self, Files, path_of, program};
 use super::processes::{Pending, Processes, ThreadEnd};
 use super::record::{self, CalledWith, Ended, Event, Record, Stack};
 use super::side::Side;
 use crate::capture::calls::{Called, Pool, RawArgument};
 use crate::capture::decode::arguments;
+use crate::capture::decode::guest::{Guest, Invocation};
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
-use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace};
+use crate::trace::{Arch, ImageKind, Nanos, Pid, SampleKind, SamplePlace};
 use rustc_hash::FxHashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -26,6 +27,8 @@ const ARGV_PATIENCE: u64 = 1_000_000_000;
 struct Assembling {
     executed: Executed,
     argv_bytes: u64,
+    /// Another file than the one asked for was loaded.
+    indirect: bool,
 }
 
 /// Merges records into observations.
@@ -79,6 +82,7 @@ impl Merge {
                     Assembling {
                         executed,
                         argv_bytes,
+                        indirect: event.asked.is_some(),
                     },
                 );
                 if argv_bytes == 0 {
@@ -224,6 +228,10 @@ impl Merge {
         }
         executed.argv.extend_from_slice(bytes);
         if u64::try_from(executed.argv.len()).is_ok_and(|have| have >= assembling.argv_bytes) {
+            if !executed.translator.is_empty() {
+                let indirect = assembling.indirect;
+                tell_guest(executed, indirect, files);
+            }
             executed.import_cfg = import_cfg(executed, files);
             self.finish_argv(pid, false);
         }
@@ -267,6 +275,34 @@ fn executed(
         usage_before: event.before.usage(0),
         import_cfg: None,
     }
+}
+
+/// Makes the arguments of a translator those of the program that it runs, and finds that program
+/// where the translator was called by its name.
+fn tell_guest(executed: &mut Executed, indirect: bool, files: &mut dyn Files) {
+    let interpreter = arguments::split(&executed.argv).first().copied();
+    let interpreter = interpreter.unwrap_or_default();
+    let how = if indirect {
+        // Debian's qemu knows by this name of its, too, what it was given.
+        let keeps_argv0 = files.keeps_argv0(interpreter);
+        let keeps_argv0 = keeps_argv0.unwrap_or_else(|| interpreter.ends_with(b"-binfmt-P"));
+        Invocation::Binfmt { keeps_argv0 }
+    } else {
+        Invocation::ByName
+    };
+    let translator = String::from_utf8_lossy(&executed.translator);
+    let Some(guest) = Guest::of(&translator, &executed.argv, how) else {
+        return;
+    };
+    if !indirect {
+        executed.exe = executable::absolute(&executed.cwd, &guest.program);
+        let head = files.head(&executed.exe).unwrap_or_default();
+        match executable::arch_of(&head) {
+            Arch::Unknown => {}
+            arch => executed.arch = arch,
+        }
+    }
+    executed.argv = guest.argv;
 }
 
 /// Reads what `-importcfg` names at once: `$WORK` is removed when the go command ends.

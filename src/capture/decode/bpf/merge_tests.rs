@@ -18,6 +18,10 @@ impl Files for NoFiles {
     fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String> {
         Ok([cwd, b":", path].concat())
     }
+
+    fn keeps_argv0(&mut self, interpreter: &[u8]) -> Option<bool> {
+        (interpreter == b"/bin/qemu").then_some(true)
+    }
 }
 
 /// A merge for the tree of process 7, and all that it gave.

@@ -8,6 +8,7 @@ use super::now;
 use crate::capture::decode::bpf::{Event, ExeKey, Files, Merge, Record, Side};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation, plain_file, spool};
+use crate::environment::translator;
 use crate::trace::Nanos;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -82,6 +83,14 @@ impl Files for HostFiles {
         let path = spool::path_in(cwd, path);
         plain_file::read(&path, LARGEST_FILE)
             .map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn keeps_argv0(&mut self, interpreter: &[u8]) -> Option<bool> {
+        let entries = translator::binfmt_entries();
+        let entry = entries
+            .iter()
+            .find(|entry| entry.interpreter == interpreter)?;
+        Some(entry.keeps_argv0())
     }
 }
 

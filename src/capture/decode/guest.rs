@@ -1,0 +1,145 @@
+//! The guest's program and its arguments, from the command line of the translator that runs it.
+
+use super::arguments;
+
+/// How a translator came to run a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// The kernel loaded it by an entry of `binfmt_misc`: `TRANSLATOR PATH [ARGV0] ARGUMENT...`.
+    Binfmt {
+        /// ARGV0 is there: the entry has the flag `P`.
+        keeps_argv0: bool,
+    },
+    /// Somebody called it: `TRANSLATOR [OPTION...] PATH ARGUMENT...`.
+    ByName,
+}
+
+/// What a translator runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Path of its executable, as it was given.
+    pub program: Vec<u8>,
+    /// Its arguments, each ended by a zero byte.
+    pub argv: Vec<u8>,
+}
+
+/// Options of qemu's user mode that take the next word (linux-user/main.c of qemu 7.2 to 10.0).
+const WITH_VALUE: [&[u8]; 20] = [
+    b"g", b"L", b"s", b"cpu", b"E", b"U", b"0", b"r", b"B", b"R", b"d", b"dfilter", b"D", b"p",
+    b"seed", b"trace", b"plugin", b"tb-size", b"accel", b"t",
+];
+
+impl Guest {
+    /// Takes a translator's command line apart; `None` where it runs nothing.
+    #[must_use]
+    pub fn of(translator: &str, argv: &[u8], how: Invocation) -> Option<Self> {
+        let words = arguments::split(argv);
+        let (program, first, name) = match how {
+            Invocation::Binfmt { keeps_argv0: true } => (1, 2, None),
+            Invocation::Binfmt { keeps_argv0: false } => (1, 1, None),
+            Invocation::ByName if translator.starts_with("qemu-") => {
+                let (program, name) = after_options(&words)?;
+                (program, program, name)
+            }
+            Invocation::ByName => (1, 1, None),
+        };
+        let path = words.get(program)?;
+        let own = words.get(first..).unwrap_or_default();
+        let own = match (name, own) {
+            (Some(name), [_, rest @ ..]) => [&[name], rest].concat(),
+            _ => own.to_vec(),
+        };
+        Some(Self {
+            program: path.to_vec(),
+            argv: own
+                .iter()
+                .flat_map(|word| [word, &b"\0"[..]])
+                .flatten()
+                .copied()
+                .collect(),
+        })
+    }
+}
+
+/// Where qemu's options end, and what `-0` names the program.
+fn after_options<'a>(words: &[&'a [u8]]) -> Option<(usize, Option<&'a [u8]>)> {
+    let mut name = None;
+    let mut at = 1_usize;
+    loop {
+        let word = words.get(at)?;
+        let Some(option) = word.strip_prefix(b"-").filter(|rest| !rest.is_empty()) else {
+            return Some((at, name));
+        };
+        let option = option.strip_prefix(b"-").unwrap_or(option);
+        let takes = WITH_VALUE.contains(&option);
+        if option == b"0" {
+            name = words.get(at.checked_add(1)?).copied();
+        }
+        at = at.checked_add(if takes { 2 } else { 1 })?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<u8> {
+        line.split(' ')
+            .flat_map(|word| [word.as_bytes(), b"\0"])
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    fn guest(translator: &str, line: &str, how: Invocation) -> Option<(String, Vec<u8>)> {
+        let guest = Guest::of(translator, &words(line), how)?;
+        Some((String::from_utf8(guest.program).expect("text"), guest.argv))
+    }
+
+    #[test]
+    fn the_kernel_puts_the_translator_and_the_path_first() {
+        for (keeps_argv0, line) in [
+            (
+                true,
+                "/usr/libexec/qemu-binfmt/aarch64-binfmt-P /go/bin/go go build ./...",
+            ),
+            (false, "/media/rosetta/rosetta go build ./..."),
+        ] {
+            let (program, argv) =
+                guest("any", line, Invocation::Binfmt { keeps_argv0 }).expect("a guest");
+            assert_eq!(argv, words("go build ./..."));
+            assert_eq!(program, if keeps_argv0 { "/go/bin/go" } else { "go" });
+        }
+        let cut = Invocation::Binfmt { keeps_argv0: true };
+        assert_eq!(
+            guest("any", "/qemu /go", cut),
+            Some(("/go".to_owned(), Vec::new()))
+        );
+        assert_eq!(guest("any", "/qemu", cut), None);
+    }
+
+    #[test]
+    fn options_of_a_translator_are_not_the_program() {
+        for (line, program, own) in [
+            ("qemu-aarch64 ./a.out -E x", "./a.out", "./a.out -E x"),
+            ("qemu-aarch64 -L /usr/aarch64 -strace a b", "a", "a b"),
+            ("qemu-aarch64 -E A=b -cpu max --tb-size 9 a", "a", "a"),
+            ("qemu-aarch64 -0 name a b", "a", "name b"),
+        ] {
+            assert_eq!(
+                guest("qemu-aarch64", line, Invocation::ByName),
+                Some((program.to_owned(), words(own))),
+                "{line}"
+            );
+        }
+        for line in ["qemu-aarch64", "qemu-aarch64 -L", "qemu-aarch64 -version"] {
+            assert_eq!(
+                guest("qemu-aarch64", line, Invocation::ByName),
+                None,
+                "{line}"
+            );
+        }
+        let box64 = guest("box64", "box64 a -b", Invocation::ByName);
+        assert_eq!(box64, Some(("a".to_owned(), words("a -b"))));
+    }
+}
