@@ -58,10 +58,10 @@ struct hit {
 static __always_inline u32 owner_without_number(u32 tgid, u64 g, u64 *owner)
 {
 	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
-	struct layout *l = p ? layout_of(p) : NULL;
+	struct layout *l = p ? layout_of(p->dev, p->ino, p->size) : NULL;
 	u64 m = 0, g0 = 0, current = 0;
 
-	if (!l || !l->g_goid)
+	if (!l || l->state != LAYOUT_GO || !l->g_goid)
 		return OWNER_SYSTEM;
 	bpf_probe_read_user(&m, sizeof(m), (void *)(g + l->g_m));
 	bpf_probe_read_user(&g0, sizeof(g0), (void *)(m + l->m_g0));
@@ -76,7 +76,7 @@ static __always_inline u32 owner_without_number(u32 tgid, u64 g, u64 *owner)
 static __always_inline u64 g_elsewhere(u32 tgid, const struct cpu_registers *r)
 {
 	struct process *p = bpf_map_lookup_elem(&tree, &tgid);
-	struct layout *l = p ? layout_of(p) : NULL;
+	struct layout *l = p ? layout_of(p->dev, p->ino, p->size) : NULL;
 	struct start start;
 
 	if (!l || l->state != LAYOUT_GO || !l->g_goid)

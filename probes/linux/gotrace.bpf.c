@@ -55,6 +55,7 @@ struct process {
 	u32 wait_status;
 	u32 hidden; /* belongs to another user: only which program it runs, and what it uses, is shown */
 	u32 forked; /* and has not called exec */
+	u64 guest[3]; /* what it translates: as dev, ino, size */
 };
 
 struct {
@@ -366,6 +367,24 @@ static __always_inline void send_argv(struct task_struct *task, u64 start, u64 t
 	REPEAT(ARGV_CHUNKS, send_piece, &s);
 }
 
+/* The file that a translator was loaded for: by now it is a descriptor of the process, for the
+ * translator to read. */
+static __always_inline void find_translated_file(struct process *p, struct task_struct *task,
+						 struct linux_binprm *bprm)
+{
+	struct file **files, *file = NULL;
+
+	__builtin_memset(p->guest, 0, sizeof(p->guest));
+	if (!BPF_CORE_READ_BITFIELD(bprm, have_execfd) || bprm->execfd < 0)
+		return;
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + bprm->execfd) || !file)
+		return;
+	p->guest[0] = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	p->guest[1] = BPF_CORE_READ(file, f_inode, i_ino);
+	p->guest[2] = BPF_CORE_READ(file, f_inode, i_size);
+}
+
 SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *ctx)
 {
@@ -394,6 +413,8 @@ int on_exec(u64 *ctx)
 	p->dev = r->dev;
 	p->ino = r->ino;
 	p->size = r->size;
+	find_translated_file(p, task, bprm);
+	__builtin_memcpy(r->guest, p->guest, sizeof(r->guest));
 	p->start_code = task->mm->start_code;
 	p->max_rss = 0;
 	p->hidden = foreign(task);
@@ -510,10 +531,10 @@ int on_last_switch(u64 *ctx)
 	return 0;
 }
 
-/* What gotrace knows of the executable of a process, or nothing. */
-static __always_inline struct layout *layout_of(const struct process *p)
+/* What gotrace knows of an executable, or nothing. */
+static __always_inline struct layout *layout_of(u64 dev, u64 ino, u64 size)
 {
-	u32 slot = p->dev * 31 + p->ino * 7 + p->size;
+	u32 slot = dev * 31 + ino * 7 + size;
 
 	for (u32 i = 0; i < LAYOUT_TRIES; i++) {
 		u32 index = (slot + i) & (LAYOUTS - 1);
@@ -521,7 +542,7 @@ static __always_inline struct layout *layout_of(const struct process *p)
 
 		if (!l || l->state == LAYOUT_EMPTY)
 			return NULL;
-		if (l->ino == p->ino && l->dev == p->dev && l->size == p->size)
+		if (l->ino == ino && l->dev == dev && l->size == size)
 			return l;
 	}
 	return NULL;
@@ -533,18 +554,26 @@ static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 				       const struct process *p, struct start *s, u16 kind,
 				       u16 flags)
 {
-	struct layout *l = layout_of(p);
-	u64 id = bpf_get_current_pid_tgid(), bytes;
+	struct layout *l = layout_of(p->dev, p->ino, p->size);
+	u64 id = bpf_get_current_pid_tgid(), bytes, slide = p->start_code;
 
+	begin_walk(w);
+	if (l && l->state == LAYOUT_TRANSLATOR) {
+		find_guest(w, s, l, task);
+		l = layout_of(p->guest[0], p->guest[1], p->guest[2]);
+		if (w->guest && l && l->code && !is_at(l->text, l->code))
+			w->guest = 0;
+		slide = l ? l->text : 0; /* loaded to where its file says */
+	}
 	if (l && l->state != LAYOUT_GO)
 		l = NULL;
-	walk_stack(w, s, l, task, l ? p->start_code - l->text : 0);
+	walk_stack(w, s, l, task, l ? slide - l->text : 0);
 	bytes = w->n * sizeof(u64);
 	if (bytes > sizeof(w->frames))
 		return;
 	head_of(&w->record.h, kind, sizeof(w->record) + bytes, id >> 32, id);
 	w->record.h.flags = flags | (w->rooted ? 0 : SAMPLE_CUT) |
-			    (w->has_goroutine ? SAMPLE_GOROUTINE : 0);
+			    (w->has_goroutine ? SAMPLE_GOROUTINE : 0) | w->guest;
 	w->record.frames = w->n;
 	w->record.pad = 0;
 	if (bpf_ringbuf_output(&events, w, sizeof(w->record) + bytes, wake())) {

@@ -75,6 +75,12 @@ struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
+struct fdtable {
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
 struct fs_struct {
 	struct path root, pwd;
 };
@@ -122,6 +128,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct signal_struct *signal;
 	const struct cred *cred;
 	int exit_code;
@@ -152,6 +159,8 @@ struct task_struct___state {
 };
 struct linux_binprm {
 	struct file *file;
+	unsigned int have_execfd : 1; /* binfmt_misc has opened the file that it found a translator for */
+	int execfd;
 	const char *filename;
 	const char *interp;
 	char buf[256];

@@ -32,6 +32,12 @@ enum kind {
 #define SAMPLE_GOROUTINE 4 /* goid is valid */
 #define SAMPLE_GONE 8      /* the program's memory is gone: see the thread's KIND_LAST */
 #define AWAY_PREEMPTED 16  /* it was still able to run */
+/* Of a program that a translator runs: the first address is the host's, the others are the guest's,
+ * as return addresses. */
+#define SAMPLE_GUEST 32
+#define SAMPLE_BLOCK 64 /* the first address lies in a block of translated code */
+#define SAMPLE_LINK 128 /* the guest's second address is what its link register holds... */
+#define SAMPLE_LINKED 256 /* ...and the call before it leads to where the guest is */
 /* Bits 0 and 1: the edge, as in cookies; bits 2 to 4: whose stack, OWNER_*. */
 #define CALL_OWNER_SHIFT 2
 #define CALL_INTEGER 32 /* the first argument follows */
@@ -74,6 +80,7 @@ struct exec_record {
 	struct header h;
 	struct usage before; /* of the whole process, its ended threads included */
 	u64 dev, ino, size;  /* of the executable, as the kernel numbers them */
+	u64 guest[3];        /* likewise, of the file that it translates; 0 where that is not known */
 	u64 argv_bytes;
 	u8 magic[20]; /* the beginning of the file that was loaded */
 	u16 exe_bytes, cwd_bytes, asked_bytes, pad;
@@ -184,9 +191,22 @@ struct layout {
 	u64 dev, ino, size; /* whose */
 	u32 state;          /* LAYOUT_*; written last */
 	s32 tls_offset;     /* of g, from the thread pointer */
-	u16 g_m, g_sched_sp, g_sched_pc, g_sched_bp;
-	u16 g_goid, m_g0, m_curg, pad; /* all 0 where they are not known */
+	union {
+		struct {
+			u16 g_m, g_sched_sp, g_sched_pc, g_sched_bp;
+			u16 g_goid, m_g0, m_curg, pad; /* all 0 where they are not known */
+		};
+		/* Of a translator: tls_offset is that of a pointer to the CPU. */
+		struct {
+			u16 registers, pc; /* of the guest, in CPUArchState */
+			u16 block_pc;      /* in struct TranslationBlock: the guest's address, */
+			u16 block_code;    /* a pointer to the code, which its size follows */
+			u32 state_of_cpu;  /* from the CPU to its CPUArchState */
+			u32 block_bytes;   /* from the block to its code */
+		};
+	};
 	u64 text;      /* first executable address as the file states it */
+	u64 code;      /* of a guest: what is at `text`, to know that it is where it should be */
 	/* First address of a function and the one after its last: */
 	u64 roots[4][2]; /* goexit, mstart, rt0_go, entry point */
 	u64 sigtramp[2];
@@ -198,6 +218,7 @@ struct layout {
 #define LAYOUT_EMPTY 0
 #define LAYOUT_GO 1
 #define LAYOUT_OTHER 2
+#define LAYOUT_TRANSLATOR 3
 #define LAYOUTS 1024 /* a power of two */
 #define LAYOUT_TRIES 8
 

@@ -10,6 +10,7 @@
  * - mcall clears the frame pointer (before Go 1.25 it does not, and the chain would lead to a
  *   goroutine that may have left its thread); g.sched holds the caller's pc, sp and frame pointer;
  * - morestack likewise, for a function that has no frame yet: its caller is on top of its stack;
+ *   (on arm64 its caller is in g.sched.lr, the word before g.sched.bp);
  * - sigtramp is called by the kernel: the address of the interrupted instruction is in the
  *   signal's frame alone. Until Go 1.22 sigtramp has no frame, and sigtrampgo's is followed by that
  *   of the interrupted function; since then sigtramp's stands in between.
@@ -39,6 +40,11 @@ struct walk {
 	u32 on_goroutine; /* the walk has arrived on the goroutine's stack */
 	u32 resumed;
 	u32 rooted;
+	u32 guest; /* SAMPLE_GUEST and what goes with it, or 0 */
+	u32 pad;
+	u64 block; /* where a block of translated code is looked for */
+	u64 guest_pc;
+	u64 host_pc;
 	u64 last; /* return address */
 	u64 g[32];
 	u64 read[2];
@@ -105,13 +111,26 @@ static __always_inline void find_goroutine(struct walk *w, const struct layout *
 	w->record.goid = word(w, l->g_goid);
 }
 
-#if defined(__TARGET_ARCH_x86)
-
 /* Whether `target` begins the function that `pc` is in, as far as distance can tell. */
 static __always_inline bool begins(u64 target, u64 pc)
 {
 	return target <= pc && pc - target < MAX_LEAF_DISTANCE;
 }
+
+/* Whether the call before the address in the link register of an arm64 program leads to where it
+ * is. */
+static __always_inline bool is_linked(const struct start *s)
+{
+	u32 call = 0;
+
+	if (!plausible(s->lr) || bpf_probe_read_user(&call, sizeof(call), (void *)(s->lr - 4)))
+		return false;
+	if (call >> 26 != 0x25) /* bl */
+		return false;
+	return begins(s->lr - 4 + (((s64)((u64)call << 38)) >> 36), s->pc);
+}
+
+#if defined(__TARGET_ARCH_x86)
 
 #define BREAKPOINT 0xcc
 
@@ -185,21 +204,83 @@ static __always_inline bool push_interrupted(struct walk *w, u64 frame, u64 next
 	return true;
 }
 
+/* A block of translated code is looked for over so many bytes before an address. */
+#define MAX_BLOCK (MAX_BLOCK_STEPS * 64)
+#define MAX_BLOCK_STEPS 128
+
+struct search {
+	struct walk *w;
+	const struct layout *t;
+};
+
+/* qemu puts each block's struct TranslationBlock right before its code, both aligned to 64 bytes
+ * (tcg_tb_alloc of its tcg/tcg.c). */
+static long look_back(u32 i, struct search *at)
+{
+	struct walk *w = at->w;
+	const struct layout *t = at->t;
+	u64 code[2];
+
+	(void)i;
+	if (bpf_probe_read_user(code, sizeof(code), (void *)(w->block + t->block_code)))
+		return 1;
+	if (code[0] == w->block + t->block_bytes && w->host_pc >= code[0] &&
+	    w->host_pc - code[0] < code[1]) {
+		if (!bpf_probe_read_user(&w->guest_pc, sizeof(w->guest_pc),
+					 (void *)(w->block + t->block_pc)))
+			w->guest = SAMPLE_GUEST | SAMPLE_BLOCK;
+		return 1;
+	}
+	w->block -= 64;
+	return 0;
+}
+
+/*
+ * Where a thread of a translator is in the program that it runs: from CPUArchState, which is in RBP
+ * while translated code runs, and which thread-local storage leads to at any time. The pc there is
+ * behind wherever blocks jump to each other; that of the block at hand is not. Before Linux 5.17,
+ * which has no bpf_loop, blocks are not looked for.
+ */
+static __always_inline void find_guest(struct walk *w, struct start *s, const struct layout *t,
+				       struct task_struct *task)
+{
+	struct task_struct___cpu *thread = (void *)task;
+	struct search at = { w, t };
+	u64 base = BPF_CORE_READ(thread, thread.fsbase);
+	u64 state, registers[4] = {}, pc = 0; /* x28, x29, x30, sp */
+
+	w->host_pc = s->pc;
+	w->block = s->pc & ~63ull;
+	if (HAS_HELPER(loop))
+		bpf_loop(MAX_BLOCK_STEPS, look_back, &at, 0);
+	state = s->fp;
+	if (!w->guest) {
+		if (!base || bpf_probe_read_user(&state, sizeof(state), (void *)(base + t->tls_offset)) ||
+		    !state)
+			return;
+		state += t->state_of_cpu;
+	}
+	if (bpf_probe_read_user(registers, sizeof(registers), (void *)(state + t->registers + 28 * 8)) ||
+	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(state + t->pc))) {
+		w->guest = 0;
+		return;
+	}
+	if (!w->guest)
+		w->guest_pc = pc;
+	w->guest |= SAMPLE_GUEST;
+	s->pc = w->guest_pc;
+	s->g = registers[0];
+	s->fp = registers[1];
+	s->lr = registers[2];
+	s->sp = registers[3];
+	s->narrow = false;
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 static __always_inline u64 frameless_caller(const struct start *s)
 {
-	u32 call = 0;
-	s64 distance;
-	u64 target;
-
-	if (!plausible(s->lr) || bpf_probe_read_user(&call, sizeof(call), (void *)(s->lr - 4)))
-		return 0;
-	if (call >> 26 != 0x25) /* bl */
-		return 0;
-	distance = ((s64)((u64)call << 38)) >> 36;
-	target = s->lr - 4 + distance;
-	return target <= s->pc && s->pc - target < MAX_LEAF_DISTANCE ? s->lr : 0;
+	return is_linked(s) ? s->lr : 0;
 }
 
 static __always_inline void step_back(struct start *s)
@@ -218,7 +299,36 @@ static __always_inline bool push_interrupted(struct walk *w, u64 frame, u64 next
 	return false;
 }
 
+/* Guests are looked for on amd64 alone. */
+static __always_inline void find_guest(struct walk *w, struct start *s, const struct layout *t,
+				       struct task_struct *task)
+{
+	(void)w;
+	(void)s;
+	(void)t;
+	(void)task;
+}
+
 #endif
+
+/* Whether memory holds a word. */
+static __always_inline bool is_at(u64 address, u64 word)
+{
+	u64 found = 0;
+
+	return !bpf_probe_read_user(&found, sizeof(found), (void *)address) && found == word;
+}
+
+/* Whether the program whose stack is walked is one of arm64. */
+static __always_inline bool is_arm64(const struct walk *w)
+{
+#if defined(__TARGET_ARCH_arm64)
+	(void)w;
+	return true;
+#else
+	return w->guest != 0;
+#endif
+}
 
 /* The chain has ended: goes on where the goroutine left its stack, or at the thread's root. */
 static __always_inline bool resume(struct walk *w, const struct layout *l)
@@ -235,9 +345,13 @@ static __always_inline bool resume(struct walk *w, const struct layout *l)
 			return true;
 		if (plausible(w->sched_pc))
 			push(w, w->sched_pc);
-		if (within(w->last - w->slide, l->morestack) &&
-		    !bpf_probe_read_user(&caller, sizeof(caller), (void *)w->sched_sp) &&
-		    plausible(caller))
+		if (!within(w->last - w->slide, l->morestack))
+			return true;
+		if (is_arm64(w))
+			caller = code_address(word(w, l->g_sched_bp - 8));
+		else
+			bpf_probe_read_user(&caller, sizeof(caller), (void *)w->sched_sp);
+		if (plausible(caller))
 			push(w, caller);
 		return true;
 	}
@@ -284,7 +398,7 @@ static long step(u32 i, struct step *at)
 	}
 	next = w->fp = w->read[0];
 	address = code_address(w->read[1]);
-	if (l && within(w->last - w->slide, l->sigtramp) &&
+	if (l && !w->guest && within(w->last - w->slide, l->sigtramp) &&
 	    push_interrupted(w, fp + FROM_SIGTRAMP, next)) {
 		w->last = address;
 		return 0;
@@ -297,7 +411,7 @@ static long step(u32 i, struct step *at)
 		w->rooted = 1;
 		return 1;
 	}
-	if (within(address - w->slide, l->sigtramp))
+	if (!w->guest && within(address - w->slide, l->sigtramp))
 		push_interrupted(w, fp + FROM_SIGTRAMPGO, next);
 	if (within(address - w->slide, l->mcall)) {
 		w->fp = 0;
@@ -308,6 +422,27 @@ static long step(u32 i, struct step *at)
 	return 0;
 }
 
+/* Forgets the walk before. */
+static __always_inline void begin_walk(struct walk *w)
+{
+	__builtin_memset(&w->n, 0,
+			 __builtin_offsetof(struct walk, g) - __builtin_offsetof(struct walk, n));
+	w->record.goid = 0;
+}
+
+/* The caller of a function without a frame, as a guest's link register has it. What it holds may be
+ * stale: gotrace, which knows where functions begin, can tell. */
+static __always_inline u64 link_of_guest(struct walk *w, const struct start *s)
+{
+	if (!plausible(s->lr))
+		return 0;
+	if (is_linked(s)) {
+		w->guest |= SAMPLE_LINKED;
+		w->last = s->lr;
+	}
+	return s->lr;
+}
+
 /* Walks the stack of the current thread into w->frames. */
 static __always_inline void walk_stack(struct walk *w, struct start *s,
 				       const struct layout *l, struct task_struct *task, u64 slide)
@@ -315,16 +450,19 @@ static __always_inline void walk_stack(struct walk *w, struct start *s,
 	struct step at = { w, l };
 	u64 caller, g;
 
-	__builtin_memset(&w->n, 0, __builtin_offsetof(struct walk, g) - __builtin_offsetof(struct walk, n));
-	w->record.goid = 0;
 	w->slide = slide;
-	step_back(s);
-	push(w, s->pc);
+	if (w->guest) {
+		push(w, w->host_pc);
+		push(w, s->pc + 1); /* read as a return address: names the instruction itself */
+	} else {
+		step_back(s);
+		push(w, s->pc);
+	}
 	w->rooted = l && is_root(l, s->pc - slide);
 	if (s->narrow || w->rooted)
 		return;
 	if (l && l->g_goid) {
-		g = thread_g(s, task, l->tls_offset);
+		g = w->guest ? s->g : thread_g(s, task, l->tls_offset);
 		/* Just cloned, with the frame pointer of the thread that did it. */
 		if (!g && s->fp - s->sp > MAX_FRAME)
 			return;
@@ -332,13 +470,17 @@ static __always_inline void walk_stack(struct walk *w, struct start *s,
 	}
 	w->fp = s->fp;
 	w->last = s->pc;
-	caller = frameless_caller(s);
+	caller = w->guest ? link_of_guest(w, s) : frameless_caller(s);
 	if (caller) {
 		w->read[1] = 0;
 		bpf_probe_read_user(w->read, sizeof(w->read), (void *)s->fp);
-		if (caller != w->read[1])
+		if (caller != w->read[1]) {
 			push(w, caller);
-		w->last = caller;
+			if (w->guest)
+				w->guest |= SAMPLE_LINK;
+		}
+		if (!w->guest)
+			w->last = caller;
 		if (l && is_root(l, caller - slide)) {
 			w->rooted = 1;
 			return;

@@ -37,6 +37,7 @@ pub mod toolexec;
 mod translated;
 
 use crate::environment::Refusal;
+use crate::environment::invoker::Invoker;
 use std::path::PathBuf;
 
 pub use backend::{Backend, Error, Request};
@@ -83,6 +84,7 @@ fn open_bpf(
     request: Request,
     watch: probes::Watch,
     expected: Vec<PathBuf>,
+    (cache, invoker): (Option<PathBuf>, Option<Invoker>),
 ) -> Result<Box<dyn Backend>, Refusal> {
     #[cfg(target_os = "linux")]
     {
@@ -91,12 +93,13 @@ fn open_bpf(
             off_cpu: request.off_cpu,
             expected,
             watch,
+            calibration: linux::qemu::Calibration { cache, invoker },
             ..linux::bpf::Options::default()
         })
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (request, watch, expected);
+        let _ = (request, watch, expected, cache, invoker);
         Err(no_bpf())
     }
 }

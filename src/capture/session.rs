@@ -306,6 +306,7 @@ impl Session {
                     self.options.request,
                     self.options.watch.clone(),
                     self.expected(),
+                    (self.cache(), self.invoker.clone()),
                 ),
                 Name::Toolexec => self.toolexec(),
             };
@@ -320,6 +321,21 @@ impl Session {
         self.read_graphs();
         self.add_to_environment();
         Ok(())
+    }
+
+    /// Where what is found out about this machine is kept. Root writes to no folder of the user
+    /// who called sudo.
+    fn cache(&self) -> Option<PathBuf> {
+        if self.invoker.is_some() {
+            return Some("/var/cache/gotrace".into());
+        }
+        let folder = |name: &str| {
+            let folder = self.environment.get(name).map(PathBuf::from);
+            folder.filter(|folder| folder.is_absolute())
+        };
+        let caches = folder("XDG_CACHE_HOME");
+        let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
+        caches.map(|caches| caches.join("gotrace"))
     }
 
     /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS

@@ -4,8 +4,10 @@
 //! Sources: `Documentation/admin-guide/binfmt-misc.rst` of Linux; the entries that Debian's
 //! qemu-user-static, Apple's guide to Rosetta in Linux virtual machines, box64 and FEX register.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Where the kernel shows its entries.
@@ -146,6 +148,19 @@ pub fn binfmt_entries() -> Vec<BinfmtEntry> {
     files
         .filter_map(|file| BinfmtEntry::parse(&fs::read_to_string(file.path()).ok()?))
         .collect()
+}
+
+/// The program that the kernel would load to run the executable at `path`, when it is of another
+/// architecture: links are followed, so that it is as `/proc/PID/exe` names it.
+#[must_use]
+pub fn interpreter_of(path: &Path) -> Option<PathBuf> {
+    let head = head(path);
+    if super::toolchain::arch_of(&head) == super::host::ARCH {
+        return None;
+    }
+    let entries = binfmt_entries();
+    let entry = entries.iter().find(|entry| entry.takes(&head))?;
+    fs::canonicalize(OsStr::from_bytes(&entry.interpreter)).ok()
 }
 
 /// Who would run the executable at `path` on this machine: the name of a translator, empty when it

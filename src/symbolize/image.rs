@@ -71,6 +71,8 @@ impl ImageFile {
                 })
             }
             ImageKind::Kernel => Err(Unnamed::Kernel),
+            // A translator's code is named after the program that it was made from.
+            ImageKind::Anonymous if !source.path.is_empty() => Err(Unnamed::Translated),
             ImageKind::Anonymous => Err(Unnamed::Jit),
         }
     }

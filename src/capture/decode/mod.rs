@@ -13,3 +13,4 @@ pub mod bpf;
 pub mod guest;
 pub mod importcfg;
 pub mod pprof;
+pub mod qemu;

@@ -2,4 +2,5 @@
 //! deliver is read in [`super::decode`].
 
 pub mod bpf;
+pub mod qemu;
 mod sys;

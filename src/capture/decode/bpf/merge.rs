@@ -5,6 +5,7 @@
 //! then taken by time: a sample never meets a mapping that is not known yet.
 
 use super::executable::{self, Files, path_of, program};
+use super::guest::{self, GuestImage};
 use super::processes::{Pending, Processes, ThreadEnd};
 use super::record::{self, CalledWith, Ended, Event, Record, Stack};
 use super::side::Side;
@@ -17,6 +18,7 @@ use rustc_hash::FxHashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How long the arguments of an exec are waited for. They follow at once, so that what has not
 /// come by then was lost.
@@ -44,6 +46,8 @@ pub struct Merge {
     assembling: FxHashMap<Pid, Assembling>,
     /// What linkers that run now will have written.
     linking: FxHashMap<Pid, PathBuf>,
+    /// What translators run.
+    guests: FxHashMap<Pid, Arc<GuestImage>>,
     processes: Processes,
 }
 
@@ -57,6 +61,11 @@ impl Merge {
             processes: Processes::new(start),
             ..Self::default()
         }
+    }
+
+    /// Tells of the program that a translator will run, before the record of its exec.
+    pub fn guest(&mut self, pid: Pid, image: Arc<GuestImage>) {
+        self.guests.insert(pid, image);
     }
 
     /// Takes a record of the ring buffer, in the order of the ring.
@@ -75,6 +84,9 @@ impl Merge {
             }
             Event::Executed(ref event) => {
                 self.finish_argv(pid, true);
+                if event.asked.is_none() {
+                    self.guests.remove(&pid);
+                }
                 let executed = executed(time, pid, event, files);
                 let argv_bytes = event.argv_bytes;
                 self.assembling.insert(
@@ -95,11 +107,14 @@ impl Merge {
             }
             Event::Forked { parent } => Pending::Forked { pid, parent },
             Event::Ended(ref ended) => {
+                if ended.wait_status.is_some() {
+                    self.guests.remove(&pid);
+                }
                 self.root_ended |= pid == self.root && ended.wait_status.is_some();
                 Pending::Ended(Box::new(thread_end(record, ended)))
             }
             Event::Sampled(ref stack) => {
-                let mut sampled = sampled(record, stack);
+                let mut sampled = self.sampled(record, stack);
                 sampled.weight = self.period;
                 if stack.gone {
                     Pending::Gone(Box::new(sampled))
@@ -107,8 +122,8 @@ impl Merge {
                     Pending::Sampled(Box::new(sampled))
                 }
             }
-            Event::Last(ref stack) => Pending::Last(Box::new(sampled(record, stack))),
-            Event::Away(ref stack) => Pending::Away(Box::new(sampled(record, stack))),
+            Event::Last(ref stack) => Pending::Last(Box::new(self.sampled(record, stack))),
+            Event::Away(ref stack) => Pending::Away(Box::new(self.sampled(record, stack))),
             Event::Back { away } => Pending::Back { pid, tid, away },
             Event::Called(ref event) if event.probe == record::TRIAL => return,
             Event::Called(ref event) => return self.calls.push(called(record, event)),
@@ -216,6 +231,29 @@ impl Merge {
         self.root_ended
     }
 
+    fn sampled(&self, record: &Record<'_>, stack: &Stack<'_>) -> Sampled {
+        let mut addresses = stack.addresses().collect();
+        if let Some(of) = stack.guest {
+            guest::drop_stale_link(&mut addresses, of.link, self.guests.get(&record.pid));
+        }
+        Sampled {
+            time: record.time,
+            pid: record.pid,
+            tid: record.tid,
+            goroutine: stack.goroutine,
+            weight: Nanos::ZERO,
+            kind: SampleKind::OnCpu,
+            place: match (stack.kernel, stack.guest) {
+                (true, _) => SamplePlace::Kernel,
+                (false, None) => SamplePlace::User,
+                (false, Some(guest)) if guest.in_block => SamplePlace::TranslatedCode,
+                (false, Some(_)) => SamplePlace::Translator,
+            },
+            stack: addresses,
+            truncated: stack.cut,
+        }
+    }
+
     /// Takes a piece of the arguments, which must follow the one before it.
     fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8], files: &mut dyn Files) {
         let Some(assembling) = self.assembling.get_mut(&pid) else {
@@ -244,9 +282,18 @@ impl Merge {
             if let Some(output) = link_output(&executed) {
                 self.linking.insert(pid, output);
             }
-            let time = executed.time.0;
+            let (time, pid) = (executed.time, executed.pid);
             self.pending
-                .push((time, Pending::Executed(Box::new(executed))));
+                .push((time.0, Pending::Executed(Box::new(executed))));
+            // A translator maps them so that they cannot be executed, which the side-band is
+            // silent about.
+            let guest = self.guests.get(&pid);
+            let mapped = guest.map(|guest| guest.mapped(time, pid));
+            self.pending
+                .extend(mapped.into_iter().flatten().map(|observation| {
+                    let observation = Box::new(observation);
+                    (time.0, Pending::Mapped { pid, observation })
+                }));
         }
     }
 }
@@ -342,24 +389,6 @@ fn path_cut(time: Monotonic, pid: Pid) -> Pending {
         what: format!("the beginning of a path of process {}", pid.0),
         why: "it is deeper or longer than is followed in the kernel".to_owned(),
     }))
-}
-
-fn sampled(record: &Record<'_>, stack: &Stack<'_>) -> Sampled {
-    Sampled {
-        time: record.time,
-        pid: record.pid,
-        tid: record.tid,
-        goroutine: stack.goroutine,
-        weight: Nanos::ZERO,
-        kind: SampleKind::OnCpu,
-        place: if stack.kernel {
-            SamplePlace::Kernel
-        } else {
-            SamplePlace::User
-        },
-        stack: stack.addresses().collect(),
-        truncated: stack.cut,
-    }
 }
 
 fn thread_end(record: &Record<'_>, ended: &Ended<'_>) -> ThreadEnd {

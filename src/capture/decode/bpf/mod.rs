@@ -8,6 +8,7 @@
 
 mod bytes;
 mod executable;
+mod guest;
 mod merge;
 mod processes;
 mod ranges;
@@ -17,6 +18,7 @@ mod side;
 mod synthetic;
 
 pub use executable::Files;
+pub use guest::GuestImage;
 pub use merge::Merge;
 pub use record::{Called, Event, ExeKey, Malformed, Record, TRIAL};
 pub use side::Side;

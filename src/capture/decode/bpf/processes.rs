@@ -4,7 +4,7 @@
 use super::ranges::Ranges;
 use super::record::RawUsage;
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
-use crate::trace::{Nanos, Pid, SampleKind, Tid};
+use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -65,6 +65,10 @@ pub(super) struct ThreadEnd {
 struct Process {
     /// Where it has code; shared with the process that it was forked from.
     ranges: Arc<Ranges>,
+    /// Those of them that are of no file, where a translator puts what it makes.
+    made: Arc<Ranges>,
+    /// The program, where a translator runs it.
+    translated: Option<Arc<[u8]>>,
     /// Use of its ended threads.
     ended: RawUsage,
     /// Mappings of a program that is being loaded, until it is known which.
@@ -143,10 +147,11 @@ impl Processes {
     }
 
     fn forked(&mut self, time: Monotonic, pid: Pid, parent: Pid, out: &mut dyn FnMut(Observation)) {
-        let ranges = self.by_pid.get(&parent).map(|p| Arc::clone(&p.ranges));
-        let ranges = ranges.unwrap_or_default();
+        let parent_process = self.by_pid.get(&parent).cloned().unwrap_or_default();
         let process = Process {
-            ranges,
+            ranges: parent_process.ranges,
+            made: parent_process.made,
+            translated: parent_process.translated,
             ..Process::default()
         };
         self.by_pid.insert(pid, process);
@@ -156,6 +161,9 @@ impl Processes {
     fn executed(&mut self, executed: Executed, out: &mut dyn FnMut(Observation)) {
         let process = self.by_pid.entry(executed.pid).or_default();
         process.ranges = Arc::default();
+        process.made = Arc::default();
+        let is_translated = !executed.translator.is_empty();
+        process.translated = is_translated.then(|| executed.exe.clone().into());
         let loaded = process.loading.take().unwrap_or_default();
         let executed_at = executed.time;
         out(Observation::Executed(executed));
@@ -164,16 +172,18 @@ impl Processes {
             if let Observation::Mapped { time, .. } = &mut mapped {
                 *time = executed_at;
             }
+            name_made_code(process, &mut mapped);
             out(mapped);
         }
     }
 
-    fn mapped(&mut self, pid: Pid, mapped: Observation, out: &mut dyn FnMut(Observation)) {
+    fn mapped(&mut self, pid: Pid, mut mapped: Observation, out: &mut dyn FnMut(Observation)) {
         let process = self.by_pid.entry(pid).or_default();
         if let Some(loading) = &mut process.loading {
             loading.push(mapped);
         } else {
             map(process, &mapped);
+            name_made_code(process, &mut mapped);
             out(mapped);
         }
     }
@@ -220,6 +230,9 @@ impl Processes {
         if process.ranges.is_empty() || process.loading.is_some() {
             return;
         }
+        if process.translated.is_some() {
+            place(process, sampled);
+        }
         let mut addresses = sampled.stack.iter().skip(1);
         if let Some(at) = addresses.position(|address| !process.ranges.contains(*address)) {
             sampled.stack.truncate(at.saturating_add(1));
@@ -229,7 +242,44 @@ impl Processes {
 }
 
 fn map(process: &mut Process, observation: &Observation) {
-    if let Observation::Mapped { start, end, .. } = observation {
+    if let Observation::Mapped {
+        start, end, kind, ..
+    } = observation
+    {
         Arc::make_mut(&mut process.ranges).insert(*start, *end);
+        if *kind == ImageKind::Anonymous {
+            Arc::make_mut(&mut process.made).insert(*start, *end);
+        }
+    }
+}
+
+/// Code that a translator makes has the name of the program that it makes it from.
+fn name_made_code(process: &Process, mapped: &mut Observation) {
+    if let (Some(program), Observation::Mapped { path, kind, .. }) = (&process.translated, mapped)
+        && *kind == ImageKind::Anonymous
+    {
+        *path = program.to_vec();
+    }
+}
+
+/// Tells the translator from what it made: the first address is where the processor was. Where the
+/// guest's own addresses follow, that of translated code says nothing more.
+fn place(process: &Process, sampled: &mut Sampled) {
+    let Some(&host) = sampled.stack.first() else {
+        return;
+    };
+    let in_made = process.made.contains(host) || sampled.place == SamplePlace::TranslatedCode;
+    if sampled.place != SamplePlace::Kernel {
+        sampled.place = if in_made {
+            SamplePlace::TranslatedCode
+        } else {
+            SamplePlace::Translator
+        };
+    }
+    if in_made && sampled.stack.len() > 1 {
+        sampled.stack.remove(0);
+        if let Some(leaf) = sampled.stack.first_mut() {
+            *leaf = leaf.wrapping_sub(1); // was written as a return address
+        }
     }
 }

@@ -8,7 +8,8 @@
 //! usage    u64 runtime, utime, stime, run_delay, min_flt, maj_flt, nvcsw, nivcsw,
 //!              read_bytes, write_bytes
 //! 1 fork   header, u32 parent, u32 0
-//! 2 exec   header, usage before, u64 dev, ino, size, u64 argv_bytes, u8 magic[20],
+//! 2 exec   header, usage before, u64 dev, ino, size, u64 dev, ino, size of the file that it
+//!          translates or 0, u64 argv_bytes, u8 magic[20],
 //!          u16 exe_bytes, cwd_bytes, asked_bytes, 0, u32 0, exe, cwd, asked
 //! 3 argv   header, u64 offset, total, bytes
 //! 4 end    header, u64 start, usage, u64 max_rss, u32 wait_status, u32 0, u8 name[16]
@@ -21,7 +22,9 @@
 //! ```
 
 use super::bytes::{Bytes, until_zero};
+use super::executable::absolute;
 use crate::capture::Monotonic;
+use crate::environment::translator::Translator;
 use crate::trace::{CallEdge, Goid, Nanos, Pid, ProbeId, StackOwner, Tid, Usage};
 
 const EXEC_INDIRECT: u16 = 1;
@@ -33,6 +36,10 @@ const SAMPLE_KERNEL: u16 = 1;
 const SAMPLE_CUT: u16 = 2;
 const SAMPLE_GOROUTINE: u16 = 4;
 const SAMPLE_GONE: u16 = 8;
+const SAMPLE_GUEST: u16 = 32;
+const SAMPLE_BLOCK: u16 = 64;
+const SAMPLE_LINK: u16 = 128;
+const SAMPLE_LINKED: u16 = 256;
 const CALL_INTEGER: u16 = 32;
 const CALL_TEXT: u16 = 64;
 const CALL_FORKED: u16 = 128;
@@ -141,6 +148,8 @@ pub struct Executed<'a> {
     pub before: RawUsage,
     /// Which file was loaded.
     pub key: ExeKey,
+    /// Which file it was loaded for by `binfmt_misc`, when the entry has the kernel open it.
+    pub guest: Option<ExeKey>,
     /// Size of all arguments.
     pub argv_bytes: u64,
     /// First bytes of the file that was loaded.
@@ -183,7 +192,32 @@ pub struct Stack<'a> {
     pub cut: bool,
     /// The memory of the program was gone: its last stack stands for this one.
     pub gone: bool,
+    /// Whose stack it is, where a translator runs the program.
+    pub guest: Option<GuestStack>,
     addresses: &'a [u8],
+}
+
+/// The first address is where the translator was, the others are the guest's: where it was, as a
+/// return address, then its callers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuestStack {
+    /// The first address lies in a block of translated code, and the second is that block's.
+    pub in_block: bool,
+    /// What the third address is.
+    pub link: Link,
+}
+
+/// Whether the guest's link register is in a stack: the caller of a function that has no frame, but
+/// it may be stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// It is not.
+    #[default]
+    None,
+    /// It is.
+    Unproven,
+    /// It is, and the call before it leads to where the guest is, as far as distance can tell.
+    Called,
 }
 
 /// A probed place was passed.
@@ -215,6 +249,14 @@ impl Executed<'_> {
     #[must_use]
     pub fn exe_path(&self) -> Vec<u8> {
         super::executable::path_of(self.exe)
+    }
+
+    /// Path of the file that it translates, when `exe` is a translator that the kernel loaded.
+    #[must_use]
+    pub fn translated_file(&self, exe: &[u8]) -> Option<Vec<u8>> {
+        let asked = self.asked?;
+        let is_translator = self.guest.is_some() || Translator::at(exe).is_some();
+        is_translator.then(|| absolute(&super::executable::path_of(self.cwd), asked))
     }
 }
 
@@ -376,6 +418,11 @@ fn executed<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Event<'a>> {
         ino: b.u64()?,
         size: b.u64()?,
     };
+    let guest = ExeKey {
+        dev: b.u64()?,
+        ino: b.u64()?,
+        size: b.u64()?,
+    };
     let argv_bytes = b.u64()?;
     let magic = b.array()?;
     let (exe, cwd, asked) = (b.u16()?, b.u16()?, b.u16()?);
@@ -383,6 +430,7 @@ fn executed<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Event<'a>> {
     Some(Event::Executed(Executed {
         before,
         key,
+        guest: (guest != ExeKey::default()).then_some(guest),
         argv_bytes,
         magic,
         exe: b.take(exe.into())?,
@@ -430,6 +478,14 @@ fn stack<'a>(b: &mut Bytes<'a>, flags: u16) -> Option<Stack<'a>> {
         kernel: flags & SAMPLE_KERNEL != 0,
         cut: flags & SAMPLE_CUT != 0,
         gone: flags & SAMPLE_GONE != 0,
+        guest: (flags & SAMPLE_GUEST != 0).then_some(GuestStack {
+            in_block: flags & SAMPLE_BLOCK != 0,
+            link: match (flags & SAMPLE_LINK != 0, flags & SAMPLE_LINKED != 0) {
+                (false, _) => Link::None,
+                (true, false) => Link::Unproven,
+                (true, true) => Link::Called,
+            },
+        }),
         addresses: b.take(frames.checked_mul(8)?)?,
     })
 }

@@ -27,7 +27,8 @@ pub(super) const USAGE: [u64; 10] = [100, 30, 10, 5, 6, 7, 8, 9, 10, 11];
 /// that was asked for.
 pub(super) fn made_exec(head: Head, flags: u16, argv: u64, paths: [&[u8]; 3]) -> Vec<u8> {
     let mut numbers = USAGE.to_vec();
-    numbers.extend([0x0080_0001, 22, 33, argv]); // dev, ino, size, argv_bytes
+    // dev, ino, size; the same of a guest; argv_bytes
+    numbers.extend([0x0080_0001, 22, 33, 0, 0, 0, argv]);
     let mut rest = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0".to_vec();
     for path in paths {
         rest.extend(u16::try_from(path.len()).unwrap().to_le_bytes());

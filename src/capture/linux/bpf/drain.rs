@@ -5,10 +5,10 @@ use super::gate::Gate;
 use super::layouts::Layouts;
 use super::load::Descriptors;
 use super::now;
-use crate::capture::decode::bpf::{Event, ExeKey, Files, Merge, Record, Side};
+use crate::capture::decode::bpf::{Event, ExeKey, Files, GuestImage, Merge, Record, Side};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::{Monotonic, Observation, plain_file, spool};
-use crate::environment::translator;
+use crate::environment::translator::{self, Translator};
 use crate::trace::Nanos;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +18,7 @@ use std::io::{self, PipeReader};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Of the side-band, for each processor. 516 KiB for each processor is what a user may have
 /// without more (`kernel.perf_event_mlock_kb`).
@@ -94,10 +95,30 @@ impl Files for HostFiles {
     }
 }
 
+/// What will not be seen of programs that an executable is, or runs.
+fn unseen(time: Monotonic, path: &[u8], why: String) -> Observation {
+    let name = String::from_utf8_lossy(path);
+    let what = match Translator::at(path) {
+        Some(_) => format!("stacks of the programs that {name} runs"),
+        None => format!("goroutines of {name}"),
+    };
+    Observation::Unseen { time, what, why }
+}
+
+/// Learns about a file that a translator runs. Where the kernel does not say which one it is, its
+/// goroutines stay unknown, for the walk finds no layout.
+fn learn_guest(layouts: &mut Layouts, key: Option<ExeKey>, path: &[u8]) -> Option<Arc<GuestImage>> {
+    let key = match key {
+        Some(key) => key,
+        None => ExeKey::of(&fs::metadata(OsStr::from_bytes(path)).ok()?),
+    };
+    layouts.learn_guest(key, path)
+}
+
 impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
-        armed: Option<Armed>,
+        (layouts, armed): (Layouts, Option<Armed>),
         (ring_bytes, period): (usize, Nanos),
         stopped: PipeReader,
         merge: Merge,
@@ -113,7 +134,7 @@ impl Drain {
                 .map(|lanes| Lanes::map(lanes.map.as_fd(), lanes.count, lanes.entries))
                 .transpose()?,
             counters: SharedWords::map(descriptors.counters.as_fd(), COUNTERS)?,
-            layouts: Layouts::map(descriptors.layouts.as_fd())?,
+            layouts,
             gate: armed.as_ref().and_then(|_| Gate::open()),
             armed,
             period,
@@ -238,12 +259,12 @@ impl Drain {
                         armed.ran(executed.key, &path, Some(record.time), &mut tell);
                     }
                     if let Some(why) = layouts.learn(executed.key, &path) {
-                        let unseen = Observation::Unseen {
-                            time: record.time,
-                            what: format!("goroutines of {}", String::from_utf8_lossy(&path)),
-                            why,
-                        };
-                        drop(out.send(unseen));
+                        drop(out.send(unseen(record.time, &path, why)));
+                    }
+                    if let Some(guest) = executed.translated_file(&path)
+                        && let Some(image) = learn_guest(layouts, executed.guest, &guest)
+                    {
+                        merge.guest(record.pid, image);
                     }
                 }
                 if let (Event::Called(called), Some(armed)) = (&record.event, &mut *armed) {

@@ -9,16 +9,28 @@
 //! word 4       u16 g.m, g.sched.sp, g.sched.pc, g.sched.bp
 //! word 5       u16 g.goid, m.g0, m.curg, 0
 //! word 6       first executable address
-//! word 7..15   ranges of goexit, mstart, rt0_go, the entry point
-//! word 15..23  ranges of sigtramp, systemstack_switch, morestack, mcall
+//! word 7       of a translated program: the word that lies there
+//! word 8..16   ranges of goexit, mstart, rt0_go, the entry point
+//! word 16..24  ranges of sigtramp, systemstack_switch, morestack, mcall
+//! ```
+//!
+//! Of a translator that can be looked into:
+//!
+//! ```text
+//! word 3       u32 state, i32 tls offset of the pointer to the CPU
+//! word 4       u16 registers, pc, block_pc, block_code
+//! word 5       u32 state, u32 block_bytes
 //! ```
 
-use crate::binary::elf::Elf;
-use crate::binary::go::{RuntimeLayout, StackEdges};
-use crate::capture::decode::bpf::ExeKey;
+use crate::binary::elf::{Elf, Kind, Machine};
+use crate::binary::go::{Pclntab, RuntimeLayout, StackEdges};
+use crate::capture::decode::bpf::{ExeKey, GuestImage};
+use crate::capture::decode::qemu::Offsets;
+use crate::capture::linux::qemu::Calibration;
 use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::plain_file;
-use rustc_hash::FxHashSet;
+use crate::environment::translator::{self, Translator};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
@@ -27,15 +39,18 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// `LAYOUTS`, `LAYOUT_TRIES` and the size of an entry.
 const ENTRIES: u64 = 1024;
 const TRIES: u64 = 8;
-const WORDS: usize = 23;
+const WORDS: usize = 24;
 
 const STATE: usize = 3;
+const CODE: usize = 7;
 const GO: u64 = 1;
 const OTHER: u64 = 2;
+const TRANSLATOR: u64 = 3;
 
 impl ExeKey {
     /// How the kernel numbers a file, but for those of overlay file systems.
@@ -54,13 +69,17 @@ impl ExeKey {
 pub(super) struct Layouts {
     table: SharedWords,
     known: FxHashSet<ExeKey>,
+    guests: FxHashMap<ExeKey, Arc<GuestImage>>,
+    calibration: Calibration,
 }
 
 impl Layouts {
-    pub(super) fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(super) fn map(fd: BorrowedFd<'_>, calibration: Calibration) -> io::Result<Self> {
         Ok(Self {
             table: SharedWords::map(fd, WORDS * ENTRIES as usize)?,
             known: FxHashSet::default(),
+            guests: FxHashMap::default(),
+            calibration,
         })
     }
 
@@ -69,6 +88,10 @@ impl Layouts {
     pub(super) fn expect(&mut self, path: &Path) {
         if let Ok(metadata) = std::fs::metadata(path) {
             let key = ExeKey::of(&metadata);
+            if let Some(translator) = translator::interpreter_of(path) {
+                self.expect(&translator);
+                return drop(self.learn_guest(key, path.as_os_str().as_bytes()));
+            }
             // When it runs, and is seen again, there is somebody to tell.
             if self.learn(key, path.as_os_str().as_bytes()).is_some() {
                 self.known.remove(&key);
@@ -82,12 +105,69 @@ impl Layouts {
         if !self.known.insert(key) {
             return None;
         }
+        if Translator::at(path).is_some_and(|known| known.name.starts_with("qemu-")) {
+            return self.learn_qemu(key, path);
+        }
         let layout = layout_of(path, key.size);
         let Some(entry) = self.free_entry(key) else {
             return layout.map(|_| "too many programs ran".to_owned());
         };
         self.write(entry, key, layout.as_ref());
         layout.as_ref().and_then(blind_spot)
+    }
+
+    /// Enters a qemu. Returns why the stacks of its programs will not be seen, if so.
+    fn learn_qemu(&self, key: ExeKey, path: &[u8]) -> Option<String> {
+        let known = Translator::at(path)?;
+        let offsets = match known.guest {
+            "arm64" => self.calibration.offsets(Path::new(OsStr::from_bytes(path))),
+            other => Err(format!("only arm64 programs are looked into, not {other}")),
+        };
+        let entry = self.free_entry(key);
+        match (offsets, entry) {
+            (Ok(offsets), Some(entry)) => {
+                self.write_qemu(entry, key, &offsets);
+                None
+            }
+            (Ok(_), None) => Some("too many programs ran".to_owned()),
+            (Err(why), _) => Some(why),
+        }
+    }
+
+    /// Enters a file that a translator runs, and tells what is in it; `None` when it cannot be
+    /// read, or is another one by now.
+    pub(super) fn learn_guest(&mut self, key: ExeKey, path: &[u8]) -> Option<Arc<GuestImage>> {
+        if let Some(known) = self.guests.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let (layout, image, code) = guest_of(path, key.size)?;
+        let image = Arc::new(image);
+        self.guests.insert(key, Arc::clone(&image));
+        if self.known.insert(key)
+            && let Some(entry) = self.free_entry(key)
+        {
+            self.table.set(entry + CODE, code);
+            self.write(entry, key, layout.as_ref());
+        }
+        Some(image)
+    }
+
+    fn write_qemu(&self, entry: usize, key: ExeKey, offsets: &Offsets) {
+        let set = |word: usize, value: u64| self.table.set(entry + word, value);
+        set(0, key.dev);
+        set(1, key.ino);
+        set(2, key.size);
+        let near = [
+            offsets.registers,
+            offsets.pc,
+            offsets.block_pc,
+            offsets.block_code,
+        ];
+        set(4, quarters(near));
+        let block_bytes = u64::from(offsets.block_bytes);
+        set(5, u64::from(offsets.state) | block_bytes << 32);
+        let cpu = u64::from(offsets.cpu.cast_unsigned());
+        set(STATE, TRANSLATOR | cpu << 32);
     }
 
     fn free_entry(&self, key: ExeKey) -> Option<usize> {
@@ -119,8 +199,8 @@ impl Layouts {
         }
         set(6, layout.text.0);
         for (index, range) in ranges(&layout.edges).into_iter().enumerate() {
-            set(7 + 2 * index, range.start);
-            set(8 + 2 * index, range.end);
+            set(8 + 2 * index, range.start);
+            set(9 + 2 * index, range.end);
         }
         set(STATE, GO | u64::from(tls_offset.cast_unsigned()) << 32);
     }
@@ -154,6 +234,49 @@ fn layout_of(path: &[u8], size: u64) -> Option<RuntimeLayout> {
     let view = FileView::map(&file).ok()?;
     let elf = Elf::parse(view.bytes()).ok()?;
     RuntimeLayout::of(&elf).ok()
+}
+
+/// The same of a program that a translator runs, with where its code is and what the first word of
+/// it is. That of position-independent programs is where the translator chooses: nothing is told
+/// of them.
+fn guest_of(path: &[u8], size: u64) -> Option<(Option<RuntimeLayout>, GuestImage, u64)> {
+    let file = plain_file::open(Path::new(OsStr::from_bytes(path))).ok()?;
+    if file.metadata().ok()?.size() != size {
+        return None;
+    }
+    let view = FileView::map(&file).ok()?;
+    let elf = Elf::parse(view.bytes()).ok()?;
+    let mut image = GuestImage {
+        path: path.to_vec(),
+        build_id: elf.build_id().unwrap_or_default().to_vec(),
+        ..GuestImage::default()
+    };
+    if elf.kind != Kind::Executable {
+        return Some((None, image, 0));
+    }
+    let loads = elf.memory().loads().iter();
+    let loads = loads.filter(|load| load.executable);
+    image.code = loads
+        .map(|load| {
+            let start = load.address.0;
+            (start, start.saturating_add(load.file_size), load.offset.0)
+        })
+        .collect();
+    let table = Pclntab::of(&elf).ok();
+    let functions = table.iter().flat_map(Pclntab::functions);
+    image.functions = functions
+        .filter_map(|function| Some(function.ok()?.entry().0))
+        .collect();
+    let mut layout = RuntimeLayout::of(&elf).ok();
+    if let Some(layout) = &mut layout
+        && elf.machine == Machine::Arm64
+    {
+        layout.tls_offset = Some(0); // g is in a register
+    }
+    let first = layout.as_ref().map(|layout| layout.text);
+    let bytes = first.and_then(|first| elf.memory().bytes_from("code", first).ok());
+    let word = bytes.and_then(|bytes| bytes.first_chunk()).copied();
+    Some((layout, image, word.map_or(0, u64::from_le_bytes)))
 }
 
 fn ranges(edges: &StackEdges) -> [&Range<u64>; 8] {

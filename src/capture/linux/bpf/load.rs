@@ -164,8 +164,8 @@ mod libbpf {
         include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
 
     /// `struct process` of gotrace.bpf.c: executable (3 numbers), start of code, largest resident
-    /// set, run delay; then 32-bit: threads, status, hidden, forked.
-    const PROCESS_BYTES: usize = 6 * 8 + 4 * 4;
+    /// set, run delay; then 32-bit: threads, status, hidden, forked; then what it translates (3).
+    const PROCESS_BYTES: usize = 6 * 8 + 4 * 4 + 3 * 8;
     const PROCESS_THREADS: usize = 6 * 8;
     const PROCESS_HIDDEN: usize = PROCESS_THREADS + 2 * 4;
 

@@ -17,6 +17,7 @@ mod load;
 mod trial;
 
 use crate::capture::decode::bpf::{ExeKey, Merge};
+use crate::capture::linux::qemu::Calibration;
 use crate::capture::linux::sys::SharedWords;
 use crate::capture::probes::Watch;
 use crate::capture::running;
@@ -28,6 +29,7 @@ use arm::Armed;
 use crossbeam_channel::Sender;
 use drain::Drain;
 pub use handover::serve;
+use layouts::Layouts;
 use load::{Descriptors, Target};
 use std::io::{self, PipeWriter, Write as _};
 use std::num::NonZero;
@@ -63,6 +65,8 @@ pub struct Options {
     pub running: Option<RunningProcess>,
     /// Attach to one place at a time, as Linux before 6.6 needs it.
     pub one_by_one: bool,
+    /// How to look into translators.
+    pub calibration: Calibration,
 }
 
 /// What the kernel's table of processes holds of one that runs already.
@@ -100,6 +104,7 @@ impl Default for Options {
             watch: Watch::default(),
             running: None,
             one_by_one: false,
+            calibration: Calibration::default(),
         }
     }
 }
@@ -275,9 +280,12 @@ impl Backend for Bpf {
         let (stopped, stop) = io::pipe().map_err(os("pipe", "the drain thread"))?;
         let merge = Merge::new(root, period, now());
         let ring_bytes = self.options.ring_bytes as usize;
+        let calibration = self.options.calibration.clone();
+        let layouts = Layouts::map(descriptors.layouts.as_fd(), calibration);
+        let layouts = layouts.map_err(os("mmap", "the table of layouts"))?;
         let mut drain = Drain::new(
             descriptors,
-            armed,
+            (layouts, armed),
             (ring_bytes, period),
             stopped,
             merge,
