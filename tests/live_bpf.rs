@@ -9,6 +9,9 @@ mod calls;
 #[path = "live_bpf/command.rs"]
 mod command;
 #[cfg(test)]
+#[path = "live_bpf/emulated.rs"]
+mod emulated;
+#[cfg(test)]
 #[path = "live_bpf/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]

@@ -22,7 +22,7 @@ struct Ran {
 impl Ran {
     /// Builds a program of `tests/live_bpf/` and runs it.
     fn new(go: &Path, source: &str, flags: &[&str], folder: &Path) -> Self {
-        let program = build(go, source, flags, folder);
+        let program = build(go, source, flags, folder, None);
         let printed = folder.join("printed");
         let script = format!("exec {} > {}", program.display(), printed.display());
         let options = Options {
@@ -102,7 +102,14 @@ impl Ran {
     }
 }
 
-fn build(go: &Path, source: &str, flags: &[&str], folder: &Path) -> PathBuf {
+/// Builds a program of `tests/live_bpf/`, for this architecture or another.
+pub(crate) fn build(
+    go: &Path,
+    source: &str,
+    flags: &[&str],
+    folder: &Path,
+    arch: Option<&str>,
+) -> PathBuf {
     let program = folder.join("program");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live_bpf");
     let output = Command::new(go)
@@ -112,6 +119,7 @@ fn build(go: &Path, source: &str, flags: &[&str], folder: &Path) -> PathBuf {
         .args([program.as_path(), &sources.join(source)])
         .env("GOFLAGS", "")
         .env("GOTOOLCHAIN", "local")
+        .envs(arch.map(|arch| ("GOARCH", arch)))
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -120,7 +128,7 @@ fn build(go: &Path, source: &str, flags: &[&str], folder: &Path) -> PathBuf {
 }
 
 /// Functions of the program by name, at the addresses at which it ran.
-fn functions(run: &Run, program: &Path) -> BTreeMap<String, Range<u64>> {
+pub(crate) fn functions(run: &Run, program: &Path) -> BTreeMap<String, Range<u64>> {
     let mapped = run.observations.iter().find_map(|o| match o {
         Observation::Mapped {
             path,

@@ -49,7 +49,7 @@ pub struct HostRegisters {
     pub bp: u64,
     /// FS base: the thread pointer.
     pub thread: u64,
-    /// The system call that it is in, as ORIG_RAX has it.
+    /// The system call that it is in, as `ORIG_RAX` has it.
     pub call: u64,
 }
 

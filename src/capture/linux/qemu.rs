@@ -87,7 +87,7 @@ impl Calibration {
         let child = command.spawn();
         let child = child.map_err(|error| format!("{}: {error}", path.display()))?;
         Tried::of(child)
-            .and_then(|tried| tried.offsets())
+            .and_then(Tried::offsets)
             .map_err(|error| match error {
                 NotFound::Os(error) => format!("it could not be looked into: {error}"),
                 NotFound::Ended => "it did not run the program that was to be tried".to_owned(),

@@ -2,10 +2,11 @@
 #![expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use super::super::synthetic::{Head, made, made_end, made_exec};
-use super::{Files, Merge};
+use super::{Files, GuestImage, Merge};
 use crate::capture::decode::bpf::{Record, Side};
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
-use crate::trace::{Goid, ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid};
+use crate::trace::{Arch, Goid, ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid};
+use std::sync::Arc;
 
 /// No file can be read.
 struct NoFiles;
@@ -473,4 +474,116 @@ fn lost_mappings_are_told_since_the_last_loss() {
         })
         .collect();
     assert_eq!(told, [(1, 10, "mappings", 3), (10, 25, "mappings", 4)]);
+}
+
+/// A process that runs `/root/a.out`, of 0x1_0000 to 0x1_1000, by `/bin/qemu` at 0x1000, with made
+/// code at 0x8000.
+fn translated(functions: &[u64]) -> Watch {
+    let mut watch = Watch::new();
+    let image = GuestImage {
+        path: b"/root/a.out".to_vec(),
+        build_id: vec![7],
+        code: vec![(0x1_0000, 0x1_1000, 0x200)],
+        functions: functions.to_vec(),
+    };
+    watch.merge.guest(Pid(8), Arc::new(image));
+    let paths = [&b"qemu-aarch64\0bin\0"[..], b"root\0", b"./a.out\0"];
+    let argv = b"/bin/qemu\0./a.out\0first\0second\0";
+    watch.record(&made_exec((8, 8, 10), 1, argv.len() as u64, paths));
+    watch.argv(11, 8, 0, argv);
+    watch.mapped(12, 8, 0x1000, b"/bin/qemu-aarch64");
+    watch.mapped(13, 8, 0x8000, b"//anon");
+    watch
+}
+
+const GUEST: u16 = 32;
+const BLOCK: u16 = 64;
+const LINK: u16 = 128;
+const LINKED: u16 = 256;
+
+#[test]
+fn a_translated_program_is_the_one_that_was_asked_for() {
+    let given = translated(&[]).finish();
+    let Observation::Executed(executed) = &given[0] else {
+        panic!("{given:?}");
+    };
+    assert_eq!(executed.exe, b"/root/a.out");
+    assert_eq!(executed.argv, b"first\0second\0");
+    assert_eq!(executed.translator, b"qemu-aarch64");
+    assert_eq!(executed.arch, Arch::Arm64);
+    let mapped = given.iter().filter_map(|observation| match observation {
+        Observation::Mapped {
+            time,
+            start,
+            offset,
+            path,
+            kind,
+            ..
+        } => Some((time.0, *start, *offset, &path[..], *kind)),
+        _ => None,
+    });
+    let expected = [
+        (10, 0x1_0000, 0x200, &b"/root/a.out"[..], ImageKind::File),
+        (12, 0x1000, 0, b"/bin/qemu-aarch64", ImageKind::File),
+        (13, 0x8000, 0, b"/root/a.out", ImageKind::Anonymous),
+    ];
+    assert_eq!(mapped.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_program_is_told_from_its_translator() {
+    let mut watch = translated(&[]);
+    let guest = [0x1_0101, 0x1_0200];
+    let with = |host: u64| [&[host][..], &guest].concat();
+    watch.stack(5, GUEST | BLOCK, (8, 8, 20), &with(0x8010));
+    watch.stack(5, GUEST, (8, 8, 21), &with(0x8020)); // no block, but where blocks are
+    watch.stack(5, GUEST, (8, 8, 22), &with(0x1010));
+    watch.stack(5, GUEST | 1, (8, 8, 23), &with(0x1010));
+    watch.stack(5, 0, (8, 8, 24), &[0x8010]); // not known where the guest was
+    watch.stack(5, 0, (8, 8, 25), &[0x1010]);
+    let seen: Vec<_> = samples(watch.finish())
+        .into_iter()
+        .map(|sampled| (sampled.place, sampled.stack))
+        .collect();
+    let own = vec![0x1_0100, 0x1_0200];
+    let expected = [
+        (SamplePlace::TranslatedCode, own.clone()),
+        (SamplePlace::TranslatedCode, own),
+        (SamplePlace::Translator, with(0x1010)),
+        (SamplePlace::Kernel, with(0x1010)),
+        (SamplePlace::TranslatedCode, vec![0x8010]),
+        (SamplePlace::Translator, vec![0x1010]),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_link_register_counts_where_it_leads_to_another_function() {
+    for (functions, flags, caller, kept) in [
+        (&[0x1_0000, 0x1_0100, 0x1_0200][..], LINK, 0x1_0250, true),
+        (
+            &[0x1_0000, 0x1_0100, 0x1_0200],
+            LINK | LINKED,
+            0x1_0180,
+            false,
+        ),
+        (&[], LINK, 0x1_0250, false),
+        (&[], LINK | LINKED, 0x1_0250, true),
+    ] {
+        let mut watch = translated(functions);
+        let stack = [0x8010, 0x1_0111, caller, 0x1_0300];
+        watch.stack(5, GUEST | BLOCK | flags, (8, 8, 20), &stack);
+        let seen = samples(watch.finish()).remove(0).stack;
+        assert_eq!(seen.contains(&caller), kept, "{functions:x?} {flags}");
+        assert_eq!((seen[0], seen.last()), (0x1_0110, Some(&0x1_0300)));
+    }
+}
+
+#[test]
+fn the_next_program_is_native_again() {
+    let mut watch = translated(&[]);
+    watch.exec(20, 8, 0, 0);
+    watch.mapped(21, 8, 0x1000, b"/bin/true");
+    watch.stack(5, 0, (8, 8, 22), &[0x1010]);
+    assert_eq!(samples(watch.finish())[0].place, SamplePlace::User);
 }

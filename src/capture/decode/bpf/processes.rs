@@ -268,6 +268,12 @@ fn place(process: &Process, sampled: &mut Sampled) {
     let Some(&host) = sampled.stack.first() else {
         return;
     };
+    let guest = sampled.stack.get(1).map(|address| address.wrapping_sub(1));
+    if guest.is_some_and(|guest| !process.ranges.contains(guest)) {
+        // Of a program whose place is not known, or a misunderstanding.
+        sampled.stack.truncate(1);
+        sampled.truncated = true;
+    }
     let in_made = process.made.contains(host) || sampled.place == SamplePlace::TranslatedCode;
     if sampled.place != SamplePlace::Kernel {
         sampled.place = if in_made {

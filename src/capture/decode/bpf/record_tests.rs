@@ -1,7 +1,7 @@
 //! Records, as they are and damaged.
 
 use super::super::synthetic::{USAGE, made, made_end, made_exec};
-use super::{Event, ExeKey, Malformed, Record};
+use super::{Event, ExeKey, Link, Malformed, Record};
 use crate::capture::Monotonic;
 use crate::trace::{Goid, Nanos, Pid, Tid};
 
@@ -293,6 +293,25 @@ fn a_stack_has_addresses_and_what_is_known_of_it() {
     assert_eq!(parsed(6, 2), (false, true, None, false));
     assert_eq!(parsed(8, 4), (false, false, Some(Goid(18)), false));
     assert_eq!(parsed(5, 8), (false, false, None, true));
+}
+
+#[test]
+fn of_a_translated_program_it_is_known_what_its_stack_holds() {
+    for (flags, expected) in [
+        (0, None),
+        (32, Some((false, Link::None))),
+        (32 | 64, Some((true, Link::None))),
+        (32 | 128, Some((false, Link::Unproven))),
+        (32 | 64 | 128 | 256, Some((true, Link::Called))),
+        (32 | 256, Some((false, Link::None))),
+    ] {
+        let bytes = stack(5, flags, 2);
+        let Event::Sampled(stack) = Record::parse(&bytes).unwrap().event else {
+            panic!("{flags}");
+        };
+        let found = stack.guest.map(|guest| (guest.in_block, guest.link));
+        assert_eq!(found, expected, "{flags}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::attach::{Attached, Attacher, Numbered};
 use super::now;
 use super::trial::Costs;
-use crate::binary::elf::Elf;
+use crate::binary::elf::{Elf, Machine};
 use crate::binary::go::RuntimeLayout;
 use crate::binary::instruction::Stepping;
 use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
@@ -44,6 +44,12 @@ const COST_OF_A_PLACE_MS: f64 = 0.003;
 /// What functions may cost in any case, in seconds: a compiler begins with more marks than it goes
 /// on with.
 const ALLOWED: f64 = 0.02;
+/// What runs here without a translator.
+const HOST: Machine = if cfg!(target_arch = "aarch64") {
+    Machine::Arm64
+} else {
+    Machine::Amd64
+};
 
 /// The executables that are armed.
 #[derive(Debug)]
@@ -98,6 +104,9 @@ impl Found {
         let view = FileView::map(&file)?;
         let elf = Elf::parse(view.bytes())?;
         let plan = watch.plan(&elf, path)?;
+        if !plan.functions.is_empty() && elf.machine != HOST {
+            return Err(NotArmed::Foreign);
+        }
         let layout = RuntimeLayout::of(&elf).ok();
         let layout = layout.filter(|layout| !layout.assumed);
         Ok(Self {
@@ -178,6 +187,9 @@ enum NotArmed {
     Elf(#[from] crate::binary::Error),
     #[error(transparent)]
     Plan(#[from] NoPlan),
+    /// The kernel would write its breakpoints into it all the same.
+    #[error("a translator runs it, which would take breakpoints for its code")]
+    Foreign,
     #[error("more functions than a run can watch")]
     TooMany,
     #[error("{places} places could not be probed")]

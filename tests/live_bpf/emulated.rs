@@ -1,0 +1,203 @@
+//! Programs of another architecture under qemu: who they are, and their stacks against what they
+//! print of themselves.
+
+use super::command::{Run, Traced, arguments, available, go};
+use super::goroutines::{build, functions};
+use gotrace::capture::linux::bpf::Options;
+use gotrace::capture::linux::qemu::Calibration;
+use gotrace::capture::{Executed, Observation, Sampled};
+use gotrace::environment::translator;
+use gotrace::trace::{Arch, Goid, SamplePlace};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// The native Go, when arm64 programs run here by qemu; says why not.
+fn emulating_go() -> Option<PathBuf> {
+    if cfg!(not(target_arch = "x86_64")) {
+        println!("skipped: arm64 programs are emulated on amd64");
+        return None;
+    }
+    let (true, Some(go)) = (available(), go()) else {
+        return None;
+    };
+    // Any arm64 program tells.
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("a.out");
+    std::fs::write(&program, gotrace::capture::decode::qemu::program()).unwrap();
+    if translator::of_executable(&program) != "qemu-aarch64" {
+        println!("skipped: nothing runs arm64 programs here; scripts/emulate --no-toolchain");
+        return None;
+    }
+    Some(go)
+}
+
+/// What the guest printed: goroutine, and functions innermost first.
+type Chains = BTreeMap<String, (Goid, Vec<String>)>;
+
+struct Emulated {
+    run: Run,
+    program: PathBuf,
+    chains: Chains,
+    functions: BTreeMap<String, Range<u64>>,
+}
+
+impl Emulated {
+    fn new(go: &Path, folder: &Path, word: &str, calibration: Calibration) -> Self {
+        let program = build(go, "emulated.go", &[], folder, Some("arm64"));
+        let printed = folder.join("printed");
+        let script = format!(
+            "cd {}; exec ./program 'two words' {word} > {} 2>&1",
+            folder.display(),
+            printed.display()
+        );
+        let options = Options {
+            rate_hz: 499,
+            expected: vec![program.clone()],
+            calibration,
+            ..Options::default()
+        };
+        let run = Traced {
+            options,
+            // Without it Go preempts loops by signals, and the stack has more than was printed.
+            environment: vec![("GODEBUG", OsStr::new("asyncpreemptoff=1"))],
+            ..Traced::new(&["sh", "-c", &script])
+        }
+        .run();
+        let printed = std::fs::read_to_string(printed).unwrap();
+        let chains = printed.lines().filter(|line| line.starts_with("main."));
+        let chains = chains.map(|line| {
+            let mut words = line.split(' ').map(str::to_owned);
+            let name = words.next().unwrap();
+            let id = Goid(words.next().unwrap().parse().unwrap());
+            (name, (id, words.collect()))
+        });
+        Self {
+            chains: chains.collect(),
+            functions: functions(&run, &program),
+            run,
+            program,
+        }
+    }
+
+    fn executed(&self) -> &Executed {
+        let executions = self.run.executions();
+        let of_program = executions
+            .into_iter()
+            .find(|e| OsStr::from_bytes(&e.exe) == self.program);
+        of_program.unwrap_or_else(|| panic!("{:?}", self.run.executions()))
+    }
+
+    /// The functions of a stack, innermost first.
+    fn names(&self, sampled: &Sampled) -> Vec<&str> {
+        let name = |(depth, address): (usize, &u64)| {
+            let address = address - u64::from(depth > 0);
+            let mut functions = self.functions.iter();
+            let function = functions.find(|(_, range)| range.contains(&address));
+            function.map_or("?", |(name, _)| name.strip_suffix(".abi0").unwrap_or(name))
+        };
+        sampled.stack.iter().enumerate().map(name).collect()
+    }
+}
+
+#[test]
+fn stacks_of_an_emulated_program_are_those_that_it_prints() {
+    let Some(go) = emulating_go() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let calibration = Calibration {
+        cache: Some(cache.clone()),
+        invoker: None,
+    };
+    let ran = Emulated::new(&go, folder.path(), "spin", calibration);
+    assert_eq!(ran.run.wait_status, 0);
+    let executed = ran.executed();
+    assert_eq!(executed.arch, Arch::Arm64);
+    assert_eq!(executed.translator, b"qemu-aarch64");
+    assert_eq!(arguments(executed), ["./program", "two words", "spin"]);
+    assert_eq!(
+        std::fs::read_dir(&cache).unwrap().count(),
+        1,
+        "offsets are kept"
+    );
+
+    assert_eq!(ran.chains.len(), 2, "{:?}", ran.chains);
+    for (name, (id, expected)) in &ran.chains {
+        let samples = ran.run.samples().into_iter().filter(|sampled| {
+            sampled.place == SamplePlace::TranslatedCode
+                && ran.names(sampled).contains(&name.as_str())
+                && ran.names(sampled).first() == Some(&"main.before")
+        });
+        let samples: Vec<_> = samples.collect();
+        assert!(samples.len() >= 50, "{name}: {} samples", samples.len());
+        let wrong = samples.iter().filter(|sampled| {
+            ran.names(sampled) != *expected || sampled.goroutine != Some(*id) || sampled.truncated
+        });
+        let wrong: Vec<_> = wrong.map(|s| (s.goroutine, ran.names(s))).collect();
+        assert!(
+            wrong.is_empty(),
+            "{name}: {} of {}, not {expected:?}: {:?}",
+            wrong.len(),
+            samples.len(),
+            wrong.first()
+        );
+    }
+    assert!(ran.run.losses().is_empty(), "{:?}", ran.run.losses());
+}
+
+#[test]
+fn a_guest_that_dies_is_recorded_until_then() {
+    let Some(go) = emulating_go() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Emulated::new(&go, folder.path(), "die", Calibration::default());
+    assert_ne!(ran.run.wait_status, 0);
+    let places = ran.run.samples().into_iter().map(|sampled| sampled.place);
+    let translated = places.filter(|place| *place == SamplePlace::TranslatedCode);
+    assert!(translated.count() >= 50);
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_translated_code_of_its_program() {
+    let Some(go) = emulating_go() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    let calibration = Calibration {
+        cache: Some(cache.clone()),
+        invoker: None,
+    };
+    std::fs::write(cache.join(build_id_of_qemu()), LEADING_NOWHERE).unwrap();
+    let ran = Emulated::new(&go, folder.path(), "spin", calibration);
+    assert_eq!(ran.run.wait_status, 0);
+    let samples = ran.run.samples();
+    let translated = samples
+        .iter()
+        .filter(|sampled| sampled.place == SamplePlace::TranslatedCode);
+    let translated: Vec<_> = translated.collect();
+    assert!(translated.len() >= 50, "{} samples", translated.len());
+    assert!(translated.iter().all(|sampled| sampled.stack.len() == 1));
+    let made = ran.run.observations.iter().any(|observation| {
+        matches!(observation, Observation::Mapped { path, kind, .. }
+            if *kind == gotrace::trace::ImageKind::Anonymous && path.ends_with(b"/program"))
+    });
+    assert!(made, "the code that was made is named after the program");
+}
+
+/// Offsets as of no qemu.
+const LEADING_NOWHERE: &str = "gotrace qemu offsets 1\ncpu -8\nstate 1\nregisters 8\npc 16\n\
+    block_pc 0\nblock_code 8\nblock_bytes 4096\n";
+
+/// The build id of the qemu that is installed here, in hexadecimal digits.
+fn build_id_of_qemu() -> String {
+    use object::Object as _;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("a.out");
+    std::fs::write(&program, gotrace::capture::decode::qemu::program()).unwrap();
+    let qemu = translator::interpreter_of(&program).unwrap();
+    let bytes = std::fs::read(qemu).unwrap();
+    let elf = object::File::parse(&*bytes).unwrap();
+    let id = elf.build_id().unwrap().unwrap();
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
