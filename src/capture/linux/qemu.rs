@@ -18,13 +18,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So much of the executable is read for its build id.
 const HEAD: u64 = 16 << 10;
-/// How often the program is looked at, and how long it is left alone in between. It takes qemu
-/// some 10 ms to begin.
-const LOOKS: usize = 2_000;
+/// How long the program is looked at, and how long it is left alone in between. It takes qemu some
+/// 10 ms to begin.
+const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(1);
 /// So many looks must agree.
 const AGREEING: usize = 3;
@@ -229,10 +229,17 @@ impl Tried {
         mut see: impl FnMut(HostRegisters, &mut Vec<Running>) -> Option<T>,
     ) -> Result<Option<T>, NotFound> {
         let mut seen = Vec::new();
-        for _ in 0..LOOKS {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
             ptrace::interrupt(self.pid())?;
-            match waitpid(self.pid(), Some(WaitPidFlag::__WALL))? {
+            // Never waits for good: nobody else empties the buffers meanwhile.
+            let status = waitpid(self.pid(), Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))?;
+            match status {
                 WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(NotFound::Ended),
+                WaitStatus::StillAlive => {
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
                 _ => {}
             }
             let found = see(registers(self.pid())?, &mut seen);

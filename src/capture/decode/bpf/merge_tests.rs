@@ -476,8 +476,7 @@ fn lost_mappings_are_told_since_the_last_loss() {
     assert_eq!(told, [(1, 10, "mappings", 3), (10, 25, "mappings", 4)]);
 }
 
-/// A process that runs `/root/a.out`, of 0x1_0000 to 0x1_1000, by `/bin/qemu` at 0x1000, with made
-/// code at 0x8000.
+/// A process that runs `/root/a.out`, of a page, by `/bin/qemu` at 4096, with made code at 0x8000.
 fn translated(functions: &[u64]) -> Watch {
     let mut watch = Watch::new();
     let image = GuestImage {
