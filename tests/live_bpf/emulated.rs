@@ -67,12 +67,12 @@ impl Emulated {
         }
         .run();
         let printed = std::fs::read_to_string(printed).unwrap();
-        let chains = printed.lines().filter(|line| line.starts_with("main."));
-        let chains = chains.map(|line| {
+        // What it says when it dies looks otherwise.
+        let chains = printed.lines().filter_map(|line| {
             let mut words = line.split(' ').map(str::to_owned);
-            let name = words.next().unwrap();
-            let id = Goid(words.next().unwrap().parse().unwrap());
-            (name, (id, words.collect()))
+            let name = words.next().filter(|name| name.starts_with("main."))?;
+            let id = Goid(words.next()?.parse().ok()?);
+            Some((name, (id, words.collect())))
         });
         Self {
             chains: chains.collect(),

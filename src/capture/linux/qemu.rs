@@ -231,16 +231,8 @@ impl Tried {
         let mut seen = Vec::new();
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            ptrace::interrupt(self.pid())?;
-            // Never waits for good: nobody else empties the buffers meanwhile.
-            let status = waitpid(self.pid(), Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))?;
-            match status {
-                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(NotFound::Ended),
-                WaitStatus::StillAlive => {
-                    std::thread::sleep(PAUSE);
-                    continue;
-                }
-                _ => {}
+            if !self.stopped(begun)? {
+                break;
             }
             let found = see(registers(self.pid())?, &mut seen);
             ptrace::cont(self.pid(), None)?;
@@ -250,6 +242,21 @@ impl Tried {
             std::thread::sleep(PAUSE);
         }
         Ok(None)
+    }
+
+    /// Stops it; false where it does not stop in time. Waits in pieces, for nobody else empties the
+    /// buffers of the recording meanwhile.
+    fn stopped(&self, begun: Instant) -> Result<bool, NotFound> {
+        ptrace::interrupt(self.pid())?;
+        let how = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+        loop {
+            match waitpid(self.pid(), Some(how))? {
+                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(NotFound::Ended),
+                WaitStatus::StillAlive if begun.elapsed() >= PATIENCE => return Ok(false),
+                WaitStatus::StillAlive => std::thread::sleep(PAUSE / 10),
+                _ => return Ok(true),
+            }
+        }
     }
 }
 
