@@ -2,7 +2,7 @@
 
 use super::run;
 use crate::analyze::{Analysis, Name, argv};
-use crate::trace::{Arch, Trace};
+use crate::trace::{Arch, Process, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A circumstance of a run. Order is that of reports.
@@ -249,6 +249,9 @@ fn command(analysis: &Analysis<'_>) -> String {
     String::from_utf8_lossy(&kept.join(&b' ')).into_owned()
 }
 
+/// What is watched unless it is told otherwise.
+const DEFAULT_SET: &str = "go-build";
+
 fn capture(trace: &Trace) -> String {
     let mut words = Vec::new();
     for key in OF_CAPTURE {
@@ -261,12 +264,16 @@ fn capture(trace: &Trace) -> String {
         }
     }
     let sets: BTreeSet<_> = trace.probes.iter().map(|probe| probe.set).collect();
-    let named = |id| match &*trace.text(id) {
+    let mut sets: BTreeSet<_> = sets.into_iter().map(|id| trace.text(id)).collect();
+    // Programs that are translated cannot have probes: there it tells nothing that it is missing.
+    let translated = |process: &Process| process.exec.translator != StringId::EMPTY;
+    if !sets.remove(DEFAULT_SET) && !trace.processes.iter().any(translated) {
+        words.push(format!("without set {DEFAULT_SET}"));
+    }
+    words.extend(sets.into_iter().map(|set| match &*set {
         "" => "named functions".to_owned(),
         set => format!("set {set}"),
-    };
-    let sets: BTreeSet<String> = sets.into_iter().map(named).collect();
-    words.extend(sets);
+    }));
     words.join(", ")
 }
 
