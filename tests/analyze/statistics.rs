@@ -2,8 +2,8 @@
 //! count, and against their laws. `scipy.rs` holds them against another program.
 
 use gotrace::analyze::statistics::{
-    Interval, Noise, adjusted, benjamini_hochberg, difference, difference_interval, median,
-    median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group, smallest_p,
+    Interval, Noise, adjusted, benjamini_hochberg, can_tell, difference, difference_interval,
+    median, median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group, smallest_p,
     standard_deviation,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
@@ -284,6 +284,9 @@ fn how_many_runs_a_family_needs() {
     assert_eq!(smallest_group(10_000, 0.05), Some(11));
     assert_eq!(smallest_group(10, 0.0), None);
     assert_eq!(smallest_group(10, f64::NAN), None);
+    // One side makes up for the other: 2 of the C(34, 4) = 46,376 divisions.
+    assert!(can_tell(4, 30, 1_000, 0.05) && can_tell(30, 4, 1_000, 0.05));
+    assert!(!can_tell(4, 30, 2_000, 0.05) && !can_tell(1, 30, 2, 0.05));
     for family in [1, 10, 150, 1000] {
         let n = smallest_group(family, 0.05).unwrap();
         let mut p = vec![1.0; family];

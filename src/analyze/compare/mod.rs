@@ -28,7 +28,7 @@ pub use row::{Row, Verdict};
 pub use run::{Lost, Run, Translation};
 
 use super::Name;
-use super::statistics::{Noise, benjamini_hochberg, smallest_group};
+use super::statistics::{Noise, benjamini_hochberg, can_tell, smallest_group};
 use crate::trace::ExitStatus;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -226,8 +226,8 @@ impl Comparison {
         let p: Vec<f64> = family.iter().map(|row| row.p.unwrap_or(1.0)).collect();
         let found = benjamini_hochberg(&p, FALSE_DISCOVERIES);
         let need = smallest_group(p.len(), FALSE_DISCOVERIES);
-        let few = self.base.runs.len().min(self.new.runs.len());
-        let enough = need.is_some_and(|need| few >= need);
+        let (base, new) = (self.base.runs.len(), self.new.runs.len());
+        let enough = can_tell(base, new, p.len(), FALSE_DISCOVERIES);
         for (row, found) in family.iter_mut().zip(found) {
             row.judge(found, enough, need.unwrap_or(usize::MAX));
         }

@@ -78,8 +78,8 @@ fn interval(base: &[f64], new: &[f64], compare: impl Fn(f64, f64) -> f64) -> Opt
     };
     Some(Interval {
         estimate,
-        low: pairs.first(|share| share >= OUTSIDE - ROUNDING)?,
-        high: pairs.first(|share| share > 1.0 - OUTSIDE + ROUNDING)?,
+        low: pairs.first(OUTSIDE - ROUNDING)?,
+        high: pairs.first(1.0 - OUTSIDE + ROUNDING)?,
     })
 }
 
@@ -136,23 +136,35 @@ struct Chances {
     lower: Vec<f64>,
     /// The same of the upper one.
     upper: Vec<f64>,
+    /// For 0 to n: the logarithm of the chance that half of a resample, rounded down, is among the
+    /// first so many; as many last ones have the same.
+    ln_half: Vec<f64>,
+    /// The same, and one of them at least is the last of the first so many.
+    ln_half_with: Vec<f64>,
 }
 
 impl Chances {
     fn of(n: usize) -> Self {
         let half = n / 2;
         let ln_ways = (1..=half).map(|at| ((n - half + at) as f64 / at as f64).ln());
+        let ln_half: Vec<f64> = (0..=n)
+            .map(|first| half as f64 * (first as f64 / n as f64).ln())
+            .collect();
+        // A half that is among the first so many, but not among one less.
+        let without = |first: usize| (ln_half[first - 1] - ln_half[first]).exp();
+        let with = (1..=n).map(|first| ln_half[first] + (-without(first)).ln_1p());
         let mut chances = Self {
             n,
             ln_ways: ln_ways.sum(),
             lower: vec![1.0; n + 1],
             upper: vec![1.0; n + 1],
+            ln_half_with: std::iter::once(f64::NEG_INFINITY).chain(with).collect(),
+            ln_half,
         };
         // The second half mirrors the first: smallest and largest change places.
         for first in 0..=half {
-            let share = first as f64 / n as f64;
-            let upper = chances.more_than_half(share);
-            let lower = upper + chances.halves(share, 1.0 - share);
+            let upper = chances.more_than_half(first);
+            let lower = upper + chances.halves(&chances.ln_half, first, n - first);
             chances.upper[first] = upper;
             chances.lower[first] = lower;
             chances.upper[n - first] = 1.0 - lower;
@@ -161,16 +173,17 @@ impl Chances {
         chances
     }
 
-    /// The chance that more than half of a resample are among a share of the values that is at
-    /// most a half.
-    fn more_than_half(&self, share: f64) -> f64 {
-        if share == 0.0 {
+    /// The chance that more than half of a resample are among the first so many, which are at most
+    /// half of all.
+    fn more_than_half(&self, first: usize) -> f64 {
+        if first == 0 {
             return 0.0;
         }
-        let (half, odds) = (self.n / 2, share / (1.0 - share));
-        let (taken, left) = ((half + 1) as f64, (self.n - half) as f64);
-        let ln_ways = self.ln_ways + (left / taken).ln();
-        let mut term = (ln_ways + taken * share.ln() + (left - 1.0) * (-share).ln_1p()).exp();
+        let (half, odds) = (self.n / 2, first as f64 / (self.n - first) as f64);
+        let rest = (self.n - first) as f64 / self.n as f64;
+        let one_more = odds * (self.n - half) as f64 / (half + 1) as f64;
+        let ln_rest = (self.n - half) as f64 * rest.ln();
+        let mut term = one_more * (self.ln_ways + self.ln_half[first] + ln_rest).exp();
         let mut sum = 0.0;
         for taken in half + 1..=self.n {
             sum += term;
@@ -179,32 +192,25 @@ impl Chances {
         sum
     }
 
-    /// The chance that half of a resample is among a share of the values and the other half among
-    /// another share, apart from it. An odd number has no halves.
-    fn halves(&self, one: f64, other: f64) -> f64 {
+    /// The chance that half of a resample is among the `first` so many and the other half among the
+    /// `last` so many, with one of the two logarithms for each. An odd number has no halves.
+    fn halves(&self, ln_half: &[f64], first: usize, last: usize) -> f64 {
         if self.n % 2 == 1 {
             return 0.0;
         }
-        let half = (self.n / 2) as f64;
-        (self.ln_ways + half * (one.ln() + other.ln())).exp()
+        (self.ln_ways + ln_half[first] + ln_half[last]).exp()
     }
 
     /// The chance that the middle is this value alone.
     fn only(&self, at: usize) -> f64 {
-        let n = self.n as f64;
-        let (before, after) = (at as f64 / n, (self.n - at - 1) as f64 / n);
         // Not where the lower middle is before it or the upper one after; both was taken off twice.
-        let around = self.halves(before, after);
+        let around = self.halves(&self.ln_half, at, self.n - at - 1);
         (self.upper[at + 1] - self.lower[at] + around).max(0.0)
     }
 
     /// The chance that the two in the middle are this value and that one above it.
     fn both(&self, at: usize, above: usize) -> f64 {
-        let (n, half) = (self.n as f64, (self.n / 2) as f64);
-        let (low, high) = ((at + 1) as f64 / n, (self.n - above) as f64 / n);
-        // Of either half, one at least is the value itself.
-        let itself = |share: f64| -(half * (-1.0 / (n * share)).ln_1p()).exp_m1();
-        self.halves(low, high) * itself(low) * itself(high)
+        self.halves(&self.ln_half_with, at + 1, self.n - above)
     }
 }
 
@@ -218,16 +224,16 @@ struct Pairs<F> {
 }
 
 impl<F: Fn(f64, f64) -> f64> Pairs<F> {
-    /// The smallest result for which the share of results up to it is enough.
-    fn first(&self, enough: impl Fn(f64) -> bool) -> Option<f64> {
+    /// The smallest result up to which at least this share of all results lies.
+    fn first(&self, share: f64) -> Option<f64> {
         let compare = |base: &Outcome, new: &Outcome| (self.compare)(base.median, new.median);
         let mut low = compare(self.base.last()?, self.new.first()?);
         let mut high = compare(self.base.first()?, self.new.last()?);
-        // By halves of the range of floating-point numbers, and each time on to the next result.
+        // Half way in the order of floating-point numbers, and each time on to the next result.
         while low < high {
-            let middle = number(place(low).midpoint(place(high)));
-            let split = self.split(middle.max(low).min(high.next_down()));
-            if enough(split.share) {
+            let limit = number(place(low).midpoint(place(high)));
+            let split = self.split(limit.max(low).min(high.next_down()));
+            if split.share >= share {
                 high = split.last;
             } else {
                 low = split.next;
@@ -244,20 +250,20 @@ impl<F: Fn(f64, f64) -> f64> Pairs<F> {
             next: f64::INFINITY,
         };
         // The larger the base, the more of the new ones are within the limit.
-        let mut within = 0;
+        let mut new = self.new.iter().peekable();
+        let mut within = 0.0;
         for base in &self.base {
-            while let Some(new) = self.new.get(within) {
-                let result = (self.compare)(base.median, new.median);
+            while let Some(outcome) = new.peek() {
+                let result = (self.compare)(base.median, outcome.median);
                 if result > limit {
                     split.next = split.next.min(result);
                     break;
                 }
-                within += 1;
+                split.last = split.last.max(result);
+                within = outcome.chance;
+                new.next();
             }
-            if let Some(new) = within.checked_sub(1).and_then(|last| self.new.get(last)) {
-                split.share += base.chance * new.chance;
-                split.last = split.last.max((self.compare)(base.median, new.median));
-            }
+            split.share += base.chance * within;
         }
         split
     }

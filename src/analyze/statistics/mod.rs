@@ -1,7 +1,8 @@
 //! Statistics of comparing two groups of runs. Numbers in, numbers out.
 //!
 //! - [`rank_test`] says how surprising two groups are if nothing changed (Mann-Whitney, exact);
-//!   [`smallest_p`] how surprising they could be at most, [`smallest_group`] how many runs that takes;
+//!   [`smallest_p`] how surprising they could be at most, [`can_tell`] and [`smallest_group`] how
+//!   many runs that takes;
 //! - [`benjamini_hochberg`] and [`adjusted`] judge a whole family of such tests;
 //! - [`ratio_interval`] and [`difference_interval`] say how large a change is, with 95 % intervals,
 //!   [`median_interval`] where one group is;
@@ -25,4 +26,4 @@ pub use bootstrap::{
 pub use discovery::{adjusted, benjamini_hochberg};
 pub use noise::Noise;
 pub use order::{median, quantile, standard_deviation};
-pub use rank::{rank_test, smallest_group, smallest_p};
+pub use rank::{can_tell, rank_test, smallest_group, smallest_p};

@@ -3,8 +3,9 @@
 use super::normal;
 use super::order::sorted;
 
-/// Up to this product of the numbers of values every division into two groups is counted; beyond,
-/// 46 and 46 for instance, the normal approximation is within a few percent of the exact p.
+/// Up to this product of the numbers of values, 45 and 45 for instance, every division into two
+/// groups is counted. The normal approximation beyond is on the side of noise: with 46 and 46 its
+/// p-value is 1.05 times the exact one near 0.01, 1.4 times near 0.0001.
 const MOST_PAIRS: usize = 2048;
 
 /// The two-sided p-value of Mann and Whitney: the share of all ways to divide these values into
@@ -44,17 +45,20 @@ pub fn smallest_p(n_base: usize, n_new: usize) -> f64 {
     }
 }
 
-/// The smallest number of values on each side with which a row can be told to differ although no
-/// other row of its family does: where [`smallest_p`] is at most `q / family`, the first step of
-/// Benjamini and Hochberg. `None` where `q` is not above zero: then no number is enough.
+/// Whether groups of these sizes are large enough to tell that a row differs although no other row of
+/// its family does: whether [`smallest_p`] is at most `q / family`, the first step of Benjamini and
+/// Hochberg.
+#[must_use]
+pub fn can_tell(n_base: usize, n_new: usize, family: usize, q: f64) -> bool {
+    smallest_p(n_base, n_new) <= q / family.max(1) as f64
+}
+
+/// The smallest number of values on each side that is large enough, see [`can_tell`]. `None` where
+/// `q` is not above zero: then no number is.
 #[must_use]
 pub fn smallest_group(family: usize, q: f64) -> Option<usize> {
-    let enough = q / family.max(1) as f64;
-    if enough > 0.0 {
-        (1..).find(|&n| smallest_p(n, n) <= enough)
-    } else {
-        None
-    }
+    let possible = q > 0.0;
+    possible.then(|| (1..).find(|&n| can_tell(n, n, family, q)))?
 }
 
 /// Two groups as ranks in what both are together.
