@@ -31,6 +31,9 @@ mod outcomes;
 #[path = "analyze/real.rs"]
 mod real;
 #[cfg(test)]
+#[path = "analyze/recorded.rs"]
+mod recorded;
+#[cfg(test)]
 #[path = "analyze/roles.rs"]
 mod roles;
 #[cfg(test)]
