@@ -51,7 +51,10 @@ fn groups_of_one_build_show_no_change() {
             .unwrap();
         *time = cpu * 1.5;
     }
-    assert_eq!(changed(&compare(&base, &slower)), std::slice::from_ref(&runtime));
+    assert_eq!(
+        changed(&compare(&base, &slower)),
+        std::slice::from_ref(&runtime)
+    );
     assert_eq!(changed(&compare(&slower, &base)), [runtime]);
 }
 

@@ -3,8 +3,8 @@
 
 use gotrace::analyze::statistics::{
     Interval, Noise, adjusted, benjamini_hochberg, can_tell, difference, difference_interval,
-    median, median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group, smallest_p,
-    standard_deviation,
+    median, median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group,
+    smallest_p, standard_deviation,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
 
