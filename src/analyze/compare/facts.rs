@@ -267,7 +267,8 @@ fn capture(trace: &Trace) -> String {
     let mut sets: BTreeSet<_> = sets.into_iter().map(|id| trace.text(id)).collect();
     // Programs that are translated cannot have probes: there it tells nothing that it is missing.
     let translated = |process: &Process| process.exec.translator != StringId::EMPTY;
-    if !sets.remove(DEFAULT_SET) && !trace.processes.iter().any(translated) {
+    let by_bpf = setting(trace, "backend").is_some_and(|backend| backend.contains("bpf"));
+    if !sets.remove(DEFAULT_SET) && by_bpf && !trace.processes.iter().any(translated) {
         words.push(format!("without set {DEFAULT_SET}"));
     }
     words.extend(sets.into_iter().map(|set| match &*set {

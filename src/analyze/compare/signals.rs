@@ -10,7 +10,7 @@ const HANDLER: &[u8] = b"runtime.sighandler";
 
 /// The signals that the runtime sends itself, with their numbers on Linux and on macOS:
 /// preemption of goroutines, and the tick of a CPU profile.
-const SENT: [(&str, [u64; 2]); 2] = [("SIGURG", [23, 16]), ("SIGPROF", [27, 27])];
+const SENT: [(&str, [i128; 2]); 2] = [("SIGURG", [23, 16]), ("SIGPROF", [27, 27])];
 
 /// Adds them; nothing where the handler was not watched, or not with its argument. Reads all calls.
 pub(super) fn add_to(analysis: &Analysis<'_>, run: &mut Run) {
@@ -28,10 +28,12 @@ pub(super) fn add_to(analysis: &Analysis<'_>, run: &mut Run) {
         for event in block.iter() {
             let entered = event.edge == CallEdge::Entry;
             let handler = watched.get(event.probe.index()) == Some(&true);
-            let Some(Argument::Integer(signal)) = event.argument.filter(|_| entered && handler)
+            let Some(Argument::Integer(word)) = event.argument.filter(|_| entered && handler)
             else {
                 continue;
             };
+            let kind = trace.probe(event.probe).map(|probe| probe.argument);
+            let signal = kind.unwrap_or_default().number(word);
             for (count, (_, numbers)) in counts.iter_mut().zip(SENT) {
                 *count += u64::from(numbers.contains(&signal));
             }
