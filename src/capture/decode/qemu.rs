@@ -124,7 +124,7 @@ fn code() -> (Vec<u32>, u64, u64) {
     (code.words, looped, after_call)
 }
 
-/// A small arm64 program: fills its registers with [`mark`]s, runs in a loop until the word at
+/// A small arm64 program: fills its registers with marks of their own, runs in a loop until the word at
 /// [`FLAG`] changes, and then waits in a system call for ever.
 #[must_use]
 pub fn program() -> Vec<u8> {
