@@ -19,7 +19,7 @@ mod launch;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observation;
-pub mod outputs;
+mod outputs;
 mod plain_file;
 mod preamble;
 pub mod probes;

@@ -1,19 +1,15 @@
-//! What a build left behind: the files that go commands put into place, their hashes, and how they
-//! are taken away again.
+//! What a build left behind: the files that go commands put into place, and their hashes.
 //!
 //! They are read when the command has ended, so that the hash is that of what is there then. A
 //! file that is gone, or is none (`-o /dev/null`), has no hash.
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
 
 use super::plain_file;
 use super::recorder::Built;
-use crate::environment::invoker::Invoker;
 use crate::trace::file::Writer;
 use crate::trace::{BlindSpot, Nanos, Record, Setting};
 
@@ -46,27 +42,6 @@ pub(super) fn hashed(writer: &mut Writer, at: Nanos, built: &[Built]) -> Vec<Rec
         }
     }
     records
-}
-
-/// Removes a plain file that a build left, as the user who called sudo where one did: the path was
-/// named by the build.
-///
-/// A go command compiles and links no program whose file is there and up to date, however empty its
-/// cache is (`useCache` in `cmd/go/internal/work/buildid.go`).
-pub fn remove(path: &Path, invoker: Option<&Invoker>) {
-    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
-        return;
-    }
-    // What cannot be removed was not there to be written by the build either.
-    match invoker {
-        None => drop(fs::remove_file(path)),
-        Some(invoker) => {
-            let mut rm = Command::new("rm");
-            rm.args(["-f", "--"]).arg(path).stdin(Stdio::null());
-            invoker.become_this(&mut rm);
-            drop(rm.status());
-        }
-    }
 }
 
 /// The hash of a plain file in hexadecimal; what was read is taken from `left`.

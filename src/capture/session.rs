@@ -155,8 +155,6 @@ pub struct Recording {
     pub failure: Option<file::Error>,
     /// Executables that may be gone from their paths.
     pub files: Vec<(ImageId, File)>,
-    /// Files that go commands built and left.
-    pub built: Vec<PathBuf>,
     /// How the command ended.
     pub status: ExitStatus,
     /// When it ended.
@@ -660,7 +658,6 @@ pub(super) fn finish(
         writer: None,
         failure: None,
         files: Vec::new(),
-        built: Vec::new(),
         status: end.status,
         command_end: end.at,
         wall: end.wall,
@@ -708,7 +705,6 @@ pub(super) fn finish(
         writer: Some(writer),
         failure,
         files,
-        built: built.into_iter().map(|built| built.path).collect(),
         ..recording
     }
 }

@@ -15,7 +15,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::capture::outputs;
 use crate::capture::probes::Watch;
 use crate::capture::repeat::{Configuration, PrivateFolder, Turn, turns};
 use crate::capture::session::{self, Options, Session};
@@ -113,8 +112,6 @@ pub(super) struct Series<'a> {
     /// Held back from gotrace.
     pub(super) signals: Signals,
     watch: Watch,
-    /// What the last run built.
-    built: Vec<PathBuf>,
     /// Where the traces go.
     pub(super) folder: PathBuf,
     /// Runs that were kept, in the order in which they were made.
@@ -152,7 +149,6 @@ impl<'a> Series<'a> {
             environment,
             invoker,
             signals: Signals::hold(),
-            built: Vec::new(),
             folder,
             runs: Vec::new(),
         })
@@ -219,7 +215,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    fn turn(&mut self, turn: Turn, at: usize, words: &str) -> anyhow::Result<Outcome> {
+    fn turn(&self, turn: Turn, at: usize, words: &str) -> anyhow::Result<Outcome> {
         let configuration = &self.configurations[turn.configuration];
         let cache = self.private_cache()?;
         let progress = Arc::new(Progress::default());
@@ -240,12 +236,6 @@ impl<'a> Series<'a> {
         let path = self.path(configuration, turn);
         let anchor = session::clocks();
         let writer = recording::create_in_series(&path, self.invoker.as_ref(), anchor)?;
-        if self.repeating.cold {
-            let built = std::mem::take(&mut self.built);
-            built
-                .iter()
-                .for_each(|path| outputs::remove(path, self.invoker.as_ref()));
-        }
         let status = (!quiet).then(|| Status::start(progress, words.to_owned()));
         let recorded = session.run(writer, anchor, &|words| {
             if at == 0 && !quiet {
@@ -265,7 +255,6 @@ impl<'a> Series<'a> {
             drop(fs::remove_file(&path));
             return Ok(Outcome::Ended(End::Interrupted));
         }
-        self.built.clone_from(&recording.built);
         if let Some((pid, name)) = recording.descendants.first() {
             let name = text::safe(name);
             let why = "and runs beside the next runs";

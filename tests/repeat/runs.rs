@@ -47,40 +47,6 @@ fn a_cold_run_compiles_everything_and_leaves_no_cache() {
     }
 }
 
-/// A program that is up to date is neither compiled nor linked, whatever the cache holds.
-#[test]
-fn a_cold_run_links_what_the_run_before_has_left() {
-    let Some(go) = go() else { return };
-    let place = Place::new();
-    let work = place.path("work");
-    std::fs::write(work.join("go.mod"), "module example.com/tiny\n\ngo 1.21\n").unwrap();
-    std::fs::write(work.join("main.go"), "package main\n\nfunc main() {}\n").unwrap();
-    let flags = [
-        "--backend",
-        "toolexec",
-        "-n",
-        "2",
-        "--cold",
-        "--warm-up",
-        "0",
-    ];
-    let mut cold = place.repeat(&flags, &["go", "build", "-o", "tiny", "."]);
-    let output = cold.env("PATH", path_with(&go)).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let run = |name: &str| {
-        let trace = place.run_of(name);
-        let links = trace.processes.iter().filter(|row| {
-            let words = argv(&trace, row);
-            words[0].ends_with(b"/link") && words.get(1).is_none_or(|word| word != b"-V=full")
-        });
-        (compiled(&trace), links.count())
-    };
-    let first = run("1.gotrace");
-    assert_eq!(first, run("2.gotrace"));
-    assert_eq!(first.1, 1);
-    assert!(work.join("tiny").exists());
-}
-
 #[test]
 fn a_warm_up_run_fills_the_cache_and_is_not_kept() {
     let Some(go) = go() else { return };
