@@ -31,7 +31,7 @@ impl PrivateFolder {
                     let folder = Self { path };
                     if let Some(invoker) = invoker {
                         let (uid, gid) = (Some(invoker.uid), Some(invoker.gid));
-                        std::os::unix::fs::chown(&folder.path, uid, gid)?;
+                        std::os::unix::fs::lchown(&folder.path, uid, gid)?;
                     }
                     return Ok(folder);
                 }

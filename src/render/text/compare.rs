@@ -242,8 +242,12 @@ fn translation(
                 cells.push(format!("{} → {}", time(base), time(new)).into());
                 cells.push(times(part).into());
             }
-            let all = start_up.new_median() + steady.new_median();
-            let within = of(Measure::Translator).map_or(0.0, Row::new_median);
+            let translated: fn(&Row) -> f64 = match comparison.new.translation.translator {
+                Some(_) => Row::new_median,
+                None => Row::base_median,
+            };
+            let all = translated(start_up) + translated(steady);
+            let within = of(Measure::Translator).map_or(0.0, translated);
             cells.push(units::percent(within / all).into());
             table.push(cells);
         }
