@@ -107,11 +107,12 @@ impl<'a> Differs<'a> {
     }
 }
 
+/// Rows that were judged together, here and in an experiment.
 #[derive(Serialize)]
-struct Family {
-    count: usize,
-    false_discovery_rate: f64,
-    runs_needed: Option<usize>,
+pub(super) struct Family {
+    pub(super) count: usize,
+    pub(super) false_discovery_rate: f64,
+    pub(super) runs_needed: Option<usize>,
 }
 
 #[derive(Serialize)]

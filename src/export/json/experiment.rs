@@ -1,5 +1,6 @@
 //! What `experiment --json` writes.
 
+use super::compare::Family;
 use super::object;
 use crate::analyze::compare::{FALSE_DISCOVERIES, Verdict};
 use crate::analyze::experiment::{Effect, Experiment, Kind, Row};
@@ -31,13 +32,6 @@ struct Head<'a> {
     made: &'a Made,
     noisy: bool,
     family: Family,
-}
-
-#[derive(Serialize)]
-struct Family {
-    count: usize,
-    false_discovery_rate: f64,
-    runs_needed: Option<usize>,
 }
 
 #[derive(Serialize)]
