@@ -142,10 +142,13 @@ impl Watch {
         }
         let specs: Vec<&Spec> = specs.iter().collect();
         let mut plan = plan_with(elf, &specs, self.arguments)?;
-        // A set that gotrace comes with is for many releases.
-        let wanted = self.wanted();
-        plan.unmatched
-            .retain(|unmatched| wanted.iter().any(|spec| spec.is_same(&unmatched.spec)));
+        // A set that gotrace comes with is for many releases. Which these are is read from their
+        // files, and not for each executable where nothing is missing.
+        if !plan.unmatched.is_empty() {
+            let wanted = self.wanted();
+            plan.unmatched
+                .retain(|unmatched| wanted.iter().any(|spec| spec.is_same(&unmatched.spec)));
+        }
         Ok(plan)
     }
 
