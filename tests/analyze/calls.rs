@@ -60,6 +60,21 @@ fn walk(trace: &Trace) -> (Vec<Call>, calls::Walked) {
     (found, walked)
 }
 
+fn by_function(trace: &Trace) -> Statistics {
+    Statistics::of(&Analysis::of(trace), &Filter::default(), GroupBy::Function)
+}
+
+/// A function is no longer watched from this time on.
+fn give_up(b: &mut Builder, probe: ProbeId, at: u64) {
+    b.trace.dropped_probes.push(ProbeDropped {
+        probe,
+        at: ms(at),
+        hits: 1,
+        unrecorded: 0,
+        why: StringId::EMPTY,
+    });
+}
+
 /// Function, begin and end in ms, time in callees, and how it ended.
 fn told(calls: &[Call]) -> Vec<(ProbeId, u64, u64, u64, CallEnd)> {
     let millis = |time: Nanos| time.0 / 1_000_000;
@@ -450,13 +465,7 @@ proptest! {
 #[test]
 fn a_call_of_a_function_that_was_given_up_is_open_until_then() {
     let mut b = program();
-    b.trace.dropped_probes.push(ProbeDropped {
-        probe: F,
-        at: ms(4),
-        hits: 1,
-        unrecorded: 0,
-        why: StringId::EMPTY,
-    });
+    give_up(&mut b, F, 4);
     b.trace.push_calls(&[
         enter(1, 7, F, 100),
         enter(3, 7, G, 200),
@@ -474,11 +483,7 @@ fn a_call_of_a_function_that_was_given_up_is_open_until_then() {
             (G, 9, 10, 0, Returned),
         ]
     );
-    let statistics = Statistics::of(
-        &Analysis::of(&b.trace),
-        &Filter::default(),
-        GroupBy::Function,
-    );
+    let statistics = by_function(&b.trace);
     let rows = statistics.rows.iter();
     let given_up: Vec<_> = rows.map(|row| (&*row.function, row.given_up)).collect();
     assert_eq!(given_up, [("main.g", None), ("main.f", Some(ms(4)))]);
@@ -488,13 +493,7 @@ fn a_call_of_a_function_that_was_given_up_is_open_until_then() {
 #[test]
 fn calls_of_a_function_that_was_given_up_are_cut_behind_its_last_event() {
     let mut b = program();
-    b.trace.dropped_probes.push(ProbeDropped {
-        probe: F,
-        at: ms(4),
-        hits: 2,
-        unrecorded: 0,
-        why: StringId::EMPTY,
-    });
+    give_up(&mut b, F, 4);
     b.trace.push_calls(&[
         enter(1, 7, F, 100),
         enter(3, 7, F, 200),
@@ -502,11 +501,7 @@ fn calls_of_a_function_that_was_given_up_are_cut_behind_its_last_event() {
         enter(50, 7, G, 50),
         leave(51, 7, G, 50),
     ]);
-    let statistics = Statistics::of(
-        &Analysis::of(&b.trace),
-        &Filter::default(),
-        GroupBy::Function,
-    );
+    let statistics = by_function(&b.trace);
     let row = &statistics.rows[0];
     assert_eq!((&*row.function, row.count, row.open), ("main.f", 2, 1));
     assert_eq!((row.total, row.own), (ms(5), ms(5)));

@@ -242,8 +242,8 @@ impl Translation {
     }
 }
 
-/// Whether the packages of a run came from the cache, as far as the go command's graph tells:
-/// `cold`, `warm`, `half warm`.
+/// Whether packages of a run came from the cache, as far as the go command's graph tells: `cold`
+/// where none did, else `warm`.
 pub(super) fn cache(analysis: &Analysis<'_>) -> Option<&'static str> {
     let (mut built, mut cached) = (0_u64, 0_u64);
     for action in analysis.builds.builds.iter().flat_map(|b| &b.actions) {
