@@ -10,6 +10,8 @@ use super::{Environment, decode::arguments};
 use crate::environment::Refusal;
 use crate::environment::host;
 use crate::environment::toolchain::Toolchain;
+use crate::trace::file::Writer;
+use crate::trace::{Record, Setting};
 use std::os::unix::ffi::OsStrExt as _;
 
 /// What there is to say.
@@ -37,6 +39,11 @@ const GO_SETTINGS: [&str; 9] = [
     "GOCACHE",
 ];
 
+/// How often the processor had been slowed for its heat, before and after the command: where the
+/// two differ it was while the command ran.
+const THROTTLES: &str = "host.throttles";
+const THROTTLES_AFTER: &str = "host.throttles_after";
+
 impl Preamble<'_> {
     /// Says it all.
     pub(super) fn tell(&self, context: &mut Context<'_>) {
@@ -52,6 +59,9 @@ impl Preamble<'_> {
             if !value.is_empty() {
                 context.setting(key, value.as_bytes(), "system");
             }
+        }
+        if let Some(count) = host::throttles() {
+            context.setting(THROTTLES, count.to_string().as_bytes(), "system");
         }
         self.settings(context);
         for (name, refusal) in self.refused {
@@ -106,6 +116,16 @@ impl Preamble<'_> {
             set(key, &redact::value(value), "gotrace");
         }
     }
+}
+
+/// What the machine says of itself when the command has ended.
+pub(super) fn afterwards(writer: &mut Writer) -> Option<Record> {
+    let count = host::throttles()?;
+    Some(Record::Setting(Setting {
+        key: writer.string(THROTTLES_AFTER.as_bytes()),
+        value: writer.string(count.to_string().as_bytes()),
+        source: writer.string(b"system"),
+    }))
 }
 
 /// Lets [`own_max_rss`] begin anew: what earlier runs of a series took is none of this one's.

@@ -684,6 +684,7 @@ pub(super) fn finish(
         kernel_cpu,
     };
     let mut last = outputs::hashed(&mut writer, end.at, &built);
+    last.extend(preamble::afterwards(&mut writer));
     last.push(Record::Ending(ending));
     if !end.descendants.is_empty() {
         let descendants = end.descendants.iter();

@@ -47,7 +47,7 @@ pub(super) struct Args {
         num_args = 0..=1,
         require_equals = true,
         value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(Fact::BINDING.iter().map(Fact::name)),
+        value_parser = PossibleValuesParser::new(Fact::PERMITS),
         hide_possible_values = true
     )]
     allow: Option<Vec<String>>,
@@ -158,7 +158,7 @@ impl Args {
     fn refused(&self, comparison: &Comparison) -> Option<String> {
         let allowed = |fact: &Fact| match &self.allow {
             None => false,
-            Some(facts) => facts.is_empty() || facts.iter().any(|name| name == fact.name()),
+            Some(facts) => facts.is_empty() || facts.iter().any(|name| name == fact.permit()),
         };
         let complaints = comparison.complaints();
         let words: Vec<String> = complaints

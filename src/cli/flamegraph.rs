@@ -9,7 +9,7 @@ use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::Grouping;
 use crate::analyze::compare::{Difference, Fact, Facts, differences};
 use crate::analyze::stack_difference::{Side, Sides};
-use crate::analyze::{Analysis, Filter};
+use crate::analyze::{Analysis, Filter, Name};
 use crate::render::change;
 use crate::render::flamegraph::{self, Differential, Options, View};
 use crate::trace::SampleKind;
@@ -171,7 +171,7 @@ impl Args {
         // A tool that only one side has is no mistake.
         let (mut refused, mut found) = (None, false);
         let mut named = None;
-        let mut facts: Sides<Vec<Facts>> = Sides::default();
+        let mut facts: Sides<Vec<(Name, Facts)>> = Sides::default();
         for side in [first, first.other()] {
             let path = match side {
                 Side::Base => base,
@@ -191,7 +191,9 @@ impl Args {
                     );
                 }
                 found |= filter.is_ok();
-                facts.of_mut(side).push(Facts::of(&analysis));
+                let facts = facts.of_mut(side);
+                let run = Name::from((facts.len() + 1).to_string());
+                facts.push((run, Facts::of(&analysis)));
                 picture.add(side, &analysis, filter.as_ref().ok());
                 refused = refused.or(filter.err());
             }

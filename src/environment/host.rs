@@ -79,6 +79,24 @@ fn power(supplies: &Path) -> &'static str {
     power
 }
 
+/// How often a processor became too hot and was slowed since the machine started, all cores and
+/// packages; `None` where that is not counted, as in virtual machines
+/// (`Documentation/ABI/testing/sysfs-devices-system-cpu`).
+#[must_use]
+pub fn throttles() -> Option<u64> {
+    throttles_of(Path::new("/sys/devices/system/cpu"))
+}
+
+fn throttles_of(processors: &Path) -> Option<u64> {
+    let processors = fs::read_dir(processors).ok()?.flatten();
+    let counts = processors.flat_map(|processor| {
+        let folder = processor.path().join("thermal_throttle");
+        ["core_throttle_count", "package_throttle_count"].map(|name| folder.join(name))
+    });
+    let counts = counts.filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    counts.reduce(u64::saturating_add)
+}
+
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
@@ -134,6 +152,25 @@ mod tests {
         assert_eq!(power(folder.path()), "battery");
         supply("AC", [("type", "Mains"), ("online", "1"), ("scope", "")]);
         assert_eq!(power(folder.path()), "mains");
+    }
+
+    #[test]
+    fn throttles_are_those_of_all_processors() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(throttles_of(&folder.path().join("none")), None);
+        // What a virtual machine has.
+        fs::create_dir_all(folder.path().join("cpu0/topology")).expect("a folder");
+        fs::write(folder.path().join("online"), "0-1\n").expect("a file");
+        assert_eq!(throttles_of(folder.path()), None);
+        for (processor, core, package) in [("cpu0", "0", "0"), ("cpu1", "3", "12")] {
+            let counts = folder.path().join(processor).join("thermal_throttle");
+            fs::create_dir_all(&counts).expect("a folder");
+            for (name, count) in [("core", core), ("package", package)] {
+                let file = counts.join(format!("{name}_throttle_count"));
+                fs::write(file, format!("{count}\n")).expect("a file");
+            }
+        }
+        assert_eq!(throttles_of(folder.path()), Some(15));
     }
 
     #[test]

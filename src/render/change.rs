@@ -3,7 +3,7 @@
 use super::units::{self, Scale};
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    Breach, Comparison, Difference, Fact, Key, Measure, Rebuilt, Row, Side, Subject, Verdict,
+    Breach, Comparison, Difference, Fact, Key, Measure, Rebuilt, Row, Side, Subject, Value, Verdict,
 };
 use crate::analyze::statistics::{Interval, Noise};
 use crate::trace::Nanos;
@@ -158,25 +158,53 @@ pub fn runs(comparison: &Comparison) -> String {
     )
 }
 
-/// `GOFLAGS differs: base -race, new none`.
+/// `GOFLAGS differs: base -race, new none`; of a side whose runs do not agree, with their names.
 #[must_use]
 pub fn fact(difference: &Difference) -> String {
-    let values = |values: &[Name]| {
-        let words = values.iter().map(|value| match &**value {
-            "" => "none",
-            value => value,
-        });
-        words.collect::<Vec<_>>().join(" and ")
-    };
     let what = match &difference.fact {
         Fact::Variable(name) => format!("{name} differs"),
         fact => fact.complaint().to_owned(),
     };
+    let within = match (difference.base.len() > 1, difference.new.len() > 1) {
+        (false, false) => "",
+        (true, false) => " within base",
+        (false, true) => " within new",
+        (true, true) => " within both",
+    };
     let (base, new) = (values(&difference.base), values(&difference.new));
-    if base == new {
-        format!("{what} within both: {base}")
-    } else {
-        format!("{what}: base {base}, new {new}")
+    format!("{what}{within}: base {base}, new {new}")
+}
+
+/// Runs that are named for each value of a fact.
+const RUNS_NAMED: usize = 4;
+
+/// `-race`, or `none (runs 1, 2) and -race (run 3)`.
+fn values(values: &[Value]) -> String {
+    let one = |value: &Value| match &*value.text {
+        "" => "none".to_owned(),
+        text => text.to_owned(),
+    };
+    let several = |value: &Value| {
+        let word = if value.runs.len() == 1 { "run" } else { "runs" };
+        format!(
+            "{} ({word} {})",
+            one(value),
+            listed(&value.runs, RUNS_NAMED)
+        )
+    };
+    match values {
+        [value] => one(value),
+        values => values.iter().map(several).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// `a, b and 3 more`.
+fn listed(names: &[Name], most: usize) -> String {
+    let shown = names.iter().take(most).map(|name| &**name);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -6,6 +6,7 @@ use gotrace::analyze::compare::{
     Comparison, Fact, Gate, Gates, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
 };
 use gotrace::analyze::{Analysis, Name};
+use gotrace::render::change::fact;
 use gotrace::trace::{
     Arch, Argument, ArgumentKind, CallEdge, CallEvent, ExitStatus, Loss, Probe, ProbeId, ProcessId,
     SamplePlace, Setting, StackOwner, Tid, Trace,
@@ -244,7 +245,104 @@ fn a_group_of_several_settings_is_no_group() {
     let comparison = compare(&[one("1"), one("2")], &[one("1"), one("2")]);
     let complaint = comparison.complaints().next().unwrap();
     assert_eq!(complaint.fact, Fact::Gomaxprocs);
-    assert_eq!(complaint.base, ["1", "2"].map(Name::from));
+    let values: Vec<&str> = complaint.base.iter().map(|it| &*it.text).collect();
+    assert_eq!(values, ["1", "2"]);
+    // Variables that decide how Go builds may be what sides are compared for, not what runs of one
+    // side differ by.
+    let one = |name, value| run_with(&[(name, value)], "", "");
+    for (name, values, binds) in [
+        ("env.GOGC", ["100", "off"], true),
+        ("env.CGO_CFLAGS", ["-O1", "-O2"], true),
+        ("go.GOAMD64", ["v1", "v3"], true),
+        ("go.GOEXPERIMENT", ["", "rangefunc"], true),
+        ("env.GOPROXY", ["off", "direct"], false),
+    ] {
+        let [a, b] = values.map(|value| one(name, value));
+        let between = compare(&[a.clone(), a.clone()], &[b.clone(), b.clone()]);
+        assert_eq!(between.complaints().count(), 0, "{name}");
+        let shown = name.split_once('.').unwrap().1;
+        let fact = Fact::Variable(Name::from(shown));
+        assert!(
+            between.differences.iter().any(|it| it.fact == fact),
+            "{name}"
+        );
+        let mixed = compare(&[a.clone(), b], &[a.clone(), a]);
+        assert_eq!(mixed.complaints().count(), usize::from(binds), "{name}");
+    }
+}
+
+/// A run of programs of this architecture, by this translator.
+fn run_by(name: &str, arch: Arch, translator: &str) -> Run {
+    let mut builder = trace(&USUAL);
+    builder.trace.host.arch = Arch::Amd64;
+    let translator = builder.text(translator);
+    for process in &mut builder.trace.processes {
+        (process.exec.arch, process.exec.translator) = (arch, translator);
+    }
+    Run::of(&Analysis::of(&builder.trace), name)
+}
+
+#[test]
+fn a_side_that_mixes_native_and_translated_runs_is_none() {
+    let native = |name| run_by(name, Arch::Amd64, "");
+    let translated = |name| run_by(name, Arch::Arm64, "qemu-aarch64");
+    // That is what the two are compared for.
+    let comparison = compare(
+        &[native("1"), native("2")],
+        &[translated("1"), translated("2")],
+    );
+    assert_eq!(comparison.complaints().count(), 0);
+    let told: Vec<String> = comparison.differences.iter().map(fact).collect();
+    assert_eq!(
+        told,
+        [
+            "the programs' architectures differ: base amd64, new arm64",
+            "the translators differ: base none, new qemu-aarch64",
+        ]
+    );
+    let mixed = [native("1"), translated("2"), native("3")];
+    let comparison = compare(&mixed, &[native("1"), native("2")]);
+    let told: Vec<String> = comparison.complaints().map(fact).collect();
+    assert_eq!(
+        told,
+        [
+            "the programs' architectures differ within base: \
+             base amd64 (runs 1, 3) and arm64 (run 2), new amd64",
+            "the translators differ within base: \
+             base none (runs 1, 3) and qemu-aarch64 (run 2), new none",
+        ]
+    );
+    // Nothing says who ran them, but the machine cannot: `binfmt_misc` is not mounted everywhere.
+    let unnamed = run_by("1", Arch::Arm64, "");
+    assert_eq!(
+        unnamed.translation.translator,
+        Some(Name::from("a translator"))
+    );
+    assert_eq!(unnamed.translation.share, 1.0);
+    let old = run_by("1", Arch::X86, "");
+    assert_eq!(old.translation.translator, None);
+}
+
+#[test]
+fn a_processor_that_was_slowed_is_told() {
+    let run = |after: Option<&str>| {
+        let settings = [
+            ("host.throttles", "7"),
+            ("host.throttles_after", after.unwrap_or("7")),
+        ];
+        run_with(&settings[..usize::from(after.is_some()) + 1], "", "")
+    };
+    for (after, expected) in [
+        (None, None),
+        (Some("7"), Some("no")),
+        (Some("9"), Some("yes")),
+    ] {
+        let fact = run(after).facts.0.get(&Fact::Throttled).cloned();
+        assert_eq!(fact.as_deref(), expected);
+    }
+    let comparison = compare(&[run(Some("7"))], &[run(Some("9"))]);
+    assert_eq!(comparison.complaints().count(), 0);
+    assert_eq!(comparison.differences[0].fact, Fact::Throttled);
 }
 
 #[test]

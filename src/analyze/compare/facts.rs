@@ -1,6 +1,7 @@
 //! What must be the same in two runs, or their figures cannot be laid side by side.
 
 use super::run;
+use super::translation::Translation;
 use crate::analyze::{Analysis, Name, argv};
 use crate::trace::{Arch, Process, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub enum Fact {
     Governor,
     /// `mains` or `battery`.
     Power,
+    /// Whether the processor became too hot meanwhile and was slowed: `yes` or `no`.
+    Throttled,
     /// How it was recorded: backends, rate, profiles, watched functions.
     Capture,
     /// Version of the kernel.
@@ -66,6 +69,7 @@ impl Fact {
             Self::Processor => "processor",
             Self::Governor => "governor",
             Self::Power => "power",
+            Self::Throttled => "throttled",
             Self::Capture => "capture",
             Self::Kernel => "kernel",
             Self::Arch => "arch",
@@ -75,14 +79,25 @@ impl Fact {
         }
     }
 
-    /// Whether figures lie where it differs. What does not bind is shown, for it may be what the
-    /// two are compared for.
+    /// Where it has to be the same, for figures lie where it is not.
     #[must_use]
-    pub const fn binds(&self) -> bool {
-        !matches!(
-            self,
-            Self::Kernel | Self::Arch | Self::Translator | Self::Gotrace | Self::Variable(_)
-        )
+    pub fn binding(&self) -> Binding {
+        match self {
+            Self::Kernel | Self::Gotrace | Self::Throttled => Binding::Nowhere,
+            Self::Arch | Self::Translator => Binding::WithinASide,
+            Self::Variable(name) if decides(name) => Binding::WithinASide,
+            Self::Variable(_) => Binding::Nowhere,
+            _ => Binding::Everywhere,
+        }
+    }
+
+    /// The word by which `--allow` lets it differ.
+    #[must_use]
+    pub fn permit(&self) -> &str {
+        match self {
+            Self::Variable(_) => ENVIRONMENT,
+            fact => fact.name(),
+        }
     }
 
     /// What to say of it where it differs: `the Go versions differ`.
@@ -102,6 +117,7 @@ impl Fact {
             Self::Processor => "the processors differ",
             Self::Governor => "the processors' governors differ",
             Self::Power => "one ran on battery",
+            Self::Throttled => "the processor was too hot and slowed in some runs",
             Self::Capture => "they were recorded in different ways",
             Self::Kernel => "the kernels differ",
             Self::Arch => "the programs' architectures differ",
@@ -111,23 +127,56 @@ impl Fact {
         }
     }
 
-    /// All that bind.
-    pub const BINDING: [Self; 14] = [
-        Self::Exit,
-        Self::Command,
-        Self::Go,
-        Self::Target,
-        Self::Flags,
-        Self::Cores,
-        Self::Gomaxprocs,
-        Self::Cache,
-        Self::System,
-        Self::Machine,
-        Self::Processor,
-        Self::Governor,
-        Self::Power,
-        Self::Capture,
+    /// All words of [`Self::permit`].
+    pub const PERMITS: [&str; 17] = [
+        "exit",
+        "command",
+        "go",
+        "target",
+        "flags",
+        "cores",
+        "gomaxprocs",
+        "cache",
+        "system",
+        "machine",
+        "processor",
+        "governor",
+        "power",
+        "capture",
+        "arch",
+        "translator",
+        ENVIRONMENT,
     ];
+}
+
+/// The word for all variables.
+const ENVIRONMENT: &str = "environment";
+
+/// Where a fact has to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// In all runs of both sides.
+    Everywhere,
+    /// In all runs of a side: the sides may be compared for it.
+    WithinASide,
+    /// It is only shown.
+    Nowhere,
+}
+
+/// Whether a variable decides what is built, or how fast: runs in which it is not the same are no
+/// repeats of one thing.
+fn decides(variable: &str) -> bool {
+    let known = [
+        "CC",
+        "CXX",
+        "GOAMD64",
+        "GOARM64",
+        "GODEBUG",
+        "GOEXPERIMENT",
+        "GOGC",
+        "GOMEMLIMIT",
+    ];
+    known.contains(&variable) || variable.starts_with("CGO_")
 }
 
 /// The circumstances of a run. What is not known has no entry.
@@ -149,6 +198,9 @@ const NOT_SHOWN: [&str; 12] = [
     "GOARCH",
     "GOOS",
 ];
+
+/// Variables whose value in effect the go command tells: `go env -w` sets them, too.
+const OF_GO: [&str; 3] = ["GOAMD64", "GOARM64", "GOEXPERIMENT"];
 
 /// Settings of the recording that change what is measured.
 const OF_CAPTURE: [&str; 4] = ["backend", "rate_hz", "off_cpu", "profile"];
@@ -198,10 +250,24 @@ impl Facts {
         facts.add(Fact::Processor, trace.text(trace.host.cpu).into_owned());
         facts.add(Fact::Governor, set("host.governor").unwrap_or_default());
         facts.add(Fact::Power, set("host.power").unwrap_or_default());
+        let throttles = (set("host.throttles"), set("host.throttles_after"));
+        if let (Some(before), Some(after)) = throttles {
+            let throttled = if before == after { "no" } else { "yes" };
+            facts.add(Fact::Throttled, throttled.to_owned());
+        }
         facts.add(Fact::Capture, capture(trace));
         facts.add(Fact::Gotrace, trace.text(trace.host.gotrace).into_owned());
+        facts.translation(&Translation::of(trace, &analysis.roles));
         facts.variables(trace);
         facts
+    }
+
+    fn translation(&mut self, translation: &Translation) {
+        if translation.arch != Arch::Unknown {
+            self.add(Fact::Arch, translation.arch.name().to_owned());
+        }
+        let translator = translation.translator.as_deref().unwrap_or("none");
+        self.add(Fact::Translator, translator.to_owned());
     }
 
     pub(super) fn add(&mut self, fact: Fact, value: String) {
@@ -219,6 +285,11 @@ impl Facts {
             if !NOT_SHOWN.contains(&name) {
                 let fact = Fact::Variable(Name::from(name));
                 self.add(fact, trace.text(setting.value).into_owned());
+            }
+        }
+        for name in OF_GO {
+            if let Some(value) = setting(trace, &format!("go.{name}")) {
+                self.add(Fact::Variable(Name::from(name)), value);
             }
         }
     }
@@ -276,58 +347,4 @@ fn capture(trace: &Trace) -> String {
         set => format!("set {set}"),
     }));
     words.join(", ")
-}
-
-/// A fact of two sides that is not the same on both, or within one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Which fact.
-    pub fact: Fact,
-    /// Its values in base, `not recorded` among them.
-    pub base: Vec<Name>,
-    /// Its values in new.
-    pub new: Vec<Name>,
-    /// Whether that forbids a comparison.
-    pub binds: bool,
-}
-
-/// What is said in place of a fact that a trace does not hold.
-const NOT_RECORDED: &str = "not recorded";
-
-/// Facts that are not the same in all of these runs, and those that are.
-#[must_use]
-pub fn differences(base: &[Facts], new: &[Facts]) -> (Vec<Difference>, Facts) {
-    let all = base.iter().chain(new);
-    let names: BTreeSet<&Fact> = all.flat_map(|facts| facts.0.keys()).collect();
-    let values = |side: &[Facts], fact: &Fact| -> Vec<Name> {
-        let found = side.iter().map(|facts| facts.0.get(fact).cloned());
-        let found: BTreeSet<Name> = found
-            .map(|value| value.unwrap_or_else(|| Name::from(NOT_RECORDED)))
-            .collect();
-        found.into_iter().collect()
-    };
-    let mut differences = Vec::new();
-    let mut same = Facts::default();
-    for fact in names {
-        let (base, new) = (values(base, fact), values(new, fact));
-        match (&base[..], &new[..]) {
-            ([one], [other]) if one == other => {
-                same.0.insert(fact.clone(), one.clone());
-            }
-            _ => {
-                let known = |values: &[Name]| -> BTreeSet<Name> {
-                    let known = values.iter().filter(|value| &***value != NOT_RECORDED);
-                    known.cloned().collect()
-                };
-                let known: BTreeSet<Name> = &known(&base) | &known(&new);
-                differences.push(Difference {
-                    binds: fact.binds() && known.len() > 1,
-                    fact: fact.clone(),
-                    base,
-                    new,
-                });
-            }
-        }
-    }
-    (differences, same)
 }

@@ -10,6 +10,7 @@
 //! Hochberg. Actions and functions are shown with intervals and get no verdict. Differences are
 //! always new minus base. `docs/compare-method.md` has the method.
 
+mod difference;
 mod facts;
 mod functions;
 mod gate;
@@ -19,13 +20,16 @@ mod row;
 mod run;
 mod samples;
 mod signals;
+mod translation;
 
-pub use facts::{Difference, Fact, Facts, differences};
+pub use difference::{Difference, Value, differences};
+pub use facts::{Binding, Fact, Facts};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
 pub use row::{Row, Verdict};
-pub use run::{Lost, Run, Translation};
+pub use run::{Lost, Run};
+pub use translation::Translation;
 
 use super::Name;
 use super::statistics::{Noise, benjamini_hochberg, can_tell, smallest_group};
@@ -89,12 +93,14 @@ impl Comparison {
     #[must_use]
     pub fn of(base: &[Run], new: &[Run], options: &Options) -> Self {
         let (base_runs, new_runs) = (usable(base), usable(new));
-        let facts = |runs: &[&Run]| -> Vec<Facts> {
-            let facts = runs.iter().map(|run| run.facts_with_exit());
+        let facts = |runs: &[&Run]| -> Vec<(Name, Facts)> {
+            let facts = runs
+                .iter()
+                .map(|run| (run.name.clone(), run.facts_with_exit()));
             facts.collect()
         };
         let (base_facts, new_facts) = (facts(&base_runs), facts(&new_runs));
-        let (differences, same) = facts::differences(&base_facts, &new_facts);
+        let (differences, same) = differences(&base_facts, &new_facts);
         let mut comparison = Self {
             base: Side::of(base, &base_runs),
             new: Side::of(new, &new_runs),

@@ -3,23 +3,12 @@
 use super::facts::Facts;
 use super::inputs::{self, Inputs};
 use super::key::{Key, Measure, Subject};
+use super::translation::Translation;
 use super::{functions, samples, signals};
 use crate::analyze::build::{ActionKind, Outcome};
-use crate::analyze::{Analysis, Name, Phases, Roles, summary};
-use crate::trace::{Arch, ExitStatus, Nanos, ProcessId, StringId, Trace};
-use rustc_hash::FxHashMap;
+use crate::analyze::{Analysis, Name, Phases, summary};
+use crate::trace::{ExitStatus, Nanos, ProcessId};
 use std::collections::BTreeMap;
-
-/// Who ran the programs of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Translation {
-    /// What translated them: `qemu-aarch64`. `None` where all were native.
-    pub translator: Option<Name>,
-    /// Part of the CPU time that translated programs used, 0 to 1.
-    pub share: f64,
-    /// Architecture of the programs that used most CPU time.
-    pub arch: Arch,
-}
 
 /// What was lost of a run; differences of what is made of it are not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -209,35 +198,6 @@ impl Run {
                     self.unended.push(subject);
                 }
             }
-        }
-    }
-}
-
-impl Translation {
-    fn of(trace: &Trace, roles: &Roles) -> Self {
-        let mut translators: FxHashMap<StringId, Nanos> = FxHashMap::default();
-        let mut archs: FxHashMap<Arch, Nanos> = FxHashMap::default();
-        for process in roles.iter().filter_map(|(id, _)| trace.process(id)) {
-            *translators.entry(process.exec.translator).or_default() += process.cpu();
-            *archs.entry(process.exec.arch).or_default() += process.cpu();
-        }
-        let all: Nanos = translators.values().copied().sum();
-        let native = translators.remove(&StringId::EMPTY).unwrap_or_default();
-        let most = translators
-            .iter()
-            .max_by_key(|&(&name, &cpu)| (cpu, std::cmp::Reverse(name)));
-        let of_go = trace.toolchains.first().map(|go| go.translator);
-        let of_go = of_go.filter(|&name| name != StringId::EMPTY);
-        let translator = most.map(|(&name, _)| name).or(of_go);
-        let arch = archs.iter().max_by_key(|&(&arch, &cpu)| (cpu, arch));
-        Self {
-            translator: translator.map(|name| Name::from(trace.strings.get(name))),
-            share: if all == Nanos::ZERO {
-                0.0
-            } else {
-                all.since(native).seconds() / all.seconds()
-            },
-            arch: arch.map_or(trace.host.arch, |(&arch, _)| arch),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::object;
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    self, Comparison, Difference, FALSE_DISCOVERIES, Measure, Row, Subject, Verdict,
+    self, Comparison, Difference, FALSE_DISCOVERIES, Measure, Row, Subject, Value, Verdict,
 };
 use crate::analyze::statistics::Interval;
 use serde::{Serialize, Serializer};
@@ -92,16 +92,22 @@ struct Differs<'a> {
     fact: &'a str,
     base: Vec<&'a str>,
     new: Vec<&'a str>,
+    base_runs: Vec<Vec<&'a str>>,
+    new_runs: Vec<Vec<&'a str>>,
     binds: bool,
 }
 
 impl<'a> Differs<'a> {
     fn of(difference: &'a Difference) -> Self {
-        let values = |values: &'a [Name]| values.iter().map(|value| &**value).collect();
+        let values = |values: &'a [Value]| values.iter().map(|value| &*value.text).collect();
+        let names = |value: &'a Value| value.runs.iter().map(|run| &**run).collect();
+        let runs = |values: &'a [Value]| values.iter().map(names).collect();
         Self {
             fact: difference.fact.name(),
             base: values(&difference.base),
             new: values(&difference.new),
+            base_runs: runs(&difference.base),
+            new_runs: runs(&difference.new),
             binds: difference.binds,
         }
     }
