@@ -12,11 +12,17 @@ mod command;
 #[path = "live_bpf/emulated.rs"]
 mod emulated;
 #[cfg(test)]
+#[path = "live_bpf/emulated_compile.rs"]
+mod emulated_compile;
+#[cfg(test)]
 #[path = "live_bpf/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]
 #[path = "live_bpf/processes.rs"]
 mod processes;
+#[cfg(test)]
+#[path = "live_bpf/qemu.rs"]
+mod qemu;
 #[cfg(test)]
 #[path = "live_bpf/rights.rs"]
 mod rights;

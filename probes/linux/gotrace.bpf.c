@@ -554,15 +554,14 @@ static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 				       const struct process *p, struct start *s, u16 kind,
 				       u16 flags)
 {
-	struct layout *l = layout_of(p->dev, p->ino, p->size);
+	struct layout *l = layout_of(p->dev, p->ino, p->size), *t;
 	u64 id = bpf_get_current_pid_tgid(), bytes, slide = p->start_code;
 
 	begin_walk(w);
 	if (l && l->state == LAYOUT_TRANSLATOR) {
-		find_guest(w, s, l, task);
+		t = l;
 		l = layout_of(p->guest[0], p->guest[1], p->guest[2]);
-		if (w->guest && l && l->code && !is_at(l->text, l->code))
-			w->guest = 0;
+		find_guest(w, s, t, l, task);
 		slide = l ? l->text : 0; /* loaded to where its file says */
 	}
 	if (l && l->state != LAYOUT_GO)

@@ -71,6 +71,14 @@ static __always_inline u64 word(const struct walk *w, u16 offset)
 	return w->g[(offset >> 3) & 31];
 }
 
+/* Whether memory holds a word. */
+static __always_inline bool is_at(u64 address, u64 word)
+{
+	u64 found = 0;
+
+	return !bpf_probe_read_user(&found, sizeof(found), (void *)address) && found == word;
+}
+
 static __always_inline bool within(u64 address, const u64 range[2])
 {
 	return address >= range[0] && address < range[1];
@@ -239,10 +247,11 @@ static long look_back(u32 i, struct search *at)
  * Where a thread of a translator is in the program that it runs: from CPUArchState, which is in RBP
  * while translated code runs, and which thread-local storage leads to at any time. The pc there is
  * behind wherever blocks jump to each other; that of the block at hand is not. Before Linux 5.17,
- * which has no bpf_loop, blocks are not looked for.
+ * which has no bpf_loop, blocks are not looked for. Nothing is told where the guest's memory `l` is
+ * not seen to be where its file says.
  */
 static __always_inline void find_guest(struct walk *w, struct start *s, const struct layout *t,
-				       struct task_struct *task)
+				       const struct layout *l, struct task_struct *task)
 {
 	struct task_struct___cpu *thread = (void *)task;
 	struct search at = { w, t };
@@ -261,7 +270,8 @@ static __always_inline void find_guest(struct walk *w, struct start *s, const st
 		state += t->state_of_cpu;
 	}
 	if (bpf_probe_read_user(registers, sizeof(registers), (void *)(state + t->registers + 28 * 8)) ||
-	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(state + t->pc))) {
+	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(state + t->pc)) ||
+	    (l && l->code && !is_at(l->text, l->code))) {
 		w->guest = 0;
 		return;
 	}
@@ -301,23 +311,16 @@ static __always_inline bool push_interrupted(struct walk *w, u64 frame, u64 next
 
 /* Guests are looked for on amd64 alone. */
 static __always_inline void find_guest(struct walk *w, struct start *s, const struct layout *t,
-				       struct task_struct *task)
+				       const struct layout *l, struct task_struct *task)
 {
 	(void)w;
 	(void)s;
 	(void)t;
+	(void)l;
 	(void)task;
 }
 
 #endif
-
-/* Whether memory holds a word. */
-static __always_inline bool is_at(u64 address, u64 word)
-{
-	u64 found = 0;
-
-	return !bpf_probe_read_user(&found, sizeof(found), (void *)address) && found == word;
-}
 
 /* Whether the program whose stack is walked is one of arm64. */
 static __always_inline bool is_arm64(const struct walk *w)

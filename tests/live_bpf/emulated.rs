@@ -1,38 +1,18 @@
 //! Programs of another architecture under qemu: who they are, and their stacks against what they
 //! print of themselves.
 
-use super::command::{Run, Traced, arguments, available, go};
+use super::command::{Run, Traced, arguments, go};
 use super::goroutines::{build, functions};
+use super::qemu::Qemu;
 use gotrace::capture::linux::bpf::Options;
 use gotrace::capture::linux::qemu::Calibration;
 use gotrace::capture::{Executed, Observation, Sampled};
-use gotrace::environment::translator;
 use gotrace::trace::{Arch, Goid, SamplePlace};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-
-/// The native Go, when arm64 programs run here by qemu; says why not.
-fn emulating_go() -> Option<PathBuf> {
-    if cfg!(not(target_arch = "x86_64")) {
-        println!("skipped: arm64 programs are emulated on amd64");
-        return None;
-    }
-    let (true, Some(go)) = (available(), go()) else {
-        return None;
-    };
-    // Any arm64 program tells.
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("a.out");
-    std::fs::write(&program, gotrace::capture::decode::qemu::program()).unwrap();
-    if translator::of_executable(&program) != "qemu-aarch64" {
-        println!("skipped: nothing runs arm64 programs here; scripts/emulate --no-toolchain");
-        return None;
-    }
-    Some(go)
-}
 
 /// What the guest printed: goroutine, and functions innermost first.
 type Chains = BTreeMap<String, (Goid, Vec<String>)>;
@@ -45,8 +25,9 @@ struct Emulated {
 }
 
 impl Emulated {
-    fn new(go: &Path, folder: &Path, word: &str, calibration: Calibration) -> Self {
+    fn new(qemu: &Qemu, go: &Path, folder: &Path, word: &str, calibration: Calibration) -> Self {
         let program = build(go, "emulated.go", &[], folder, Some("arm64"));
+        qemu.takes(&program);
         let printed = folder.join("printed");
         let script = format!(
             "cd {}; exec ./program 'two words' {word} > {} 2>&1",
@@ -104,24 +85,32 @@ impl Emulated {
 
 #[test]
 fn stacks_of_an_emulated_program_are_those_that_it_prints() {
-    let Some(go) = emulating_go() else { return };
+    stacks_are_those_that_are_printed(Qemu::installed());
+}
+
+#[test]
+fn so_they_are_under_a_newer_qemu() {
+    stacks_are_those_that_are_printed(Qemu::of_backports());
+}
+
+fn stacks_are_those_that_are_printed(qemu: Option<Qemu>) {
+    let (Some(qemu), Some(go)) = (qemu, go()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let calibration = Calibration {
         cache: Some(cache.clone()),
         invoker: None,
     };
-    let ran = Emulated::new(&go, folder.path(), "spin", calibration);
+    let ran = Emulated::new(&qemu, &go, folder.path(), "spin", calibration);
     assert_eq!(ran.run.wait_status, 0);
     let executed = ran.executed();
     assert_eq!(executed.arch, Arch::Arm64);
     assert_eq!(executed.translator, b"qemu-aarch64");
     assert_eq!(arguments(executed), ["./program", "two words", "spin"]);
-    assert_eq!(
-        std::fs::read_dir(&cache).unwrap().count(),
-        1,
-        "offsets are kept"
-    );
+    let kept = cache.join(qemu.build_id());
+    assert!(kept.exists(), "offsets are kept as {}", kept.display());
 
     assert_eq!(ran.chains.len(), 2, "{:?}", ran.chains);
     for (name, (id, expected)) in &ran.chains {
@@ -149,9 +138,11 @@ fn stacks_of_an_emulated_program_are_those_that_it_prints() {
 
 #[test]
 fn a_guest_that_dies_is_recorded_until_then() {
-    let Some(go) = emulating_go() else { return };
+    let (Some(qemu), Some(go)) = (Qemu::installed(), go()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
-    let ran = Emulated::new(&go, folder.path(), "die", Calibration::default());
+    let ran = Emulated::new(&qemu, &go, folder.path(), "die", Calibration::default());
     assert_ne!(ran.run.wait_status, 0);
     let places = ran.run.samples().into_iter().map(|sampled| sampled.place);
     let translated = places.filter(|place| *place == SamplePlace::TranslatedCode);
@@ -160,7 +151,9 @@ fn a_guest_that_dies_is_recorded_until_then() {
 
 #[test]
 fn what_cannot_be_looked_into_is_translated_code_of_its_program() {
-    let Some(go) = emulating_go() else { return };
+    let (Some(qemu), Some(go)) = (Qemu::installed(), go()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
@@ -168,8 +161,8 @@ fn what_cannot_be_looked_into_is_translated_code_of_its_program() {
         cache: Some(cache.clone()),
         invoker: None,
     };
-    std::fs::write(cache.join(build_id_of_qemu()), LEADING_NOWHERE).unwrap();
-    let ran = Emulated::new(&go, folder.path(), "spin", calibration);
+    std::fs::write(cache.join(qemu.build_id()), LEADING_NOWHERE).unwrap();
+    let ran = Emulated::new(&qemu, &go, folder.path(), "spin", calibration);
     assert_eq!(ran.run.wait_status, 0);
     let samples = ran.run.samples();
     let translated = samples
@@ -189,15 +182,18 @@ fn what_cannot_be_looked_into_is_translated_code_of_its_program() {
 const LEADING_NOWHERE: &str = "gotrace qemu offsets 1\ncpu -8\nstate 1\nregisters 8\npc 16\n\
     block_pc 0\nblock_code 8\nblock_bytes 4096\n";
 
-/// The build id of the qemu that is installed here, in hexadecimal digits.
-fn build_id_of_qemu() -> String {
-    use object::Object as _;
+#[test]
+fn arguments_are_the_programs_where_its_own_name_is_not_kept() {
+    let (Some(qemu), Some(go)) = (Qemu::installed(), go()) else {
+        return;
+    };
+    // Debian's qemu goes by its own name, too: `-binfmt-P` means that the name is kept.
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("a.out");
-    std::fs::write(&program, gotrace::capture::decode::qemu::program()).unwrap();
-    let qemu = translator::interpreter_of(&program).unwrap();
-    let bytes = std::fs::read(qemu).unwrap();
-    let elf = object::File::parse(&*bytes).unwrap();
-    let id = elf.build_id().unwrap().unwrap();
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    let link = folder.path().join("qemu-aarch64");
+    std::os::unix::fs::symlink(&qemu.path, &link).unwrap();
+    let entered = Qemu::entered(&link, "OF");
+    let ran = Emulated::new(&entered, &go, folder.path(), "die", Calibration::default());
+    let executed = ran.executed();
+    assert_eq!(executed.translator, b"qemu-aarch64");
+    assert_eq!(arguments(executed), ["./program", "two words", "die"]);
 }

@@ -232,7 +232,9 @@ impl Merge {
     }
 
     fn sampled(&self, record: &Record<'_>, stack: &Stack<'_>) -> Sampled {
-        let mut addresses = stack.addresses().collect();
+        let mut addresses: Vec<u64> = stack.addresses().collect();
+        // No program has code at address 0: it is that of one that the kernel is starting.
+        let in_kernel = stack.kernel || addresses.first() == Some(&0);
         if let Some(of) = stack.guest {
             guest::drop_stale_link(&mut addresses, of.link, self.guests.get(&record.pid));
         }
@@ -243,7 +245,7 @@ impl Merge {
             goroutine: stack.goroutine,
             weight: Nanos::ZERO,
             kind: SampleKind::OnCpu,
-            place: match (stack.kernel, stack.guest) {
+            place: match (in_kernel, stack.guest) {
                 (true, _) => SamplePlace::Kernel,
                 (false, None) => SamplePlace::User,
                 (false, Some(guest)) if guest.in_block => SamplePlace::TranslatedCode,

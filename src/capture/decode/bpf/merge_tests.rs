@@ -540,6 +540,7 @@ fn the_program_is_told_from_its_translator() {
     watch.stack(5, GUEST | 1, (8, 8, 23), &with(0x1010));
     watch.stack(5, 0, (8, 8, 24), &[0x8010]); // not known where the guest was
     watch.stack(5, 0, (8, 8, 25), &[0x1010]);
+    watch.stack(5, 0, (8, 8, 26), &[0]); // begins
     let seen: Vec<_> = samples(watch.finish())
         .into_iter()
         .map(|sampled| (sampled.place, sampled.stack))
@@ -552,6 +553,7 @@ fn the_program_is_told_from_its_translator() {
         (SamplePlace::Kernel, with(0x1010)),
         (SamplePlace::TranslatedCode, vec![0x8010]),
         (SamplePlace::Translator, vec![0x1010]),
+        (SamplePlace::Kernel, vec![0]),
     ];
     assert_eq!(seen, expected);
 }
