@@ -26,3 +26,6 @@ mod hostile;
 #[cfg(test)]
 #[path = "macho/official.rs"]
 mod official;
+#[cfg(test)]
+#[path = "macho/signer.rs"]
+mod signer;

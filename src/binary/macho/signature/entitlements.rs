@@ -1,5 +1,5 @@
 //! Entitlements, as far as they decide what can be watched: keys of a property list, and their
-//! values as text.
+//! values as text; and the list in which some keys are true.
 
 use std::fmt;
 
@@ -66,6 +66,22 @@ fn plain(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
+/// The property list in which these keys are true, as `codesign` and its like write it.
+pub(super) fn list_of(keys: &[String]) -> String {
+    let mut list = String::from(concat!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
+        "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" ",
+        "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n",
+        "<plist version=\"1.0\">\n<dict>\n",
+    ));
+    for key in keys {
+        let key = key.replace('&', "&amp;").replace('<', "&lt;");
+        list.push_str(&format!("\t<key>{key}</key>\n\t<true/>\n"));
+    }
+    list.push_str("</dict>\n</plist>\n");
+    list
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +105,13 @@ mod tests {
             ]
         );
         assert!(entitlements(b"no list").is_empty());
+    }
+
+    #[test]
+    fn a_list_is_read_as_it_was_written() {
+        let keys = ["a.b", "c & <d>"].map(str::to_owned);
+        let read = entitlements(list_of(&keys).as_bytes());
+        let read: Vec<String> = read.iter().map(ToString::to_string).collect();
+        assert_eq!(read, keys);
     }
 }

@@ -1,4 +1,4 @@
-//! The code signature: what it covers, what it says, and whether its hashes hold.
+//! The code signature: what it covers, what it says, whether its hashes hold, and how one is made.
 //!
 //! ```text
 //! superblob, big-endian   0 u32 fade0cc0  4 u32 length  8 u32 number of blobs
@@ -12,11 +12,16 @@
 //! Source: xnu's `osfmk/kern/cs_blobs.h`. Whether a certificate is trusted, has ended or was
 //! revoked, and whether Apple has notarized the file, cannot be told from these bytes, and is not.
 
+mod der;
 mod directory;
 mod entitlements;
+mod maker;
+mod signer;
 
 pub use directory::{CodeDirectory, HashKind, SignatureFlags};
 pub use entitlements::{Entitlement, entitlements};
+pub use maker::{GET_TASK_ALLOW, Manner};
+pub use signer::AdHoc;
 
 use super::command::TableOf;
 use super::header::MachO;
