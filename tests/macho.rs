@@ -29,3 +29,6 @@ mod official;
 #[cfg(test)]
 #[path = "macho/signer.rs"]
 mod signer;
+#[cfg(test)]
+#[path = "macho/symbols.rs"]
+mod symbols;

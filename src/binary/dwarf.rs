@@ -3,6 +3,10 @@
 //! The bytes are unpacked by `object`, read by `gimli` and searched by `addr2line`; what is here
 //! bounds how much is unpacked, and speaks in this room's addresses and errors.
 
+mod subprogram;
+
+pub use subprogram::Subprogram;
+
 use super::bytes::Bytes;
 use super::elf::Elf;
 use super::{Error, Svma};
@@ -10,6 +14,7 @@ use addr2line::Context;
 use gimli::{EndianSlice, LittleEndian, SectionId};
 use object::{Object as _, ObjectSection as _};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Debug information of more than this many bytes, unpacked, is not read: function names are then
 /// those of the symbol table.
@@ -65,7 +70,10 @@ pub struct Line {
 }
 
 /// Debug information, ready for look-ups.
-pub struct Dwarf<'a>(Context<Slice<'a>>);
+pub struct Dwarf<'a> {
+    context: Context<Slice<'a>>,
+    sections: Arc<gimli::Dwarf<Slice<'a>>>,
+}
 
 impl std::fmt::Debug for Dwarf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -126,15 +134,17 @@ impl<'a> DebugSections<'a> {
             let bytes: &[u8] = found.map_or(&[], |(_, bytes)| bytes);
             Ok(EndianSlice::new(bytes, LittleEndian))
         });
-        sections
-            .and_then(Context::from_dwarf)
-            .map(Dwarf)
-            .map_err(Error::Dwarf)
+        let read = |sections| {
+            let sections = Arc::new(sections);
+            let context = Context::from_arc_dwarf(Arc::clone(&sections))?;
+            Ok(Dwarf { context, sections })
+        };
+        sections.and_then(read).map_err(Error::Dwarf)
     }
 }
 
 /// What `addr2line` reads.
-const WANTED: [SectionId; 9] = [
+const WANTED: [SectionId; 10] = [
     SectionId::DebugAbbrev,
     SectionId::DebugAddr,
     SectionId::DebugAranges,
@@ -144,6 +154,8 @@ const WANTED: [SectionId; 9] = [
     SectionId::DebugRngLists,
     SectionId::DebugRanges,
     SectionId::DebugStr,
+    // Of names by number, as clang writes them since DWARF 5.
+    SectionId::DebugStrOffsets,
 ];
 
 impl Dwarf<'_> {
@@ -151,7 +163,10 @@ impl Dwarf<'_> {
     /// address; `None` where nothing is known of the function.
     #[must_use]
     pub fn first_parameter(&self, function: Svma) -> Option<Parameter> {
-        let unit = self.0.find_dwarf_and_unit(function.0).skip_all_loads()?;
+        let unit = self
+            .context
+            .find_dwarf_and_unit(function.0)
+            .skip_all_loads()?;
         let mut entries = unit.entries();
         let mut inside = None;
         while let Some(entry) = entries.next_dfs().ok()? {
@@ -180,7 +195,7 @@ impl Dwarf<'_> {
     /// When the debug information is damaged.
     pub fn lines(&self, address: Svma) -> Result<Vec<Line>, Error> {
         let mut frames = self
-            .0
+            .context
             .find_frames(address.0)
             .skip_all_loads()
             .map_err(Error::Dwarf)?;

@@ -1,12 +1,13 @@
 //! Files as memory: the one place where a file is mapped.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::ops::Deref;
+use std::path::Path;
 
 /// An image's bytes.
 #[derive(Debug)]
-pub(super) enum Contents {
+pub enum Contents {
     /// Of a file: only the pages that are looked at take memory, and only while this lives.
     Mapped(memmap2::Mmap),
     /// Copied from what has no file.
@@ -14,6 +15,21 @@ pub(super) enum Contents {
 }
 
 impl Contents {
+    /// Maps a whole file, or reads what can be read but once.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, mapped or read.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            return Self::of(&file);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Self::Copied(bytes))
+    }
+
     /// Maps a whole file.
     #[expect(unsafe_code, reason = "mapping a file is unsafe: see SAFETY")]
     pub(super) fn of(file: &File) -> io::Result<Self> {
@@ -23,7 +39,8 @@ impl Contents {
         // SAFETY: the bytes may change under us when somebody writes to the file. They are only
         // ever read as untrusted bytes by `binary`, which checks each read. Should the file be cut
         // short while it is read, the process ends by SIGBUS: executables are replaced by
-        // linkers, not cut; and the traced command has ended by then, its trace is on disk.
+        // linkers, not cut. Names of a run are looked up when the command has ended, and its trace is
+        // on disk.
         unsafe { memmap2::Mmap::map(file) }.map(Self::Mapped)
     }
 }

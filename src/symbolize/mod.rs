@@ -10,6 +10,9 @@ mod image;
 mod mapped;
 mod vdso;
 
+pub use debug_file::debug_file;
+pub use mapped::Contents;
+
 use crate::binary::FileOffset;
 use crate::trace::file::{self, Writer};
 use crate::trace::{

@@ -2,6 +2,9 @@
 //! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
 
 use gotrace::analyze::Inspection;
+use gotrace::analyze::inspect::symbols::{
+    Answer, Asked, Lookup, Place, Symbol, SymbolFacts, Table, Witness, Witnesses,
+};
 use gotrace::analyze::inspect::{
     AbiFacts, CommandFacts, Finding, GoFacts, Import, LibraryFacts, LinkedBy, Module,
     PlatformFacts, Rule, SegmentFacts, SignatureFacts, SliceFacts,
@@ -51,6 +54,82 @@ fn import(symbol: &str, library: Option<u64>) -> Import {
         addend: 0,
         weak: library.is_some(),
         signed: library.is_some(),
+    }
+}
+
+const GO: Witness = Witness {
+    table: Table::Pclntab,
+    debug_file: false,
+};
+const DSYM: Witness = Witness {
+    table: Table::Dwarf,
+    debug_file: true,
+};
+
+fn answer(by: Witness, name: &str, places: &[(&str, u32)]) -> Answer {
+    Answer {
+        by,
+        name: name.to_owned(),
+        start: Svma(0x1_0000_4bc0),
+        end: Svma(0x1_0000_4c00),
+        places: places
+            .iter()
+            .map(|(function, line)| Place {
+                function: (*function).to_owned(),
+                file: "sky.go".to_owned(),
+                line: *line,
+            })
+            .collect(),
+    }
+}
+
+fn symbols() -> SymbolFacts {
+    let found = |asked, answers| Lookup {
+        asked,
+        section: None,
+        answers,
+        near: Vec::new(),
+        refused: None,
+    };
+    let symbol = |name: &str, line| Symbol {
+        name: name.to_owned(),
+        start: Svma(0x1_0000_4bc0),
+        size: 64,
+        section: "__TEXT,__text".into(),
+        file: if line > 0 { "sky.go" } else { "" }.into(),
+        line,
+        by: Witnesses::of(GO).and(Witnesses::of(DSYM)),
+    };
+    SymbolFacts {
+        tables: vec![(GO, 2345), (DSYM, 2)],
+        unread: vec!["exports: export trie at 0x10: expected 1 bytes, found 0".to_owned()],
+        debug_file: Some("weather.dSYM/Contents/Resources/DWARF/weather".to_owned()),
+        symbols: Some(vec![symbol("main.rain", 12), symbol("", 0)]),
+        lookups: vec![
+            Lookup {
+                section: Some("__TEXT,__text".to_owned()),
+                ..found(
+                    Asked::Address(Svma(0x1_0000_4bd0)),
+                    vec![
+                        answer(GO, "main.rain", &[("main.drop", 3), ("main.rain", 12)]),
+                        answer(DSYM, "main.snow", &[("main.snow", 0)]),
+                    ],
+                )
+            },
+            found(
+                Asked::Name("main.rain".to_owned()),
+                vec![answer(GO, "main.rain", &[("main.rain", 12)])],
+            ),
+            Lookup {
+                near: strings(&["main.rain"]),
+                ..found(Asked::Name("rain".to_owned()), Vec::new())
+            },
+            found(Asked::Address(Svma(8)), Vec::new()),
+            Lookup {
+                refused: Some("an object has no addresses yet: look up names"),
+                ..found(Asked::Address(Svma(16)), Vec::new())
+            },
+        ],
     }
 }
 
@@ -125,6 +204,7 @@ fn whole() -> SliceFacts {
                 found: "_free in the table of indirect symbols".to_owned(),
             },
         ]),
+        symbols: Some(symbols()),
         ..SliceFacts::default()
     }
 }
@@ -194,6 +274,10 @@ fn text_and_json_are_as_they_were() {
     let mut findings = Vec::new();
     text::findings("weather", &found, &page, &mut findings).unwrap();
     golden("check.txt", &findings);
+    let mut symbols = Vec::new();
+    text::symbols("weather", &found, &page, &mut symbols).unwrap();
+    text::lookups("weather", &found, &page, &mut symbols).unwrap();
+    golden("symbols.txt", &symbols);
     golden("inspect.json", &json());
 }
 

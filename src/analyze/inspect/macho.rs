@@ -74,7 +74,7 @@ fn platform(target: &crate::binary::macho::Target) -> PlatformFacts {
     }
 }
 
-fn uuid_text(uuid: &[u8; 16]) -> String {
+pub(super) fn uuid_text(uuid: &[u8; 16]) -> String {
     let digits = hexadecimal(uuid).to_uppercase();
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
     let parts: Vec<&str> = parts

@@ -13,6 +13,7 @@ mod macho;
 mod rule;
 mod signing;
 mod stubs;
+pub mod symbols;
 
 pub use bindings::Import;
 pub use go::{GoFacts, LinkedBy, Module};
@@ -177,6 +178,8 @@ pub struct SliceFacts {
     pub imports: Vec<Import>,
     /// Rules that it breaks, where they were wanted; `None` where no rules apply.
     pub findings: Option<Vec<Finding>>,
+    /// Its symbols, where they were wanted.
+    pub symbols: Option<symbols::SymbolFacts>,
 }
 
 impl Inspection {

@@ -66,6 +66,12 @@ impl Symbol<'_> {
         self.kind == STT_TLS && self.is_defined()
     }
 
+    /// Number of the section that it is in.
+    #[must_use]
+    pub const fn section(&self) -> u16 {
+        self.section
+    }
+
     const fn is_defined(&self) -> bool {
         !matches!(self.section, SHN_UNDEF | SHN_ABS)
     }

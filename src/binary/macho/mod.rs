@@ -14,6 +14,7 @@ mod command;
 mod cpu;
 mod cursor;
 mod export;
+mod function_starts;
 mod header;
 mod platform;
 mod segment;

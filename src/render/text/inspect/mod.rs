@@ -1,5 +1,9 @@
 //! What `gotrace inspect` shows of a file.
 
+mod symbols;
+
+pub use symbols::{lookups, symbols};
+
 use super::{Cell, Column, Page, Table, Tone};
 use crate::analyze::inspect::{
     Finding, GoFacts, Import, Inspection, Level, LinkedBy, Module, Rule, SignatureFacts, SliceFacts,
@@ -39,6 +43,14 @@ pub fn file(
     Ok(())
 }
 
+/// What a slice is called: a member of an archive has a name of its own.
+fn title_of(named: &str, slice: &SliceFacts) -> String {
+    match &slice.member {
+        Some(member) => format!("{named}({member})"),
+        None => named.to_owned(),
+    }
+}
+
 fn title(
     named: &str,
     inspection: &Inspection,
@@ -46,10 +58,7 @@ fn title(
     page: &Page,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let name = match &slice.member {
-        Some(member) => format!("{named}({member})"),
-        None => named.to_owned(),
-    };
+    let name = title_of(named, slice);
     let what = [inspection.format, &slice.arch, &slice.kind];
     let what: Vec<&str> = what.into_iter().filter(|word| !word.is_empty()).collect();
     let place = if slice.size == inspection.size {
@@ -337,10 +346,7 @@ pub fn findings(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     for slice in &inspection.slices {
-        let name = match &slice.member {
-            Some(member) => format!("{named}({member})"),
-            None => named.to_owned(),
-        };
+        let name = title_of(named, slice);
         let Some(findings) = &slice.findings else {
             let why = match &slice.unread {
                 Some(why) => format!("{name}: {}: not checked: {why}", slice.arch),

@@ -1,5 +1,7 @@
 //! What `inspect --json` writes. Addresses and offsets are text in hexadecimal.
 
+mod symbols;
+
 use super::object;
 use crate::analyze::inspect::{
     Finding, GoFacts, Import, Inspection, LinkedBy, Module, SignatureFacts, SliceFacts,
@@ -59,6 +61,14 @@ struct Row<'a> {
     bindings: Option<Vec<Binding<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<Broken<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol_tables: Option<Vec<symbols::Tables<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol_tables_unread: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbols: Option<symbols::Symbols<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookups: Option<Vec<symbols::LookupRow<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -261,6 +271,13 @@ fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings:
             .findings
             .as_ref()
             .map(|findings| findings.iter().map(broken).collect()),
+        symbol_tables: slice.symbols.as_ref().map(symbols::tables),
+        symbol_tables_unread: slice.symbols.as_ref().map(|facts| &facts.unread[..]),
+        symbols: slice.symbols.as_ref().and_then(symbols::symbols),
+        lookups: slice
+            .symbols
+            .as_ref()
+            .map(|facts| facts.lookups.iter().map(symbols::lookup).collect()),
     }
 }
 
