@@ -16,6 +16,9 @@ mod compare;
 #[path = "analyze/experiment.rs"]
 mod experiment;
 #[cfg(test)]
+#[path = "analyze/facts.rs"]
+mod facts;
+#[cfg(test)]
 #[path = "analyze/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]
@@ -43,8 +46,14 @@ mod scipy;
 #[path = "analyze/stacks.rs"]
 mod stacks;
 #[cfg(test)]
+#[path = "analyze/stages.rs"]
+mod stages;
+#[cfg(test)]
 #[path = "analyze/statistics.rs"]
 mod statistics;
 #[cfg(test)]
 #[path = "analyze/times.rs"]
 mod times;
+#[cfg(test)]
+#[path = "analyze/watched.rs"]
+mod watched;

@@ -75,9 +75,10 @@ pub(super) struct Args {
 }
 
 fn by() -> impl clap::builder::TypedValueParser<Value = &'static str> {
-    let kinds = text::SECTIONS.map(|(kind, ..)| kind);
-    PossibleValuesParser::new(kinds).try_map(move |name| {
-        let found = kinds.into_iter().find(|kind| *kind == name);
+    let mut kinds = text::SECTIONS.map(|(kind, ..)| kind).to_vec();
+    kinds.dedup();
+    PossibleValuesParser::new(kinds.clone()).try_map(move |name| {
+        let found = kinds.iter().copied().find(|kind| *kind == name);
         found.ok_or("not something to show rows by")
     })
 }
@@ -196,8 +197,8 @@ impl Args {
                 _ if !comparable => {}
                 None => text::overview(comparison, top(TOP), &page, &mut output)?,
                 Some(by) => {
-                    let section = text::SECTIONS.into_iter().find(|(kind, ..)| *kind == by);
-                    if let Some(section) = section {
+                    let sections = text::SECTIONS.into_iter();
+                    for section in sections.filter(|(kind, ..)| *kind == by) {
                         text::section(comparison, section, top(TOP_OF_ONE), &page, &mut output)?;
                     }
                 }

@@ -3,7 +3,8 @@
 use super::units::{self, Scale};
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    Breach, Comparison, Difference, Fact, Key, Measure, Rebuilt, Row, Side, Subject, Value, Verdict,
+    Breach, Comparison, Difference, Fact, Key, Measure, NOT_WATCHED_IN_BASE, NOT_WATCHED_IN_NEW,
+    Rebuilt, Row, Side, Subject, Value, Verdict,
 };
 use crate::analyze::statistics::{Interval, Noise};
 use crate::trace::Nanos;
@@ -27,11 +28,48 @@ pub fn difference(difference: f64, measure: Measure) -> String {
     signed(difference, &value(difference.abs(), measure))
 }
 
-/// A difference on the scale of its column.
-#[must_use]
-pub fn scaled(difference: f64, scale: Scale) -> String {
-    signed(difference, &scale.write(Nanos(difference.abs() as u64)))
+/// A row in figures; a dash stands for what is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Median of base.
+    pub base: String,
+    /// Median of new.
+    pub new: String,
+    /// New less base.
+    pub difference: String,
+    /// New to base.
+    pub ratio: String,
 }
+
+impl Figures {
+    /// Times on the `scale` of their column, if there is one.
+    #[must_use]
+    pub fn of(row: &Row, scale: Option<Scale>) -> Self {
+        let one = |number: f64| match scale {
+            Some(scale) => scale.write(Nanos(number as u64)),
+            None => value(number, row.key.measure),
+        };
+        let side = |values: &[f64], median| match values {
+            [] => NOT_KNOWN.to_owned(),
+            _ => one(median),
+        };
+        let change = row.difference();
+        let (difference, ratio) = if row.has_both() {
+            (signed(change, &one(change.abs())), relative(row.ratio()))
+        } else {
+            (NOT_KNOWN.to_owned(), NOT_KNOWN.to_owned())
+        };
+        Self {
+            base: side(&row.base, row.base_median()),
+            new: side(&row.new, row.new_median()),
+            difference,
+            ratio,
+        }
+    }
+}
+
+/// What stands for a figure that is not known.
+pub const NOT_KNOWN: &str = "-";
 
 fn signed(difference: f64, size: &str) -> String {
     let sign = match difference {
@@ -233,6 +271,16 @@ pub fn caveats(comparison: &Comparison) -> Vec<String> {
             }
         }
     }
+    for (side, why) in [("base", NOT_WATCHED_IN_BASE), ("new", NOT_WATCHED_IN_NEW)] {
+        let mut rows = comparison.rows.iter();
+        if rows
+            .any(|row| matches!(&row.verdict, Some(Verdict::Withheld { lost }) if **lost == *why))
+        {
+            lines.push(format!(
+                "no verdict on phases that were not watched in {side}"
+            ));
+        }
+    }
     lines
 }
 
@@ -330,6 +378,19 @@ pub fn alternative(comparison: &Comparison) -> Option<String> {
             "GOOS={os} GOARCH={arch} with the native toolchain builds the same target in {}, {translator} in {}",
             words(fast),
             words(slow)
+        )
+    })
+}
+
+/// Time that is neither start-up nor steady state, for no stack of its programs tells which; `None`
+/// where there is none.
+#[must_use]
+pub fn unplaced(comparison: &Comparison) -> Option<String> {
+    let row = comparison.row(&Subject::Whole, Measure::Unplaced)?;
+    let Figures { base, new, .. } = Figures::of(row, None);
+    (!row.is_zero()).then(|| {
+        format!(
+            "in neither part: base {base}, new {new} of programs whose stacks do not tell which"
         )
     })
 }

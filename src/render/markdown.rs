@@ -1,6 +1,6 @@
 //! A comparison as Markdown, for the description of a pull request or a CI job's summary.
 
-use super::change;
+use super::change::{self, Figures};
 use super::text::safe;
 use crate::analyze::Comparison;
 use crate::analyze::compare::{Measure, Outcome, Row, Subject, Verdict};
@@ -120,13 +120,14 @@ fn rows(comparison: &Comparison, rows: &[&Row], out: &mut dyn io::Write) -> io::
             Some(Verdict::Slower | Verdict::Faster) => format!("**{words}**"),
             _ => words,
         };
+        let figures = Figures::of(row, None);
         writeln!(
             out,
             "| {name} | {} | {} | {} ({}) | {} | {} |",
-            change::value(row.base_median(), measure),
-            change::value(row.new_median(), measure),
-            change::difference(row.difference(), measure),
-            change::relative(row.ratio()),
+            figures.base,
+            figures.new,
+            figures.difference,
+            figures.ratio,
             change::interval(row.ratio_interval()),
             verdict
         )?;

@@ -6,26 +6,22 @@ use gotrace::analyze::compare::{
     Comparison, Fact, Gate, Gates, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
 };
 use gotrace::analyze::{Analysis, Name};
-use gotrace::render::change::fact;
-use gotrace::trace::{
-    Arch, Argument, ArgumentKind, CallEdge, CallEvent, ExitStatus, Loss, Probe, ProbeId, ProcessId,
-    SamplePlace, Setting, StackOwner, Tid, Trace,
-};
+use gotrace::trace::{ExitStatus, Loss, Setting, Trace};
 
 /// `go build`: compiles `m/a`, then `m/b`, and links; CPU times in milliseconds.
-struct Made {
+pub(crate) struct Made {
     a: u64,
     b: u64,
     link: u64,
 }
 
-const USUAL: Made = Made {
+pub(crate) const USUAL: Made = Made {
     a: 100,
     b: 200,
     link: 50,
 };
 
-fn trace(made: &Made) -> Builder {
+pub(crate) fn trace(made: &Made) -> Builder {
     let mut builder = Builder::default();
     let wall = 20 + made.a + made.b + made.link;
     let go = builder.process(None, "/go/bin/go build ./...", (0, wall), 10);
@@ -53,11 +49,11 @@ fn trace(made: &Made) -> Builder {
 
 const COMPILE_A: &str = "/go/pkg/tool/linux_amd64/compile -o /tmp/go-build1/b002/_pkg_.a -complete";
 
-fn run_of(trace: &Trace) -> Run {
+pub(crate) fn run_of(trace: &Trace) -> Run {
     Run::of(&Analysis::of(trace), "x.gotrace")
 }
 
-fn run(made: &Made) -> Run {
+pub(crate) fn run(made: &Made) -> Run {
     run_of(&trace(made).trace)
 }
 
@@ -74,11 +70,11 @@ fn group(count: u64, b: u64) -> Vec<Run> {
         .collect()
 }
 
-fn compare(base: &[Run], new: &[Run]) -> Comparison {
+pub(crate) fn compare(base: &[Run], new: &[Run]) -> Comparison {
     Comparison::of(base, new, &Options::default())
 }
 
-fn package(name: &str) -> Subject {
+pub(crate) fn package(name: &str) -> Subject {
     Subject::Package(Name::from(name))
 }
 
@@ -86,7 +82,7 @@ fn cpu<'c>(comparison: &'c Comparison, name: &str) -> &'c Row {
     comparison.row(&package(name), Measure::Cpu).unwrap()
 }
 
-fn millis(value: u64) -> f64 {
+pub(crate) fn millis(value: u64) -> f64 {
     ms(value).0 as f64
 }
 
@@ -167,7 +163,7 @@ fn set(builder: &mut Builder, key: &str, value: &str) {
 }
 
 /// A run with these settings, on this system and processor.
-fn run_with(settings: &[(&str, &str)], os: &str, cpu: &str) -> Run {
+pub(crate) fn run_with(settings: &[(&str, &str)], os: &str, cpu: &str) -> Run {
     let mut builder = trace(&USUAL);
     for (key, value) in settings {
         set(&mut builder, key, value);
@@ -269,80 +265,6 @@ fn a_group_of_several_settings_is_no_group() {
         let mixed = compare(&[a.clone(), b], &[a.clone(), a]);
         assert_eq!(mixed.complaints().count(), usize::from(binds), "{name}");
     }
-}
-
-/// A run of programs of this architecture, by this translator.
-fn run_by(name: &str, arch: Arch, translator: &str) -> Run {
-    let mut builder = trace(&USUAL);
-    builder.trace.host.arch = Arch::Amd64;
-    let translator = builder.text(translator);
-    for process in &mut builder.trace.processes {
-        (process.exec.arch, process.exec.translator) = (arch, translator);
-    }
-    Run::of(&Analysis::of(&builder.trace), name)
-}
-
-#[test]
-fn a_side_that_mixes_native_and_translated_runs_is_none() {
-    let native = |name| run_by(name, Arch::Amd64, "");
-    let translated = |name| run_by(name, Arch::Arm64, "qemu-aarch64");
-    // That is what the two are compared for.
-    let comparison = compare(
-        &[native("1"), native("2")],
-        &[translated("1"), translated("2")],
-    );
-    assert_eq!(comparison.complaints().count(), 0);
-    let told: Vec<String> = comparison.differences.iter().map(fact).collect();
-    assert_eq!(
-        told,
-        [
-            "the programs' architectures differ: base amd64, new arm64",
-            "the translators differ: base none, new qemu-aarch64",
-        ]
-    );
-    let mixed = [native("1"), translated("2"), native("3")];
-    let comparison = compare(&mixed, &[native("1"), native("2")]);
-    let told: Vec<String> = comparison.complaints().map(fact).collect();
-    assert_eq!(
-        told,
-        [
-            "the programs' architectures differ within base: \
-             base amd64 (runs 1, 3) and arm64 (run 2), new amd64",
-            "the translators differ within base: \
-             base none (runs 1, 3) and qemu-aarch64 (run 2), new none",
-        ]
-    );
-    // Nothing says who ran them, but the machine cannot: `binfmt_misc` is not mounted everywhere.
-    let unnamed = run_by("1", Arch::Arm64, "");
-    assert_eq!(
-        unnamed.translation.translator,
-        Some(Name::from("a translator"))
-    );
-    assert_eq!(unnamed.translation.share, 1.0);
-    let old = run_by("1", Arch::X86, "");
-    assert_eq!(old.translation.translator, None);
-}
-
-#[test]
-fn a_processor_that_was_slowed_is_told() {
-    let run = |after: Option<&str>| {
-        let settings = [
-            ("host.throttles", "7"),
-            ("host.throttles_after", after.unwrap_or("7")),
-        ];
-        run_with(&settings[..usize::from(after.is_some()) + 1], "", "")
-    };
-    for (after, expected) in [
-        (None, None),
-        (Some("7"), Some("no")),
-        (Some("9"), Some("yes")),
-    ] {
-        let fact = run(after).facts.0.get(&Fact::Throttled).cloned();
-        assert_eq!(fact.as_deref(), expected);
-    }
-    let comparison = compare(&[run(Some("7"))], &[run(Some("9"))]);
-    assert_eq!(comparison.complaints().count(), 0);
-    assert_eq!(comparison.differences[0].fact, Fact::Throttled);
 }
 
 #[test]
@@ -576,129 +498,6 @@ fn a_package_is_built_anew_for_a_reason() {
     assert_eq!(reasons(&toolchain), by_go);
     let outputs = compare(std::slice::from_ref(&base), &[comment]).outputs;
     assert!(outputs[&Name::from("m/cmd")]);
-}
-
-/// A compile whose samples are `stacks`, outermost function first, 10 ms each.
-fn sampled(translated: bool, stacks: &[(&[&str], SamplePlace)]) -> Run {
-    let mut builder = Builder::default();
-    let go = builder.process(None, "/go/bin/go build ./...", (0, 1_000), 10);
-    let one = builder.process(Some(go), &compile(2, "m/a"), (10, 900), 500);
-    if translated {
-        let translator = builder.text("qemu-aarch64");
-        for process in &mut builder.trace.processes {
-            process.exec.translator = translator;
-            process.exec.arch = Arch::Arm64;
-        }
-    }
-    let image = builder.image("/go/pkg/tool/compile");
-    for (at, (names, place)) in (0..).zip(stacks) {
-        let frames: Vec<_> = names
-            .iter()
-            .map(|name| builder.named(image, &[name]))
-            .collect();
-        let stack = builder.stack(&frames);
-        builder.sample_at(one, stack, 10 + at * 10, 10, *place);
-    }
-    builder.end(1_000);
-    run_of(&builder.trace)
-}
-
-#[test]
-fn start_up_ends_where_main_is_first_seen() {
-    let (user, code, within) = (
-        SamplePlace::User,
-        SamplePlace::TranslatedCode,
-        SamplePlace::Translator,
-    );
-    let native = sampled(
-        false,
-        &[
-            (&["runtime.rt0_go", "runtime.schedinit"], user),
-            (
-                &[
-                    "runtime.main",
-                    "main.main",
-                    "cmd/compile/internal/amd64.ssaGenValue",
-                ],
-                user,
-            ),
-            (&["runtime.gcBgMarkWorker"], user),
-        ],
-    );
-    let translated = sampled(
-        true,
-        &[
-            (&["cpu_exec", "tb_gen_code"], within),
-            (&["cpu_exec", "tb_gen_code"], within),
-            (&["runtime.rt0_go", "runtime.schedinit"], code),
-            (
-                &[
-                    "runtime.main",
-                    "main.main",
-                    "cmd/compile/internal/arm64.ssaGenValue",
-                ],
-                code,
-            ),
-            (&["cpu_exec", "tb_gen_code"], within),
-        ],
-    );
-    let compile = Subject::Tool(Name::from("compile"));
-    let parts = |run: &Run| {
-        [Measure::StartUp, Measure::SteadyState, Measure::Translator]
-            .map(|measure| run.figure(compile.clone(), measure))
-    };
-    assert_eq!(parts(&native), [10, 20, 0].map(millis));
-    assert_eq!(parts(&translated), [30, 20, 30].map(millis));
-    let comparison = compare(&[native], &[translated]);
-    assert!(comparison.crosses_translators());
-    let translation = &comparison.new.translation;
-    assert_eq!(translation.translator, Some(Name::from("qemu-aarch64")));
-    assert_eq!((translation.share, translation.arch), (1.0, Arch::Arm64));
-    // The code generators of two architectures are one function.
-    let name = Name::from("cmd/compile/internal/arch.ssaGenValue");
-    let tool = Name::from("compile");
-    let function = Subject::Function { tool, name };
-    let row = comparison.row(&function, Measure::Own).unwrap();
-    assert_eq!(
-        (row.base_median(), row.new_median()),
-        (millis(10), millis(10))
-    );
-    assert_eq!(row.verdict, None);
-}
-
-#[test]
-fn signals_are_counted_by_calls_of_their_handler() {
-    let mut builder = trace(&USUAL);
-    let function = builder.text("runtime.sighandler");
-    let probe = Probe {
-        function,
-        argument: ArgumentKind::Integer,
-        ..Probe::default()
-    };
-    builder.trace.probes.push(probe);
-    let call = |time, edge, signal| CallEvent {
-        time: ms(time),
-        process: ProcessId(1),
-        tid: Tid(1),
-        stack: StackOwner::Signal,
-        probe: ProbeId(0),
-        edge,
-        depth: 8,
-        argument: Some(Argument::Integer(signal)),
-    };
-    let (entry, exit) = (CallEdge::Entry, CallEdge::Exit);
-    let calls = [
-        (1, entry, 23),
-        (2, exit, 23),
-        (3, entry, 27),
-        (4, entry, 23),
-        (5, entry, 17),
-    ];
-    let calls = calls.map(|(time, edge, signal)| call(time, edge, signal));
-    builder.trace.push_calls(&calls);
-    let run = run_of(&builder.trace);
-    let count = |name| run.figure(Subject::Signal(Name::from(name)), Measure::Count);
-    assert_eq!((count("SIGURG"), count("SIGPROF")), (2.0, 1.0));
 }
 
 #[test]

@@ -100,6 +100,13 @@ fn verdicts_and_noise_floors_are_those_of_the_groups() {
     assert_eq!(b["base_values"].as_array().unwrap().len(), 10);
     // 504 to 500 ms.
     assert!((b["noise_ratio"].as_f64().unwrap() - 1.008).abs() < 1e-9);
+    let (_, printed, _) = compare(&["--by", "function", &base, &slow]);
+    for title in [
+        "functions by own CPU time",
+        "functions by CPU time with what they called",
+    ] {
+        assert_eq!(printed.matches(title).count(), 1, "{printed}");
+    }
     let (_, printed, _) = compare(&["--by", "package", &base, &slow]);
     assert!(
         printed.contains("packages by CPU time: 1 slower, 3 within noise"),

@@ -54,10 +54,12 @@ pub enum Measure {
     Own,
     /// Samples in which a function was anywhere on the stack.
     Total,
-    /// Samples in programs before they came to their `main`.
+    /// Samples in programs before their `main` began.
     StartUp,
-    /// The other samples of programs.
+    /// Samples in programs since.
     SteadyState,
+    /// Samples in programs of which no stack tells whether it had.
+    Unplaced,
     /// Samples in the code of a translator itself.
     Translator,
     /// How many: programs of a tool, occurrences of a phase, signals. A number.
@@ -115,6 +117,7 @@ impl Measure {
             Self::Total => "total",
             Self::StartUp => "start-up",
             Self::SteadyState => "steady state",
+            Self::Unplaced => "start-up or steady state",
             Self::Translator => "translator",
             Self::Count => "count",
         }

@@ -20,6 +20,7 @@ mod row;
 mod run;
 mod samples;
 mod signals;
+mod stage;
 mod translation;
 
 pub use difference::{Difference, Value, differences};
@@ -38,6 +39,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Of the rows that are called slower or faster, at most this part is expected to be neither.
 pub const FALSE_DISCOVERIES: f64 = 0.05;
+
+/// Why there is no verdict on what only one side watched.
+pub const NOT_WATCHED_IN_BASE: &str = "not watched in base";
+/// The same, of the other side.
+pub const NOT_WATCHED_IN_NEW: &str = "not watched in new";
 
 /// How to compare.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -184,10 +190,13 @@ impl Comparison {
             .chain(new)
             .flat_map(|run| run.figures.keys())
             .collect();
-        // What is not judged is made of samples or of what had to be done: there may be none.
+        // What is not judged is made of samples or of what had to be done: there may be none. But
+        // what a side did not watch is not known.
         let values = |runs: &[&Run], key: &Key| -> Option<Vec<f64>> {
-            let there = |run: &&Run| run.figures.contains_key(key);
-            let any = !key.is_judged() || runs.iter().any(there);
+            let there = |run: &&Run| {
+                run.figures.contains_key(key) || (!key.is_judged() && run.would_show(key))
+            };
+            let any = runs.iter().any(there);
             let value = |run: &&Run| run.figures.get(key).copied().unwrap_or(0.0);
             any.then(|| runs.iter().map(value).collect())
         };
@@ -197,6 +206,16 @@ impl Comparison {
             Row::new(key.clone(), base, new, floor)
         });
         self.rows = rows.collect();
+        let watches = |runs: &[&Run], key: &Key| {
+            runs.is_empty() || runs.iter().any(|run| run.would_show(key))
+        };
+        for row in self.rows.iter_mut().filter(|row| row.key.is_judged()) {
+            if row.base.is_empty() && !watches(base, &row.key) {
+                row.withhold(Some(Name::from(NOT_WATCHED_IN_BASE)));
+            } else if row.new.is_empty() && !watches(new, &row.key) {
+                row.withhold(Some(Name::from(NOT_WATCHED_IN_NEW)));
+            }
+        }
     }
 
     /// Takes the rows out of the family that are made of what was lost.

@@ -131,6 +131,14 @@ impl Row {
         median(&self.new).unwrap_or(0.0)
     }
 
+    /// Whether both sides are known: what one does not have counts as zero, what was not watched
+    /// there does not.
+    #[must_use]
+    pub fn has_both(&self) -> bool {
+        let one_sided = matches!(self.verdict, Some(Verdict::OnlyInBase | Verdict::OnlyInNew));
+        one_sided || !(self.base.is_empty() || self.new.is_empty())
+    }
+
     /// Whether the medians of both sides are zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {

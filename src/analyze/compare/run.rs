@@ -7,8 +7,8 @@ use super::translation::Translation;
 use super::{functions, samples, signals};
 use crate::analyze::build::{ActionKind, Outcome};
 use crate::analyze::{Analysis, Name, Phases, summary};
-use crate::trace::{ExitStatus, Nanos, ProcessId};
-use std::collections::BTreeMap;
+use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was lost of a run; differences of what is made of it are not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub struct Run {
     pub facts: Facts,
     /// Every figure: nanoseconds, but for parallelism and counts. What is not there was not seen.
     pub figures: BTreeMap<Key, f64>,
+    /// There are samples, so that a function without any took no time.
+    pub sampled: bool,
+    /// Phases that were watched, by track and name: those without a figure did not occur.
+    pub watched: BTreeSet<(Name, Name)>,
     /// What was lost.
     pub lost: Lost,
     /// Programs of which no end was seen, by what they worked for: their CPU time is not known.
@@ -62,6 +66,8 @@ impl Run {
             }),
             translation: Translation::of(trace, &analysis.roles),
             facts: Facts::of(analysis),
+            sampled: trace.sample_count() > 0 || !trace.profiles.is_empty(),
+            watched: watched(trace),
             outputs: inputs::outputs(trace),
             inputs: inputs::of(trace),
             ..Self::default()
@@ -97,6 +103,20 @@ impl Run {
     pub fn figure(&self, subject: Subject, measure: Measure) -> f64 {
         let key = Key { subject, measure };
         self.figures.get(&key).copied().unwrap_or(0.0)
+    }
+
+    /// Whether a figure that is not there is zero: it would have been seen.
+    #[must_use]
+    pub fn would_show(&self, key: &Key) -> bool {
+        match (&key.subject, key.measure) {
+            (Subject::Function { .. }, _) => self.sampled,
+            (Subject::Phase { track, phase }, _) => {
+                self.watched.contains(&(track.clone(), phase.clone()))
+            }
+            (Subject::Signal(_), _) => false,
+            (_, Measure::StartUp | Measure::SteadyState | Measure::Translator) => false,
+            _ => true,
+        }
     }
 
     pub(super) fn put(&mut self, subject: Subject, measure: Measure, value: f64) {
@@ -200,6 +220,15 @@ impl Run {
             }
         }
     }
+}
+
+/// The phases of all probes that mark one.
+fn watched(trace: &Trace) -> BTreeSet<(Name, Name)> {
+    let marks = trace.probes.iter().filter_map(|probe| probe.phase);
+    let name = |id| Name::from(trace.strings.get(id));
+    marks
+        .map(|mark| (name(mark.track), name(mark.phase)))
+        .collect()
 }
 
 /// Whether packages of a run came from the cache, as far as the go command's graph tells: `cold`

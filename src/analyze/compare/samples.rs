@@ -2,20 +2,17 @@
 
 use super::key::{Measure, Subject};
 use super::run::Run;
+use super::stage::{self, Progress};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, Filter, Name};
-use crate::trace::{Nanos, SampleKind, SamplePlace, StackId, Trace};
+use crate::trace::{Nanos, SampleKind, SamplePlace, StackId};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// Samples of one program.
 #[derive(Clone, Copy, Default)]
 struct Program {
-    /// A sample with the program's `main` on its stack has been seen.
-    started: bool,
-    /// Samples before that one.
-    start_up: Nanos,
-    /// All others.
-    steady: Nanos,
+    progress: Progress,
     /// Those in the code of a translator.
     translator: Nanos,
 }
@@ -48,7 +45,7 @@ impl Sampled {
             });
             tool_of[process.index()] = Some(tool);
         }
-        let in_main = stacks_in_main(trace);
+        let stages = stage::of_stacks(trace);
         let mut programs = vec![Program::default(); trace.processes.len()];
         let mut stacks = vec![None; trace.stacks.len()];
         let mut further = FxHashMap::default();
@@ -70,12 +67,8 @@ impl Sampled {
             let (Some(program), Some(sample)) = (program, sample) else {
                 return;
             };
-            program.started |= in_main.get(stack.index()) == Some(&true);
-            if program.started {
-                program.steady += weight.time;
-            } else {
-                program.start_up += weight.time;
-            }
+            let stage = stages.get(stack.index()).copied();
+            program.progress.add(stage.unwrap_or_default(), weight.time);
             if matches!(
                 sample.place,
                 SamplePlace::Translator | SamplePlace::TranslatorRuntime
@@ -113,11 +106,13 @@ impl Sampled {
         any.then_some(own)
     }
 
-    /// Adds what programs were sampled for to their packages and tools.
+    /// Adds what programs were sampled for to their packages and tools. Where no stack of any of a
+    /// package's programs tells how far they had come, there is no start-up and no steady state.
     pub(super) fn add_to(&self, analysis: &Analysis<'_>, run: &mut Run) {
         if !self.timed || self.stacks.iter().all(Option::is_none) {
             return;
         }
+        let mut sums: BTreeMap<Subject, Sums> = BTreeMap::new();
         for (process, role) in analysis.roles.iter() {
             let Some(program) = self.programs.get(process.index()) else {
                 continue;
@@ -125,41 +120,45 @@ impl Sampled {
             let package = Subject::Package(role.package.clone().unwrap_or_default());
             let tool = Subject::Tool(Name::from(role.tool.name()));
             for subject in [Subject::Whole, package, tool] {
-                for (measure, time) in [
-                    (Measure::StartUp, program.start_up),
-                    (Measure::SteadyState, program.steady),
-                    (Measure::Translator, program.translator),
-                ] {
-                    let sum = run.figure(subject.clone(), measure) + time.0 as f64;
-                    run.put(subject.clone(), measure, sum);
+                sums.entry(subject).or_default().add(program);
+            }
+        }
+        for (subject, sum) in sums {
+            let split = sum.told || sum.unplaced == Nanos::ZERO;
+            for (measure, time) in [
+                (Measure::StartUp, split.then_some(sum.start_up)),
+                (Measure::SteadyState, split.then_some(sum.steady)),
+                (Measure::Unplaced, Some(sum.unplaced)),
+                (Measure::Translator, Some(sum.translator)),
+            ] {
+                if let Some(time) = time {
+                    run.put(subject.clone(), measure, time.0 as f64);
                 }
             }
         }
     }
 }
 
-/// Of each stack, whether the program's own beginning is on it: `main.main` of Go, `main` of C.
-fn stacks_in_main(trace: &Trace) -> Vec<bool> {
-    let is_main: Vec<bool> = trace
-        .functions
-        .iter()
-        .map(|function| matches!(trace.strings.get(function.name), b"main.main" | b"main"))
-        .collect();
-    let frames: Vec<bool> = (0..trace.frames.len())
-        .map(|frame| {
-            let names = trace.symbols.get(frame);
-            let names = names.and_then(|names| names.as_deref().ok());
-            let mut names = names.unwrap_or_default().iter();
-            names.any(|at| is_main.get(at.function.index()) == Some(&true))
-        })
-        .collect();
-    let mut stacks = vec![false; trace.stacks.len()];
-    for (index, id) in (0..trace.stacks.len()).zip((0..).map(StackId)) {
-        // Callers stand before their callees in the table.
-        if let Some((callers, frame)) = trace.stacks.node(id) {
-            let of_callers = stacks.get(callers.index()) == Some(&true);
-            stacks[index] = of_callers || frames.get(frame.index()) == Some(&true);
+/// Of the programs of a package or a tool.
+#[derive(Default)]
+struct Sums {
+    told: bool,
+    start_up: Nanos,
+    steady: Nanos,
+    unplaced: Nanos,
+    translator: Nanos,
+}
+
+impl Sums {
+    fn add(&mut self, program: &Program) {
+        self.translator += program.translator;
+        match program.progress.split() {
+            Some((start_up, steady)) => {
+                self.told = true;
+                self.start_up += start_up;
+                self.steady += steady;
+            }
+            None => self.unplaced += program.progress.total(),
         }
     }
-    stacks
 }

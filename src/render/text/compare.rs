@@ -5,7 +5,7 @@ use super::summary::line;
 use super::table::{Cell, Column, Table};
 use crate::analyze::compare::{Measure, Row, Subject, Verdict};
 use crate::analyze::{Comparison, Name};
-use crate::render::change;
+use crate::render::change::{self, Figures};
 use crate::render::units::{self, Scale};
 use crate::trace::Nanos;
 use std::io;
@@ -14,16 +14,23 @@ use std::io;
 const REASONS: usize = 3;
 
 /// What is compared in a table of its own, what its rows are called, and how.
-pub const SECTIONS: [(&str, &str, Measure); 5] = [
+pub const SECTIONS: [(&str, &str, Measure); 6] = [
     ("package", "packages by CPU time", Measure::Cpu),
     ("tool", "tools by CPU time", Measure::Cpu),
     ("phase", "phases by CPU time", Measure::Cpu),
     ("action", "actions by running time", Measure::Wall),
     ("function", "functions by own CPU time", Measure::Own),
+    (
+        "function",
+        "functions by CPU time with what they called",
+        Measure::Total,
+    ),
 ];
 
-/// Sections that the overview leaves out: what they hold stands in others, too.
-const NOT_IN_OVERVIEW: &str = "action";
+/// Whether the overview leaves a section out, for what it holds stands in others, too.
+fn is_detail((kind, _, measure): (&str, &str, Measure)) -> bool {
+    kind == "action" || measure == Measure::Total
+}
 
 /// Writes what is compared, and what is not the same on both sides.
 ///
@@ -61,10 +68,8 @@ pub fn overview(
     }
     writeln!(out)?;
     whole(comparison, page, out)?;
-    for (kind, title, measure) in SECTIONS {
-        if kind != NOT_IN_OVERVIEW {
-            section(comparison, (kind, title, measure), top, page, out)?;
-        }
+    for one in SECTIONS.into_iter().filter(|one| !is_detail(*one)) {
+        section(comparison, one, top, page, out)?;
     }
     if comparison.crosses_translators() {
         translation(comparison, top, page, out)?;
@@ -161,20 +166,13 @@ fn table(comparison: &Comparison, kind: &str, rows: &[&Row], scale: Option<Scale
             Subject::Phase { .. } if row.key.measure == Measure::Count => Cell::from("GC cycles"),
             _ => Cell::from(&*row.key.subject.name()),
         };
-        let value = |value: f64| match scale {
-            Some(scale) => scale.write(Nanos(value as u64)),
-            None => change::value(value, row.key.measure),
-        };
-        let difference = row.difference();
+        let figures = Figures::of(row, scale);
         let mut cells = vec![
             name,
-            value(row.base_median()).into(),
-            value(row.new_median()).into(),
-            match scale {
-                Some(scale) => change::scaled(difference, scale).into(),
-                None => change::difference(difference, row.key.measure).into(),
-            },
-            change::relative(row.ratio()).into(),
+            figures.base.into(),
+            figures.new.into(),
+            figures.difference.into(),
+            figures.ratio.into(),
         ];
         if intervals {
             cells.push(change::interval(row.ratio_interval()).into());
@@ -226,31 +224,8 @@ fn translation(
             Column::number("in the translator"),
         ]);
         let both = rows.iter().filter(|row| row.ratio().is_some());
-        for row in both.take(top) {
-            let of = |measure| comparison.row(&row.key.subject, measure);
-            let (Some(start_up), Some(steady)) = (of(Measure::StartUp), of(Measure::SteadyState))
-            else {
-                continue;
-            };
-            if start_up.is_zero() && steady.is_zero() {
-                continue;
-            }
-            let mut cells = vec![Cell::from(&*row.key.subject.name()), times(row).into()];
-            for part in [start_up, steady] {
-                let (base, new) = (part.base_median(), part.new_median());
-                let time = |time| units::duration(Nanos(time as u64));
-                cells.push(format!("{} → {}", time(base), time(new)).into());
-                cells.push(times(part).into());
-            }
-            let translated: fn(&Row) -> f64 = match comparison.new.translation.translator {
-                Some(_) => Row::new_median,
-                None => Row::base_median,
-            };
-            let all = translated(start_up) + translated(steady);
-            let within = of(Measure::Translator).map_or(0.0, translated);
-            cells.push(units::percent(within / all).into());
-            table.push(cells);
-        }
+        let rows = both.take(top).filter_map(|row| translated(comparison, row));
+        rows.for_each(|row| table.push(row));
         if !table.is_empty() {
             writeln!(out)?;
             let title = format!("translation by {kind}: CPU time of samples before and after main");
@@ -258,13 +233,54 @@ fn translation(
             table.write(page, out)?;
         }
     }
-    Ok(())
+    match change::unplaced(comparison) {
+        Some(words) => line(page, out, &words, Tone::Dim),
+        None => Ok(()),
+    }
+}
+
+/// The two parts of a tool or package; `None` where it was not sampled.
+fn translated(comparison: &Comparison, row: &Row) -> Option<Vec<Cell>> {
+    let of = |measure| comparison.row(&row.key.subject, measure);
+    let parts = [Measure::StartUp, Measure::SteadyState].map(of);
+    let samples = || parts.into_iter().chain([of(Measure::Unplaced)]).flatten();
+    if samples().all(Row::is_zero) {
+        return None;
+    }
+    let mut cells = vec![Cell::from(&*row.key.subject.name()), times(row).into()];
+    for part in parts {
+        cells.push(
+            part.map_or_else(|| change::NOT_KNOWN.to_owned(), base_to_new)
+                .into(),
+        );
+        cells.push(
+            part.map_or_else(|| change::NOT_KNOWN.to_owned(), times)
+                .into(),
+        );
+    }
+    let translated: fn(&Row) -> f64 = match comparison.new.translation.translator {
+        Some(_) => Row::new_median,
+        None => Row::base_median,
+    };
+    let all: f64 = samples().map(translated).sum();
+    let within = of(Measure::Translator).map_or(0.0, translated);
+    cells.push(units::percent(within / all).into());
+    Some(cells)
+}
+
+/// `724 ms → 8.45 s`.
+fn base_to_new(row: &Row) -> String {
+    let Figures { base, new, .. } = Figures::of(row, None);
+    format!("{base} → {new}")
 }
 
 fn times(row: &Row) -> String {
     row.ratio()
-        .filter(|ratio| *ratio > 0.0)
-        .map_or_else(|| "-".to_owned(), |ratio| format!("×{ratio:.2}"))
+        .filter(|ratio| *ratio > 0.0 && row.has_both())
+        .map_or_else(
+            || change::NOT_KNOWN.to_owned(),
+            |ratio| format!("×{ratio:.2}"),
+        )
 }
 
 fn rebuilt(
