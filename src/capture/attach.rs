@@ -13,6 +13,7 @@ use super::running::Running;
 use super::selection::{Name, Selection};
 use super::session::{self, Ended, Error, Options, Recording};
 use super::{Environment, Progress, Request, sys};
+use crate::environment::invoker::user_of;
 use crate::trace::file::Writer;
 use crate::trace::{ClockAnchor, ExitStatus, Nanos};
 
@@ -91,6 +92,7 @@ impl Attachment {
             root: pid,
             follows_tree: true,
             temporary: Vec::new(),
+            user: user_of(None),
             progress: Arc::new(Progress::default()),
         });
         recorder.begin(&Preamble {

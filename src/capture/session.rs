@@ -31,11 +31,13 @@ use super::{
     Backend, Environment, Executed, Observation, Progress, Request, go_flags, graphs, launch,
 };
 use crate::environment::Refusal;
-use crate::environment::invoker::{Invoker, invoker};
+use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
 use crate::trace::file::{self, Writer};
-use crate::trace::{BlindSpot, ClockAnchor, Ending, ExitStatus, ImageId, Nanos, Pid, Record};
+use crate::trace::{
+    BlindSpot, ClockAnchor, Ending, ExitStatus, FrameId, ImageId, MadeFrom, Nanos, Pid, Record,
+};
 
 /// Observations under way between backends and recorder at most. What waits beyond them, waits in
 /// the kernel's buffer.
@@ -155,6 +157,8 @@ pub struct Recording {
     pub failure: Option<file::Error>,
     /// Executables that may be gone from their paths.
     pub files: Vec<(ImageId, File)>,
+    /// What code was made from that programs made while they ran.
+    pub origins: Vec<(FrameId, MadeFrom)>,
     /// How the command ended.
     pub status: ExitStatus,
     /// When it ended.
@@ -452,6 +456,7 @@ impl Session {
             root,
             follows_tree: self.follows_tree(),
             temporary: self.temporary(),
+            user: user_of(self.invoker.as_ref()),
             progress: Arc::clone(&self.progress),
         });
         recorder.begin(&self.preamble());
@@ -658,6 +663,7 @@ pub(super) fn finish(
         writer: None,
         failure: None,
         files: Vec::new(),
+        origins: Vec::new(),
         status: end.status,
         command_end: end.at,
         wall: end.wall,
@@ -669,6 +675,7 @@ pub(super) fn finish(
         mut writer,
         mut failure,
         files,
+        origins,
         built,
         shim_cpu,
         kernel_cpu,
@@ -706,6 +713,7 @@ pub(super) fn finish(
         writer: Some(writer),
         failure,
         files,
+        origins,
         ..recording
     }
 }

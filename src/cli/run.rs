@@ -165,12 +165,18 @@ pub(super) fn conclude(recording: Recording, path: &Path, quiet: bool) -> anyhow
             "still running, no longer recorded: {names}; --wait waits for them"
         ));
     }
-    let Recording { writer, files, .. } = recording;
+    let Recording {
+        writer,
+        files,
+        origins,
+        ..
+    } = recording;
     let mut writer = writer.with_context(|| {
         let path = path.display();
         format!("the recorder failed: {path} holds what it had written")
     })?;
-    symbolize::name_frames(&mut writer, &files).context("names are missing in the trace")?;
+    symbolize::name_frames(&mut writer, &files, &origins)
+        .context("names are missing in the trace")?;
     Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
     if !quiet {
         summarize(path)?;

@@ -42,6 +42,12 @@ pub fn invoker(variable: impl Fn(&str) -> Option<OsString>) -> Option<Invoker> {
     Some(from_entry(user))
 }
 
+/// The user id that the command runs as.
+#[must_use]
+pub fn user_of(invoker: Option<&Invoker>) -> u32 {
+    invoker.map_or_else(|| Uid::effective().as_raw(), |invoker| invoker.uid)
+}
+
 fn from_entry(user: User) -> Invoker {
     let groups = CString::new(user.name.as_bytes())
         .ok()

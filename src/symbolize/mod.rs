@@ -17,10 +17,11 @@ use crate::binary::FileOffset;
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, ImageId, Location,
-    Nanos, Trace, Unnamed,
+    MadeFrom, Nanos, Trace, Unnamed,
 };
 use image::{Asked, ImageFile, Named, Source};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fs::File;
 
@@ -31,13 +32,18 @@ trait Names {
     fn symbol(&mut self, symbol: FrameSymbol) -> Result<(), Self::Error>;
 }
 
-/// Names every frame that a recording met. `held` has files that may be gone from their paths.
+/// Names every frame that a recording met. `held` has files that may be gone from their paths,
+/// `origins` what code was made from while programs ran.
 ///
 /// # Errors
 ///
 /// When the trace file cannot be written. A file that cannot be read is no error: its frames say
 /// so.
-pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), file::Error> {
+pub fn name_frames(
+    writer: &mut Writer,
+    held: &[(ImageId, File)],
+    origins: &[(FrameId, MadeFrom)],
+) -> Result<(), file::Error> {
     let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
     let ids = (0..).map(ImageId).zip(writer.images());
     let sources = ids.map(|(id, image)| Source {
@@ -49,9 +55,26 @@ pub fn name_frames(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), 
         at_once: true,
     });
     let sources: Vec<Source<'_>> = sources.collect();
-    let frames = writer.frames().to_vec();
-    let wanted = (0..).map(FrameId).zip(frames);
-    name_all(wanted, &sources, writer)
+    let mut frames: FxHashMap<FrameId, Frame> =
+        (0..).map(FrameId).zip(writer.frames().to_vec()).collect();
+    for (frame, from) in origins {
+        match from {
+            MadeFrom::Code(place) => {
+                let (place, role) = (*place, FrameRole::Executing);
+                frames.insert(*frame, Frame { place, role });
+            }
+            MadeFrom::Function(name) => {
+                frames.remove(frame);
+                let only = Named {
+                    function: name.into(),
+                    file: Cow::Borrowed(&[]),
+                    line: 0,
+                };
+                named(writer, *frame, &[only])?;
+            }
+        }
+    }
+    name_all(frames.into_iter(), &sources, writer)
 }
 
 /// Names the frames of a trace that have not been looked up, from the files of this machine.

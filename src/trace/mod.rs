@@ -37,7 +37,7 @@ pub use stack::{
     Frame, FramePlace, FrameRole, ProfileSample, Sample, SampleKind, SamplePlace, Stacks,
 };
 pub use strings::Strings;
-pub use symbol::{FrameSymbol, Function, Location, Unnamed};
+pub use symbol::{FrameSymbol, Function, Location, MadeFrom, Unnamed};
 
 /// One low-volume record, as the recorder writes it and the reader finds it.
 ///

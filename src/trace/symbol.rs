@@ -1,6 +1,6 @@
 //! Names of frames, as stored in the trace at the end of a run.
 
-use super::{FrameId, FunctionId, StringId};
+use super::{FrameId, FramePlace, FunctionId, StringId};
 use std::fmt;
 
 /// A named function.
@@ -28,6 +28,15 @@ pub struct FrameSymbol {
     pub frame: FrameId,
     /// Its functions, innermost (inlined) first, or why there are none.
     pub names: Result<Vec<Location>, Unnamed>,
+}
+
+/// What code was made from while a program ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MadeFrom {
+    /// The code there, of the program that a translator runs.
+    Code(FramePlace),
+    /// A function of this name.
+    Function(Vec<u8>),
 }
 
 /// Why a frame has no name.

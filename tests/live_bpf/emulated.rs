@@ -13,6 +13,7 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What the guest printed: goroutine, and functions innermost first.
 type Chains = BTreeMap<String, (Goid, Vec<String>)>;
@@ -196,4 +197,44 @@ fn arguments_are_the_programs_where_its_own_name_is_not_kept() {
     let executed = ran.executed();
     assert_eq!(executed.translator, b"qemu-aarch64");
     assert_eq!(arguments(executed), ["./program", "two words", "die"]);
+}
+
+/// As qemu's own map of its code tells, and no other way.
+#[test]
+fn a_perf_map_names_what_cannot_be_looked_into() {
+    let (Some(qemu), Some(go)) = (Qemu::of_backports(), go()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let program = build(&go, "emulated.go", &[], folder.path(), Some("arm64"));
+    qemu.takes(&program);
+    let cache = folder.path().join("cache/gotrace");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join(qemu.build_id()), LEADING_NOWHERE).unwrap();
+    let leaves = |map: &str| {
+        let trace = folder.path().join("t.gotrace");
+        let gotrace = || Command::new(env!("CARGO_BIN_EXE_gotrace"));
+        let mut run = gotrace();
+        run.args(["run", "--quiet", "--rate", "499", "-o"]);
+        run.args([&trace, Path::new("--"), &program]);
+        run.args(["two words", "spin"]).env(map, "1");
+        run.env("GODEBUG", "asyncpreemptoff=1");
+        run.env("XDG_CACHE_HOME", folder.path().join("cache"));
+        assert!(run.output().unwrap().status.success());
+        let rows = |by: &str| {
+            let show = ["show", "--json", "--by", by];
+            let shown = gotrace().args(show).arg(&trace).output().unwrap();
+            let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+            shown["rows"].as_array().unwrap().clone()
+        };
+        // Whoever asks qemu for a map removes it.
+        let pid = rows("process")[0]["pid"].as_u64().unwrap();
+        let left = std::fs::remove_file(format!("/tmp/perf-{pid}.map"));
+        assert_eq!(left.is_ok(), map == "QEMU_PERFMAP");
+        let rows = rows("function");
+        let spinning = rows.iter().find(|row| row["function"] == "main.before");
+        spinning.map_or(0, |row| row["own_count"].as_u64().unwrap())
+    };
+    assert!(leaves("QEMU_PERFMAP") >= 100);
+    assert_eq!(leaves("NO_MAP"), 0);
 }

@@ -6,7 +6,7 @@ use gotrace::symbolize;
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
     Avma, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, Image, ImageId, ImageKind,
-    ImageOffset, Mapping, Nanos, ProcessId, Record, Trace, Unnamed,
+    ImageOffset, MadeFrom, Mapping, Nanos, ProcessId, Record, Trace, Unnamed,
 };
 use object::{Object as _, ObjectSegment as _};
 use std::fmt::Write as _;
@@ -25,6 +25,7 @@ struct Recording {
     folder: tempfile::TempDir,
     writer: Writer,
     image: ImageId,
+    origins: Vec<(FrameId, MadeFrom)>,
 }
 
 impl Recording {
@@ -55,6 +56,7 @@ impl Recording {
             folder,
             writer,
             image,
+            origins: Vec::new(),
         }
     }
 
@@ -77,7 +79,7 @@ impl Recording {
     /// Names everything that was asked for, and reads the trace anew.
     fn named(mut self, held: Option<File>) -> Vec<Names> {
         let held: Vec<(ImageId, File)> = held.map(|file| (self.image, file)).into_iter().collect();
-        symbolize::name_frames(&mut self.writer, &held).unwrap();
+        symbolize::name_frames(&mut self.writer, &held, &self.origins).unwrap();
         let path = self.path();
         self.writer.finish().unwrap();
         names_of(&Trace::open(&path).unwrap())
@@ -530,4 +532,34 @@ fn a_go_program_is_known_by_its_own_build_id() {
             false => assert_eq!(found, Err(Unnamed::FileChanged)),
         }
     }
+}
+
+/// Code that was made while a program ran has the names of what it was made from, and where that is
+/// not known, none.
+#[test]
+fn made_code_is_named_by_what_it_was_made_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = c_program(folder.path(), &["-g", "-Wl,--build-id=0x0102"]);
+    let bytes = std::fs::read(&program).unwrap();
+    let (start, _, name) = functions(&program, &["-S"]).swap_remove(0);
+    let mut recording = Recording::of(&program, ImageKind::File, &[1, 2]);
+    let made = Image {
+        kind: ImageKind::Anonymous,
+        ..Image::default()
+    };
+    let made = recording.writer.image(&made);
+    let mut at = |offset| {
+        let place = FramePlace::Image(made, ImageOffset(offset));
+        recording.ask(place, FrameRole::Return)
+    };
+    let [code, function, _unknown] = [0x10, 0x20, 0x30].map(&mut at);
+    let first = FramePlace::Image(recording.image, ImageOffset(offset_of(&bytes, start)));
+    recording.origins = vec![
+        (code, MadeFrom::Code(first)),
+        (function, MadeFrom::Function(b"main.f".to_vec())),
+    ];
+    let names = recording.named(None);
+    assert_eq!(names[0].as_ref().unwrap()[0].0, name);
+    assert_eq!(names[1], Ok(vec![("main.f".into(), String::new(), 0)]));
+    assert_eq!(names[2], Err(Unnamed::Jit));
 }

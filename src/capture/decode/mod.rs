@@ -12,5 +12,6 @@ pub mod arguments;
 pub mod bpf;
 pub mod guest;
 pub mod importcfg;
+pub mod perf_map;
 pub mod pprof;
 pub mod qemu;

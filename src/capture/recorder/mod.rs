@@ -4,6 +4,7 @@ mod builds;
 mod calls;
 mod context;
 mod images;
+mod made_code;
 mod processes;
 mod sink;
 mod space;
@@ -11,15 +12,15 @@ mod space;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
-    Image, ImageId, ImageKind, Loss, Mapping, Nanos, Pid, ProbeDropped, Process, ProfileSample,
-    Record, Sample, Setting, Thread, Usage,
+    Image, ImageId, ImageKind, Loss, MadeFrom, Mapping, Nanos, Pid, ProbeDropped, Process,
+    ProfileSample, Record, Sample, Setting, Thread, Usage,
 };
 
 use super::decode::{arguments, pprof};
@@ -32,11 +33,15 @@ pub(super) use builds::Built;
 use calls::Calls;
 pub(super) use context::Context;
 use images::OpenImages;
+use made_code::MadeCode;
 use processes::{Begun, Processes};
 use sink::Sink;
 
 /// How often the trace file and the counters are looked after.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Where programs leave maps of the code that they make.
+const MAPS: &str = "/tmp";
 
 /// No backend tells of a process later than this.
 const LATEST: Nanos = Nanos(500_000_000);
@@ -58,6 +63,8 @@ pub(super) struct Plan {
     pub(super) follows_tree: bool,
     /// Folders whose executables may be gone before the end.
     pub(super) temporary: Vec<PathBuf>,
+    /// Who the command runs as.
+    pub(super) user: u32,
     /// Where to say how far it is.
     pub(super) progress: Arc<Progress>,
 }
@@ -68,6 +75,8 @@ pub(super) struct Recorded {
     pub(super) writer: Writer,
     pub(super) failure: Option<file::Error>,
     pub(super) files: Vec<(ImageId, File)>,
+    /// What code was made from that programs made.
+    pub(super) origins: Vec<(FrameId, MadeFrom)>,
     /// Files that go commands built and left.
     pub(super) built: Vec<Built>,
     /// CPU time of shims, which is gotrace's own.
@@ -84,6 +93,7 @@ pub(super) struct Recorder {
     builds: Builds,
     calls: Calls,
     images: OpenImages,
+    made: MadeCode,
     root: Pid,
     follows_tree: bool,
     /// What rows other than the root's have used, where the root's holds all else.
@@ -100,12 +110,15 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(plan: Plan) -> Self {
+        let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(plan.anchor.unix_ns);
+        let owners = vec![plan.user, 0];
         Self {
             sink: Sink::new(plan.writer, plan.anchor),
             processes: Processes::default(),
             builds: Builds::default(),
             calls: Calls::default(),
             images: OpenImages::below(plan.temporary),
+            made: MadeCode::new(MAPS.into(), owners, began),
             root: plan.root,
             follows_tree: plan.follows_tree,
             elsewhere: Usage::default(),
@@ -158,6 +171,7 @@ impl Recorder {
             writer: self.sink.writer,
             failure: self.sink.failure,
             files: self.images.into_files(),
+            origins: self.made.origins(),
             built: self.builds.into_built(),
             shim_cpu: self.shim_cpu,
             kernel_cpu: self.kernel_cpu,
@@ -281,6 +295,7 @@ impl Recorder {
 
     fn executed(&mut self, executed: &Executed, package: &[u8]) {
         let time = self.sink.at(executed.time);
+        self.made.replaced(executed.pid);
         let begun = self
             .processes
             .executed(time, executed.pid, executed.usage_before);
@@ -350,6 +365,9 @@ impl Recorder {
     fn exited(&mut self, at: Nanos, pid: Pid, status: ExitStatus, used: (Usage, bool)) {
         let (usage, whole) = used;
         self.progress.ended(pid);
+        if let Some(live) = self.processes.live(pid) {
+            self.made.ends(pid, &live.space);
+        }
         let Some((row, mut usage)) = self.processes.exited(pid, usage, whole) else {
             return;
         };
@@ -418,6 +436,9 @@ impl Recorder {
             ..Image::default()
         });
         self.images.mapped(image, &path);
+        if kind == ImageKind::Anonymous {
+            self.made.mapped(image);
+        }
         let Some(live) = self.processes.live(pid) else {
             return;
         };
@@ -453,7 +474,10 @@ impl Recorder {
                 Some(live) => live.space.place(address, role.lookup(address)),
                 None => FramePlace::Unmapped(crate::trace::Avma(address)),
             };
-            frames.push(writer.frame(Frame { place, role }));
+            let frame = writer.frame(Frame { place, role });
+            self.made
+                .seen(sampled.pid, role.lookup(address), frame, place);
+            frames.push(frame);
         }
         if sampled.truncated {
             frames.push(writer.frame(Frame {
