@@ -19,6 +19,9 @@ mod experiment;
 #[path = "analyze/facts.rs"]
 mod facts;
 #[cfg(test)]
+#[path = "analyze/gates.rs"]
+mod gates;
+#[cfg(test)]
 #[path = "analyze/goroutines.rs"]
 mod goroutines;
 #[cfg(test)]

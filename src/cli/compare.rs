@@ -120,21 +120,14 @@ impl Args {
         let comparison = Comparison::of(&base, &new, &options);
         let refused = self.refused(&comparison);
         let outcome = gates.map(|gates| gates.judge(&comparison));
-        if let (None, Some(Some(idle))) = (&refused, outcome.as_ref().map(|it| it.idle.first())) {
-            let words = format!(
-                "--fail-on {}={}: neither side has it",
-                idle.kind, idle.pattern
-            );
-            return Err(Usage(words).into());
-        }
-        self.write(&comparison, refused.is_none(), outcome.as_ref())?;
+        self.write(&comparison, refused.as_deref(), outcome.as_ref())?;
         if let Some(words) = refused {
             output::note(&format!("not comparable because {words}"));
             output::hint("--allow compares nevertheless, --allow=FACT,... if nothing else differs");
             return Ok(ExitCode::from(BAD_INPUT));
         }
         self.pictures.draw(&comparison)?;
-        Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| self.end(&outcome)))
+        outcome.map_or(Ok(ExitCode::SUCCESS), |outcome| end(&outcome))
     }
 
     /// The operands of base and of new.
@@ -172,9 +165,10 @@ impl Args {
     fn write(
         &self,
         comparison: &Comparison,
-        comparable: bool,
+        refused: Option<&str>,
         gates: Option<&Outcome>,
     ) -> anyhow::Result<()> {
+        let comparable = refused.is_none();
         let mut output = Output::stdout();
         let page = output.page();
         let top = |default: usize| match self.top.unwrap_or(default) {
@@ -189,8 +183,11 @@ impl Args {
             };
             let gates = gates.filter(|_| comparable);
             json::compare(comparison, comparable, gates, rows.into_iter(), &mut output)?;
-        } else if self.markdown && comparable {
-            markdown::write(comparison, gates, top(TOP_OF_MARKDOWN), &mut output)?;
+        } else if self.markdown {
+            match refused {
+                Some(why) => markdown::refusal(comparison, why, &mut output)?,
+                None => markdown::write(comparison, gates, top(TOP_OF_MARKDOWN), &mut output)?,
+            }
         } else {
             text::head(comparison, &page, &mut output)?;
             match self.by {
@@ -206,20 +203,30 @@ impl Args {
         }
         output.finish()
     }
+}
 
-    /// Says what a gate did not let pass, or could not judge.
-    fn end(&self, outcome: &Outcome) -> ExitCode {
-        for breach in &outcome.breaches {
-            output::note(&change::breach(breach));
+/// Says what a gate did not let pass, could not judge, or does not hold.
+fn end(outcome: &Outcome) -> anyhow::Result<ExitCode> {
+    for breach in &outcome.breaches {
+        output::note(&change::breach(breach));
+    }
+    for (key, verdict) in &outcome.undecided {
+        let words = change::undecided(key, verdict);
+        output::note(&format!("gate not judged: {words}"));
+    }
+    for words in change::one_sided(outcome) {
+        output::note(&words);
+    }
+    let mut idle = outcome.idle.iter().map(change::idle);
+    match (&outcome.breaches[..], idle.next(), &outcome.undecided[..]) {
+        ([], Some(words), _) => Err(Usage(words).into()),
+        ([_, ..], words, _) => {
+            for words in words.into_iter().chain(idle) {
+                output::note(&words);
+            }
+            Ok(ExitCode::FAILURE)
         }
-        for (key, verdict) in &outcome.undecided {
-            let words = change::undecided(key, verdict);
-            output::note(&format!("gate not judged: {words}"));
-        }
-        match (&outcome.breaches[..], &outcome.undecided[..]) {
-            ([_, ..], _) => ExitCode::FAILURE,
-            ([], [_, ..]) => ExitCode::from(BAD_INPUT),
-            ([], []) => ExitCode::SUCCESS,
-        }
+        ([], None, [_, ..]) => Ok(ExitCode::from(BAD_INPUT)),
+        ([], None, []) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -3,14 +3,17 @@
 use super::units::{self, Scale};
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    Breach, Comparison, Difference, Fact, Key, Measure, NOT_WATCHED_IN_BASE, NOT_WATCHED_IN_NEW,
-    Rebuilt, Row, Side, Subject, Value, Verdict,
+    Breach, Comparison, Difference, Fact, Gate, Key, Measure, NOT_WATCHED_IN_BASE,
+    NOT_WATCHED_IN_NEW, Outcome, Rebuilt, Row, Side, Subject, Value, Verdict,
 };
 use crate::analyze::statistics::{Interval, Noise};
 use crate::trace::Nanos;
 
 /// Ratios outside of these are written as such, not as percent.
 const PERCENT: std::ops::RangeInclusive<f64> = 0.5..=2.0;
+
+/// Names that are written out of many.
+const NAMED: usize = 3;
 
 /// One value of a measure: `1.24 s`, `1.71`, `65`.
 #[must_use]
@@ -418,6 +421,49 @@ pub fn undecided(key: &Key, verdict: &Verdict) -> String {
         verdict => verdict.words(),
     };
     format!("{}: {why}", what(key))
+}
+
+/// Rows that no gate can hold to a limit, since one side alone has them: `no limit holds 2
+/// packages that only new has: m/c, m/d`.
+#[must_use]
+pub fn one_sided(outcome: &Outcome) -> Vec<String> {
+    let mut groups: Vec<(&str, &Verdict, Vec<Name>)> = Vec::new();
+    for (key, verdict) in &outcome.one_sided {
+        let kind = key.subject.kind();
+        let name = key.subject.name();
+        match groups
+            .iter_mut()
+            .find(|(known, of, _)| *known == kind && *of == verdict)
+        {
+            Some((.., names)) => names.push(name),
+            None => groups.push((kind, verdict, vec![name])),
+        }
+    }
+    let words = groups.into_iter().map(|(kind, verdict, names)| {
+        let side = match verdict {
+            Verdict::OnlyInNew => "new",
+            _ => "base",
+        };
+        let count = units::counted(names.len() as u64, kind, &format!("{kind}s"));
+        let mut shown: Vec<&str> = names.iter().take(NAMED).map(|name| &**name).collect();
+        let more = names.len().saturating_sub(NAMED);
+        let more = format!("{more} more");
+        if names.len() > NAMED {
+            shown.push(&more);
+        }
+        let names = shown.join(", ");
+        format!("no limit holds {count} that only {side} has: {names}")
+    });
+    words.collect()
+}
+
+/// A gate that nothing is about: `--fail-on package=m/none: neither side has it`.
+#[must_use]
+pub fn idle(gate: &Gate) -> String {
+    format!(
+        "--fail-on {}={}: neither side has it",
+        gate.kind, gate.pattern
+    )
 }
 
 /// `package m/b`, `wall`.

@@ -21,26 +21,12 @@ pub fn write(
     top: usize,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    writeln!(out, "### {}\n", verdict(comparison, gates))?;
-    writeln!(
-        out,
-        "{}; {}",
-        cell(&change::sides(comparison)),
-        cell(&change::runs(comparison))
-    )?;
-    for difference in &comparison.differences {
-        writeln!(out, "\n- {}", cell(&change::fact(difference)))?;
-    }
+    head(comparison, &verdict(comparison, gates), out)?;
     for caveat in change::caveats(comparison) {
         writeln!(out, "\n**{}**", cell(&caveat))?;
     }
     if let Some(gates) = gates {
-        for breach in &gates.breaches {
-            writeln!(out, "\n**{}**", cell(&change::breach(breach)))?;
-        }
-        for (key, verdict) in &gates.undecided {
-            writeln!(out, "\n**{}**", cell(&change::undecided(key, verdict)))?;
-        }
+        outcome(gates, out)?;
     }
     writeln!(out)?;
     let whole = [Measure::Wall, Measure::Cpu, Measure::LongestChain];
@@ -59,13 +45,58 @@ pub fn write(
     rebuilt(comparison, top, out)
 }
 
+/// Writes that the sides cannot be compared, because of what, and what they are.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn refusal(comparison: &Comparison, why: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    head(comparison, "Not comparable", out)?;
+    writeln!(
+        out,
+        "\n**not comparable because {}: nothing was judged**",
+        cell(why)
+    )
+}
+
+fn head(comparison: &Comparison, title: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "### {title}\n")?;
+    writeln!(
+        out,
+        "{}; {}",
+        cell(&change::sides(comparison)),
+        cell(&change::runs(comparison))
+    )?;
+    for difference in &comparison.differences {
+        writeln!(out, "\n- {}", cell(&change::fact(difference)))?;
+    }
+    Ok(())
+}
+
+fn outcome(gates: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
+    let breaches = gates.breaches.iter().map(change::breach);
+    let undecided = gates.undecided.iter();
+    let undecided = undecided.map(|(key, verdict)| {
+        let words = change::undecided(key, verdict);
+        format!("not judged: {words}")
+    });
+    let idle = gates.idle.iter().map(change::idle);
+    for words in breaches.chain(undecided).chain(idle) {
+        writeln!(out, "\n**{}**", cell(&words))?;
+    }
+    for words in change::one_sided(gates) {
+        writeln!(out, "\n{}", cell(&words))?;
+    }
+    Ok(())
+}
+
 /// What the reader should know first.
 fn verdict(comparison: &Comparison, gates: Option<&Outcome>) -> String {
     if let Some(gates) = gates {
         if !gates.breaches.is_empty() {
             return "Slower than allowed".to_owned();
         }
-        if !gates.undecided.is_empty() {
+        if !gates.passed() {
             return "Not decided".to_owned();
         }
     }
@@ -154,21 +185,31 @@ fn rebuilt(comparison: &Comparison, top: usize, out: &mut dyn io::Write) -> io::
     writeln!(out, "\n</details>")
 }
 
-/// A name as code, in a cell of a table.
+/// A name as code, in a cell of a table: between more backticks than there are in it, with its bars
+/// escaped, which is undone in code, too, where it stands in a table.
 fn code(name: &str) -> String {
-    let name = safe(name).replace('`', "'").replace('|', "\\|");
-    format!("`{name}`")
+    let name = safe(name).replace('|', "\\|");
+    let runs = name.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
+    if name.is_empty() || name.starts_with('`') || name.ends_with('`') {
+        return format!("{fence} {name} {fence}");
+    }
+    format!("{fence}{name}{fence}")
 }
 
-/// Text that stays within its cell, whatever it is: names come from strangers.
+/// Text that stays within its cell, whatever it is, and calls nobody: names come from strangers.
+/// A comment that is not shown stands between what would be a mention or a reference
+/// (`m@v1.2.0`, `#12`), for these are found in the text when escapes have been undone.
 fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in safe(text).chars() {
         match c {
-            '|' | '\\' | '*' | '_' | '[' | ']' | '#' | '~' => {
+            '|' | '\\' | '*' | '_' | '[' | ']' | '~' | '`' => {
                 cell.push('\\');
                 cell.push(c);
             }
+            '@' => cell.push_str("@<!-- -->"),
+            '#' => cell.push_str("\\#<!-- -->"),
             '<' => cell.push_str("&lt;"),
             '>' => cell.push_str("&gt;"),
             '&' => cell.push_str("&amp;"),
@@ -176,4 +217,36 @@ fn cell(text: &str) -> String {
         }
     }
     cell
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_as_it_was_between_more_backticks_than_it_has() {
+        for (name, expected) in [
+            ("m/a", "`m/a`"),
+            ("m@v1.2.0", "`m@v1.2.0`"),
+            ("a`b", "``a`b``"),
+            ("a``b`c", "```a``b`c```"),
+            ("`a", "`` `a ``"),
+            ("a|b", "`a\\|b`"),
+            ("", "`  `"),
+        ] {
+            assert_eq!(code(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn text_has_no_mark_and_calls_nobody() {
+        for (text, expected) in [
+            ("go install m@v1.2.0", "go install m@<!-- -->v1.2.0"),
+            ("see #12", "see \\#<!-- -->12"),
+            ("`x` | *y* <b>", "\\`x\\` \\| \\*y\\* &lt;b&gt;"),
+            ("[a](b) \\ ~z~ a_b", "\\[a\\](b) \\\\ \\~z\\~ a\\_b"),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
 }

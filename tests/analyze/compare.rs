@@ -3,7 +3,7 @@
 
 use crate::builder::{Builder, LINK, WORK, compile, ms};
 use gotrace::analyze::compare::{
-    Comparison, Fact, Gate, Gates, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
+    Comparison, Fact, Key, Measure, Options, Reason, Row, Run, Subject, Verdict,
 };
 use gotrace::analyze::{Analysis, Name};
 use gotrace::trace::{ExitStatus, Loss, Setting, Trace};
@@ -58,7 +58,7 @@ pub(crate) fn run(made: &Made) -> Run {
 }
 
 /// `count` runs whose package `m/b` takes `b` and up to 2 ms more.
-fn group(count: u64, b: u64) -> Vec<Run> {
+pub(crate) fn group(count: u64, b: u64) -> Vec<Run> {
     (0..count)
         .map(|at| {
             run(&Made {
@@ -78,7 +78,7 @@ pub(crate) fn package(name: &str) -> Subject {
     Subject::Package(Name::from(name))
 }
 
-fn cpu<'c>(comparison: &'c Comparison, name: &str) -> &'c Row {
+pub(crate) fn cpu<'c>(comparison: &'c Comparison, name: &str) -> &'c Row {
     comparison.row(&package(name), Measure::Cpu).unwrap()
 }
 
@@ -351,7 +351,7 @@ fn what_was_lost_gets_no_verdict() {
 }
 
 /// A run of these packages, each compiled for as many milliseconds.
-fn run_of_packages(packages: &[(&str, u64)]) -> Run {
+pub(crate) fn run_of_packages(packages: &[(&str, u64)]) -> Run {
     let mut builder = Builder::default();
     let go = builder.process(None, "/go/bin/go build ./...", (0, 10_000), 10);
     for (number, (package, cpu)) in (2..).zip(packages) {
@@ -518,38 +518,6 @@ fn functions_of_one_name_are_told_apart_by_their_tool() {
         let own = run.figure(Subject::Function { tool, name }, Measure::Own);
         assert_eq!(own, millis(expected));
     }
-}
-
-#[test]
-fn a_gate_holds_what_is_slower_beyond_noise() {
-    let slower = compare(&group(10, 200), &group(10, 230));
-    let gate = |kind: &str, pattern: &str, limit| Gate {
-        kind: Name::from(kind),
-        pattern: Name::from(pattern),
-        limit,
-    };
-    let judge = |gate: Gate, comparison: &Comparison| Gates(vec![gate]).judge(comparison);
-    for (one, breaches) in [
-        (gate("package", "m/b", 0.10), 1),
-        (gate("package", "m/b", 0.20), 0),
-        (gate("package", "m/...", 0.10), 1),
-        (gate("package", "m/a", 0.0), 0),
-        (gate("tool", "compile", 0.05), 1),
-        // 30 of 370 ms of wall, 30 of 360 of CPU.
-        (Gate::whole(0.05), 2),
-        (Gate::whole(0.10), 0),
-    ] {
-        let outcome = judge(one.clone(), &slower);
-        assert_eq!(outcome.breaches.len(), breaches, "{one:?}");
-        assert_eq!(outcome.passed(), breaches == 0);
-    }
-    assert!(judge(Gate::whole(0.0), &compare(&group(10, 230), &group(10, 200))).passed());
-    let idle = judge(gate("package", "m/none", 0.1), &slower);
-    assert_eq!(idle.idle.len(), 1);
-    // Too few runs are no pass.
-    let few = judge(Gate::whole(0.05), &compare(&group(3, 200), &group(3, 230)));
-    assert_eq!((few.breaches.len(), few.undecided.len()), (0, 2));
-    assert!(!few.passed());
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use super::fixture::{self, ms};
 use super::json::{Read, assert_golden, assert_same, documented};
 use gotrace::analyze::Analysis;
-use gotrace::analyze::compare::{Comparison, Gate, Gates, Options, Outcome, Run};
+use gotrace::analyze::compare::{
+    Comparison, Gate, Gates, Key, Measure, Options, Outcome, Run, Subject,
+};
 use gotrace::export::json;
 use gotrace::render::comparison::{distributions, slopes};
 use gotrace::render::markdown;
@@ -43,10 +45,18 @@ fn group(count: u64, slow: u64) -> Vec<Run> {
     (0..count).map(|number| run(number, slow, |_| {})).collect()
 }
 
-/// Nine runs against nine, of which `m/b` takes 40 % longer.
+/// Nine runs against nine, of which `m/b` takes 40 % longer; new has a package more.
 fn slower() -> Comparison {
     let options = Options { noise: group(5, 0) };
-    Comparison::of(&group(9, 0), &group(9, 150), &options)
+    let mut new = group(9, 150);
+    for run in &mut new {
+        let key = Key {
+            subject: Subject::Package("m/`new`|@x".into()),
+            measure: Measure::Cpu,
+        };
+        run.figures.insert(key, 12e6);
+    }
+    Comparison::of(&group(9, 0), &new, &options)
 }
 
 /// One run, of which samples were lost, against one that was translated and failed.
@@ -68,12 +78,12 @@ fn single() -> Comparison {
 
 fn gates(comparison: &Comparison) -> Outcome {
     let over = Gate::whole(0.05);
-    let on = Gate {
+    let on = |pattern: &str| Gate {
         kind: "package".into(),
-        pattern: "m/...".into(),
+        pattern: pattern.into(),
         limit: 0.1,
     };
-    Gates(vec![over, on]).judge(comparison)
+    Gates(vec![over, on("m/..."), on("m/none")]).judge(comparison)
 }
 
 fn printed(comparison: &Comparison, top: usize) -> Vec<u8> {
@@ -126,6 +136,21 @@ fn as_markdown(comparison: &Comparison) -> String {
     String::from_utf8(out).unwrap()
 }
 
+#[test]
+fn markdown_says_that_sides_cannot_be_compared() {
+    let mut out = Vec::new();
+    let why = "the Go versions differ: base go1.26, new m@v2";
+    markdown::refusal(&single(), why, &mut out).unwrap();
+    let written = String::from_utf8(out).unwrap();
+    assert!(written.starts_with("### Not comparable\n"), "{written}");
+    let last = written.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "**not comparable because the Go versions differ: base go1.26, new m@<!-- -->v2: nothing was judged**"
+    );
+    assert!(!written.contains("| wall |"), "{written}");
+}
+
 /// What changes here changes for everyone who reads it: `UPDATE=1` writes the files anew.
 #[test]
 fn a_comparison_is_printed_as_it_was() {
@@ -164,7 +189,7 @@ fn names_of_strangers_stay_in_their_cells() {
     let runs: Vec<Run> = (0..9).map(|number| run(number, 0, hostile)).collect();
     let comparison = Comparison::of(&runs, &runs, &Options::default());
     let markdown = as_markdown(&comparison);
-    let row = markdown.lines().find(|line| line.contains("'x'")).unwrap();
+    let row = markdown.lines().find(|line| line.contains("``")).unwrap();
     // Seven bars make six cells; those of the name are escaped.
     assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
     assert!(!markdown.contains('\x1b') && !as_text(&comparison).contains('\x1b'));

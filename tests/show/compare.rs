@@ -180,12 +180,25 @@ fn what_cannot_be_judged_is_no_pass() {
         said.contains("gate not judged: CPU: too few runs, need "),
         "{said}"
     );
-    let (code, _, said) = compare(&["--fail-on=package=m/none:1%", &base, &slow]);
+    // What was compared is written all the same.
+    let idle = "--fail-on=package=m/none:1%";
+    let (code, printed, said) = compare(&[idle, "--markdown", &base, &slow]);
     assert_eq!(code, Some(2));
-    assert!(
-        said.contains("package=m/none: neither side has it"),
-        "{said}"
-    );
+    for words in [&said, &printed] {
+        let complaint = "package=m/none: neither side has it";
+        assert!(words.contains(complaint), "{words}");
+    }
+    assert!(printed.starts_with("### Not decided\n"), "{printed}");
+    assert!(printed.contains("| wall |"), "{printed}");
+    let (code, printed, _) = compare(&[idle, "--json", &base, &slow]);
+    assert_eq!(code, Some(2));
+    let json: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(json["gates"]["passed"], false);
+    assert_eq!(json["gates"]["idle"][0]["name"], "m/none");
+    // A breach is told before a gate that holds nothing.
+    let (code, _, said) = compare(&[idle, "--fail-over=1%", &base, &slow]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("m/none: neither side has it"), "{said}");
     for gate in ["package=m/b", "m/b:5%", "function=f:5%", "package=m/b:x%"] {
         let (code, _, _) = compare(&["--fail-on", gate, &base, &slow]);
         assert_eq!(code, Some(2), "{gate}");
@@ -209,6 +222,11 @@ fn a_killed_recorder_is_not_compared_unless_allowed() {
         said.contains("hint: --allow compares nevertheless"),
         "{said}"
     );
+    let (code, markdown, _) = compare(&["--markdown", "--fail-over=5%", whole, cut]);
+    assert_eq!(code, Some(3));
+    assert!(markdown.starts_with("### Not comparable\n"), "{markdown}");
+    let why = "not comparable because the command did not end well";
+    assert!(markdown.contains(why), "{markdown}");
     let json: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(
         (&json["comparable"], &json["rows"]),

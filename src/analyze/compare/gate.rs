@@ -5,6 +5,9 @@ use super::row::{Row, Verdict};
 use super::{Comparison, Key};
 use crate::analyze::Name;
 
+/// What stands for any text in a pattern, as in Go's.
+const ANY: &str = "...";
+
 /// One limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
@@ -33,17 +36,21 @@ pub struct Breach {
 pub struct Outcome {
     /// Rows that are slower than allowed, beyond noise.
     pub breaches: Vec<Breach>,
-    /// Rows that could not be judged, and why: too few runs, or something was lost.
+    /// Rows that could not be judged, and why: too few runs, something was lost, or one side alone
+    /// has what a gate is about.
     pub undecided: Vec<(Key, Verdict)>,
+    /// Rows that one side alone has, of gates that hold others: no limit holds these.
+    pub one_sided: Vec<(Key, Verdict)>,
     /// Gates that no row is about.
     pub idle: Vec<Gate>,
 }
 
 impl Outcome {
-    /// Whether all could be judged, and nothing is slower than allowed.
+    /// Whether every gate held something, all of that could be judged, and nothing is slower than
+    /// allowed.
     #[must_use]
     pub const fn passed(&self) -> bool {
-        self.breaches.is_empty() && self.undecided.is_empty()
+        self.breaches.is_empty() && self.undecided.is_empty() && self.idle.is_empty()
     }
 }
 
@@ -66,10 +73,40 @@ impl Gate {
         picks(&self.kind, &self.pattern, key)
     }
 
+    fn judge(&self, comparison: &Comparison, outcome: &mut Outcome) {
+        let rows = comparison.rows.iter();
+        let rows: Vec<&Row> = rows.filter(|row| self.is_about(&row.key)).collect();
+        if rows.is_empty() {
+            outcome.idle.push(self.clone());
+        }
+        // Who names a package wants to hear that it is gone, or has another name. Of many, some
+        // always come and go: where nothing is left to be judged, that is no pass either.
+        let one_sided = |row: &Row| row.verdict.as_ref().is_some_and(Verdict::is_one_sided);
+        let matters = !self.pattern.contains(ANY) || rows.iter().all(|row| one_sided(row));
+        for row in rows {
+            let Some(verdict) = &row.verdict else {
+                continue;
+            };
+            let place = match verdict {
+                Verdict::Slower => {
+                    outcome.breaches.extend(self.breach(row));
+                    continue;
+                }
+                Verdict::Faster | Verdict::WithinNoise => continue,
+                Verdict::TooFewRuns { .. } | Verdict::Withheld { .. } => &mut outcome.undecided,
+                Verdict::OnlyInBase | Verdict::OnlyInNew if matters => &mut outcome.undecided,
+                Verdict::OnlyInBase | Verdict::OnlyInNew => &mut outcome.one_sided,
+            };
+            let told = (row.key.clone(), verdict.clone());
+            if !place.contains(&told) {
+                place.push(told);
+            }
+        }
+    }
+
     fn breach(&self, row: &Row) -> Option<Breach> {
         let change = row.ratio().map_or(f64::INFINITY, |ratio| ratio - 1.0);
-        let slower = row.verdict == Some(Verdict::Slower);
-        (slower && change > self.limit).then(|| Breach {
+        (change > self.limit).then(|| Breach {
             key: row.key.clone(),
             change,
             limit: self.limit,
@@ -83,19 +120,7 @@ impl Gates {
     pub fn judge(&self, comparison: &Comparison) -> Outcome {
         let mut outcome = Outcome::default();
         for gate in &self.0 {
-            let rows = comparison.rows.iter();
-            let rows: Vec<&Row> = rows.filter(|row| gate.is_about(&row.key)).collect();
-            if rows.is_empty() {
-                outcome.idle.push(gate.clone());
-            }
-            for row in rows {
-                outcome.breaches.extend(gate.breach(row));
-                if let Some(verdict @ (Verdict::TooFewRuns { .. } | Verdict::Withheld { .. })) =
-                    &row.verdict
-                {
-                    outcome.undecided.push((row.key.clone(), verdict.clone()));
-                }
-            }
+            gate.judge(comparison, &mut outcome);
         }
         outcome
     }
@@ -115,13 +140,13 @@ pub fn picks(kind: &str, pattern: &str, key: &Key) -> bool {
 
 /// Whether a text is as the pattern says, in which `...` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once("...") else {
+    let Some((start, rest)) = pattern.split_once(ANY) else {
         return pattern == text;
     };
     let Some(mut text) = text.strip_prefix(start) else {
         return false;
     };
-    let mut parts: Vec<&str> = rest.split("...").collect();
+    let mut parts: Vec<&str> = rest.split(ANY).collect();
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         let Some(at) = text.find(part) else {

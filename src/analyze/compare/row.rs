@@ -38,6 +38,12 @@ impl Verdict {
         matches!(self, Self::Slower | Self::Faster)
     }
 
+    /// One side does not have it.
+    #[must_use]
+    pub const fn is_one_sided(&self) -> bool {
+        matches!(self, Self::OnlyInBase | Self::OnlyInNew)
+    }
+
     /// A word or two for tables.
     #[must_use]
     pub fn words(&self) -> String {

@@ -146,6 +146,15 @@ struct Gates {
     passed: bool,
     breaches: Vec<Breach>,
     undecided: Vec<Undecided>,
+    one_sided: Vec<Undecided>,
+    idle: Vec<Idle>,
+}
+
+/// A gate that no row is about.
+#[derive(Serialize)]
+struct Idle {
+    subject: String,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -174,16 +183,22 @@ impl Gates {
             change: finite(breach.change),
             limit: breach.limit,
         });
-        let undecided = outcome.undecided.iter().map(|(key, why)| Undecided {
+        let told = |(key, why): &(compare::Key, Verdict)| Undecided {
             subject: key.subject.kind(),
             name: key.subject.name().to_string(),
             measure: measure(key.measure),
             verdict: verdict(why),
+        };
+        let idle = outcome.idle.iter().map(|gate| Idle {
+            subject: gate.kind.to_string(),
+            name: gate.pattern.to_string(),
         });
         Self {
             passed: outcome.passed(),
             breaches: breaches.collect(),
-            undecided: undecided.collect(),
+            undecided: outcome.undecided.iter().map(told).collect(),
+            one_sided: outcome.one_sided.iter().map(told).collect(),
+            idle: idle.collect(),
         }
     }
 }
