@@ -7,6 +7,9 @@ mod builder;
 #[path = "analyze/builds.rs"]
 mod builds;
 #[cfg(test)]
+#[path = "analyze/caches.rs"]
+mod caches;
+#[cfg(test)]
 #[path = "analyze/calls.rs"]
 mod calls;
 #[cfg(test)]

@@ -26,8 +26,21 @@ pub struct Value {
     pub runs: Vec<Name>,
 }
 
+impl Value {
+    /// Adds a run to those that have this value.
+    pub(super) fn add(values: &mut Vec<Self>, text: &Name, run: &Name) {
+        match values.iter_mut().find(|value| value.text == *text) {
+            Some(value) => value.runs.push(run.clone()),
+            None => values.push(Self {
+                text: text.clone(),
+                runs: vec![run.clone()],
+            }),
+        }
+    }
+}
+
 /// What is said in place of a fact that a trace does not hold.
-const NOT_RECORDED: &str = "not recorded";
+pub(super) const NOT_RECORDED: &str = "not recorded";
 /// What is said of a variable: those that are set are recorded.
 const NOT_SET: &str = "not set";
 
@@ -64,14 +77,7 @@ fn values(side: &[(Name, Facts)], fact: &Fact) -> Vec<Value> {
     });
     let mut values: Vec<Value> = Vec::new();
     for (run, facts) in side {
-        let text = facts.0.get(fact).unwrap_or(&none);
-        match values.iter_mut().find(|value| value.text == *text) {
-            Some(value) => value.runs.push(run.clone()),
-            None => values.push(Value {
-                text: text.clone(),
-                runs: vec![run.clone()],
-            }),
-        }
+        Value::add(&mut values, facts.0.get(fact).unwrap_or(&none), run);
     }
     values.sort_by(|a, b| a.text.cmp(&b.text));
     values

@@ -1,6 +1,6 @@
 //! What must be the same in two runs, or their figures cannot be laid side by side.
 
-use super::run;
+use super::cache::Cache;
 use super::translation::Translation;
 use crate::analyze::{Analysis, Name, argv};
 use crate::trace::{Arch, Process, StringId, Trace};
@@ -111,7 +111,7 @@ impl Fact {
             Self::Flags => "GOFLAGS differs",
             Self::Cores => "the numbers of cores differ",
             Self::Gomaxprocs => "GOMAXPROCS differs",
-            Self::Cache => "the build cache was cold on one side only",
+            Self::Cache => "the build caches differ",
             Self::System => "the operating systems differ",
             Self::Machine => "the machines' architectures differ",
             Self::Processor => "the processors differ",
@@ -237,7 +237,8 @@ impl Facts {
         facts.add(Fact::Gomaxprocs, procs.unwrap_or_else(|| cores.clone()));
         facts.add(Fact::Cores, cores);
         let of_setting = || (set("cache.state")? == "empty").then_some("cold");
-        if let Some(cache) = run::cache(analysis).or_else(of_setting) {
+        let of_graphs = Cache::of(analysis).map(|cache| cache.state());
+        if let Some(cache) = of_graphs.or_else(of_setting) {
             facts.add(Fact::Cache, cache.to_owned());
         }
         let system = trace.text(trace.host.os).into_owned();

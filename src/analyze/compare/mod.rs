@@ -10,6 +10,7 @@
 //! Hochberg. Actions and functions are shown with intervals and get no verdict. Differences are
 //! always new minus base. `docs/compare-method.md` has the method.
 
+mod cache;
 mod difference;
 mod facts;
 mod functions;
@@ -23,6 +24,7 @@ mod signals;
 mod stage;
 mod translation;
 
+pub use cache::Cache;
 pub use difference::{Difference, Value, differences};
 pub use facts::{Binding, Fact, Facts};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};
@@ -106,7 +108,13 @@ impl Comparison {
             facts.collect()
         };
         let (base_facts, new_facts) = (facts(&base_runs), facts(&new_runs));
-        let (differences, same) = differences(&base_facts, &new_facts);
+        let (mut differences, mut same) = differences(&base_facts, &new_facts);
+        if let Some(caches) = cache::difference(&base_runs, &new_runs) {
+            differences.retain(|it| it.fact != Fact::Cache);
+            same.0.remove(&Fact::Cache);
+            differences.push(caches);
+            differences.sort_by(|a, b| a.fact.cmp(&b.fact));
+        }
         let mut comparison = Self {
             base: Side::of(base, &base_runs),
             new: Side::of(new, &new_runs),

@@ -1,11 +1,11 @@
 //! One run as a small value: what two groups of runs are compared by.
 
+use super::cache::Cache;
 use super::facts::Facts;
 use super::inputs::{self, Inputs};
 use super::key::{Key, Measure, Subject};
 use super::translation::Translation;
 use super::{functions, samples, signals};
-use crate::analyze::build::{ActionKind, Outcome};
 use crate::analyze::{Analysis, Name, Phases, summary};
 use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,8 @@ pub struct Run {
     pub sampled: bool,
     /// Phases that were watched, by track and name: those without a figure did not occur.
     pub watched: BTreeSet<(Name, Name)>,
+    /// Which packages were built and which were not, where that is known.
+    pub cache: Option<Cache>,
     /// What was lost.
     pub lost: Lost,
     /// Programs of which no end was seen, by what they worked for: their CPU time is not known.
@@ -68,6 +70,7 @@ impl Run {
             facts: Facts::of(analysis),
             sampled: trace.sample_count() > 0 || !trace.profiles.is_empty(),
             watched: watched(trace),
+            cache: Cache::of(analysis),
             outputs: inputs::outputs(trace),
             inputs: inputs::of(trace),
             ..Self::default()
@@ -229,22 +232,4 @@ fn watched(trace: &Trace) -> BTreeSet<(Name, Name)> {
     marks
         .map(|mark| (name(mark.track), name(mark.phase)))
         .collect()
-}
-
-/// Whether packages of a run came from the cache, as far as the go command's graph tells: `cold`
-/// where none did, else `warm`.
-pub(super) fn cache(analysis: &Analysis<'_>) -> Option<&'static str> {
-    let (mut built, mut cached) = (0_u64, 0_u64);
-    for action in analysis.builds.builds.iter().flat_map(|b| &b.actions) {
-        match (action.kind, action.outcome) {
-            (ActionKind::Compile, Outcome::Built | Outcome::Failed) => built += 1,
-            (ActionKind::Compile, Outcome::Cached) => cached += 1,
-            _ => {}
-        }
-    }
-    match (built, cached) {
-        (0, 0) => None,
-        (_, 0) => Some("cold"),
-        _ => Some("warm"),
-    }
 }
