@@ -55,7 +55,8 @@ struct process {
 	u32 wait_status;
 	u32 hidden; /* belongs to another user: only which program it runs, and what it uses, is shown */
 	u32 forked; /* and has not called exec */
-	u64 guest[3]; /* what it translates: as dev, ino, size */
+	u64 guest[3];   /* what it translates: as dev, ino, size */
+	u64 guest_text; /* where that has its first executable address; 0 where that is not seen yet */
 };
 
 struct {
@@ -375,6 +376,7 @@ static __always_inline void find_translated_file(struct process *p, struct task_
 	struct file **files, *file = NULL;
 
 	__builtin_memset(p->guest, 0, sizeof(p->guest));
+	p->guest_text = 0;
 	if (!BPF_CORE_READ_BITFIELD(bprm, have_execfd) || bprm->execfd < 0)
 		return;
 	files = BPF_CORE_READ(task, files, fdt, fd);
@@ -548,11 +550,43 @@ static __always_inline struct layout *layout_of(u64 dev, u64 ino, u64 size)
 	return NULL;
 }
 
+struct mapped {
+	const u64 *file; /* its numbers */
+	u64 start;       /* where the beginning of the file would be, or 0 */
+};
+
+static long see_mapping(struct task_struct *task, struct vm_area_struct *vma, struct mapped *at)
+{
+	struct inode *inode = BPF_CORE_READ(vma, vm_file, f_inode);
+
+	(void)task;
+	if (inode && BPF_CORE_READ(inode, i_ino) == at->file[1] &&
+	    BPF_CORE_READ(inode, i_sb, s_dev) == at->file[0])
+		at->start = BPF_CORE_READ(vma, vm_start) - (BPF_CORE_READ(vma, vm_pgoff) << 12);
+	return 0;
+}
+
+/* Where the program that a translator runs has its first executable address; 0 where that is not
+ * known. One that can be loaded anywhere is looked for until its own code is seen to run. */
+static __always_inline u64 text_of_guest(const struct walk *w, struct process *p,
+					 const struct layout *l)
+{
+	struct mapped at = { p->guest, 0 };
+
+	if (!l->moves)
+		return l->text;
+	if (!p->guest_text && w->guest && HAS_HELPER(find_vma)) {
+		bpf_find_vma(bpf_get_current_task_btf(), w->guest_pc, see_mapping, &at, 0);
+		if (at.start)
+			p->guest_text = at.start + l->code;
+	}
+	return p->guest_text;
+}
+
 /* Walks the current thread's stack and sends it. `task` may be any pointer to it: the walk reads
  * it as memory, for Linux before 5.11 has no other pointer to the current task. */
 static __always_inline void send_stack(struct walk *w, struct task_struct *task,
-				       const struct process *p, struct start *s, u16 kind,
-				       u16 flags)
+				       struct process *p, struct start *s, u16 kind, u16 flags)
 {
 	struct layout *l = layout_of(p->dev, p->ino, p->size), *t;
 	u64 id = bpf_get_current_pid_tgid(), bytes, slide = p->start_code;
@@ -562,7 +596,9 @@ static __always_inline void send_stack(struct walk *w, struct task_struct *task,
 		t = l;
 		l = layout_of(p->guest[0], p->guest[1], p->guest[2]);
 		find_guest(w, s, t, l, task);
-		slide = l ? l->text : 0; /* loaded to where its file says */
+		slide = l ? text_of_guest(w, p, l) : 0;
+		if (!slide)
+			l = NULL;
 	}
 	if (l && l->state != LAYOUT_GO)
 		l = NULL;

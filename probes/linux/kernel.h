@@ -88,6 +88,11 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 };
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
 struct percpu_counter {
 	s64 count;
 };
@@ -176,6 +181,7 @@ struct linux_binprm {
 /* Tells whether the running kernel has the helper; the value itself is ABI. */
 enum bpf_func_id___gotrace {
 	BPF_FUNC_task_pt_regs___gotrace = 175,
+	BPF_FUNC_find_vma___gotrace = 180,
 	BPF_FUNC_loop___gotrace = 181,
 };
 

@@ -194,7 +194,8 @@ struct layout {
 	union {
 		struct {
 			u16 g_m, g_sched_sp, g_sched_pc, g_sched_bp;
-			u16 g_goid, m_g0, m_curg, pad; /* all 0 where they are not known */
+			u16 g_goid, m_g0, m_curg; /* all 0 where they are not known */
+			u16 moves;                /* a guest that can be loaded anywhere */
 		};
 		/* Of a translator: tls_offset is that of a pointer to the CPU. */
 		struct {
@@ -206,7 +207,8 @@ struct layout {
 		};
 	};
 	u64 text;      /* first executable address as the file states it */
-	u64 code;      /* of a guest: what is at `text`, to know that it is where it should be */
+	u64 code;      /* of a guest: what is at `text`, to know that it is where it should be; of one
+			* that moves: where in the file `text` is */
 	/* First address of a function and the one after its last: */
 	u64 roots[4][2]; /* goexit, mstart, rt0_go, entry point */
 	u64 sigtramp[2];

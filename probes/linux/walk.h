@@ -271,7 +271,7 @@ static __always_inline void find_guest(struct walk *w, struct start *s, const st
 	}
 	if (bpf_probe_read_user(registers, sizeof(registers), (void *)(state + t->registers + 28 * 8)) ||
 	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(state + t->pc)) ||
-	    (l && l->code && !is_at(l->text, l->code))) {
+	    (l && l->code && !l->moves && !is_at(l->text, l->code))) {
 		w->guest = 0;
 		return;
 	}

@@ -127,6 +127,12 @@ impl BinfmtEntry {
             && pairs.all(|((byte, magic), mask)| byte & mask == magic & mask)
     }
 
+    /// Whether it is for executables of some architecture, not for what is loaded by another name.
+    #[must_use]
+    pub fn is_for_programs(&self) -> bool {
+        self.enabled && self.magic.starts_with(b"\x7fELF")
+    }
+
     /// Whether the program is given the first argument that the file was to have.
     #[must_use]
     pub fn keeps_argv0(&self) -> bool {

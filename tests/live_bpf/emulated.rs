@@ -28,6 +28,16 @@ struct Emulated {
 impl Emulated {
     fn new(qemu: &Qemu, go: &Path, folder: &Path, word: &str, calibration: Calibration) -> Self {
         let program = build(go, "emulated.go", &[], folder, Some("arm64"));
+        Self::of(program, qemu, folder, word, calibration)
+    }
+
+    fn of(
+        program: PathBuf,
+        qemu: &Qemu,
+        folder: &Path,
+        word: &str,
+        calibration: Calibration,
+    ) -> Self {
         qemu.takes(&program);
         let printed = folder.join("printed");
         let script = format!(
@@ -44,7 +54,10 @@ impl Emulated {
         let run = Traced {
             options,
             // Without it Go preempts loops by signals, and the stack has more than was printed.
-            environment: vec![("GODEBUG", OsStr::new("asyncpreemptoff=1"))],
+            environment: vec![
+                ("GODEBUG", OsStr::new("asyncpreemptoff=1")),
+                ("QEMU_LD_PREFIX", OsStr::new(LIBRARIES)),
+            ],
             ..Traced::new(&["sh", "-c", &script])
         }
         .run();
@@ -82,6 +95,34 @@ impl Emulated {
         };
         sampled.stack.iter().enumerate().map(name).collect()
     }
+
+    fn stacks_are_those_that_were_printed(&self) {
+        assert_eq!(self.run.wait_status, 0);
+        assert_eq!(self.chains.len(), 2, "{:?}", self.chains);
+        for (name, (id, expected)) in &self.chains {
+            let samples = self.run.samples().into_iter().filter(|sampled| {
+                sampled.place == SamplePlace::TranslatedCode
+                    && self.names(sampled).contains(&name.as_str())
+                    && self.names(sampled).first() == Some(&"main.before")
+            });
+            let samples: Vec<_> = samples.collect();
+            assert!(samples.len() >= 50, "{name}: {} samples", samples.len());
+            let wrong = samples.iter().filter(|sampled| {
+                self.names(sampled) != *expected
+                    || sampled.goroutine != Some(*id)
+                    || sampled.truncated
+            });
+            let wrong: Vec<_> = wrong.map(|s| (s.goroutine, self.names(s))).collect();
+            assert!(
+                wrong.is_empty(),
+                "{name}: {} of {}, not {expected:?}: {:?}",
+                wrong.len(),
+                samples.len(),
+                wrong.first()
+            );
+        }
+        assert!(self.run.losses().is_empty(), "{:?}", self.run.losses());
+    }
 }
 
 #[test]
@@ -92,6 +133,29 @@ fn stacks_of_an_emulated_program_are_those_that_it_prints() {
 #[test]
 fn so_they_are_under_a_newer_qemu() {
     stacks_are_those_that_are_printed(Qemu::of_backports());
+}
+
+/// Where Debian has arm64 libraries, and the loader of programs that can be loaded anywhere.
+const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+
+#[test]
+fn so_are_those_of_a_program_without_fixed_addresses() {
+    let (Some(qemu), Some(newer), Some(go)) = (Qemu::installed(), Qemu::of_backports(), go())
+    else {
+        return;
+    };
+    if !Path::new(LIBRARIES).exists() {
+        println!("skipped: no arm64 libraries; scripts/emulate --no-toolchain");
+        return;
+    }
+    for qemu in [qemu, newer] {
+        let folder = tempfile::tempdir().unwrap();
+        let pie = ["-buildmode", "pie"];
+        let program = build(&go, "emulated.go", &pie, folder.path(), Some("arm64"));
+        let calibration = Calibration::default();
+        let ran = Emulated::of(program, &qemu, folder.path(), "spin", calibration);
+        ran.stacks_are_those_that_were_printed();
+    }
 }
 
 fn stacks_are_those_that_are_printed(qemu: Option<Qemu>) {
@@ -105,7 +169,6 @@ fn stacks_are_those_that_are_printed(qemu: Option<Qemu>) {
         invoker: None,
     };
     let ran = Emulated::new(&qemu, &go, folder.path(), "spin", calibration);
-    assert_eq!(ran.run.wait_status, 0);
     let executed = ran.executed();
     assert_eq!(executed.arch, Arch::Arm64);
     assert_eq!(executed.translator, b"qemu-aarch64");
@@ -113,28 +176,7 @@ fn stacks_are_those_that_are_printed(qemu: Option<Qemu>) {
     let kept = cache.join(qemu.build_id());
     assert!(kept.exists(), "offsets are kept as {}", kept.display());
 
-    assert_eq!(ran.chains.len(), 2, "{:?}", ran.chains);
-    for (name, (id, expected)) in &ran.chains {
-        let samples = ran.run.samples().into_iter().filter(|sampled| {
-            sampled.place == SamplePlace::TranslatedCode
-                && ran.names(sampled).contains(&name.as_str())
-                && ran.names(sampled).first() == Some(&"main.before")
-        });
-        let samples: Vec<_> = samples.collect();
-        assert!(samples.len() >= 50, "{name}: {} samples", samples.len());
-        let wrong = samples.iter().filter(|sampled| {
-            ran.names(sampled) != *expected || sampled.goroutine != Some(*id) || sampled.truncated
-        });
-        let wrong: Vec<_> = wrong.map(|s| (s.goroutine, ran.names(s))).collect();
-        assert!(
-            wrong.is_empty(),
-            "{name}: {} of {}, not {expected:?}: {:?}",
-            wrong.len(),
-            samples.len(),
-            wrong.first()
-        );
-    }
-    assert!(ran.run.losses().is_empty(), "{:?}", ran.run.losses());
+    ran.stacks_are_those_that_were_printed();
 }
 
 #[test]

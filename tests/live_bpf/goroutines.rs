@@ -3,7 +3,7 @@
 use super::command::{Run, Traced, available, go};
 use gotrace::capture::linux::bpf::Options;
 use gotrace::capture::{Observation, Sampled};
-use gotrace::trace::Goid;
+use gotrace::trace::{Goid, ImageKind};
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -134,6 +134,7 @@ pub(crate) fn functions(run: &Run, program: &Path) -> BTreeMap<String, Range<u64
             path,
             start,
             offset,
+            kind: ImageKind::File,
             ..
         } if OsStr::from_bytes(path) == program => Some((*start, *offset)),
         _ => None,

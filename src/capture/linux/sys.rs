@@ -366,9 +366,9 @@ pub(super) fn clock_event(cpu: u32, period: NonZero<u64>) -> io::Result<OwnedFd>
     open_event(&mut attr, -1, cpu)
 }
 
-/// Reports executable mappings and new programs of a process and of all that it will fork, as
-/// far as they run on one processor, stamped with `CLOCK_MONOTONIC`.
-pub(super) fn side_event(pid: u32, cpu: u32) -> io::Result<OwnedFd> {
+/// Reports mappings (the executable ones, or all) and new programs of a process and of all that it
+/// will fork, as far as they run on one processor, stamped with `CLOCK_MONOTONIC`.
+pub(super) fn side_event(pid: u32, cpu: u32, all: bool) -> io::Result<OwnedFd> {
     let pid = i32::try_from(pid).map_err(io::Error::other)?;
     let mut attr = perf_event_attr {
         type_: PERF_TYPE_SOFTWARE,
@@ -382,6 +382,7 @@ pub(super) fn side_event(pid: u32, cpu: u32) -> io::Result<OwnedFd> {
     attr.set_inherit(1);
     attr.set_mmap(1);
     attr.set_mmap2(1);
+    attr.set_mmap_data(u64::from(all));
     attr.set_comm(1);
     attr.set_comm_exec(1);
     attr.set_exclude_kernel(1);

@@ -5,8 +5,8 @@
 //! then taken by time: a sample never meets a mapping that is not known yet.
 
 use super::executable::{self, Files, path_of, program};
-use super::guest::{self, GuestImage};
-use super::processes::{Pending, Processes, ThreadEnd};
+use super::guest::GuestImage;
+use super::processes::{Pending, Processes, ThreadEnd, Walked};
 use super::record::{self, CalledWith, Ended, Event, Record, Stack};
 use super::side::Side;
 use crate::capture::calls::{Called, Pool, RawArgument};
@@ -31,6 +31,8 @@ struct Assembling {
     argv_bytes: u64,
     /// Another file than the one asked for was loaded.
     indirect: bool,
+    /// What a translator runs.
+    guest: Option<Arc<GuestImage>>,
 }
 
 /// Merges records into observations.
@@ -46,7 +48,7 @@ pub struct Merge {
     assembling: FxHashMap<Pid, Assembling>,
     /// What linkers that run now will have written.
     linking: FxHashMap<Pid, PathBuf>,
-    /// What translators run.
+    /// What translators will run, whose exec comes next.
     guests: FxHashMap<Pid, Arc<GuestImage>>,
     processes: Processes,
 }
@@ -84,9 +86,7 @@ impl Merge {
             }
             Event::Executed(ref event) => {
                 self.finish_argv(pid, true);
-                if event.asked.is_none() {
-                    self.guests.remove(&pid);
-                }
+                let guest = self.guests.remove(&pid);
                 let executed = executed(time, pid, event, files);
                 let argv_bytes = event.argv_bytes;
                 self.assembling.insert(
@@ -95,6 +95,7 @@ impl Merge {
                         executed,
                         argv_bytes,
                         indirect: event.asked.is_some(),
+                        guest: guest.filter(|_| event.asked.is_some()),
                     },
                 );
                 if argv_bytes == 0 {
@@ -107,23 +108,20 @@ impl Merge {
             }
             Event::Forked { parent } => Pending::Forked { pid, parent },
             Event::Ended(ref ended) => {
-                if ended.wait_status.is_some() {
-                    self.guests.remove(&pid);
-                }
                 self.root_ended |= pid == self.root && ended.wait_status.is_some();
                 Pending::Ended(Box::new(thread_end(record, ended)))
             }
             Event::Sampled(ref stack) => {
-                let mut sampled = self.sampled(record, stack);
-                sampled.weight = self.period;
+                let mut walked = walked(record, stack);
+                walked.sampled.weight = self.period;
                 if stack.gone {
-                    Pending::Gone(Box::new(sampled))
+                    Pending::Gone(Box::new(walked))
                 } else {
-                    Pending::Sampled(Box::new(sampled))
+                    Pending::Sampled(Box::new(walked))
                 }
             }
-            Event::Last(ref stack) => Pending::Last(Box::new(self.sampled(record, stack))),
-            Event::Away(ref stack) => Pending::Away(Box::new(self.sampled(record, stack))),
+            Event::Last(ref stack) => Pending::Last(Box::new(walked(record, stack))),
+            Event::Away(ref stack) => Pending::Away(Box::new(walked(record, stack))),
             Event::Back { away } => Pending::Back { pid, tid, away },
             Event::Called(ref event) if event.probe == record::TRIAL => return,
             Event::Called(ref event) => return self.calls.push(called(record, event)),
@@ -144,6 +142,7 @@ impl Merge {
                 offset,
                 path,
                 build_id,
+                executable,
             } => {
                 let kind = match path {
                     b"[vdso]" | b"[vsyscall]" => ImageKind::Kernel,
@@ -164,7 +163,11 @@ impl Merge {
                     kind,
                 };
                 let observation = Box::new(observation);
-                (time, Pending::Mapped { pid, observation })
+                let pending = match executable {
+                    true => Pending::Mapped { pid, observation },
+                    false => Pending::Read { pid, observation },
+                };
+                (time, pending)
             }
         };
         self.pending.push((time.0, pending));
@@ -231,31 +234,6 @@ impl Merge {
         self.root_ended
     }
 
-    fn sampled(&self, record: &Record<'_>, stack: &Stack<'_>) -> Sampled {
-        let mut addresses: Vec<u64> = stack.addresses().collect();
-        // No program has code at address 0: it is that of one that the kernel is starting.
-        let in_kernel = stack.kernel || addresses.first() == Some(&0);
-        if let Some(of) = stack.guest {
-            guest::drop_stale_link(&mut addresses, of.link, self.guests.get(&record.pid));
-        }
-        Sampled {
-            time: record.time,
-            pid: record.pid,
-            tid: record.tid,
-            goroutine: stack.goroutine,
-            weight: Nanos::ZERO,
-            kind: SampleKind::OnCpu,
-            place: match (in_kernel, stack.guest) {
-                (true, _) => SamplePlace::Kernel,
-                (false, None) => SamplePlace::User,
-                (false, Some(guest)) if guest.in_block => SamplePlace::TranslatedCode,
-                (false, Some(_)) => SamplePlace::Translator,
-            },
-            stack: addresses,
-            truncated: stack.cut,
-        }
-    }
-
     /// Takes a piece of the arguments, which must follow the one before it.
     fn argv(&mut self, pid: Pid, offset: u64, bytes: &[u8], files: &mut dyn Files) {
         let Some(assembling) = self.assembling.get_mut(&pid) else {
@@ -279,18 +257,23 @@ impl Merge {
 
     /// The arguments of an exec are complete, or will never be.
     fn finish_argv(&mut self, pid: Pid, truncated: bool) {
-        if let Some(Assembling { mut executed, .. }) = self.assembling.remove(&pid) {
+        let assembling = self.assembling.remove(&pid);
+        if let Some(Assembling {
+            mut executed,
+            guest,
+            ..
+        }) = assembling
+        {
             executed.argv_truncated = truncated;
             if let Some(output) = link_output(&executed) {
                 self.linking.insert(pid, output);
             }
             let (time, pid) = (executed.time, executed.pid);
+            let mapped = guest.as_ref().map(|guest| guest.mapped(time, pid));
+            let executed = Box::new(executed);
             self.pending
-                .push((time.0, Pending::Executed(Box::new(executed))));
-            // A translator maps them so that they cannot be executed, which the side-band is
-            // silent about.
-            let guest = self.guests.get(&pid);
-            let mapped = guest.map(|guest| guest.mapped(time, pid));
+                .push((time.0, Pending::Executed { executed, guest }));
+            // A translator maps them so that they cannot be executed.
             self.pending
                 .extend(mapped.into_iter().flatten().map(|observation| {
                     let observation = Box::new(observation);
@@ -298,6 +281,30 @@ impl Merge {
                 }));
         }
     }
+}
+
+fn walked(record: &Record<'_>, stack: &Stack<'_>) -> Walked {
+    let addresses: Vec<u64> = stack.addresses().collect();
+    // No program has code at address 0: it is that of one that the kernel is starting.
+    let in_kernel = stack.kernel || addresses.first() == Some(&0);
+    let sampled = Sampled {
+        time: record.time,
+        pid: record.pid,
+        tid: record.tid,
+        goroutine: stack.goroutine,
+        weight: Nanos::ZERO,
+        kind: SampleKind::OnCpu,
+        place: match (in_kernel, stack.guest) {
+            (true, _) => SamplePlace::Kernel,
+            (false, None) => SamplePlace::User,
+            (false, Some(guest)) if guest.in_block => SamplePlace::TranslatedCode,
+            (false, Some(_)) => SamplePlace::Translator,
+        },
+        stack: addresses,
+        truncated: stack.cut,
+    };
+    let link = stack.guest.map(|guest| guest.link).unwrap_or_default();
+    Walked { sampled, link }
 }
 
 fn executed(

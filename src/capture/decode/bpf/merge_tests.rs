@@ -70,6 +70,10 @@ impl Watch {
     }
 
     fn mapped(&mut self, time: u64, pid: u32, start: u64, path: &[u8]) {
+        self.side(time, pid, start, path, true);
+    }
+
+    fn side(&mut self, time: u64, pid: u32, start: u64, path: &[u8], executable: bool) {
         self.merge.side(&Side::Mapped {
             time: Monotonic(time),
             pid: Pid(pid),
@@ -78,6 +82,7 @@ impl Watch {
             offset: 0,
             path,
             build_id: &[],
+            executable,
         });
     }
 
@@ -483,6 +488,7 @@ fn translated(functions: &[u64]) -> Watch {
         path: b"/root/a.out".to_vec(),
         build_id: vec![7],
         code: vec![(0x1_0000, 0x1_1000, 0x200)],
+        moves: None,
         functions: functions.to_vec(),
     };
     watch.merge.guest(Pid(8), Arc::new(image));
@@ -527,6 +533,30 @@ fn a_translated_program_is_the_one_that_was_asked_for() {
         (13, 0x8000, 0, b"/root/a.out", ImageKind::Anonymous),
     ];
     assert_eq!(mapped.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_a_translator_reads_is_code_of_its_program() {
+    let mut watch = translated(&[]);
+    watch.replaced(9, 8);
+    watch.side(9, 8, 0x6000, b"/bin/qemu-aarch64", false); // its own data
+    watch.side(14, 8, 0x2_0000, b"/lib/arm64/libc.so.6", false);
+    watch.side(15, 9, 0x2_0000, b"/lib/libc.so.6", false); // of a native program
+    watch.stack(
+        5,
+        GUEST,
+        (8, 8, 20),
+        &[0x8010, 0x2_0011, 0x1_0101, 0x9_0000],
+    );
+    let given = watch.finish();
+    let mapped = given.iter().filter_map(|observation| match observation {
+        Observation::Mapped { start, path, .. } if *start >= 0x2_0000 => Some(&path[..]),
+        Observation::Mapped { start: 0x6000, .. } => Some(b"data".as_slice()),
+        _ => None,
+    });
+    assert_eq!(mapped.collect::<Vec<_>>(), [b"/lib/arm64/libc.so.6"]);
+    let stacks: Vec<_> = samples(given).into_iter().map(|s| s.stack).collect();
+    assert_eq!(stacks, [[0x2_0010, 0x1_0101]]);
 }
 
 #[test]

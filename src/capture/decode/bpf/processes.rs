@@ -1,8 +1,9 @@
 //! What is known of each process while its records go by: in, records in the order of their time;
 //! out, observations.
 
+use super::guest::{self, Guest, GuestImage};
 use super::ranges::Ranges;
-use super::record::RawUsage;
+use super::record::{Link, RawUsage};
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
 use crate::trace::{ImageKind, Nanos, Pid, SampleKind, SamplePlace, Tid};
 use rustc_hash::FxHashMap;
@@ -15,12 +16,16 @@ pub(super) enum Pending {
         pid: Pid,
         parent: Pid,
     },
-    Executed(Box<Executed>),
+    Executed {
+        executed: Box<Executed>,
+        /// What it runs, where it is a translator.
+        guest: Option<Arc<GuestImage>>,
+    },
     Ended(Box<ThreadEnd>),
-    Sampled(Box<Sampled>),
-    Gone(Box<Sampled>),
-    Last(Box<Sampled>),
-    Away(Box<Sampled>),
+    Sampled(Box<Walked>),
+    Gone(Box<Walked>),
+    Last(Box<Walked>),
+    Away(Box<Walked>),
     Back {
         pid: Pid,
         tid: Tid,
@@ -30,6 +35,11 @@ pub(super) enum Pending {
         pid: Pid,
     },
     Mapped {
+        pid: Pid,
+        observation: Box<Observation>,
+    },
+    /// A file was mapped to be read.
+    Read {
         pid: Pid,
         observation: Box<Observation>,
     },
@@ -43,11 +53,18 @@ impl Pending {
     /// Whether another program is meant by its pid from here on.
     pub(super) fn changes_programs(&self) -> bool {
         match self {
-            Self::Forked { .. } | Self::Executed(_) => true,
+            Self::Forked { .. } | Self::Executed { .. } => true,
             Self::Ended(end) => end.wait_status.is_some(),
             _ => false,
         }
     }
+}
+
+/// A sample with its stack as it was walked.
+#[derive(Debug)]
+pub(super) struct Walked {
+    pub(super) sampled: Sampled,
+    pub(super) link: Link,
 }
 
 /// A thread ended, and perhaps its process with it.
@@ -69,6 +86,8 @@ struct Process {
     made: Arc<Ranges>,
     /// The program, where a translator runs it.
     translated: Option<Arc<[u8]>>,
+    /// What is known of that.
+    guest: Option<Guest>,
     /// Use of its ended threads.
     ended: RawUsage,
     /// Mappings of a program that is being loaded, until it is known which.
@@ -80,9 +99,9 @@ struct Process {
 pub(super) struct Processes {
     by_pid: FxHashMap<Pid, Process>,
     /// Where threads left the processor.
-    away: FxHashMap<Tid, Box<Sampled>>,
+    away: FxHashMap<Tid, Box<Walked>>,
     /// Where threads began to end.
-    last: FxHashMap<Tid, Box<Sampled>>,
+    last: FxHashMap<Tid, Sampled>,
     last_loss: Monotonic,
 }
 
@@ -103,33 +122,44 @@ impl Processes {
     ) {
         match pending {
             Pending::Forked { pid, parent } => self.forked(time, pid, parent, out),
-            Pending::Executed(executed) => self.executed(*executed, out),
+            Pending::Executed { executed, guest } => {
+                self.executed(*executed, guest.map(Guest::new), out);
+            }
             Pending::Replaced { pid } => {
                 self.by_pid.entry(pid).or_default().loading = Some(Vec::new());
             }
             Pending::Mapped { pid, observation } => self.mapped(pid, *observation, out),
-            Pending::Ended(end) => self.end(time, *end, out),
-            Pending::Sampled(mut sampled) => {
-                self.cut(&mut sampled);
-                out(Observation::Sampled(*sampled));
+            Pending::Read { pid, observation } => {
+                // A translator reads the code of what it runs.
+                if let Some(process) = self.by_pid.get_mut(&pid)
+                    && process.translated.is_some()
+                    && process.loading.is_none()
+                {
+                    if let Some(guest) = &mut process.guest {
+                        guest.sees(&observation);
+                    }
+                    self.mapped(pid, *observation, out);
+                }
             }
-            Pending::Last(mut sampled) => {
-                self.cut(&mut sampled);
+            Pending::Ended(end) => self.end(time, *end, out),
+            Pending::Sampled(walked) => out(Observation::Sampled(self.cut(*walked))),
+            Pending::Last(walked) => {
+                let sampled = self.cut(*walked);
                 self.last.insert(sampled.tid, sampled);
             }
-            Pending::Gone(sampled) => self.gone(*sampled, out),
-            Pending::Away(sampled) => {
-                self.away.insert(sampled.tid, sampled);
+            Pending::Gone(walked) => self.gone(walked.sampled, out),
+            Pending::Away(walked) => {
+                self.away.insert(walked.sampled.tid, walked);
             }
             Pending::Back { pid, tid, away } => {
-                if let Some(mut sampled) = self.away.remove(&tid)
-                    && sampled.pid == pid
+                if let Some(walked) = self.away.remove(&tid)
+                    && walked.sampled.pid == pid
                 {
-                    self.cut(&mut sampled);
+                    let mut sampled = self.cut(*walked);
                     sampled.time = time;
                     sampled.weight = away;
                     sampled.kind = SampleKind::OffCpu;
-                    out(Observation::Sampled(*sampled));
+                    out(Observation::Sampled(sampled));
                 }
             }
             Pending::Unseen(observation) => out(*observation),
@@ -152,18 +182,25 @@ impl Processes {
             ranges: parent_process.ranges,
             made: parent_process.made,
             translated: parent_process.translated,
+            guest: parent_process.guest,
             ..Process::default()
         };
         self.by_pid.insert(pid, process);
         out(Observation::Forked { time, pid, parent });
     }
 
-    fn executed(&mut self, executed: Executed, out: &mut dyn FnMut(Observation)) {
+    fn executed(
+        &mut self,
+        executed: Executed,
+        guest: Option<Guest>,
+        out: &mut dyn FnMut(Observation),
+    ) {
         let process = self.by_pid.entry(executed.pid).or_default();
         process.ranges = Arc::default();
         process.made = Arc::default();
         let is_translated = !executed.translator.is_empty();
         process.translated = is_translated.then(|| executed.exe.clone().into());
+        process.guest = guest;
         let loaded = process.loading.take().unwrap_or_default();
         let executed_at = executed.time;
         out(Observation::Executed(executed));
@@ -223,21 +260,26 @@ impl Processes {
 
     /// Ends a stack before the first return address that lies in no code: where programs keep no
     /// frame pointers, the walk follows other values.
-    fn cut(&self, sampled: &mut Sampled) {
-        let Some(process) = self.by_pid.get(&sampled.pid) else {
-            return;
+    fn cut(&self, walked: Walked) -> Sampled {
+        let Walked { mut sampled, link } = walked;
+        let process = self.by_pid.get(&sampled.pid);
+        let guest = process.and_then(|process| process.guest.as_ref());
+        guest::drop_stale_link(&mut sampled.stack, link, guest);
+        let Some(process) = process else {
+            return sampled;
         };
         if process.ranges.is_empty() || process.loading.is_some() {
-            return;
+            return sampled;
         }
         if process.translated.is_some() {
-            place(process, sampled);
+            place(process, &mut sampled);
         }
         let mut addresses = sampled.stack.iter().skip(1);
         if let Some(at) = addresses.position(|address| !process.ranges.contains(*address)) {
             sampled.stack.truncate(at.saturating_add(1));
             sampled.truncated = true;
         }
+        sampled
     }
 }
 

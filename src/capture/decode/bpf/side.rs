@@ -21,6 +21,7 @@ const COMM: u32 = 3;
 const MMAP2: u32 = 10;
 const MISC_COMM_EXEC: u16 = 1 << 13;
 const MISC_MMAP_BUILD_ID: u16 = 1 << 14;
+const PROT_WRITE: u32 = 2;
 const PROT_EXEC: u32 = 4;
 /// Header, and the time at the end.
 const TIME_BYTES: usize = 8;
@@ -28,7 +29,7 @@ const TIME_BYTES: usize = 8;
 /// What the side-band tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side<'a> {
-    /// An executable range was mapped.
+    /// An executable range was mapped, or one of a file that is only read.
     Mapped {
         /// When.
         time: Monotonic,
@@ -44,6 +45,8 @@ pub enum Side<'a> {
         path: &'a [u8],
         /// Build id, or empty.
         build_id: &'a [u8],
+        /// It can be executed.
+        executable: bool,
     },
     /// A process has given up its old memory for a new program, which is loaded from now on.
     Replaced {
@@ -101,7 +104,10 @@ fn mapped<'a>(b: &mut Bytes<'a>, misc: u16, time: Monotonic) -> Option<Side<'a>>
     };
     let protection = b.u32()?;
     let _flags = b.u32()?;
-    if protection & PROT_EXEC == 0 {
+    let path = until_zero(b.0);
+    let executable = protection & PROT_EXEC != 0;
+    let is_file = path.starts_with(b"/") && !path.starts_with(b"//");
+    if !executable && (protection & PROT_WRITE != 0 || !is_file) {
         return None;
     }
     Some(Side::Mapped {
@@ -110,8 +116,9 @@ fn mapped<'a>(b: &mut Bytes<'a>, misc: u16, time: Monotonic) -> Option<Side<'a>>
         start,
         end: start.checked_add(length)?,
         offset,
-        path: until_zero(b.0),
+        path,
         build_id,
+        executable,
     })
 }
 

@@ -7,6 +7,7 @@ use crate::trace::Pid;
 
 const EXEC: u32 = 4;
 const READ: u32 = 1;
+const WRITE: u32 = 2;
 
 fn record(kind: u32, misc: u16, body: &[u8]) -> Vec<u8> {
     let mut bytes = kind.to_le_bytes().to_vec();
@@ -41,6 +42,7 @@ fn mapped<'a>(path: &'a [u8], build_id: &'a [u8]) -> Side<'a> {
         offset: 0x2000,
         path,
         build_id,
+        executable: true,
     }
 }
 
@@ -74,8 +76,18 @@ fn a_mapping_may_have_a_build_id_instead_of_device_and_inode() {
 }
 
 #[test]
-fn data_is_of_no_use() {
-    assert_eq!(Side::parse(&mapping(0, &[0; 24], READ, b"/x\0")), None);
+fn data_is_of_no_use_but_what_is_read_of_a_file() {
+    let parsed = |protection, path| Side::parse(&mapping(0, &[0; 24], protection, path)).is_some();
+    assert!(!parsed(READ | WRITE, b"/x\0") && !parsed(WRITE, b"/x\0"));
+    assert!(!parsed(READ, b"//anon\0") && !parsed(READ, b"[stack]\0"));
+    let read = mapping(0, &[0; 24], READ, b"/x\0");
+    let Some(Side::Mapped {
+        executable, path, ..
+    }) = Side::parse(&read)
+    else {
+        panic!("no mapping");
+    };
+    assert_eq!((executable, path), (false, &b"/x"[..]));
 }
 
 #[test]

@@ -7,9 +7,10 @@
 //! word 0..3    dev, ino, size
 //! word 3       u32 state, i32 tls offset of g
 //! word 4       u16 g.m, g.sched.sp, g.sched.pc, g.sched.bp
-//! word 5       u16 g.goid, m.g0, m.curg, 0
+//! word 5       u16 g.goid, m.g0, m.curg; 1 for a translated program without fixed addresses
 //! word 6       first executable address
-//! word 7       of a translated program: the word that lies there
+//! word 7       of a translated program: the word that lies there; where it has no fixed addresses,
+//!              the offset of that in the file
 //! word 8..16   ranges of goexit, mstart, rt0_go, the entry point
 //! word 16..24  ranges of sigtramp, systemstack_switch, morestack, mcall
 //! ```
@@ -47,6 +48,8 @@ const TRIES: u64 = 8;
 const WORDS: usize = 24;
 
 const STATE: usize = 3;
+/// Its last quarter is of guests alone.
+const FIELDS: usize = 5;
 const CODE: usize = 7;
 const GO: u64 = 1;
 const OTHER: u64 = 2;
@@ -140,14 +143,15 @@ impl Layouts {
         if let Some(known) = self.guests.get(&key) {
             return Some(Arc::clone(known));
         }
-        let (layout, image, code) = guest_of(path, key.size)?;
-        let image = Arc::new(image);
+        let guest = Guest::of(path, key.size)?;
+        let image = Arc::new(guest.image);
         self.guests.insert(key, Arc::clone(&image));
         if self.known.insert(key)
             && let Some(entry) = self.free_entry(key)
         {
-            self.table.set(entry + CODE, code);
-            self.write(entry, key, layout.as_ref());
+            self.table.set(entry + CODE, guest.code);
+            self.table.set(entry + FIELDS, u64::from(guest.moves) << 48);
+            self.write(entry, key, guest.layout.as_ref());
         }
         Some(image)
     }
@@ -195,7 +199,8 @@ impl Layouts {
                 4,
                 quarters([g.g_m, g.g_sched_sp, g.g_sched_pc, g.g_sched_bp]),
             );
-            set(5, quarters([g.g_goid, g.m_g0, g.m_curg, 0]));
+            let moves = self.table.get(entry + FIELDS);
+            set(FIELDS, quarters([g.g_goid, g.m_g0, g.m_curg, 0]) | moves);
         }
         set(6, layout.text.0);
         for (index, range) in ranges(&layout.edges).into_iter().enumerate() {
@@ -236,47 +241,77 @@ fn layout_of(path: &[u8], size: u64) -> Option<RuntimeLayout> {
     RuntimeLayout::of(&elf).ok()
 }
 
-/// The same of a program that a translator runs, with where its code is and what the first word of
-/// it is. That of position-independent programs is where the translator chooses: nothing is told
-/// of them.
-fn guest_of(path: &[u8], size: u64) -> Option<(Option<RuntimeLayout>, GuestImage, u64)> {
-    let file = plain_file::open(Path::new(OsStr::from_bytes(path))).ok()?;
-    if file.metadata().ok()?.size() != size {
-        return None;
+/// What is told of a program that a translator runs.
+struct Guest {
+    layout: Option<RuntimeLayout>,
+    image: GuestImage,
+    /// It can be loaded anywhere: the translator chooses.
+    moves: bool,
+    /// The first word of its code; of one that moves, where in the file that is.
+    code: u64,
+}
+
+impl Guest {
+    /// `None` as in [`layout_of`].
+    fn of(path: &[u8], size: u64) -> Option<Self> {
+        let file = plain_file::open(Path::new(OsStr::from_bytes(path))).ok()?;
+        if file.metadata().ok()?.size() != size {
+            return None;
+        }
+        let view = FileView::map(&file).ok()?;
+        let elf = Elf::parse(view.bytes()).ok()?;
+        let mut layout = RuntimeLayout::of(&elf).ok();
+        if let Some(layout) = &mut layout
+            && elf.machine == Machine::Arm64
+        {
+            layout.tls_offset = Some(0); // g is in a register
+        }
+        let mut guest = Self {
+            layout,
+            image: GuestImage {
+                path: path.to_vec(),
+                build_id: elf.build_id().unwrap_or_default().to_vec(),
+                ..GuestImage::default()
+            },
+            moves: elf.kind != Kind::Executable,
+            code: 0,
+        };
+        guest.image.find_functions(&elf);
+        let first = guest.layout.as_ref().map(|layout| layout.text);
+        if guest.moves {
+            let offset = first.and_then(|first| elf.memory().offset_of(first));
+            guest.image.moves = first.zip(offset).map(|(at, offset)| (at.0, offset.0));
+            guest.code = offset.map_or(0, |offset| offset.0);
+        } else {
+            guest.image.find_code(&elf);
+            let bytes = first.and_then(|first| elf.memory().bytes_from("code", first).ok());
+            let word = bytes.and_then(|bytes| bytes.first_chunk()).copied();
+            guest.code = word.map_or(0, u64::from_le_bytes);
+        }
+        Some(guest)
     }
-    let view = FileView::map(&file).ok()?;
-    let elf = Elf::parse(view.bytes()).ok()?;
-    let mut image = GuestImage {
-        path: path.to_vec(),
-        build_id: elf.build_id().unwrap_or_default().to_vec(),
-        ..GuestImage::default()
-    };
-    if elf.kind != Kind::Executable {
-        return Some((None, image, 0));
+}
+
+impl GuestImage {
+    /// Of a program that is loaded to where its file says.
+    fn find_code(&mut self, elf: &Elf<'_>) {
+        let loads = elf.memory().loads().iter();
+        let loads = loads.filter(|load| load.executable);
+        self.code = loads
+            .map(|load| {
+                let start = load.address.0;
+                (start, start.saturating_add(load.file_size), load.offset.0)
+            })
+            .collect();
     }
-    let loads = elf.memory().loads().iter();
-    let loads = loads.filter(|load| load.executable);
-    image.code = loads
-        .map(|load| {
-            let start = load.address.0;
-            (start, start.saturating_add(load.file_size), load.offset.0)
-        })
-        .collect();
-    let table = Pclntab::of(&elf).ok();
-    let functions = table.iter().flat_map(Pclntab::functions);
-    image.functions = functions
-        .filter_map(|function| Some(function.ok()?.entry().0))
-        .collect();
-    let mut layout = RuntimeLayout::of(&elf).ok();
-    if let Some(layout) = &mut layout
-        && elf.machine == Machine::Arm64
-    {
-        layout.tls_offset = Some(0); // g is in a register
+
+    fn find_functions(&mut self, elf: &Elf<'_>) {
+        let table = Pclntab::of(elf).ok();
+        let functions = table.iter().flat_map(Pclntab::functions);
+        self.functions = functions
+            .filter_map(|function| Some(function.ok()?.entry().0))
+            .collect();
     }
-    let first = layout.as_ref().map(|layout| layout.text);
-    let bytes = first.and_then(|first| elf.memory().bytes_from("code", first).ok());
-    let word = bytes.and_then(|bytes| bytes.first_chunk()).copied();
-    Some((layout, image, word.map_or(0, u64::from_le_bytes)))
 }
 
 fn ranges(edges: &StackEdges) -> [&Range<u64>; 8] {

@@ -10,6 +10,7 @@
 use super::attach::Attacher;
 use super::{Options, RunningProcess};
 use crate::capture::linux::sys;
+use crate::environment::translator::{self, BinfmtEntry};
 use std::io;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
@@ -119,10 +120,14 @@ fn parse_processors(text: &str) -> Vec<u32> {
 }
 
 fn side_band(root: u32) -> Result<Vec<OwnedFd>, LoadError> {
+    // A translator maps the code of what it runs so that it is only read.
+    let all = translator::binfmt_entries()
+        .iter()
+        .any(BinfmtEntry::is_for_programs);
     processors()?
         .into_iter()
         .map(|cpu| {
-            sys::side_event(root, cpu).map_err(step(format!(
+            sys::side_event(root, cpu, all).map_err(step(format!(
                 "perf_event_open for process {root} on processor {cpu}"
             )))
         })
@@ -164,8 +169,8 @@ mod libbpf {
         include_bytes!("../../../../probes/prebuilt/linux-arm64/gotrace.bpf.o");
 
     /// `struct process` of gotrace.bpf.c: executable (3 numbers), start of code, largest resident
-    /// set, run delay; then 32-bit: threads, status, hidden, forked; then what it translates (3).
-    const PROCESS_BYTES: usize = 6 * 8 + 4 * 4 + 3 * 8;
+    /// set, run delay; then 32-bit: threads, status, hidden, forked; then what it translates (3), and where.
+    const PROCESS_BYTES: usize = 6 * 8 + 4 * 4 + 4 * 8;
     const PROCESS_THREADS: usize = 6 * 8;
     const PROCESS_HIDDEN: usize = PROCESS_THREADS + 2 * 4;
 
