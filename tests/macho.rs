@@ -27,6 +27,9 @@ mod hostile;
 #[path = "macho/official.rs"]
 mod official;
 #[cfg(test)]
+#[path = "macho/placement.rs"]
+mod placement;
+#[cfg(test)]
 #[path = "macho/signer.rs"]
 mod signer;
 #[cfg(test)]

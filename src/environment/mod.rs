@@ -4,6 +4,7 @@ mod grant;
 pub mod host;
 pub mod invoker;
 pub mod linux;
+pub mod mappings;
 mod refusal;
 pub mod settings;
 mod sys;

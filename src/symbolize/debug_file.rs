@@ -35,14 +35,14 @@ pub fn debug_file(data: &[u8], path: &Path) -> Option<(PathBuf, Contents)> {
             (found, file)
         }
     };
-    Some((found, Contents::of(&file).ok()?))
+    Some((found, Contents::map(&file).ok()?))
 }
 
 /// Finds, checks and maps it.
 pub(super) fn find(elf: &Elf<'_>, path: &Path) -> Option<Contents> {
     by_build_id(elf)
         .or_else(|| by_link(elf, path))
-        .and_then(|(_, file)| Contents::of(&file).ok())
+        .and_then(|(_, file)| Contents::map(&file).ok())
 }
 
 /// `/usr/lib/debug/.build-id/ab/cdef.debug`.

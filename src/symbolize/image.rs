@@ -92,7 +92,7 @@ impl ImageFile {
                 &opened
             }
         };
-        let file = Contents::of(file).map_err(|_error| Unnamed::FileGone)?;
+        let file = Contents::map(file).map_err(|_error| Unnamed::FileGone)?;
         let elf = Elf::parse(&file).map_err(|_error| Unnamed::BadFile)?;
         let ids = [elf.build_id(), elf.go_build_id()];
         if !source.build_id.is_empty() && !ids.contains(&Some(&source.build_id)) {

@@ -23,7 +23,7 @@ impl Contents {
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         if file.metadata()?.is_file() {
-            return Self::of(&file);
+            return Self::map(&file);
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -31,8 +31,12 @@ impl Contents {
     }
 
     /// Maps a whole file.
+    ///
+    /// # Errors
+    ///
+    /// When it is no regular file, or cannot be mapped.
     #[expect(unsafe_code, reason = "mapping a file is unsafe: see SAFETY")]
-    pub(super) fn of(file: &File) -> io::Result<Self> {
+    pub fn map(file: &File) -> io::Result<Self> {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }

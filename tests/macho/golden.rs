@@ -2,6 +2,7 @@
 //! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
 
 use gotrace::analyze::Inspection;
+use gotrace::analyze::inspect::placement::{PlacedSegment, Placement, Shown};
 use gotrace::analyze::inspect::symbols::{
     Answer, Asked, Lookup, Place, Symbol, SymbolFacts, Table, Witness, Witnesses,
 };
@@ -12,6 +13,7 @@ use gotrace::analyze::inspect::{
 use gotrace::binary::{FileOffset, Svma};
 use gotrace::export::json;
 use gotrace::render::text::{Page, inspect as text};
+use gotrace::trace::Avma;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -83,9 +85,38 @@ fn answer(by: Witness, name: &str, places: &[(&str, u32)]) -> Answer {
     }
 }
 
+fn placement() -> Placement {
+    Placement {
+        slide: Some(0x4a0_0000),
+        loaded: Some(Avma(0x1_04a0_0000)),
+        segments: vec![
+            PlacedSegment {
+                name: "__TEXT".to_owned(),
+                stated: Svma(0x1_0000_0000),
+                actual: Some(Avma(0x1_04a0_0000)),
+                size: 0x2_0000,
+            },
+            PlacedSegment {
+                name: "__DATA".to_owned(),
+                stated: Svma(0x1_0002_0000),
+                actual: None,
+                size: 0x4000,
+            },
+        ],
+        problems: strings(&["__DATA at 0x100020000: expected at 0x104a20000, found no memory"]),
+        elsewhere: vec![Shown {
+            start: Avma(0x2_0000_0000),
+            size: 0x4000,
+            offset: FileOffset(0x4000),
+            executable: false,
+        }],
+    }
+}
+
 fn symbols() -> SymbolFacts {
     let found = |asked, answers| Lookup {
         asked,
+        stated: None,
         section: None,
         answers,
         near: Vec::new(),
@@ -107,9 +138,10 @@ fn symbols() -> SymbolFacts {
         symbols: Some(vec![symbol("main.rain", 12), symbol("", 0)]),
         lookups: vec![
             Lookup {
+                stated: Some(Svma(0x1_0000_4bd0)),
                 section: Some("__TEXT,__text".to_owned()),
                 ..found(
-                    Asked::Address(Svma(0x1_0000_4bd0)),
+                    Asked::Address(0x1_04a0_4bd0),
                     vec![
                         answer(GO, "main.rain", &[("main.drop", 3), ("main.rain", 12)]),
                         answer(DSYM, "main.snow", &[("main.snow", 0)]),
@@ -124,10 +156,10 @@ fn symbols() -> SymbolFacts {
                 near: strings(&["main.rain"]),
                 ..found(Asked::Name("rain".to_owned()), Vec::new())
             },
-            found(Asked::Address(Svma(8)), Vec::new()),
+            found(Asked::Address(8), Vec::new()),
             Lookup {
                 refused: Some("an object has no addresses yet: look up names"),
-                ..found(Asked::Address(Svma(16)), Vec::new())
+                ..found(Asked::Address(16), Vec::new())
             },
         ],
     }
@@ -204,6 +236,7 @@ fn whole() -> SliceFacts {
                 found: "_free in the table of indirect symbols".to_owned(),
             },
         ]),
+        placement: Some(placement()),
         symbols: Some(symbols()),
         ..SliceFacts::default()
     }
@@ -278,6 +311,9 @@ fn text_and_json_are_as_they_were() {
     text::symbols("weather", &found, &page, &mut symbols).unwrap();
     text::lookups("weather", &found, &page, &mut symbols).unwrap();
     golden("symbols.txt", &symbols);
+    let mut placement = Vec::new();
+    text::placement("weather", &found, &page, &mut placement).unwrap();
+    golden("placement.txt", &placement);
     golden("inspect.json", &json());
 }
 

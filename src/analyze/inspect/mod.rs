@@ -10,6 +10,7 @@ mod elf;
 mod go;
 mod layout;
 mod macho;
+pub mod placement;
 mod rule;
 mod signing;
 mod stubs;
@@ -178,6 +179,8 @@ pub struct SliceFacts {
     pub imports: Vec<Import>,
     /// Rules that it breaks, where they were wanted; `None` where no rules apply.
     pub findings: Option<Vec<Finding>>,
+    /// Where it is in memory, where that was said or asked.
+    pub placement: Option<placement::Placement>,
     /// Its symbols, where they were wanted.
     pub symbols: Option<symbols::SymbolFacts>,
 }
@@ -222,6 +225,26 @@ impl Inspection {
             size,
             slices: read.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Says where each slice is in memory: the one that `place` finds by what the slice states.
+    pub fn place(&mut self, place: impl Fn(&placement::Stated<'_>) -> placement::Placement) {
+        let macho = self.format != "ELF";
+        for slice in &mut self.slices {
+            if slice.unread.is_none() && slice.kind != "object" {
+                slice.placement = Some(place(&placement::Stated::of(slice, macho)));
+            }
+        }
+    }
+
+    /// Whether a slice is where none can be, or not as a whole.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        let mut places = self
+            .slices
+            .iter()
+            .filter_map(|slice| slice.placement.as_ref());
+        places.any(|placement| !placement.problems.is_empty())
     }
 
     /// Whether a rule of error level is broken.

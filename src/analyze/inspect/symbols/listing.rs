@@ -1,7 +1,7 @@
 //! All symbols of a slice: what several tables say alike is one row.
 
 use super::index::{Debug, Index};
-use super::tables::Entry;
+use super::tables::{Entry, without_abi};
 use super::{Symbol, Table, Witness, Witnesses, text};
 use crate::binary::Svma;
 use rustc_hash::FxHashMap;
@@ -59,7 +59,8 @@ impl Index<'_> {
             let unnamed = rows.partition_point(|row| !row.name.is_empty());
             let (named, unnamed) = rows.split_at_checked(unnamed).unwrap_or((rows, &[]));
             let also = witnesses(unnamed);
-            let names = named.chunk_by(|one, other| one.name == other.name);
+            let names =
+                named.chunk_by(|one, other| without_abi(one.name) == without_abi(other.name));
             let names = names.chain(named.is_empty().then_some(unnamed));
             symbols.extend(names.filter_map(|rows| self.symbol(rows, also, debug, &mut texts)));
         }
@@ -103,6 +104,7 @@ impl Index<'_> {
             let key = |row: &Row<'_>| (place(row), row.name.is_empty());
             key(one)
                 .cmp(&key(other))
+                .then_with(|| without_abi(one.name).cmp(without_abi(other.name)))
                 .then_with(|| one.name.cmp(other.name))
         });
         rows

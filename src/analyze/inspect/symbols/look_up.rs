@@ -1,9 +1,12 @@
 //! Answers to what is asked: what is at an address, where is a name.
 
+use super::super::placement::Placement;
 use super::index::{Debug, Index};
+use super::tables::without_abi;
 use super::{Table, Witness, text};
 use crate::binary::Svma;
 use crate::binary::go::{Function, display_name};
+use crate::trace::Avma;
 use std::collections::BTreeSet;
 
 /// How many names that are nearly the one that was asked for are told.
@@ -12,8 +15,9 @@ const NEAR: usize = 5;
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// What is at this address.
-    Address(Svma),
+    /// What is at this address: one of the file, or, where the slice was placed in memory, an
+    /// actual one.
+    Address(u64),
     /// Where this name is.
     Name(String),
 }
@@ -50,6 +54,8 @@ pub struct Answer {
 pub struct Lookup {
     /// What was asked for.
     pub asked: Asked,
+    /// The address of the file that an actual one stands for.
+    pub stated: Option<Svma>,
     /// The section that the address is in.
     pub section: Option<String>,
     /// One for each table that knows.
@@ -61,17 +67,26 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// The names that tables give, each once.
+    /// The names that tables give, each once, without Go's calling conventions.
     pub fn names(&self) -> BTreeSet<&str> {
-        let names = self.answers.iter().map(|answer| answer.name.as_str());
+        let names = self.answers.iter().map(|answer| {
+            let name = without_abi(answer.name.as_bytes());
+            answer.name.get(..name.len()).unwrap_or_default()
+        });
         names.filter(|name| !name.is_empty()).collect()
     }
 }
 
 impl Index<'_> {
-    pub(super) fn look_up(&self, asked: &Asked, debug: &Debug<'_>) -> Lookup {
+    pub(super) fn look_up(
+        &self,
+        asked: &Asked,
+        placement: Option<&Placement>,
+        debug: &Debug<'_>,
+    ) -> Lookup {
         let mut found = Lookup {
             asked: asked.clone(),
+            stated: None,
             section: None,
             answers: Vec::new(),
             near: Vec::new(),
@@ -82,9 +97,11 @@ impl Index<'_> {
                 found.refused = Some("an object has no addresses yet: look up names");
             }
             Asked::Address(address) => {
-                let section = self.image.section_at(*address);
+                found.stated = placement.and_then(|place| place.stated(Avma(*address)));
+                let address = found.stated.unwrap_or(Svma(*address));
+                let section = self.image.section_at(address);
                 found.section = section.map(|section| section.name.to_string());
-                found.answers = self.at(*address, debug);
+                found.answers = self.at(address, debug);
             }
             Asked::Name(name) => {
                 found.answers = self.named(name, debug);

@@ -14,6 +14,7 @@ pub use image::Image;
 pub use index::Index;
 pub use look_up::{Answer, Asked, Lookup, Place};
 
+use super::placement::Placement;
 use super::{Inspection, text};
 use crate::binary::macho::Slices;
 use crate::binary::{Error, Svma};
@@ -155,7 +156,7 @@ pub struct DebugFile<'a> {
 }
 
 /// Adds what is known of symbols to each slice of an inspected file: all of them where `all` says
-/// so, and what `asked` asks for.
+/// so, and what `asked` asks for. Addresses are actual ones where a slice was placed in memory.
 ///
 /// # Errors
 ///
@@ -170,7 +171,13 @@ pub fn add(
     if !Slices::begins(data) {
         let image = Image::of_elf(data)?;
         if let Some(facts) = inspection.slices.first_mut() {
-            facts.symbols = Some(of_slice(&image, debug, all, asked));
+            facts.symbols = Some(of_slice(
+                &image,
+                facts.placement.as_ref(),
+                debug,
+                all,
+                asked,
+            ));
         }
         return Ok(());
     }
@@ -178,7 +185,13 @@ pub fn add(
     for (facts, slice) in inspection.slices.iter_mut().zip(&slices.slices) {
         if facts.unread.is_none() {
             let image = Image::of_macho(slice)?;
-            facts.symbols = Some(of_slice(&image, debug, all, asked));
+            facts.symbols = Some(of_slice(
+                &image,
+                facts.placement.as_ref(),
+                debug,
+                all,
+                asked,
+            ));
         }
     }
     Ok(())
@@ -186,6 +199,7 @@ pub fn add(
 
 fn of_slice(
     image: &Image<'_>,
+    placement: Option<&Placement>,
     debug: Option<DebugFile<'_>>,
     all: bool,
     asked: &[Asked],
@@ -203,7 +217,9 @@ fn of_slice(
     unread.extend(refused);
     let debug = Debug::of(&ready, &mut unread);
     unread.extend_from_slice(index.unread());
-    let lookups = asked.iter().map(|asked| index.look_up(asked, &debug));
+    let lookups = asked
+        .iter()
+        .map(|asked| index.look_up(asked, placement, &debug));
     SymbolFacts {
         tables: index.counts(&debug.tables),
         lookups: lookups.collect(),

@@ -156,6 +156,14 @@ pub(super) fn plain(name: &[u8]) -> &[u8] {
     name.strip_prefix(b"_").unwrap_or(name)
 }
 
+/// A name without the calling convention that Go's linker adds to functions written in assembly:
+/// its other tables leave it out.
+pub(super) fn without_abi(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b".abi0")
+        .or_else(|| name.strip_suffix(b".abiinternal"))
+        .unwrap_or(name)
+}
+
 fn of_elf<'m>(elf: &Elf<'m>) -> Vec<Read<'m>> {
     let table = |symbols: Symbols<'m>| {
         let named = symbols.iter().filter(|symbol| {

@@ -1,5 +1,6 @@
 //! What `inspect --json` writes. Addresses and offsets are text in hexadecimal.
 
+mod placement;
 mod symbols;
 
 use super::object;
@@ -61,6 +62,8 @@ struct Row<'a> {
     bindings: Option<Vec<Binding<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<Broken<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<placement::Placed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     symbol_tables: Option<Vec<symbols::Tables<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,6 +274,7 @@ fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings:
             .findings
             .as_ref()
             .map(|findings| findings.iter().map(broken).collect()),
+        placement: slice.placement.as_ref().map(placement::placed),
         symbol_tables: slice.symbols.as_ref().map(symbols::tables),
         symbol_tables_unread: slice.symbols.as_ref().map(|facts| &facts.unread[..]),
         symbols: slice.symbols.as_ref().and_then(symbols::symbols),

@@ -41,6 +41,8 @@ pub(super) struct LookupRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    stated_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     symbol: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<&'a str>,
@@ -102,11 +104,12 @@ fn symbol(symbol: &Symbol) -> SymbolRow<'_> {
 
 pub(super) fn lookup(found: &Lookup) -> LookupRow<'_> {
     let (address, symbol) = match &found.asked {
-        Asked::Address(address) => (Some(address.to_string()), None),
+        Asked::Address(address) => (Some(format!("{address:#x}")), None),
         Asked::Name(name) => (None, Some(name.as_str())),
     };
     LookupRow {
         address,
+        stated_address: found.stated.map(|stated| stated.to_string()),
         symbol,
         section: found.section.as_deref(),
         answers: found.answers.iter().map(answer).collect(),

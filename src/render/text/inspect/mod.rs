@@ -1,7 +1,9 @@
 //! What `gotrace inspect` shows of a file.
 
+mod placement;
 mod symbols;
 
+pub use placement::placement;
 pub use symbols::{lookups, symbols};
 
 use super::{Cell, Column, Page, Table, Tone};

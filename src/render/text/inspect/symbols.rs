@@ -3,6 +3,7 @@
 use super::title_of;
 use crate::analyze::inspect::symbols::{Answer, Asked, Lookup, Symbol, SymbolFacts};
 use crate::analyze::inspect::{Inspection, SliceFacts};
+use crate::binary::Svma;
 use crate::render::text::{Column, Page, Table, Tone};
 use crate::render::units;
 use std::io;
@@ -125,7 +126,10 @@ fn lookup(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let asked = match &found.asked {
-        Asked::Address(address) => address.to_string(),
+        Asked::Address(address) => match found.stated {
+            Some(stated) => format!("{address:#x}, {stated} of the file"),
+            None => format!("{address:#x}"),
+        },
         Asked::Name(name) => name.clone(),
     };
     let section = found.section.as_ref();
@@ -153,7 +157,7 @@ fn lookup(
     ])
     .indented(2);
     for answer in &found.answers {
-        push(answer, &found.asked, &mut table);
+        push(answer, found, &mut table);
     }
     table.write(page, out)?;
     let names: Vec<&str> = found.names().into_iter().collect();
@@ -165,9 +169,12 @@ fn lookup(
 }
 
 /// A row for what the table says, and one for each call that was inlined at the address.
-fn push(answer: &Answer, asked: &Asked, table: &mut Table) {
-    let into = match asked {
-        Asked::Address(address) => address.offset_from(answer.start).filter(|into| *into > 0),
+fn push(answer: &Answer, found: &Lookup, table: &mut Table) {
+    let into = match found.asked {
+        Asked::Address(asked) => {
+            let address = found.stated.unwrap_or(Svma(asked));
+            address.offset_from(answer.start).filter(|into| *into > 0)
+        }
         Asked::Name(_) => None,
     };
     let name = match (answer.name.is_empty(), into) {
