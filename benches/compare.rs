@@ -4,6 +4,7 @@
 //! 999 Hz at best, and writes two that hold its programs, actions and names once, and its samples
 //! again and again until there are 10 million. So that there are not only the stacks of one build,
 //! every 20th sample gets one more frame, another each time. Then it compares the two, five times.
+//! `scripts/bench` starts this, and reads what it prints (`scripts/bench.d/comparing.py`).
 
 use gotrace::trace::file::Writer;
 use gotrace::trace::{

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import calls
+import comparing
 import measure
 import oracles
 import page
@@ -21,12 +22,16 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--gotrace", required=True)
     parser.add_argument("--decode", required=True)
+    parser.add_argument("--compare", required=True)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--only")
     options = parser.parse_args()
+    if options.only == "compare":
+        only_compare(options)
+        return
     if options.only:
         only(options)
         return
@@ -44,7 +49,7 @@ def only(options):
     """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
     by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
     if options.only not in by_name or options.only == "plain":
-        names = ", ".join(name for name in by_name if name != "plain")
+        names = ", ".join([*(name for name in by_name if name != "plain"), "compare"])
         sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
     pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
     for number in range(options.pairs):
@@ -56,6 +61,16 @@ def only(options):
     cost = paired.Estimate.of(paired.ratios(runs[options.only], runs["plain"]))
     print(f"{options.only}: added CPU {table.interval(cost, table.added)}, {cost.pairs} pairs; plain builds took "
           f"{min(runs['plain']):.2f} to {max(runs['plain']):.2f} s of CPU time")
+
+
+def only_compare(options):
+    """The part of the page about comparing, of a build that is recorded for it."""
+    recorder = {one.name: one for one in recorders.all_of(options.gotrace, False)}["999 Hz"]
+    with measure.cold() as (folder, environment):
+        measure.run(recorder.wrap(recorders.BUILD), folder, environment)
+        load = os.getloadavg()[0]
+        compared = comparing.measure(options.compare, Path(folder, recorders.TRACE))
+    print("\n".join(compared.section(measure.machine(), load, measure.calibrate())))
 
 
 def notes(output):
@@ -87,6 +102,8 @@ class Results:
         self.read_traces()
         self.one_offs()
         self.calls = calls.Calls(options.gotrace, options.pairs, options.quick, say)
+        say("comparing")
+        self.compared = comparing.measure(options.compare, self.file("999 Hz", recorders.TRACE))
 
     def cpu_rounds(self):
         """The rounds: every recorder once in each, forwards and backwards in turn."""

@@ -74,9 +74,13 @@ pub(super) struct Args {
     pictures: Pictures,
 }
 
+/// The word that shows all facts of both sides, and no figures.
+const FACT: &str = "fact";
+
 fn by() -> impl clap::builder::TypedValueParser<Value = &'static str> {
     let mut kinds = text::SECTIONS.map(|(kind, ..)| kind).to_vec();
     kinds.dedup();
+    kinds.push(FACT);
     PossibleValuesParser::new(kinds.clone()).try_map(move |name| {
         let found = kinds.iter().copied().find(|kind| *kind == name);
         found.ok_or("not something to show rows by")
@@ -191,6 +195,7 @@ impl Args {
         } else {
             text::head(comparison, &page, &mut output)?;
             match self.by {
+                Some(FACT) => text::facts(comparison, &page, &mut output)?,
                 _ if !comparable => {}
                 None => text::overview(comparison, top(TOP), &page, &mut output)?,
                 Some(by) => {

@@ -220,11 +220,9 @@ pub fn fact(difference: &Difference) -> String {
 const RUNS_NAMED: usize = 4;
 
 /// `-race`, or `none (runs 1, 2) and -race (run 3)`.
-fn values(values: &[Value]) -> String {
-    let one = |value: &Value| match &*value.text {
-        "" => "none".to_owned(),
-        text => text.to_owned(),
-    };
+#[must_use]
+pub fn values(values: &[Value]) -> String {
+    let one = |value: &Value| fact_value(&value.text).to_owned();
     let several = |value: &Value| {
         let word = if value.runs.len() == 1 { "run" } else { "runs" };
         format!(
@@ -237,6 +235,12 @@ fn values(values: &[Value]) -> String {
         [value] => one(value),
         values => values.iter().map(several).collect::<Vec<_>>().join(" and "),
     }
+}
+
+/// The value of a fact; `none` where it is empty.
+#[must_use]
+pub const fn fact_value(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
 }
 
 /// `a, b and 3 more`.

@@ -100,6 +100,15 @@ fn verdicts_and_noise_floors_are_those_of_the_groups() {
     assert_eq!(b["base_values"].as_array().unwrap().len(), 10);
     // 504 to 500 ms.
     assert!((b["noise_ratio"].as_f64().unwrap() - 1.008).abs() < 1e-9);
+    let (_, printed, _) = compare(&["--by", "fact", &base, &slow]);
+    let lines = printed
+        .lines()
+        .map(|line| line.split_whitespace().collect());
+    let lines: Vec<Vec<&str>> = lines.collect();
+    for line in ["cores 4 4", "power not known not known"] {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert!(lines.contains(&words), "{printed}");
+    }
     let (_, printed, _) = compare(&["--by", "function", &base, &slow]);
     for title in [
         "functions by own CPU time",

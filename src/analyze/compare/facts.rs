@@ -127,6 +127,29 @@ impl Fact {
         }
     }
 
+    /// All but variables.
+    pub const ALL: [Self; 19] = [
+        Self::Exit,
+        Self::Command,
+        Self::Go,
+        Self::Target,
+        Self::Flags,
+        Self::Cores,
+        Self::Gomaxprocs,
+        Self::Cache,
+        Self::System,
+        Self::Machine,
+        Self::Processor,
+        Self::Governor,
+        Self::Power,
+        Self::Throttled,
+        Self::Capture,
+        Self::Kernel,
+        Self::Arch,
+        Self::Translator,
+        Self::Gotrace,
+    ];
+
     /// All words of [`Self::permit`].
     pub const PERMITS: [&str; 17] = [
         "exit",
@@ -184,8 +207,9 @@ fn decides(variable: &str) -> bool {
 pub struct Facts(pub BTreeMap<Fact, Name>);
 
 /// Variables that name places, or that have a fact of their own.
-const NOT_SHOWN: [&str; 12] = [
+const NOT_SHOWN: [&str; 13] = [
     "PATH",
+    "CGO_ENABLED",
     "GOBIN",
     "GOCACHE",
     "GOENV",

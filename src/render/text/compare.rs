@@ -3,7 +3,7 @@
 use super::page::{Page, Tone};
 use super::summary::line;
 use super::table::{Cell, Column, Table};
-use crate::analyze::compare::{Measure, Row, Subject, Verdict};
+use crate::analyze::compare::{Fact, Measure, Row, Subject, Verdict};
 use crate::analyze::{Comparison, Name};
 use crate::render::change::{self, Figures};
 use crate::render::units::{self, Scale};
@@ -49,6 +49,47 @@ pub fn head(comparison: &Comparison, page: &Page, out: &mut dyn io::Write) -> io
         line(page, out, &change::fact(difference), tone)?;
     }
     Ok(())
+}
+
+/// Writes all circumstances of both sides: what is not the same first, then what is, then what is
+/// not known.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn facts(comparison: &Comparison, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut table = Table::new(vec![
+        Column::word("fact"),
+        Column::name("base"),
+        Column::name("new"),
+        Column::word(""),
+    ]);
+    for difference in &comparison.differences {
+        let (note, tone) = if difference.binds {
+            ("not comparable", Tone::Warning)
+        } else {
+            ("differs", Tone::Plain)
+        };
+        table.push(vec![
+            difference.fact.name().into(),
+            change::values(&difference.base).into(),
+            change::values(&difference.new).into(),
+            Cell::toned(note, tone),
+        ]);
+    }
+    for (fact, value) in &comparison.same.0 {
+        let value = change::fact_value(value);
+        table.push(vec![fact.name().into(), value.into(), value.into()]);
+    }
+    for fact in Fact::ALL {
+        let differs = comparison.differences.iter().any(|it| it.fact == fact);
+        if !differs && !comparison.same.0.contains_key(&fact) {
+            let cells = [fact.name(), "not known", "not known"];
+            table.push(cells.map(|text| Cell::toned(text, Tone::Dim)).to_vec());
+        }
+    }
+    writeln!(out)?;
+    table.write(page, out)
 }
 
 /// Writes the overview: the whole command, then at most `top` rows of each kind, those that
