@@ -18,7 +18,8 @@
 //! - [`experiment`] compares several groups with a baseline; [`Naming`] counts frames with names;
 //! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run;
-//! - [`inspect`] says what a binary is, and which rules of a Mac it breaks.
+//! - [`inspect`] says what a binary is, and which rules of a Mac it breaks;
+//! - [`doctor`] says what is wrong with a machine's Go, and what would help.
 //!
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
@@ -30,6 +31,7 @@ pub mod call_tree;
 pub mod calls;
 pub mod compare;
 pub mod cost;
+pub mod doctor;
 pub mod experiment;
 mod filter;
 pub mod frame;
@@ -55,6 +57,7 @@ pub use by::By;
 pub use call_tree::CallTree;
 pub use compare::{Comparison, Run};
 pub use cost::Costs;
+pub use doctor::Diagnosis;
 pub use filter::{Filter, Source};
 pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
 pub use goroutines::{GoroutineState, GoroutineStates};

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use super::go_flags::{self, Error};
 use super::{Environment, launch};
+use crate::environment::go_flags::{self, Error};
 use crate::environment::toolchain::Toolchain;
 
 /// One difference.

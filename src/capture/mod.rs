@@ -13,7 +13,6 @@ mod backend;
 pub mod calls;
 mod change;
 pub mod decode;
-mod go_flags;
 mod graphs;
 mod launch;
 #[cfg(target_os = "linux")]

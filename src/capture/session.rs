@@ -27,10 +27,9 @@ use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::toolexec::Toolexec;
-use super::{
-    Backend, Environment, Executed, Observation, Progress, Request, go_flags, graphs, launch,
-};
+use super::{Backend, Environment, Executed, Observation, Progress, Request, graphs, launch};
 use crate::environment::Refusal;
+use crate::environment::go_flags;
 use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;

@@ -3,6 +3,7 @@
 mod attach;
 mod calls;
 mod compare;
+mod doctor;
 mod dump;
 mod exit;
 mod experiment;
@@ -69,6 +70,8 @@ enum Command {
     Probes(probes::Args),
     /// Looks into executables: what they are, what they import, whether a Mac takes them.
     Inspect(inspect::Args),
+    /// Checks the Go of this machine: toolchains, settings, caches, what gotrace can see.
+    Doctor(doctor::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Recover(args) => args.run(),
         Command::Probes(args) => args.run(),
         Command::Inspect(args) => args.run(),
+        Command::Doctor(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

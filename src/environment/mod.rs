@@ -1,5 +1,6 @@
 //! Facts of this machine: toolchains, rights, kernel. Gathers, and does not judge.
 
+pub mod go_flags;
 mod grant;
 pub mod host;
 pub mod invoker;
@@ -7,6 +8,7 @@ pub mod linux;
 pub mod mappings;
 mod refusal;
 pub mod settings;
+pub mod survey;
 mod sys;
 pub mod toolchain;
 pub mod translator;

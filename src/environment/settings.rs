@@ -102,6 +102,17 @@ impl KnownSettings {
         }
     }
 
+    /// What a variable that the toolchain does not know may have been meant to be.
+    #[must_use]
+    pub fn meant(&self, name: &str) -> Option<&str> {
+        let mut all = self.runtime_variables.iter().chain(&self.go_variables);
+        if all.clone().any(|known| known == name) {
+            return None;
+        }
+        let near = all.find(|known| distance(name, known) == 1);
+        near.map(String::as_str)
+    }
+
     fn debug_refusal(&self, item: &str) -> Option<String> {
         let Some((key, _)) = item.split_once('=') else {
             return Some(format!("GODEBUG={item}: expected KEY=VALUE"));

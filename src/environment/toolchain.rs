@@ -28,7 +28,7 @@ pub struct Toolchain {
 
 /// Settings that `go env` is asked for. Asking for a few by name keeps it from running the C
 /// compiler, which it does to print all.
-const ASKED: [&str; 16] = [
+const ASKED: [&str; 24] = [
     "GOVERSION",
     "GOROOT",
     "GOFLAGS",
@@ -45,6 +45,14 @@ const ASKED: [&str; 16] = [
     "CGO_ENABLED",
     "CC",
     "GOWORK",
+    "GOMOD",
+    "GOENV",
+    "GOTOOLDIR",
+    "GOPATH",
+    "GOBIN",
+    "GO111MODULE",
+    "GOCACHEPROG",
+    "GOHOSTOS",
 ];
 
 /// Why a go command could not be asked.
@@ -65,7 +73,7 @@ pub enum Error {
     Failed {
         /// The go command.
         path: PathBuf,
-        /// The last line of what it said.
+        /// What it said last.
         message: String,
     },
     /// It said something else than JSON.
@@ -103,7 +111,9 @@ impl Toolchain {
         };
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            let message = text.lines().last().unwrap_or_default().to_owned();
+            // A pointer to the documentation may follow.
+            let own = text.lines().rfind(|line| line.starts_with("go: "));
+            let message = own.or(text.lines().last()).unwrap_or_default().to_owned();
             return Err(Error::Failed { path, message });
         }
         match serde_json::from_slice(&output.stdout) {

@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::sink::Sink;
 use crate::capture::decode::{action_graph, arguments, importcfg};
-use crate::capture::{go_flags, redact};
+use crate::capture::redact;
+use crate::environment::go_flags;
 use crate::trace::{Action, BlindSpot, Imports, Nanos, ProcessId, Record};
 
 /// A go command, and when it ran.

@@ -22,7 +22,8 @@ use nix::sys::socket::{Backlog, listen};
 
 use super::progress::Progress;
 use super::spool::Spool;
-use super::{Backend, Error, Observation, go_flags, sys};
+use super::{Backend, Error, Observation, sys};
+use crate::environment::go_flags;
 use crate::trace::Pid;
 use listener::Listener;
 

@@ -5,6 +5,7 @@
 
 mod calls;
 mod compare;
+mod doctor;
 mod experiment;
 mod inspect;
 mod limits;
@@ -13,6 +14,7 @@ mod rows;
 
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
+pub use doctor::{DOCTOR_SCHEMA, doctor};
 pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};

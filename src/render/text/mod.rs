@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod compare;
+pub mod doctor;
 pub mod experiment;
 pub mod inspect;
 mod limits;

@@ -6,7 +6,7 @@
 /// Why GOFLAGS cannot be extended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum Error {
+pub enum Error {
     /// The user's GOFLAGS end inside a quote: the go command will refuse them too.
     #[error("GOFLAGS: a quote is not closed")]
     OpenQuote,
@@ -20,7 +20,7 @@ pub(super) enum Error {
 /// # Errors
 ///
 /// When a quote is not closed.
-pub(super) fn split(text: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+pub fn split(text: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut fields = Vec::new();
     let mut rest = text.trim_ascii_start();
     while let Some(&first) = rest.first() {
@@ -44,7 +44,7 @@ pub(super) fn split(text: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 /// # Errors
 ///
 /// When a field needs quotes and holds both kinds of them.
-pub(super) fn join(fields: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
+pub fn join(fields: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     for field in fields {
         if !text.is_empty() {
@@ -79,7 +79,7 @@ const fn is_space(byte: u8) -> bool {
 
 /// The value of the last `-name=value` among flags.
 #[must_use]
-pub(super) fn value<'a>(flags: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
+pub fn value<'a>(flags: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
     flags.iter().rev().find_map(|flag| {
         let flag = flag.strip_prefix(b"-")?;
         let flag = flag.strip_prefix(b"-").unwrap_or(flag);
@@ -90,7 +90,7 @@ pub(super) fn value<'a>(flags: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
 /// The value of the last `-name=value` or `-name value` among the words of a command line. What
 /// follows `-args` or `--` is a program's own.
 #[must_use]
-pub(super) fn value_on_line<'a>(words: &[&'a [u8]], name: &str) -> Option<&'a [u8]> {
+pub fn value_on_line<'a>(words: &[&'a [u8]], name: &str) -> Option<&'a [u8]> {
     let of_program = |word: &&[u8]| matches!(*word, b"-args" | b"--args" | b"--");
     let end = words.iter().position(of_program).unwrap_or(words.len());
     let words = &words[..end];
@@ -110,7 +110,7 @@ pub(super) fn value_on_line<'a>(words: &[&'a [u8]], name: &str) -> Option<&'a [u
 /// # Errors
 ///
 /// As [`split`] and [`join`].
-pub(super) fn extend(user: &[u8], added: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
+pub fn extend(user: &[u8], added: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let mut flags = split(user)?;
     flags.extend_from_slice(added);
     join(&flags)

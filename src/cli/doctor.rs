@@ -1,0 +1,90 @@
+//! `gotrace doctor`: what is wrong with this machine's Go, and what would help.
+
+use super::output::Output;
+use crate::analyze::Diagnosis;
+use crate::analyze::doctor::Level;
+use crate::capture::{Environment, Name};
+use crate::environment::invoker::{Invoker, invoker};
+use crate::environment::survey::{Surroundings, Survey, Watching};
+use crate::export::json;
+use crate::render::text::doctor as text;
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+/// Checks the Go of this machine: toolchains, settings, caches, translators, what gotrace can see.
+///
+/// Nothing is changed, built or fetched. Each finding has its evidence, and a command that helps.
+/// The exit code is 1 where there is an error, with --strict also where there is a warning.
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "gotrace doctor [OPTIONS] [-- COMMAND [ARGUMENT]...]")]
+pub(super) struct Args {
+    /// Show warnings and errors alone
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
+    /// End with exit code 1 where there is a warning, too
+    #[arg(long)]
+    strict: bool,
+    /// Write JSON (docs/json-schema.md)
+    #[arg(long)]
+    json: bool,
+    /// A command that is to be run: checked, too, with the go command that it names
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut environment = Environment::inherited();
+        let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
+        if let Some(invoker) = &invoker {
+            let name = self.command.first().map_or(OsStr::new("go"), |name| name);
+            environment.belong_to(invoker, name);
+        }
+        let surroundings = surroundings(&environment, invoker.as_ref());
+        let mut survey = Survey::of(&surroundings, &self.command);
+        survey.watching = watching();
+        let diagnosis = Diagnosis::of(&survey);
+        let mut output = Output::stdout();
+        if self.json {
+            json::doctor(&diagnosis, &mut output)?;
+        } else {
+            let page = output.page();
+            text::findings(&diagnosis, self.quiet, &page, &mut output)?;
+        }
+        output.finish()?;
+        let worst = if self.strict {
+            Level::Warning
+        } else {
+            Level::Error
+        };
+        let sick = diagnosis
+            .findings
+            .iter()
+            .any(|finding| finding.level >= worst);
+        Ok(ExitCode::from(u8::from(sick)))
+    }
+}
+
+fn surroundings(environment: &Environment, invoker: Option<&Invoker>) -> Surroundings {
+    // Of a variable that is there twice, programs see the first.
+    let mut variables = std::collections::BTreeMap::new();
+    for (name, value) in environment.pairs() {
+        variables
+            .entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
+    }
+    Surroundings {
+        variables,
+        invoker: invoker.cloned(),
+        folder: std::env::current_dir().unwrap_or_default(),
+    }
+}
+
+fn watching() -> Vec<Watching> {
+    let ways = Name::ALL.into_iter().map(|name| Watching {
+        backend: name.word().to_owned(),
+        gives: name.gives().to_owned(),
+        refusal: name.availability().err(),
+    });
+    ways.collect()
+}

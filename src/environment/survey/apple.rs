@@ -1,0 +1,57 @@
+//! What only a Mac has: Rosetta, the command line tools, SDKs; and the prefixes of Homebrew.
+
+use super::Surroundings;
+use std::path::{Path, PathBuf};
+
+/// The file that the kernel of macOS loads to translate (xnu, `mach_loader.c`).
+const ROSETTA: &str = "/usr/libexec/rosetta/runtime";
+/// Where Homebrew is: Apple Silicon, Intel (where `Cellar` tells it from other programs), Linux.
+const PREFIXES: [&str; 3] = ["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"];
+
+/// What only a Mac has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Apple {
+    /// Rosetta 2 is installed.
+    pub rosetta: bool,
+    /// Where the developer tools are that `xcode-select` chose. Without them `/usr/bin/cc` is
+    /// there, and does no more than ask to install them.
+    pub developer_tools: Option<PathBuf>,
+    /// The SDK that is taken.
+    pub sdk: Option<PathBuf>,
+    /// `SDKROOT` names a folder that is not there.
+    pub missing_sdk: Option<PathBuf>,
+}
+
+impl Apple {
+    pub(super) fn of(surroundings: &Surroundings) -> Self {
+        let tools = surroundings.output(Path::new("/usr/bin/xcode-select"), &["-p"]);
+        let tools = tools.map(PathBuf::from).filter(|path| path.is_dir());
+        let chosen = surroundings.get("SDKROOT").map(PathBuf::from);
+        // SDKROOT may be a name that xcrun knows: macosx.
+        let chosen = chosen.filter(|sdk| sdk.is_absolute());
+        let within = tools.as_ref().and_then(|tools| {
+            let places = [
+                "SDKs/MacOSX.sdk",
+                "Platforms/MacOSX.platform/Developer/SDKs/MacOSX.sdk",
+            ];
+            places
+                .map(|place| tools.join(place))
+                .into_iter()
+                .find(|sdk| sdk.is_dir())
+        });
+        Self {
+            rosetta: Path::new(ROSETTA).exists(),
+            developer_tools: tools,
+            missing_sdk: chosen.clone().filter(|sdk| !sdk.is_dir()),
+            sdk: chosen.filter(|sdk| sdk.is_dir()).or(within),
+        }
+    }
+}
+
+/// Where Homebrew is installed.
+pub(super) fn homebrew() -> Vec<PathBuf> {
+    let prefixes = PREFIXES.into_iter().map(PathBuf::from);
+    prefixes
+        .filter(|prefix| prefix.join("bin/brew").exists() && prefix.join("Cellar").is_dir())
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! The C compiler that cgo takes: whether it is there, and for what it compiles.
+
+use super::{Surroundings, find};
+use crate::environment::go_flags;
+use crate::environment::toolchain::Toolchain;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+/// The C compiler that cgo takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CCompiler {
+    /// Its command line: `gcc`, `zig cc -target ...`.
+    pub command: String,
+    /// It was chosen (`CC`), and is not the go command's own choice.
+    pub chosen: bool,
+    /// Where it is.
+    pub found: Option<PathBuf>,
+    /// For what it says it compiles (`-dumpmachine`): `x86_64-linux-gnu`.
+    pub target: Option<String>,
+}
+
+impl CCompiler {
+    pub(super) fn of(toolchain: Option<&Toolchain>, surroundings: &Surroundings) -> Self {
+        let asked = toolchain.map_or("", |toolchain| toolchain.variable("CC"));
+        let command = match asked {
+            "" => surroundings.text("CC"),
+            asked => asked.to_owned(),
+        };
+        let program = words(&command).into_iter().next().unwrap_or_default();
+        Self {
+            chosen: surroundings.get("CC").is_some(),
+            found: find(OsStr::new(&program), surroundings).filter(|_| !program.is_empty()),
+            command,
+            target: None,
+        }
+    }
+
+    /// Asks it for what it compiles.
+    pub(super) fn ask(&mut self, surroundings: &Surroundings) {
+        let mut words = words(&self.command);
+        words.push("-dumpmachine".to_owned());
+        let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        let answer = self
+            .found
+            .as_ref()
+            .and_then(|path| surroundings.output(path, &arguments));
+        // A triple is one word with dashes.
+        self.target =
+            answer.filter(|answer| answer.contains('-') && !answer.contains(char::is_whitespace));
+    }
+}
+
+/// The words of `CC`, as the go command splits them.
+fn words(command: &str) -> Vec<String> {
+    let words = go_flags::split(command.as_bytes()).unwrap_or_default();
+    let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
+    words.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_keep_a_path_together() {
+        assert_eq!(words("'/a b/cc' -m64  \"x y\""), ["/a b/cc", "-m64", "x y"]);
+        assert_eq!(words("gcc"), ["gcc"]);
+        assert!(words(" ").is_empty());
+    }
+}

@@ -1,0 +1,145 @@
+//! The go command's settings: those kept by `go env -w`, and the module's file.
+
+use super::Surroundings;
+use crate::environment::toolchain::Toolchain;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The go command's settings, beside those of the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GoSettings {
+    /// The file of `go env -w`.
+    pub file: PathBuf,
+    /// What it sets, in its order.
+    pub kept: Vec<(String, String)>,
+    /// Why the go command refuses `GOFLAGS`, in its own words.
+    pub refused_flags: Option<String>,
+    /// Why the toolchain that is asked for is not the one that answered: it would be fetched first.
+    pub unfetched: Option<String>,
+    /// The module, or the workspace, that the working folder is in.
+    pub module: Option<Module>,
+}
+
+/// A `go.mod` or `go.work`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Module {
+    /// The file.
+    pub file: PathBuf,
+    /// The release that it needs, of its line `go`.
+    pub go: String,
+    /// The toolchain that it proposes, of its line `toolchain`.
+    pub toolchain: String,
+    /// There is a folder `vendor` beside it.
+    pub vendor: bool,
+}
+
+impl GoSettings {
+    pub(super) fn of(toolchain: Option<&Toolchain>, surroundings: &Surroundings) -> Self {
+        let asked = |name| toolchain.map_or("", |toolchain| toolchain.variable(name));
+        let file = match asked("GOENV") {
+            "" => go_env_file(surroundings).unwrap_or_default(),
+            file => PathBuf::from(file),
+        };
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let module = [asked("GOWORK"), asked("GOMOD")]
+            .into_iter()
+            .find(|file| !matches!(*file, "" | "off" | "/dev/null"));
+        Self {
+            kept: kept(&text),
+            file,
+            module: module.map(|file| Module::at(Path::new(file))),
+            ..Self::default()
+        }
+    }
+
+    /// A setting that `go env -w` keeps, empty where it keeps none.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> &str {
+        let kept = self.kept.iter().rev().find(|(key, _)| key == name);
+        kept.map_or("", |(_, value)| value)
+    }
+}
+
+/// Where `go env -w` writes, where no go command can be asked (`os.UserConfigDir`).
+fn go_env_file(surroundings: &Surroundings) -> Option<PathBuf> {
+    if let Some(file) = surroundings.get("GOENV") {
+        return Some(PathBuf::from(file));
+    }
+    let home = surroundings.home()?;
+    let config = match std::env::consts::OS {
+        "macos" => home.join("Library/Application Support"),
+        _ => surroundings
+            .get("XDG_CONFIG_HOME")
+            .map_or_else(|| home.join(".config"), PathBuf::from),
+    };
+    Some(config.join("go/env"))
+}
+
+/// `NAME=VALUE` lines.
+fn kept(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split_once('='))
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+impl Module {
+    fn at(file: &Path) -> Self {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = |word: &str| {
+            let mut lines = text
+                .lines()
+                .map(|line| line.split("//").next().unwrap_or_default());
+            lines.find_map(|line| {
+                let mut words = line.split_whitespace();
+                (words.next() == Some(word))
+                    .then(|| words.next())
+                    .flatten()
+                    .map(str::to_owned)
+            })
+        };
+        Self {
+            go: line("go").unwrap_or_default(),
+            toolchain: line("toolchain").unwrap_or_default(),
+            vendor: file.with_file_name("vendor").is_dir(),
+            file: file.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_says_which_release_it_needs() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("go.mod");
+        fs::write(
+            &file,
+            "module example.com/go // go 1.1\n\ngo 1.25.5 // as CI has it\ntoolchain go1.27.3\n",
+        )
+        .expect("written");
+        let module = Module::at(&file);
+        assert_eq!(
+            (&*module.go, &*module.toolchain, module.vendor),
+            ("1.25.5", "go1.27.3", false)
+        );
+        assert_eq!(Module::at(Path::new("/nowhere")).go, "");
+    }
+
+    #[test]
+    fn kept_settings_are_lines() {
+        let settings = GoSettings {
+            kept: kept("# of go env -w\nGOFLAGS=-mod=mod\nGOBIN=\nGOFLAGS=-v\n"),
+            ..GoSettings::default()
+        };
+        assert_eq!(settings.kept.len(), 2);
+        assert_eq!(
+            (settings.kept("GOFLAGS"), settings.kept("GOBIN")),
+            ("-v", "")
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! `gotrace doctor`: what it says of broken environments that are made for it, and how it says it.
+#![cfg(unix)]
+
+#[cfg(test)]
+#[path = "doctor/golden.rs"]
+mod golden;
+#[cfg(test)]
+#[path = "doctor/sick.rs"]
+mod sick;
