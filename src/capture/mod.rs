@@ -19,6 +19,11 @@ mod launch;
 pub mod linux;
 mod observation;
 mod outputs;
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "it is qemus that are tried")
+)]
+mod own_children;
 mod plain_file;
 mod preamble;
 pub mod probes;

@@ -65,7 +65,12 @@ impl Preamble<'_> {
         }
         self.settings(context);
         for (name, refusal) in self.refused {
-            context.blind(name.gives(), &format!("backend {name}: {refusal}"));
+            let remedy = match refusal.remedy.as_str() {
+                "" => String::new(),
+                remedy => format!("; to change that: {remedy}"),
+            };
+            let why = format!("backend {name}: {refusal}{remedy}");
+            context.blind(name.gives(), &why);
         }
     }
 

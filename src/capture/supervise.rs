@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::own_children;
 use super::sys::{self, Arrived, Change};
 use crate::trace::{Pid, Usage};
 
@@ -129,10 +130,7 @@ pub(super) fn until_alone(root: Pid, helpers: &[Pid], patience: Option<Duration>
     let begun = Instant::now();
     loop {
         reap_orphans(root, helpers);
-        if children(Pid(std::process::id()))
-            .iter()
-            .all(|child| helpers.contains(child))
-        {
+        if others(helpers).is_empty() {
             return;
         }
         let left = patience.map_or(LONG, |patience| patience.saturating_sub(begun.elapsed()));
@@ -179,12 +177,19 @@ fn state(pid: Pid) -> Option<u8> {
 
 /// Waits for adopted descendants that have ended, as init would have done.
 fn reap_orphans(root: Pid, helpers: &[Pid]) {
-    for child in children(Pid(std::process::id())) {
-        if child != root && !helpers.contains(&child) && sys::has_ended(child) {
+    for child in others(helpers) {
+        if child != root && sys::has_ended(child) {
             // It has ended; whoever else has waited for it meanwhile is welcome to.
             drop(sys::wait(child, false));
         }
     }
+}
+
+/// Children that are neither helpers nor gotrace's own otherwise.
+fn others(helpers: &[Pid]) -> Vec<Pid> {
+    let mut others = children(Pid(std::process::id()));
+    others.retain(|child| !helpers.contains(child) && !own_children::contain(*child));
+    others
 }
 
 /// The children of a process, those of all its threads.
@@ -206,8 +211,7 @@ pub(super) fn children(pid: Pid) -> Vec<Pid> {
 /// helpers.
 pub(super) fn descendants(helpers: &[Pid]) -> Vec<(Pid, String)> {
     let mut found = Vec::new();
-    let mut next: Vec<Pid> = children(Pid(std::process::id()));
-    next.retain(|child| !helpers.contains(child));
+    let mut next = others(helpers);
     while let Some(pid) = next.pop() {
         if state(pid).is_none_or(|state| state == b'Z') {
             continue;

@@ -420,6 +420,17 @@ fn die_with_parent() {
     };
 }
 
+/// Has what a command starts killed when the calling thread ends, where the system can.
+pub(super) fn die_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    let ask = || {
+        die_with_parent();
+        Ok(())
+    };
+    // SAFETY: prctl is a system call, which may be made between fork and exec.
+    unsafe { command.pre_exec(ask) };
+}
+
 /// Makes orphaned descendants children of gotrace, so that they can be named and waited for.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use super::Executed;
 use super::decode::arguments;
 use super::decode::guest::{Guest, Invocation};
 use crate::environment::toolchain::executable_arch;
-use crate::environment::translator::{self, Translator};
+use crate::environment::translator::{self, BinfmtEntry, Translator};
 use crate::trace::Arch;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -14,6 +14,13 @@ use std::path::Path;
 /// Makes of a translator, as `/proc/PID/exe` and `cmdline` tell of it, the program that it runs.
 /// Other programs stay what they are.
 pub(super) fn reveal(executed: &mut Executed) {
+    if Translator::at(&executed.exe).is_some() {
+        reveal_by(&translator::binfmt_entries(), executed);
+    }
+}
+
+/// The same, where these are the entries of `binfmt_misc`.
+fn reveal_by(entries: &[BinfmtEntry], executed: &mut Executed) {
     let Some(known) = Translator::at(&executed.exe) else {
         return;
     };
@@ -21,7 +28,6 @@ pub(super) fn reveal(executed: &mut Executed) {
     executed.arch = Arch::from_name(known.guest);
     let interpreter = arguments::split(&executed.argv).first().copied();
     let interpreter = interpreter.unwrap_or_default();
-    let entries = translator::binfmt_entries();
     let entry = entries
         .iter()
         .find(|entry| entry.interpreter == interpreter);
@@ -60,6 +66,65 @@ mod tests {
             (qemu.arch, &qemu.translator[..]),
             (Arch::Arm64, &b"qemu-aarch64"[..])
         );
+        // A program that is not there: the translator tells what it is.
+        let at = |flags: &str, interpreter: &str| {
+            let entry = format!(
+                "enabled\ninterpreter {interpreter}\nflags: {flags}\noffset 0\nmagic 7f454c46\n"
+            );
+            BinfmtEntry::parse(&entry).expect("an entry")
+        };
+        for (flags, interpreter, exe, argv, name, arch) in [
+            (
+                "OCF",
+                "/media/rosetta/rosetta",
+                "/media/rosetta/rosetta",
+                "/gone/go\0build\0./...\0",
+                "rosetta",
+                Arch::Amd64,
+            ),
+            (
+                "",
+                "/usr/local/bin/box64",
+                "/usr/local/bin/box64",
+                "/gone/go\0build\0./...\0",
+                "box64",
+                Arch::Amd64,
+            ),
+            (
+                "POCF",
+                "/usr/bin/FEXInterpreter",
+                "/usr/bin/FEX",
+                "/gone/go\0go\0build\0./...\0",
+                "FEX",
+                Arch::Amd64,
+            ),
+            (
+                "POF",
+                "/usr/libexec/qemu-binfmt/aarch64-binfmt-P",
+                "/usr/bin/qemu-aarch64-static",
+                "/gone/go\0go\0build\0./...\0",
+                "qemu-aarch64",
+                Arch::Arm64,
+            ),
+        ] {
+            let mut translated = Executed {
+                exe: exe.into(),
+                argv: format!("{interpreter}\0{argv}").into_bytes(),
+                ..Executed::default()
+            };
+            let entries = [at("", "/usr/bin/wine"), at(flags, interpreter)];
+            reveal_by(&entries, &mut translated);
+            let first = if flags.contains('P') {
+                "go"
+            } else {
+                "/gone/go"
+            };
+            assert_eq!(translated.exe, b"/gone/go", "{name}");
+            let expected = format!("{first}\0build\0./...\0");
+            assert_eq!(translated.argv, expected.as_bytes(), "{name}");
+            assert_eq!(translated.translator, name.as_bytes());
+            assert_eq!(translated.arch, arch);
+        }
         let shell = Executed {
             exe: b"/bin/sh".to_vec(),
             argv: b"sh\0-c\0true\0".to_vec(),

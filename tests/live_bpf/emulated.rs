@@ -280,3 +280,61 @@ fn a_perf_map_names_what_cannot_be_looked_into() {
     assert!(leaves("QEMU_PERFMAP") >= 100);
     assert_eq!(leaves("NO_MAP"), 0);
 }
+
+/// Named as qemu, it is tried for long: it never runs the program that it is given. What the command
+/// runs by it ends as soon as that has begun.
+const NO_QEMU: &str = r#"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char tried[4096];
+    tried[readlink("/proc/self/exe", tried, sizeof tried - 8)] = 0;
+    strcat(tried, ".tried");
+    if (strstr(argv[1], "gotrace-guest")) {
+        fclose(fopen(tried, "w"));
+        for (;;) pause();
+    }
+    while (access(tried, F_OK)) usleep(1000);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_qemu_that_is_being_tried_is_none_of_the_commands() {
+    use std::os::unix::fs::PermissionsExt;
+    if Qemu::installed().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("qemu.c"), NO_QEMU).unwrap();
+    let mut cc = Command::new("cc");
+    let cc = cc.arg("-o").args([at("qemu-aarch64"), at("qemu.c")]);
+    assert!(cc.status().unwrap().success());
+    let fake = Qemu::entered(&at("qemu-aarch64"), "POF");
+    std::fs::write(at("program"), gotrace::capture::decode::qemu::program()).unwrap();
+    std::fs::set_permissions(at("program"), PermissionsExt::from_mode(0o755)).unwrap();
+    fake.takes(&at("program"));
+
+    let gotrace = || Command::new(env!("CARGO_BIN_EXE_gotrace"));
+    let mut run = gotrace();
+    run.arg("run").arg("-o").arg(at("t.gotrace"));
+    let run = run.args(["--", "sh", "-c", "./program; exit 3"]);
+    let output = run.current_dir(folder.path()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(at("qemu-aarch64.tried").exists());
+    assert!(!errors.contains("still running"), "{errors}");
+    let show = ["show", "--json", "--by", "process"];
+    let shown = gotrace().args(show).arg(at("t.gotrace")).output().unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let tools = shown["rows"].as_array().unwrap().iter();
+    let mut tools: Vec<_> = tools.map(|row| row["tool"].as_str().unwrap()).collect();
+    tools.sort_unstable();
+    assert_eq!(tools, ["program", "shell"]);
+    let running = std::fs::read_dir("/proc").unwrap().flatten();
+    let running = running.filter_map(|entry| std::fs::read_link(entry.path().join("exe")).ok());
+    let left: Vec<_> = running.filter(|exe| *exe == fake.path).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -7,6 +7,7 @@ use crate::binary::elf::Elf;
 use crate::capture::decode::qemu::{
     self, FLAG, HostRegisters, Offsets, ReadMemory, Running, WAITING_CALL,
 };
+use crate::capture::own_children::OwnChild;
 use crate::capture::plain_file;
 use crate::environment::invoker::Invoker;
 use nix::errno::Errno;
@@ -17,7 +18,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// So much of the executable is read for its build id.
@@ -84,7 +85,7 @@ impl Calibration {
         if let Some(invoker) = &self.invoker {
             invoker.become_this(&mut command);
         }
-        let child = command.spawn();
+        let child = OwnChild::spawn(&mut command);
         let child = child.map_err(|error| format!("{}: {error}", path.display()))?;
         Tried::of(child)
             .and_then(Tried::offsets)
@@ -161,7 +162,7 @@ impl From<Errno> for NotFound {
 
 /// A qemu that runs the program.
 struct Tried {
-    child: Child,
+    child: OwnChild,
     memory: Memory,
 }
 
@@ -173,35 +174,16 @@ impl ReadMemory for Memory {
     }
 }
 
-impl Drop for Tried {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 impl Tried {
-    fn of(mut child: Child) -> Result<Self, NotFound> {
-        let open = || {
-            let path = format!("/proc/{}/mem", child.id());
-            OpenOptions::new().read(true).write(true).open(path)
-        };
-        match open() {
-            Ok(memory) => Ok(Self {
-                child,
-                memory: Memory(memory),
-            }),
-            Err(error) => {
-                drop(child.kill());
-                drop(child.wait());
-                Err(error.into())
-            }
-        }
+    fn of(child: OwnChild) -> Result<Self, NotFound> {
+        let path = format!("/proc/{}/mem", child.pid());
+        let memory = OpenOptions::new().read(true).write(true).open(path)?;
+        let memory = Memory(memory);
+        Ok(Self { child, memory })
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
+        Pid::from_raw(self.child.pid().0.cast_signed())
     }
 
     fn offsets(self) -> Result<Offsets, NotFound> {
@@ -321,5 +303,22 @@ mod tests {
         keep(&path, &offsets.to_text()).expect("kept");
         assert_eq!(calibration.offsets(&own), Ok(offsets));
         assert!(keep(&path, "").is_err(), "nothing is written over");
+    }
+
+    #[test]
+    fn a_qemu_that_is_tried_ends_with_the_thread_that_tries_it() {
+        let start = || {
+            let child = OwnChild::spawn(Command::new("sleep").arg("60")).expect("started");
+            let pid = child.pid();
+            std::mem::forget(child);
+            pid
+        };
+        let pid = std::thread::spawn(start).join().expect("thread");
+        // Nobody but this thread waits for it.
+        let raw = nix::unistd::Pid::from_raw(pid.0.cast_signed());
+        let ended = nix::sys::wait::waitpid(raw, None).expect("waited");
+        let killed = nix::sys::signal::Signal::SIGKILL;
+        let expected = nix::sys::wait::WaitStatus::Signaled(raw, killed, false);
+        assert_eq!(ended, expected);
     }
 }

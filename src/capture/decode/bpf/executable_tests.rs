@@ -105,6 +105,29 @@ fn a_file_of_another_architecture_runs_translated() {
     }
 }
 
+/// What people register on Arm, and the paths that it is found at.
+#[test]
+fn amd64_programs_on_arm_are_run_by_whom_binfmt_names() {
+    let mut files = Known(vec![(b"/go/bin/go", elf(AMD64)), (b"/bin/old", elf(3))]);
+    for (exe, name) in [
+        (&b"/media/rosetta/rosetta"[..], &b"rosetta"[..]),
+        (b"/run/rosetta/rosetta", b"rosetta"),
+        (b"/usr/local/bin/box64", b"box64"),
+        (b"/usr/bin/FEXInterpreter", b"FEX"),
+        (b"/usr/bin/FEX", b"FEX"),
+        (b"/usr/bin/qemu-x86_64-static", b"qemu-x86_64"),
+        (b"/usr/bin/buildkit-qemu-x86_64", b"qemu-x86_64"),
+    ] {
+        let mut of = |asked: &[u8]| {
+            let host = elf(ARM64);
+            program(exe.to_vec(), &host, b"/go", Some(asked), &mut files)
+        };
+        assert_eq!(of(b"bin/go"), ran(b"/go/bin/go", Arch::Amd64, name));
+        // FEX runs both; the file tells.
+        assert_eq!(of(b"/bin/old"), ran(b"/bin/old", Arch::X86, name));
+    }
+}
+
 #[test]
 fn a_translated_file_that_is_gone_is_known_by_its_translator() {
     let exe = b"/usr/bin/qemu-aarch64-static".to_vec();
