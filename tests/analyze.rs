@@ -22,6 +22,9 @@ mod experiment;
 #[path = "analyze/facts.rs"]
 mod facts;
 #[cfg(test)]
+#[path = "analyze/family.rs"]
+mod family;
+#[cfg(test)]
 #[path = "analyze/gates.rs"]
 mod gates;
 #[cfg(test)]
@@ -33,6 +36,9 @@ mod graphs;
 #[cfg(test)]
 #[path = "analyze/laws.rs"]
 mod laws;
+#[cfg(test)]
+#[path = "analyze/lost.rs"]
+mod lost;
 #[cfg(test)]
 #[path = "analyze/outcomes.rs"]
 mod outcomes;

@@ -3,8 +3,8 @@
 use super::units::{self, Scale};
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    Breach, Comparison, Difference, Fact, Gate, Key, Measure, NOT_WATCHED_IN_BASE,
-    NOT_WATCHED_IN_NEW, Outcome, Rebuilt, Row, Side, Subject, Value, Verdict,
+    Breach, Comparison, Difference, Fact, Gate, Key, Measure, Missing, Outcome, Rebuilt, Row, Side,
+    Subject, Value, Verdict,
 };
 use crate::analyze::statistics::{Interval, Noise};
 use crate::trace::Nanos;
@@ -269,20 +269,28 @@ pub fn caveats(comparison: &Comparison) -> Vec<String> {
     for (name, side) in [("base", &comparison.base), ("new", &comparison.new)] {
         let lost = &side.lost;
         for (what, why) in [
-            ("wall time and all else", &lost.ending),
-            ("packages, tools and phases", &lost.programs),
-            ("phases", &lost.samples),
+            ("wall time and all else", lost.ending.as_ref()),
+            ("packages, tools and phases", lost.programs.as_ref()),
+            ("the longest chain", lost.graph.as_ref()),
+            ("phases", lost.samples.as_ref()),
+            ("phases", lost.calls.values().next()),
         ] {
             if let Some(why) = why {
                 lines.push(format!("no verdict on {what}: {name} {why}"));
             }
         }
+        for (track, why) in &lost.marks {
+            lines.push(format!("no verdict on phases of {track}: {name} {why}"));
+        }
     }
-    for (side, why) in [("base", NOT_WATCHED_IN_BASE), ("new", NOT_WATCHED_IN_NEW)] {
-        let mut rows = comparison.rows.iter();
-        if rows
-            .any(|row| matches!(&row.verdict, Some(Verdict::Withheld { lost }) if **lost == *why))
-        {
+    for (side, not_watched) in [("base", Missing::InBase), ("new", Missing::InNew)] {
+        let unwatched = |row: &Row| match (&row.key.subject, &row.verdict) {
+            (Subject::Phase { .. }, Some(Verdict::Withheld { missing, .. })) => {
+                *missing == not_watched
+            }
+            _ => false,
+        };
+        if comparison.rows.iter().any(unwatched) {
             lines.push(format!(
                 "no verdict on phases that were not watched in {side}"
             ));
@@ -421,7 +429,7 @@ pub fn breach(breach: &Breach) -> String {
 #[must_use]
 pub fn undecided(key: &Key, verdict: &Verdict) -> String {
     let why = match verdict {
-        Verdict::Withheld { lost } => format!("withheld, for there was lost: {lost}"),
+        Verdict::Withheld { lost, .. } => format!("{}: {lost}", verdict.words()),
         verdict => verdict.words(),
     };
     format!("{}: {why}", what(key))

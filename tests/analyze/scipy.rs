@@ -4,7 +4,7 @@
 use crate::statistics::close;
 use gotrace::analyze::statistics::{
     adjusted, benjamini_hochberg, difference_interval, median, quantile, rank_test, ratio_interval,
-    standard_deviation,
+    smallest_p_of, standard_deviation,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -81,6 +81,13 @@ fn agree(vectors: &Value) {
         for (share, expected) in shares.zip(numbers(&case["quantiles"])) {
             assert!(close(quantile(&values, share).unwrap(), expected, 1e-12));
         }
+    }
+    for case in cases(vectors, "smallest", 6) {
+        let values = numbers(&case["values"]);
+        let new = case["new"].as_u64().unwrap() as usize;
+        let (base, new) = values.split_at(values.len() - new);
+        let (found, expected) = (smallest_p_of(base, new), number(&case["p"]));
+        assert!(close(found, expected, 1e-12), "{found}: {case}");
     }
 }
 

@@ -4,7 +4,7 @@
 use gotrace::analyze::statistics::{
     Interval, Noise, adjusted, benjamini_hochberg, can_tell, difference, difference_interval,
     median, median_interval, quantile, rank_test, ratio, ratio_interval, smallest_group,
-    smallest_p, standard_deviation,
+    smallest_group_of, smallest_p, smallest_p_of, standard_deviation,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
 
@@ -40,6 +40,38 @@ fn mann_and_whitney_themselves() {
         let one_sided = rank_test(&base, &new) / 2.0;
         assert!((one_sided - table).abs() <= 0.0006, "{one_sided} {table}");
     }
+}
+
+#[test]
+fn equal_values_leave_less_to_be_surprised_at() {
+    // One 1 among six: whoever has it, 10 of the 20 divisions give it to that side.
+    assert_eq!(smallest_p_of(&[0.0; 3], &[0.0, 0.0, 1.0]), 1.0);
+    // Two: 4 of the 20 give both to one side, as many to the other.
+    let two = [0.0, 1.0, 1.0];
+    assert_eq!(smallest_p_of(&[0.0; 3], &two), 8.0 / 20.0);
+    // Whichever side they are on; three on one side are as far apart as different values.
+    assert_eq!(smallest_p_of(&two, &[0.0; 3]), 8.0 / 20.0);
+    assert_eq!(smallest_p_of(&[0.0, 1.0, 0.0], &two), 2.0 / 20.0);
+    // Four of 16 + 16: C(28, 12) of C(32, 16).
+    let mut four = [0.0; 16];
+    four[..4].fill(1.0);
+    let expected = 2.0 * 30_421_755.0 / 601_080_390.0;
+    assert!(close(smallest_p_of(&[0.0; 16], &four), expected, 1e-12));
+    assert_eq!(smallest_p_of(&[1.0; 50], &[1.0; 50]), 1.0);
+    assert_eq!(smallest_p_of(&[], &[1.0]), 1.0);
+    // Without equal values it is that of the sizes, counted or approximated.
+    for size in [8, 60] {
+        let values: Vec<f64> = (0..2 * size).map(f64::from).collect();
+        let (base, new) = values.split_at(size as usize);
+        let sizes = smallest_p(base.len(), new.len());
+        assert!(close(smallest_p_of(base, new), sizes, 1e-12), "{size}");
+    }
+    // A half of each side: 2 C(12, 6) / C(24, 12) is too much for 0.0005, and less of 24 + 24.
+    let halves: Vec<f64> = (0..12).map(|at| f64::from(at % 2)).collect();
+    let limit = 5e-7;
+    assert!(smallest_p_of(&halves, &halves) <= 2.0 / 2_704_156.0);
+    assert_eq!(smallest_group_of(&halves, &halves, limit), Some(24));
+    assert_eq!(smallest_group_of(&[0.0; 4], &[0.0; 4], limit), None);
 }
 
 /// The p-value by listing every division of the values, with mean ranks.
@@ -115,6 +147,23 @@ proptest! {
 }
 
 proptest! {
+    #[test]
+    fn no_division_has_less_than_the_smallest_p(base in few_different(5), new in few_different(5)) {
+        let all = [&base[..], &new].concat();
+        let divisions = (0..1u32 << all.len()).filter(|chosen| chosen.count_ones() as usize == base.len());
+        let listed = divisions.map(|chosen| {
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            for (at, value) in all.iter().enumerate() {
+                let side = if chosen >> at & 1 == 1 { &mut one } else { &mut other };
+                side.push(*value);
+            }
+            rank_test(&one, &other)
+        });
+        let expected = listed.fold(1.0, f64::min);
+        let found = smallest_p_of(&base, &new);
+        assert!(close(found, expected, 1e-12), "{found} {expected}");
+    }
+
     #[test]
     fn p_is_what_listing_every_division_gives(base in few_different(6), new in few_different(6)) {
         let (found, expected) = (rank_test(&base, &new), listed_p(&base, &new));

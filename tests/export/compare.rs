@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 fn run(number: u64, slow: u64, edit: impl Fn(&mut Trace)) -> Run {
     let mut trace = fixture::trace();
     trace.losses.clear();
+    trace.blind_spots.clear();
+    trace.dropped_probes.clear();
     // No gcc that was killed, and no translator.
     trace.processes[6].exec.translator = trace.toolchains[0].translator;
     trace.toolchains.truncate(1);
@@ -62,7 +64,10 @@ fn slower() -> Comparison {
 /// One run, of which samples were lost, against one that was translated and failed.
 fn single() -> Comparison {
     let lossy = run(0, 0, |trace| {
-        trace.losses = fixture::trace().losses;
+        let lossy = fixture::trace();
+        trace.losses = lossy.losses;
+        trace.blind_spots = lossy.blind_spots;
+        trace.dropped_probes = lossy.dropped_probes;
     });
     let translated = run(0, 150, |trace| {
         let translator = trace.strings.push(b"qemu-aarch64");

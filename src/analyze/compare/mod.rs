@@ -17,6 +17,7 @@ mod functions;
 mod gate;
 mod inputs;
 mod key;
+mod lost;
 mod row;
 mod run;
 mod samples;
@@ -30,22 +31,18 @@ pub use facts::{Binding, Fact, Facts};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
+pub use lost::{Lost, Missing};
 pub use row::{Row, Verdict};
-pub use run::{Lost, Run};
+pub use run::Run;
 pub use translation::Translation;
 
 use super::Name;
-use super::statistics::{Noise, benjamini_hochberg, can_tell, smallest_group};
+use super::statistics::{Noise, benjamini_hochberg, smallest_group, smallest_p, tested_up_to};
 use crate::trace::ExitStatus;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of the rows that are called slower or faster, at most this part is expected to be neither.
 pub const FALSE_DISCOVERIES: f64 = 0.05;
-
-/// Why there is no verdict on what only one side watched.
-pub const NOT_WATCHED_IN_BASE: &str = "not watched in base";
-/// The same, of the other side.
-pub const NOT_WATCHED_IN_NEW: &str = "not watched in new";
 
 /// How to compare.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,6 +83,8 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Rows that were judged together.
     pub family: usize,
+    /// Rows that no division of their values could have told to differ, so many are equal.
+    pub left_out: usize,
     /// How many runs a side it takes to tell that a single row of these differs.
     pub runs_needed: Option<usize>,
     /// Packages that new built, and why.
@@ -115,9 +114,11 @@ impl Comparison {
             differences.push(caches);
             differences.sort_by(|a, b| a.fact.cmp(&b.fact));
         }
+        let all = base_runs.iter().chain(&new_runs).copied();
+        let never = lost::never_seen(all);
         let mut comparison = Self {
-            base: Side::of(base, &base_runs),
-            new: Side::of(new, &new_runs),
+            base: Side::of(base, &base_runs, &never),
+            new: Side::of(new, &new_runs, &never),
             differences,
             same,
             outputs: outputs(&base_runs, &new_runs),
@@ -205,8 +206,7 @@ impl Comparison {
                 run.figures.contains_key(key) || (!key.is_judged() && run.would_show(key))
             };
             let any = runs.iter().any(there);
-            let value = |run: &&Run| run.figures.get(key).copied().unwrap_or(0.0);
-            any.then(|| runs.iter().map(value).collect())
+            any.then(|| runs.iter().map(|run| run.value(key)).collect())
         };
         let rows = keys.into_iter().map(|key| {
             let floor = values(noise, key).and_then(|values| Noise::of(&values));
@@ -214,58 +214,67 @@ impl Comparison {
             Row::new(key.clone(), base, new, floor)
         });
         self.rows = rows.collect();
-        let watches = |runs: &[&Run], key: &Key| {
-            runs.is_empty() || runs.iter().any(|run| run.would_show(key))
-        };
+    }
+
+    /// Takes the rows out of the family that are made of what was lost or not seen.
+    fn withhold(&mut self, base: &[&Run], new: &[&Run]) {
+        let sides = [
+            (&self.base.lost, base, Missing::InBase),
+            (&self.new.lost, new, Missing::InNew),
+        ];
         for row in self.rows.iter_mut().filter(|row| row.key.is_judged()) {
-            if row.base.is_empty() && !watches(base, &row.key) {
-                row.withhold(Some(Name::from(NOT_WATCHED_IN_BASE)));
-            } else if row.new.is_empty() && !watches(new, &row.key) {
-                row.withhold(Some(Name::from(NOT_WATCHED_IN_NEW)));
+            for (lost, runs, not_watched) in sides {
+                let values = match not_watched {
+                    Missing::InBase => &row.base,
+                    _ => &row.new,
+                };
+                let mut shown = runs.iter().filter(|run| !run.value(&row.key).is_nan());
+                let some_lack = values.iter().any(|value| value.is_nan());
+                let unseen = values.is_empty() && !runs.is_empty() && shown.next().is_none();
+                if let Some((missing, words)) = lost.of_figure(&row.key) {
+                    row.withhold(missing, words.clone());
+                } else if unseen {
+                    row.withhold(not_watched, Name::from(not_watched.words()));
+                } else if some_lack {
+                    let lacking = runs.iter().find(|run| run.value(&row.key).is_nan());
+                    let name = lacking.map(|run| &*run.name).unwrap_or_default();
+                    let words = Name::from(format!("{name} does not have it"));
+                    row.withhold(Missing::InSome, words);
+                } else if let Some(run) = runs.iter().find(|run| run.went_on(&row.key)) {
+                    let words = format!("{}: programs went on after the command", run.name);
+                    row.withhold(Missing::Unended, Name::from(words));
+                }
             }
         }
     }
 
-    /// Takes the rows out of the family that are made of what was lost.
-    fn withhold(&mut self, base: &[&Run], new: &[&Run]) {
-        let (base_lost, new_lost) = (&self.base.lost, &self.new.lost);
-        let first = |of: fn(&Lost) -> &Option<Name>| of(base_lost).clone().or(of(new_lost).clone());
-        let samples = first(|lost| &lost.samples);
-        let programs = first(|lost| &lost.programs);
-        let ending = first(|lost| &lost.ending);
-        let mut unended: Vec<&Subject> = Vec::new();
-        for run in base.iter().chain(new) {
-            unended.extend(&run.unended);
-        }
-        let went_on = |subject: &Subject| {
-            let whole = *subject == Subject::Whole && !unended.is_empty();
-            let why = "programs went on after the command";
-            (whole || unended.contains(&subject)).then(|| Name::from(why))
-        };
-        for row in self.rows.iter_mut().filter(|row| row.key.is_judged()) {
-            let of_samples = || samples.clone().or_else(|| programs.clone());
-            let why = match (&row.key.subject, row.key.measure) {
-                (Subject::Phase { .. }, _) => of_samples(),
-                (Subject::Whole, Measure::Wall | Measure::LongestChain) => None,
-                (subject, _) => programs.clone().or_else(|| went_on(subject)),
-            };
-            row.withhold(ending.clone().or(why));
-        }
-    }
-
     fn judge(&mut self) {
-        let in_family = |row: &&mut Row| row.key.is_judged() && row.verdict.is_none();
-        let mut family: Vec<&mut Row> = self.rows.iter_mut().filter(in_family).collect();
+        let (base, new) = (self.base.runs.len(), self.new.runs.len());
+        let rows = self.rows.iter_mut();
+        let rows = rows.filter(|row| row.key.is_judged() && row.verdict.is_none());
+        let rows: Vec<&mut Row> = rows.collect();
+        // Chosen by what the values of both sides are together: which of them are base's must not
+        // decide what is tested.
+        let smallest: Vec<f64> = rows.iter().map(|row| row.smallest_p()).collect();
+        let limit = tested_up_to(&smallest, smallest_p(base, new), FALSE_DISCOVERIES);
+        let (mut family, mut left_out) = (Vec::new(), Vec::new());
+        for (row, smallest) in rows.into_iter().zip(smallest) {
+            let tested = smallest <= limit;
+            let place = if tested { &mut family } else { &mut left_out };
+            place.push(row);
+        }
         let p: Vec<f64> = family.iter().map(|row| row.p.unwrap_or(1.0)).collect();
         let found = benjamini_hochberg(&p, FALSE_DISCOVERIES);
-        let need = smallest_group(p.len(), FALSE_DISCOVERIES);
-        let (base, new) = (self.base.runs.len(), self.new.runs.len());
-        let enough = can_tell(base, new, p.len(), FALSE_DISCOVERIES);
-        for (row, found) in family.iter_mut().zip(found) {
-            row.judge(found, enough, need.unwrap_or(usize::MAX));
+        let alone = FALSE_DISCOVERIES / p.len().max(1) as f64;
+        for (row, found) in family.into_iter().zip(found) {
+            row.judge(found, p.len(), alone);
         }
+        self.left_out = left_out.len();
+        for row in left_out {
+            row.judge(false, p.len(), limit);
+        }
+        self.runs_needed = smallest_group(p.len(), FALSE_DISCOVERIES);
         self.family = p.len();
-        self.runs_needed = need;
     }
 }
 
@@ -279,20 +288,12 @@ fn usable(runs: &[Run]) -> Vec<&Run> {
 }
 
 impl Side {
-    fn of(all: &[Run], usable: &[&Run]) -> Self {
+    fn of(all: &[Run], usable: &[&Run], never: &BTreeSet<Name>) -> Self {
         let first = usable.first().copied().cloned().unwrap_or_default();
         let failed = all.iter().filter(|run| !run.succeeded());
         let mut lost = Lost::default();
         for run in usable {
-            for (sum, one) in [
-                (&mut lost.samples, &run.lost.samples),
-                (&mut lost.programs, &run.lost.programs),
-                (&mut lost.ending, &run.lost.ending),
-            ] {
-                if let (None, Some(words)) = (&sum, one) {
-                    *sum = Some(Name::from(format!("{}: {words}", run.name)));
-                }
-            }
+            lost.add(run, never);
         }
         Self {
             command: first.command,
@@ -306,6 +307,20 @@ impl Side {
 }
 
 impl Run {
+    /// A figure; zero where it is not there and would have been seen, else NaN.
+    fn value(&self, key: &Key) -> f64 {
+        let absent = if self.would_show(key) { 0.0 } else { f64::NAN };
+        self.figures.get(key).copied().unwrap_or(absent)
+    }
+
+    /// Whether programs that it is made of went on after the command.
+    fn went_on(&self, key: &Key) -> bool {
+        match (&key.subject, key.measure) {
+            (Subject::Whole, Measure::Cpu) => !self.unended.is_empty(),
+            (subject, _) => self.unended.contains(subject),
+        }
+    }
+
     /// Its facts, and how it ended.
     fn facts_with_exit(&self) -> Facts {
         let mut facts = self.facts.clone();

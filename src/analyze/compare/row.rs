@@ -1,9 +1,12 @@
 //! One figure on both sides: its values, how much they differ, and what to make of that.
 
+use super::FALSE_DISCOVERIES;
 use super::key::Key;
+use super::lost::Missing;
 use crate::analyze::Name;
 use crate::analyze::statistics::{
-    Interval, Noise, difference_interval, median, rank_test, ratio_interval,
+    Interval, Noise, can_tell, difference_interval, median, rank_test, ratio_interval,
+    smallest_group, smallest_group_of, smallest_p_of,
 };
 
 /// What to make of a difference.
@@ -19,14 +22,17 @@ pub enum Verdict {
     OnlyInBase,
     /// Base does not have it.
     OnlyInNew,
-    /// With as many runs no difference could have been told from noise.
+    /// With as many runs, of which so many values are equal, no difference could have been told
+    /// from noise.
     TooFewRuns {
         /// Runs a side with which one could.
         need: usize,
     },
-    /// Part of what it is made of was lost.
+    /// Part of what it is made of was lost or not seen.
     Withheld {
-        /// What, and why.
+        /// What.
+        missing: Missing,
+        /// In which run, and why.
         lost: Name,
     },
 }
@@ -54,7 +60,7 @@ impl Verdict {
             Self::OnlyInBase => "only in base".to_owned(),
             Self::OnlyInNew => "only in new".to_owned(),
             Self::TooFewRuns { need } => format!("too few runs, need {need}"),
-            Self::Withheld { .. } => "withheld".to_owned(),
+            Self::Withheld { missing, .. } => format!("withheld: {}", missing.words()),
         }
     }
 }
@@ -66,6 +72,7 @@ pub struct Row {
     pub key: Key,
     /// Its value in each run of base; empty where no run has it. A run that lacks what others
     /// have counts as zero: a function of which no sample was taken, a phase that did not occur.
+    /// NaN where it may have been there, and was not seen.
     pub base: Vec<f64>,
     /// Its value in each run of new.
     pub new: Vec<f64>,
@@ -101,16 +108,22 @@ impl Row {
         }
     }
 
-    pub(super) fn withhold(&mut self, why: Option<Name>) {
-        if let Some(lost) = why {
+    /// Says why there is no verdict, unless it is said already.
+    pub(super) fn withhold(&mut self, missing: Missing, lost: Name) {
+        if !matches!(self.verdict, Some(Verdict::Withheld { .. })) {
             self.p = None;
-            self.verdict = Some(Verdict::Withheld { lost });
+            self.verdict = Some(Verdict::Withheld { missing, lost });
         }
     }
 
-    /// `found` says that its test is among those which the family's level leaves; `enough`
-    /// that there are runs enough for it to be so although no other row changed.
-    pub(super) fn judge(&mut self, found: bool, enough: bool, need: usize) {
+    /// The smallest p-value that its values could have, however they were divided.
+    pub(super) fn smallest_p(&self) -> f64 {
+        smallest_p_of(&self.base, &self.new)
+    }
+
+    /// `found` says that its test is among those which the family's level leaves; `family` is how
+    /// many were judged together; `limit` is the p-value with which it would be found, or tested.
+    pub(super) fn judge(&mut self, found: bool, family: usize, limit: f64) {
         let change = self.difference();
         self.verdict = Some(if change == 0.0 {
             Verdict::WithinNoise
@@ -118,11 +131,25 @@ impl Row {
             Verdict::Slower
         } else if found {
             Verdict::Faster
-        } else if enough {
-            Verdict::WithinNoise
         } else {
-            Verdict::TooFewRuns { need }
+            match self.needs(family, limit) {
+                None => Verdict::WithinNoise,
+                Some(need) => Verdict::TooFewRuns { need },
+            }
         });
+    }
+
+    /// How many runs a side it takes to tell that it differs although no other row does, unless
+    /// there are as many.
+    fn needs(&self, family: usize, limit: f64) -> Option<usize> {
+        let (base, new) = (self.base.len(), self.new.len());
+        if !can_tell(base, new, family, FALSE_DISCOVERIES) {
+            let need = smallest_group(family, FALSE_DISCOVERIES);
+            return Some(need.unwrap_or(usize::MAX));
+        }
+        let need = smallest_group_of(&self.base, &self.new, limit);
+        let need = need.unwrap_or(usize::MAX);
+        (need > base.max(new)).then_some(need)
     }
 
     /// Median of base, zero where it is not there.

@@ -4,22 +4,12 @@ use super::cache::Cache;
 use super::facts::Facts;
 use super::inputs::{self, Inputs};
 use super::key::{Key, Measure, Subject};
+use super::lost::Lost;
 use super::translation::Translation;
 use super::{functions, samples, signals};
 use crate::analyze::{Analysis, Name, Phases, summary};
 use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What was lost of a run; differences of what is made of it are not judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// Samples: phases and functions are made of them.
-    pub samples: Option<Name>,
-    /// Events of programs: packages and tools are made of them, phases and functions, too.
-    pub programs: Option<Name>,
-    /// The end: wall time is not known, nor is anything of what came after.
-    pub ending: Option<Name>,
-}
 
 /// One run, reduced to what is compared. Small, whatever the size of its trace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,7 +74,8 @@ impl Run {
         sampled.add_to(analysis, &mut run);
         functions::add_to(analysis, &sampled, &mut run);
         signals::add_to(analysis, &mut run);
-        run.find_lost(analysis, phases.unreadable_blocks);
+        run.find_unended(analysis);
+        run.lost = Lost::of(analysis, phases.unreadable_blocks);
         run
     }
 
@@ -108,17 +99,25 @@ impl Run {
         self.figures.get(&key).copied().unwrap_or(0.0)
     }
 
-    /// Whether a figure that is not there is zero: it would have been seen.
+    /// Whether a figure that is not there is zero: it would have been seen. What the whole command
+    /// took is never zero.
     #[must_use]
     pub fn would_show(&self, key: &Key) -> bool {
+        let lost = &self.lost;
         match (&key.subject, key.measure) {
+            (Subject::Whole | Subject::Signal(_), _) => false,
+            (
+                _,
+                Measure::StartUp | Measure::SteadyState | Measure::Unplaced | Measure::Translator,
+            ) => false,
             (Subject::Function { .. }, _) => self.sampled,
             (Subject::Phase { track, phase }, _) => {
-                self.watched.contains(&(track.clone(), phase.clone()))
+                let intact = lost.samples.is_none() && !lost.marks.contains_key(track);
+                intact && self.watched.contains(&(track.clone(), phase.clone()))
             }
-            (Subject::Signal(_), _) => false,
-            (_, Measure::StartUp | Measure::SteadyState | Measure::Translator) => false,
-            _ => true,
+            (Subject::Package(_) | Subject::Tool(_) | Subject::Action { .. }, _) => {
+                lost.programs.is_none()
+            }
         }
     }
 
@@ -186,32 +185,9 @@ impl Run {
         }
     }
 
-    fn find_lost(&mut self, analysis: &Analysis<'_>, unreadable_blocks: u64) {
+    /// Programs that were still running when the recording ended.
+    fn find_unended(&mut self, analysis: &Analysis<'_>) {
         let trace = analysis.trace;
-        for loss in &trace.losses {
-            let (what, why) = (trace.text(loss.what), trace.text(loss.why));
-            let words = Name::from(format!("{} {what}: {why}", loss.count));
-            let place = match &*what {
-                "samples" => &mut self.lost.samples,
-                // Calls mark phases.
-                "calls" | "switches" | "mappings" => &mut self.lost.samples,
-                _ => &mut self.lost.programs,
-            };
-            place.get_or_insert(words);
-        }
-        let integrity = &trace.integrity;
-        if unreadable_blocks > 0 || integrity.lost_samples > 0 || integrity.lost_calls > 0 {
-            let words = Name::from("blocks of samples that cannot be read");
-            self.lost.samples.get_or_insert(words);
-        }
-        if integrity.damaged_blocks > 0 || integrity.cut_bytes > 0 {
-            let words = Name::from("blocks of the file that are damaged");
-            self.lost.programs.get_or_insert(words);
-        }
-        if trace.ending.is_none() {
-            let words = Name::from("its recorder was killed, or the file was cut");
-            self.lost.ending = Some(words);
-        }
         let ended = |id: ProcessId| trace.process(id).is_some_and(|one| one.exit.is_some());
         for (_, role) in analysis.roles.iter().filter(|(id, _)| !ended(*id)) {
             let package = role.package.clone().unwrap_or_default();

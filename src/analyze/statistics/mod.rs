@@ -1,9 +1,10 @@
 //! Statistics of comparing two groups of runs. Numbers in, numbers out.
 //!
 //! - [`rank_test`] says how surprising two groups are if nothing changed (Mann-Whitney, exact);
-//!   [`smallest_p`] how surprising they could be at most, [`can_tell`] and [`smallest_group`] how
-//!   many runs that takes;
-//! - [`benjamini_hochberg`] and [`adjusted`] judge a whole family of such tests;
+//!   [`smallest_p`] how surprising they could be at most, [`smallest_p_of`] what equal values leave
+//!   of that; [`can_tell`], [`smallest_group`] and [`smallest_group_of`] how many runs it takes;
+//! - [`benjamini_hochberg`] and [`adjusted`] judge a whole family of such tests, [`tested_up_to`]
+//!   says which belong to it;
 //! - [`ratio_interval`] and [`difference_interval`] say how large a change is, with 95 % intervals,
 //!   [`median_interval`] where one group is;
 //! - [`Noise`] is what runs of one and the same thing differ by;
@@ -23,7 +24,7 @@ mod rank;
 pub use bootstrap::{
     Interval, difference, difference_interval, median_interval, ratio, ratio_interval,
 };
-pub use discovery::{adjusted, benjamini_hochberg};
+pub use discovery::{adjusted, benjamini_hochberg, tested_up_to};
 pub use noise::Noise;
 pub use order::{median, quantile, standard_deviation};
-pub use rank::{can_tell, rank_test, smallest_group, smallest_p};
+pub use rank::{can_tell, rank_test, smallest_group, smallest_group_of, smallest_p, smallest_p_of};

@@ -61,6 +61,63 @@ pub fn smallest_group(family: usize, q: f64) -> Option<usize> {
     possible.then(|| (1..).find(|&n| can_tell(n, n, family, q)))?
 }
 
+/// The smallest p-value that [`rank_test`] can give to these values, whichever of them are base's:
+/// what they are together decides, and not how they were divided. That of groups without equal
+/// values is [`smallest_p`]; 1 where a group is empty, or all values are equal.
+#[must_use]
+pub fn smallest_p_of(base: &[f64], new: &[f64]) -> f64 {
+    let (base, new) = (sorted(base), sorted(new));
+    smallest_of_sorted(&base, &new)
+}
+
+fn smallest_of_sorted(base: &[f64], new: &[f64]) -> f64 {
+    let (few, many) = if base.len() <= new.len() {
+        (base, new)
+    } else {
+        (new, base)
+    };
+    let ranks = Ranks::of(few, many);
+    if few.is_empty() || ranks.equal() {
+        1.0
+    } else if few.len() * many.len() <= MOST_PAIRS {
+        let ends = [true, false].map(|low| ranks.ways_at_end(low));
+        let fewest = ends.into_iter().fold(f64::INFINITY, f64::min);
+        (2.0 * fewest / divisions(few.len(), many.len())).min(1.0)
+    } else {
+        let least: usize = ranks.doubled[..few.len()].iter().sum();
+        let most: usize = ranks.doubled[many.len()..].iter().sum();
+        let smallest_sum = (few.len() * (few.len() + 1)) as f64 / 2.0;
+        let ends = [least, most].map(|sum| {
+            let u = sum as f64 / 2.0 - smallest_sum;
+            approximate(few.len(), many.len(), u, ranks.ties)
+        });
+        ends[0].min(ends[1])
+    }
+}
+
+/// How many values on each side are enough for [`smallest_p_of`] to be at most `limit`, if as many of
+/// them are equal as of these: the smallest multiple of these groups. `None` where no multiple up to
+/// the thousandfold is.
+#[must_use]
+pub fn smallest_group_of(base: &[f64], new: &[f64], limit: f64) -> Option<usize> {
+    let (base, new) = (sorted(base), sorted(new));
+    let enough = |times: usize| {
+        let repeated = |values: &[f64]| -> Vec<f64> {
+            let values = values.iter();
+            values
+                .flat_map(|value| std::iter::repeat_n(*value, times))
+                .collect()
+        };
+        smallest_of_sorted(&repeated(&base), &repeated(&new)) <= limit
+    };
+    // The first power of two that is enough, then the first multiple below it.
+    let power = (0..=10)
+        .map(|power| 1 << power)
+        .find(|times| enough(*times))?;
+    let times = (power / 2 + 1..=power).find(|times| enough(*times))?;
+    Some(times * base.len().max(new.len()))
+}
+
 /// Two groups as ranks in what both are together.
 struct Ranks {
     /// Twice the rank of each value, ascending: mean ranks of equal values are halves.
@@ -107,6 +164,20 @@ impl Ranks {
     /// Whether all values are the same.
     fn equal(&self) -> bool {
         self.doubled.first() == self.doubled.last()
+    }
+
+    /// In how many ways the smaller group can have the lowest, or the highest, sum: which of the
+    /// equal values at its inner end are its own makes no difference.
+    fn ways_at_end(&self, low: bool) -> f64 {
+        let (few, all) = (self.few, self.doubled.len());
+        let (taken, inner) = if low {
+            (&self.doubled[..few], self.doubled[few - 1])
+        } else {
+            (&self.doubled[all - few..], self.doubled[all - few])
+        };
+        let equal = |ranks: &[usize]| ranks.iter().filter(|rank| **rank == inner).count();
+        let (own, alike) = (equal(taken), equal(&self.doubled));
+        divisions(own.min(alike - own), own.max(alike - own))
     }
 
     /// The exact p-value: twice the smaller of the two tails.

@@ -49,7 +49,10 @@ struct Rebuilt<'a> {
 #[derive(Serialize)]
 struct Lost<'a> {
     samples: Option<&'a str>,
+    calls: Option<&'a str>,
+    marks: Option<&'a str>,
     programs: Option<&'a str>,
+    graph: Option<&'a str>,
     ending: Option<&'a str>,
 }
 
@@ -66,7 +69,10 @@ impl<'a> Side<'a> {
             failed: names(&side.failed),
             lost: Lost {
                 samples: side.lost.samples.as_deref(),
+                calls: side.lost.calls.values().next().map(|words| &**words),
+                marks: side.lost.marks.values().next().map(|words| &**words),
                 programs: side.lost.programs.as_deref(),
+                graph: side.lost.graph.as_deref(),
                 ending: side.lost.ending.as_deref(),
             },
             rebuilt: None,
@@ -117,6 +123,8 @@ impl<'a> Differs<'a> {
 #[derive(Serialize)]
 pub(super) struct Family {
     pub(super) count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left_out: Option<usize>,
     pub(super) false_discovery_rate: f64,
     pub(super) runs_needed: Option<usize>,
 }
@@ -302,7 +310,7 @@ impl<'a> RowKeys<'a> {
                 _ => None,
             },
             lost: match &row.verdict {
-                Some(Verdict::Withheld { lost }) => Some(lost),
+                Some(Verdict::Withheld { lost, .. }) => Some(lost),
                 _ => None,
             },
         }
@@ -396,6 +404,7 @@ pub fn compare<'c>(
         },
         family: Family {
             count: comparison.family,
+            left_out: Some(comparison.left_out),
             false_discovery_rate: FALSE_DISCOVERIES,
             runs_needed: comparison.runs_needed,
         },

@@ -99,6 +99,7 @@ pub fn experiment(made: &Made, experiment: &Experiment, out: &mut impl Write) ->
         noisy: experiment.is_noisy(),
         family: Family {
             count: experiment.family,
+            left_out: None,
             false_discovery_rate: FALSE_DISCOVERIES,
             runs_needed: experiment.runs_needed,
         },

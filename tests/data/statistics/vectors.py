@@ -4,6 +4,7 @@ vectors.json beside this is `PYTHONPATH=.tools/consumers/scipy-1.17.1 python3 ve
 test in tests/analyze/scipy.rs reads it, and runs this with another seed where scipy is.
 """
 
+import itertools
 import json
 import math
 import sys
@@ -103,6 +104,25 @@ def groups(random):
         }
 
 
+def smallest(random):
+    """Values with ties and the smallest p-value of Mann and Whitney that any of their divisions into
+    groups of these sizes has; all values but the last `new` are base's."""
+    every = PermutationMethod(n_resamples=math.inf)
+    for base, new, values in [(3, 3, 3), (4, 4, 2), (4, 4, 5), (5, 4, 3), (2, 6, 3), (5, 5, 4)]:
+        both = random.integers(0, values, base + new)
+        places = range(base + new)
+        p = min(
+            mannwhitneyu(
+                both[list(chosen)],
+                numpy.delete(both, chosen),
+                alternative="two-sided",
+                method=every,
+            ).pvalue
+            for chosen in itertools.combinations(places, base)
+        )
+        yield {"values": [float(value) for value in both], "new": new, "p": float(p)}
+
+
 def main():
     """Writes all of it."""
     random = numpy.random.default_rng(int(sys.argv[1]))
@@ -112,6 +132,7 @@ def main():
         "intervals": list(intervals(random)),
         "families": list(families(random)),
         "groups": list(groups(random)),
+        "smallest": list(smallest(random)),
     }
     # One case a line.
     print("{")
@@ -121,7 +142,7 @@ def main():
             text = f"[\n    {lines}\n  ]"
         else:
             text = json.dumps(cases)
-        print(f'  "{name}": {text}' + ("" if name == "groups" else ","))
+        print(f'  "{name}": {text}' + ("" if name == "smallest" else ","))
     print("}")
 
 
