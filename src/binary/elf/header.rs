@@ -256,6 +256,12 @@ impl<'a> Elf<'a> {
         self.dynamic_strings(&[1])
     }
 
+    /// The name by which others load it (`DT_SONAME`).
+    #[must_use]
+    pub fn own_name(&self) -> Option<&'a [u8]> {
+        self.dynamic_strings(&[14]).next()
+    }
+
     /// Where else they are looked for (`DT_RPATH`, `DT_RUNPATH`), as colons separate it.
     pub fn run_paths(&self) -> impl Iterator<Item = &'a [u8]> {
         self.dynamic_strings(&[15, 29])

@@ -72,6 +72,12 @@ impl Symbol<'_> {
         self.section
     }
 
+    /// It is needed, and defined elsewhere.
+    #[must_use]
+    pub const fn is_undefined(&self) -> bool {
+        self.section == SHN_UNDEF
+    }
+
     const fn is_defined(&self) -> bool {
         !matches!(self.section, SHN_UNDEF | SHN_ABS)
     }
