@@ -4,6 +4,7 @@ pub mod go_flags;
 mod grant;
 pub mod host;
 pub mod invoker;
+pub mod link;
 pub mod linux;
 pub mod mappings;
 mod refusal;
