@@ -19,7 +19,8 @@
 //! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run;
 //! - [`inspect`] says what a binary is, and which rules of a Mac it breaks;
-//! - [`doctor`] says what is wrong with a machine's Go, and what would help.
+//! - [`doctor`] says what is wrong with a machine's Go, and what would help;
+//! - [`explain`] says why a build or a program failed.
 //!
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
@@ -33,6 +34,7 @@ pub mod compare;
 pub mod cost;
 pub mod doctor;
 pub mod experiment;
+pub mod explain;
 mod filter;
 pub mod frame;
 mod goroutine_rows;

@@ -7,6 +7,7 @@ mod doctor;
 mod dump;
 mod exit;
 mod experiment;
+mod explain;
 mod export;
 mod flamegraph;
 mod gaps;
@@ -72,6 +73,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Checks the Go of this machine: toolchains, settings, caches, what gotrace can see.
     Doctor(doctor::Args),
+    /// Says why a build or a program failed, and what would help.
+    Explain(explain::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Probes(args) => args.run(),
         Command::Inspect(args) => args.run(),
         Command::Doctor(args) => args.run(),
+        Command::Explain(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

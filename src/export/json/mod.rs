@@ -7,6 +7,7 @@ mod calls;
 mod compare;
 mod doctor;
 mod experiment;
+mod explain;
 mod inspect;
 mod limits;
 mod probes;
@@ -16,6 +17,7 @@ pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
 pub use doctor::{DOCTOR_SCHEMA, doctor};
 pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
+pub use explain::{EXPLAIN_SCHEMA, explain};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
 

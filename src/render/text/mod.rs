@@ -4,6 +4,7 @@ pub mod calls;
 pub mod compare;
 pub mod doctor;
 pub mod experiment;
+pub mod explain;
 pub mod inspect;
 mod limits;
 mod page;

@@ -1,0 +1,299 @@
+//! Why a build or a program failed: its output and what its files hold in, diagnoses out.
+//!
+//! 1. [`Log::read`] finds the messages, and the link lines before them.
+//! 2. [`inquiries`] says what is to be asked of the files of each link line; whoever reads files
+//!    answers with [`crate::environment::link::survey`], and with [`Program::of`] for programs.
+//! 3. [`diagnose`] lays the two side by side: who needs what, which file has it for which
+//!    architecture, and what would help.
+//!
+//! A [`Diagnosis`] is what one action of the user mends: symbols that one library has are one.
+
+mod inquiry;
+mod known;
+mod library;
+mod log;
+mod program;
+mod running;
+mod spelling;
+mod undefined;
+
+pub use inquiry::{Here, Inquiry, inquiries};
+pub use log::{Link, Log, Problem, What};
+pub use program::Program;
+
+use crate::binary::linkable::{Arch, Kind};
+use crate::environment::link::{Input, Survey};
+use std::path::PathBuf;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something was passed over that may matter.
+    Warning,
+    /// The build or the program failed of it.
+    Error,
+}
+
+impl Level {
+    /// `error`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What is the matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A library that has the symbols is not on the link line.
+    NotLinked,
+    /// A library is there for other architectures alone.
+    WrongSlice,
+    /// Libraries are there for the architecture, and the symbols are not in them.
+    SymbolAbsent,
+    /// The archive that has them comes before what needs them.
+    Order,
+    /// A library has them for itself alone.
+    Hidden,
+    /// One side was declared as C, the other one as C++.
+    Spelling,
+    /// The files of the line have them now: the log is of other files.
+    Present,
+    /// Nothing that was looked at has them.
+    Unknown,
+    /// A library of the line was not found.
+    LibraryMissing,
+    /// A function of Go is declared, and nowhere written.
+    GoBodyMissing,
+    /// There is no C compiler.
+    CompilerMissing,
+    /// The loader did not find a library.
+    NotLoaded,
+    /// The library that the loader found lacks a symbol.
+    NotBound,
+    /// The kernel killed a program for its signature.
+    KilledSignature,
+    /// The kernel killed a program, most likely for want of memory.
+    KilledMemory,
+    /// A program is for another processor.
+    WrongCpu,
+    /// A file is no program of this system.
+    WrongFormat,
+    /// Rosetta failed.
+    Translator,
+}
+
+impl Cause {
+    /// What it is called: letters and dashes.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::NotLinked => "not-linked",
+            Self::WrongSlice => "wrong-slice",
+            Self::SymbolAbsent => "symbol-absent",
+            Self::Order => "link-order",
+            Self::Hidden => "symbol-hidden",
+            Self::Spelling => "c-or-cpp",
+            Self::Present => "symbol-present",
+            Self::Unknown => "unknown",
+            Self::LibraryMissing => "library-missing",
+            Self::GoBodyMissing => "go-body-missing",
+            Self::CompilerMissing => "compiler-missing",
+            Self::NotLoaded => "library-not-loaded",
+            Self::NotBound => "symbol-not-bound",
+            Self::KilledSignature => "killed-signature",
+            Self::KilledMemory => "killed-memory",
+            Self::WrongCpu => "wrong-cpu",
+            Self::WrongFormat => "wrong-format",
+            Self::Translator => "translator",
+        }
+    }
+}
+
+/// A symbol that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// As the linker writes it.
+    pub symbol: String,
+    /// What the source calls it, where that is another name: `C.deflate`, `frob::close(long)`.
+    pub source: Option<String>,
+    /// Who needs it, as the source calls it where that is known.
+    pub users: Vec<String>,
+}
+
+/// What was seen in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is; none where it was not read.
+    pub kind: Option<Kind>,
+    /// The architectures that it is for.
+    pub archs: Vec<Arch>,
+    /// Those of them for which it has all the symbols.
+    pub has: Vec<Arch>,
+    /// What else it has of the first symbol: another spelling.
+    pub spelled: Option<String>,
+    /// As it is on the link line; none where it is not.
+    pub input: Option<Input>,
+    /// Why it was not read.
+    pub unread: Option<String>,
+}
+
+/// What helps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Flags for the linker: `-L/opt/x/lib -lz`.
+    Flags(String),
+    /// Build for another architecture.
+    BuildFor(Arch),
+    /// Get a library for an architecture.
+    Obtain {
+        /// File name.
+        library: String,
+        /// Architecture.
+        arch: Arch,
+        /// The command that does it, where one is known.
+        command: Option<String>,
+    },
+    /// Put a library behind what needs it.
+    MoveBehind(String),
+    /// Declare with `extern "C"`.
+    ExternC(String),
+    /// Install what has the files for linking.
+    Install {
+        /// What is missing.
+        library: String,
+        /// Debian's package, where it is known.
+        package: Option<&'static str>,
+    },
+    /// Use a version of the library that has the symbols.
+    OtherVersion(String),
+    /// Write the function, or take its declaration away.
+    WriteBody(String),
+    /// A command.
+    Run(String),
+    /// Have the link line in the log.
+    ShowLinkLine,
+    /// Use a Go toolchain for the machine's own processor.
+    NativeToolchain,
+    /// Build one thing at a time.
+    FewerAtOnce,
+    /// Give the linker the SDK of macOS, which has a library.
+    GiveSdk(String),
+    /// Look with `gotrace inspect --check`.
+    Inspect(String),
+}
+
+/// What is wrong, how that is known, and what helps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// How bad it is.
+    pub level: Level,
+    /// What is the matter.
+    pub cause: Cause,
+    /// Lines of the log, from 1, at most some.
+    pub lines: Vec<usize>,
+    /// The package that was being built.
+    pub package: Option<String>,
+    /// The architecture that was linked or run for.
+    pub arch: Option<Arch>,
+    /// Symbols that are missing.
+    pub symbols: Vec<Missing>,
+    /// What it is about, where that is no symbol: a library, a program.
+    pub subject: Option<String>,
+    /// What the files tell.
+    pub witnesses: Vec<Witness>,
+    /// What else is known.
+    pub notes: Vec<Note>,
+    /// What helps, the surest first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// What else is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A folder of the line is not there.
+    NoFolder(PathBuf),
+    /// There was no link line in the log.
+    NoLinkLine,
+    /// No SDK was found, so that the libraries of macOS were not looked into.
+    NoSdk,
+    /// The library is known by the names of its symbols; no file of it was found here.
+    ByName(&'static str),
+    /// The linker passed the file over; it was not read, and that it has the symbols is a guess.
+    ByMessage,
+    /// The message that says so.
+    Message(String),
+    /// Homebrew's folders hold libraries for one architecture each.
+    Homebrew,
+    /// How many files elsewhere were looked through, and how many were not.
+    LookedThrough(usize, usize),
+    /// A rule of macOS is broken, with what follows.
+    Broken(String, &'static str),
+    /// A place where the loader looked, and why it was not taken.
+    Tried(String, String),
+    /// Signals make Rosetta fail; a known issue.
+    RosettaSignals,
+    /// A package of Go's for the other calling convention.
+    OtherAbi,
+    /// The file begins so, which no program does.
+    Begins(String),
+    /// A program of this format and architecture, on a machine of this architecture.
+    OtherMachine(String, Arch),
+}
+
+impl Diagnosis {
+    fn new(level: Level, cause: Cause, problem: &Problem) -> Self {
+        Self {
+            level,
+            cause,
+            lines: vec![problem.at],
+            package: problem.package.clone(),
+            arch: None,
+            symbols: Vec::new(),
+            subject: None,
+            witnesses: Vec::new(),
+            notes: Vec::new(),
+            remedies: Vec::new(),
+        }
+    }
+}
+
+/// Judges a log. `surveys` answer `inquiries`, one for each; `programs` are those that the log
+/// names, as far as they could be read.
+#[must_use]
+pub fn diagnose(
+    log: &Log,
+    inquiries: &[Inquiry],
+    surveys: &[Survey],
+    programs: &[Program],
+    here: &Here,
+) -> Vec<Diagnosis> {
+    let mut found = Vec::new();
+    let mut blamed: Vec<String> = Vec::new();
+    for (inquiry, survey) in inquiries.iter().zip(surveys) {
+        let about = inquiry::About {
+            log,
+            inquiry,
+            survey,
+        };
+        found.extend(undefined::judge(&about, &mut blamed));
+        found.extend(library::judge(&about));
+    }
+    found.extend(library::wrong_files(
+        log, inquiries, programs, &blamed, here,
+    ));
+    found.extend(running::judge(log, programs, here));
+    // The order of the log is the order in which things went wrong.
+    found.sort_by_key(|diagnosis| {
+        (
+            diagnosis.level == Level::Warning,
+            diagnosis.lines.first().copied(),
+        )
+    });
+    found
+}

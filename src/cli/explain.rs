@@ -1,0 +1,230 @@
+//! `gotrace explain`: why a build failed, and what would help.
+
+use super::output::{self, Output};
+use crate::analyze::explain::{self, Diagnosis, Here, Level, Log, Program};
+use crate::binary::linkable::{Arch, Format};
+use crate::environment::host;
+use crate::environment::link::{Disk, Files as _, Question, survey};
+use crate::export::json;
+use crate::render::text::explain as text;
+use anyhow::Context as _;
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// The log keeps so many bytes of what a command prints: its end, where errors are.
+const MOST_LOG: usize = 64 << 20;
+/// The exit code for a command that is not there, as env(1) has it.
+const NOT_FOUND: u8 = 127;
+/// Likewise for one that cannot be run.
+const NOT_RUN: u8 = 126;
+
+/// Says why a build or a program failed: undefined symbols, libraries for another architecture,
+/// killed programs.
+///
+/// Runs a command, whose output goes through unchanged, and then says on standard error what went
+/// wrong; or reads a log from a file or from standard input. The link line in the log is followed
+/// to its files: which library has what for which architecture, and which flag is missing.
+///
+/// The exit code is that of the command if it failed; else 1 where an error was explained.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "gotrace explain [OPTIONS] [--] COMMAND [ARGUMENT]...\n       gotrace explain [OPTIONS] --log FILE\n       COMMAND 2>&1 | gotrace explain [OPTIONS]"
+)]
+pub(super) struct Args {
+    /// Read this log instead of running a command; - is standard input, the default without a command
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    log: Option<PathBuf>,
+    /// Look for the files that the log names below this folder, as if it were /
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+    /// The SDK of macOS to look into [default: the one on the link line, SDKROOT, the installed one]
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+    /// Write JSON (docs/json-schema.md)
+    #[arg(long)]
+    json: bool,
+    /// Write here [default: standard output, and standard error with a command]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The command, and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Some((program, arguments)) = self.command.split_first() else {
+            let log = Log::read(&self.read_log()?);
+            let diagnoses = self.diagnose(&log);
+            self.write(&log, &diagnoses)?;
+            return Ok(ExitCode::from(u8::from(has_errors(&diagnoses))));
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let (status, said) = match watch(&mut command) {
+            Ok(ended) => ended,
+            Err(error) => {
+                output::note(&format!("{}: cannot run: {error}", program.display()));
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                return Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_RUN }));
+            }
+        };
+        let log = Log::read(&said);
+        let diagnoses = self.diagnose(&log);
+        if !diagnoses.is_empty() || !status.success() || self.output.is_some() {
+            self.write(&log, &diagnoses)?;
+        }
+        Ok(ExitCode::from(match status.code() {
+            Some(0) => u8::from(has_errors(&diagnoses)),
+            Some(code) => code.to_le_bytes()[0],
+            None => status
+                .signal()
+                .map_or(1, |signal| 128_u8.saturating_add(signal.to_le_bytes()[0])),
+        }))
+    }
+
+    fn read_log(&self) -> anyhow::Result<Vec<u8>> {
+        match &self.log {
+            Some(path) if path != Path::new("-") => {
+                std::fs::read(path).with_context(|| format!("{}: cannot read", path.display()))
+            }
+            _ => {
+                let mut log = Vec::new();
+                let read = io::stdin().lock().read_to_end(&mut log);
+                read.context("standard input: cannot read")?;
+                Ok(log)
+            }
+        }
+    }
+
+    /// Follows what the log names to its files, and judges.
+    fn diagnose(&self, log: &Log) -> Vec<Diagnosis> {
+        let here = Here {
+            arch: Arch::parse(host::ARCH),
+            format: match std::env::consts::OS {
+                "macos" => Format::MachO,
+                _ => Format::Elf,
+            },
+        };
+        let disk = Disk {
+            root: self.root.clone(),
+            folder: match self.root {
+                Some(_) => PathBuf::from("/"),
+                None => std::env::current_dir().unwrap_or_default(),
+            },
+        };
+        let named = std::env::var_os("SDKROOT").filter(|_| self.root.is_none());
+        let sdk = self.sdk.clone().or(named.map(PathBuf::from));
+        let inquiries = explain::inquiries(log, &here);
+        let surveys = inquiries.iter().map(|inquiry| {
+            let question = Question {
+                line: &inquiry.line,
+                format: inquiry.format,
+                arch: inquiry.arch.clone(),
+                symbols: &inquiry.symbols,
+                libraries: &inquiry.libraries,
+                sdk: sdk.as_deref(),
+            };
+            survey(&question, &disk)
+        });
+        let surveys: Vec<_> = surveys.collect();
+        let programs = log.programs().into_iter().map(|path| {
+            let data = disk.read(Path::new(path)).ok();
+            Program::of(path, data.as_deref())
+        });
+        let programs: Vec<_> = programs.collect();
+        explain::diagnose(log, &inquiries, &surveys, &programs, &here)
+    }
+
+    fn write(&self, log: &Log, diagnoses: &[Diagnosis]) -> anyhow::Result<()> {
+        if !self.command.is_empty() && self.output.is_none() {
+            // Standard output is the command's.
+            let mut said = Vec::new();
+            if self.json {
+                json::explain(log, diagnoses, &mut said)?;
+            } else {
+                text::write(log, diagnoses, &output::error_page(), &mut said)?;
+            }
+            output::text(&said);
+            return Ok(());
+        }
+        let mut output = Output::to(self.output.as_deref())?;
+        if self.json {
+            json::explain(log, diagnoses, &mut output)?;
+        } else {
+            let page = output.page();
+            text::write(log, diagnoses, &page, &mut output)?;
+        }
+        output.finish()
+    }
+}
+
+fn has_errors(diagnoses: &[Diagnosis]) -> bool {
+    diagnoses.iter().any(|one| one.level == Level::Error)
+}
+
+/// Runs a command, passes on what it prints, and keeps the end of it.
+fn watch(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let log = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        scope.spawn(|| pass(out, io::stdout(), &log));
+        scope.spawn(|| pass(err, io::stderr(), &log));
+    });
+    let status = child.wait()?;
+    Ok((
+        status,
+        log.into_inner().unwrap_or_else(PoisonError::into_inner),
+    ))
+}
+
+/// Passes bytes on as they come, and adds whole lines to the log, so that two streams do not mix
+/// within a line.
+fn pass(from: Option<impl io::Read>, mut to: impl Write, log: &Mutex<Vec<u8>>) {
+    let Some(mut from) = from else {
+        return;
+    };
+    let mut buffer = vec![0; 64 << 10];
+    let mut line = Vec::new();
+    let keep = |bytes: &[u8]| {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.extend_from_slice(bytes);
+        if let Some(beyond @ 1..) = log.len().checked_sub(MOST_LOG) {
+            log.drain(..beyond);
+        }
+    };
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        let bytes = buffer.get(..read).unwrap_or_default();
+        // Whoever no longer reads does not end the command.
+        drop(to.write_all(bytes).and_then(|()| to.flush()));
+        line.extend_from_slice(bytes);
+        if let Some(end) = line.iter().rposition(|&byte| byte == b'\n') {
+            let rest = line.split_off(end + 1);
+            keep(&line);
+            line = rest;
+        }
+    }
+    if !line.is_empty() {
+        line.push(b'\n');
+        keep(&line);
+    }
+}

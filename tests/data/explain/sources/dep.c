@@ -1,0 +1,1 @@
+int inner(int); int outer(int a){return inner(a);}

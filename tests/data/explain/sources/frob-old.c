@@ -1,0 +1,1 @@
+int frob_open(int a) { return a + 1; }

@@ -1,0 +1,1 @@
+int inner(int a) { return a; }

@@ -1,0 +1,1 @@
+int outer(int); int main(){return outer(1);}

@@ -1,0 +1,1 @@
+int plain(int); int main(){return plain(1);}
