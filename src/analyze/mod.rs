@@ -42,6 +42,7 @@ mod goroutines;
 pub mod inspect;
 pub mod lanes;
 mod limits;
+mod machine;
 mod name;
 mod naming;
 mod phases;

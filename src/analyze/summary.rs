@@ -4,9 +4,10 @@ use super::{
     Analysis, Limits, Name, Phases, argv,
     build::{ActionKind, BuildAction, CriticalPath, Origin, Outcome, Segment, SegmentKind},
     cost::{Cost, CostRow},
+    machine::Machine,
     profile::{FunctionRow, Profile, Weight},
 };
-use crate::trace::{Arch, ExitStatus, Nanos, StringId, Trace};
+use crate::trace::{Arch, ExitStatus, Nanos, Trace};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -171,11 +172,11 @@ pub fn command(analysis: &Analysis<'_>) -> Name {
 }
 
 fn toolchains(trace: &Trace) -> Vec<ToolchainFacts> {
+    let machine = Machine::of(trace);
     let facts = trace.toolchains.iter().map(|toolchain| ToolchainFacts {
         version: Name::from(trace.strings.get(toolchain.version)),
         arch: toolchain.arch,
-        translator: (toolchain.translator != StringId::EMPTY)
-            .then(|| Name::from(trace.strings.get(toolchain.translator))),
+        translator: machine.translator(trace, toolchain.arch, toolchain.translator),
     });
     facts.collect()
 }

@@ -219,17 +219,14 @@ pub fn fact(difference: &Difference) -> String {
 /// Runs that are named for each value of a fact.
 const RUNS_NAMED: usize = 4;
 
-/// `-race`, or `none (runs 1, 2) and -race (run 3)`.
+/// `-race`, or `none in runs 1, 2 and -race in run 3`.
 #[must_use]
 pub fn values(values: &[Value]) -> String {
     let one = |value: &Value| fact_value(&value.text).to_owned();
     let several = |value: &Value| {
         let word = if value.runs.len() == 1 { "run" } else { "runs" };
-        format!(
-            "{} ({word} {})",
-            one(value),
-            listed(&value.runs, RUNS_NAMED)
-        )
+        let runs = listed(&value.runs, RUNS_NAMED);
+        format!("{} in {word} {runs}", one(value))
     };
     match values {
         [value] => one(value),

@@ -120,8 +120,8 @@ fn runs_of_a_side_found_the_same() {
     assert_eq!(
         complaints(&compare(&base, &new)),
         [
-            "the build caches differ within base: base cold (runs 1, 3) and \
-          warm, found package that run 1 built (fmt) (runs 2, 4), new cold"
+            "the build caches differ within base: base cold in runs 1, 3 and \
+          warm, found package that run 1 built (fmt) in runs 2, 4, new cold"
         ]
     );
     // Only its first run keeps what packages were made of.

@@ -4,7 +4,7 @@ use crate::compare::{USUAL, compare, run_with, trace};
 use gotrace::analyze::compare::{Fact, Run};
 use gotrace::analyze::{Analysis, Name};
 use gotrace::render::change::fact;
-use gotrace::trace::Arch;
+use gotrace::trace::{Arch, StringId};
 
 /// A run of programs of this architecture, by this translator.
 fn run_by(name: &str, arch: Arch, translator: &str) -> Run {
@@ -42,20 +42,35 @@ fn a_side_that_mixes_native_and_translated_runs_is_none() {
         told,
         [
             "the programs' architectures differ within base: \
-             base amd64 (runs 1, 3) and arm64 (run 2), new amd64",
+             base amd64 in runs 1, 3 and arm64 in run 2, new amd64",
             "the translators differ within base: \
-             base none (runs 1, 3) and qemu-aarch64 (run 2), new none",
+             base none in runs 1, 3 and qemu-aarch64 in run 2, new none",
         ]
     );
     // Nothing says who ran them, but the machine cannot: `binfmt_misc` is not mounted everywhere.
     let unnamed = run_by("1", Arch::Arm64, "");
     assert_eq!(
         unnamed.translation.translator,
-        Some(Name::from("a translator"))
+        Some(Name::from("an unknown translator"))
     );
     assert_eq!(unnamed.translation.share, 1.0);
     let old = run_by("1", Arch::X86, "");
     assert_eq!(old.translation.translator, None);
+    // gotrace itself is translated, so that the machine is not what it seems to be.
+    let mut builder = trace(&USUAL);
+    builder.trace.host.arch = Arch::Amd64;
+    let rosetta = builder.text("rosetta");
+    for (at, process) in builder.trace.processes.iter_mut().enumerate() {
+        let exec = &mut process.exec;
+        (exec.arch, exec.translator) = match at {
+            0 => (Arch::Amd64, rosetta),
+            _ => (Arch::Arm64, StringId::EMPTY),
+        };
+    }
+    let run = Run::of(&Analysis::of(&builder.trace), "1");
+    assert_eq!(run.translation.translator, Some(Name::from("rosetta")));
+    // go's 10 of 360 ms.
+    assert!((run.translation.share - 10.0 / 360.0).abs() < 1e-12);
 }
 
 #[test]
