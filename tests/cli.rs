@@ -52,12 +52,15 @@ fn the_page_of_commands_is_what_help_prints() {
     );
     for name in commands {
         let text = help(&[name]);
-        write!(
-            page,
-            "\n## gotrace {name}\n\n```text\n{}\n```\n",
-            text.trim_end()
-        )
-        .unwrap();
+        let mut add = |marks: &str, words: &[&str], text: &str| {
+            let (words, text) = (words.join(" "), text.trim_end());
+            write!(page, "\n{marks} gotrace {words}\n\n```text\n{text}\n```\n").unwrap();
+        };
+        add("##", &[name], &text);
+        for inner in self::commands(&text) {
+            let words = [name, inner];
+            add("###", &words, &help(&words));
+        }
     }
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
@@ -73,8 +76,21 @@ fn the_page_of_commands_is_what_help_prints() {
 
 #[test]
 fn every_flag_has_a_sentence() {
-    for name in commands(&help(&[])) {
-        let text = help(&[name]);
+    let overview = help(&[]);
+    let outer = commands(&overview).into_iter().map(|name| vec![name]);
+    let outer: Vec<Vec<&str>> = outer.collect();
+    let texts: Vec<(String, Vec<&str>)> = outer
+        .into_iter()
+        .map(|words| (help(&words), words))
+        .collect();
+    let inner = texts.iter().flat_map(|(text, words)| {
+        let inner = commands(text).into_iter();
+        inner.map(|name| {
+            let words = [words.as_slice(), &[name]].concat();
+            (help(&words), words)
+        })
+    });
+    for (text, words) in inner.chain(texts.iter().cloned()) {
         for (at, line) in text.lines().enumerate() {
             let flag = line.trim_start();
             if !flag.starts_with('-') || line.starts_with("          ") {
@@ -86,7 +102,8 @@ fn every_flag_has_a_sentence() {
             let next = text.lines().nth(at + 1).unwrap_or_default();
             assert!(
                 described || next.starts_with("     "),
-                "gotrace {name}: {flag}: says nothing"
+                "gotrace {}: {flag}: says nothing",
+                words.join(" ")
             );
         }
     }

@@ -18,6 +18,7 @@
 //! - [`experiment`] compares several groups with a baseline; [`Naming`] counts frames with names;
 //! - [`statistics`] tells changes from noise;
 //! - [`summary`] gathers what is shown after a run;
+//! - [`toolchain`] says which Go toolchains can be watched, and whether two can be compared;
 //! - [`inspect`] says what a binary is, and which rules of a Mac it breaks;
 //! - [`doctor`] says what is wrong with a machine's Go, and what would help;
 //! - [`explain`] says why a build or a program failed.
@@ -54,6 +55,7 @@ pub mod statistics;
 pub mod summary;
 pub mod timeline;
 mod tool;
+pub mod toolchain;
 
 pub use build::{Build, Builds};
 pub use by::By;

@@ -26,6 +26,7 @@ mod setup;
 mod show;
 mod status;
 mod timeline;
+mod toolchain;
 mod trace_group;
 mod trace_operand;
 
@@ -75,6 +76,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Says why a build or a program failed, and what would help.
     Explain(explain::Args),
+    /// Looks at Go toolchains; makes copies that a Mac lets gotrace watch.
+    Toolchain(toolchain::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Toolchain(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

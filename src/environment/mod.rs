@@ -1,6 +1,7 @@
 //! Facts of this machine: toolchains, rights, kernel. Gathers, and does not judge.
 
 pub mod go_flags;
+pub mod goroot;
 mod grant;
 pub mod host;
 pub mod invoker;

@@ -12,6 +12,7 @@ mod inspect;
 mod limits;
 mod probes;
 mod rows;
+mod toolchain;
 
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
@@ -20,6 +21,7 @@ pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
 pub use explain::{EXPLAIN_SCHEMA, explain};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
+pub use toolchain::{PAIR_SCHEMA, TOOLCHAINS_SCHEMA, pair, toolchains};
 
 use crate::analyze::{Analysis, By, Filter, summary};
 use crate::trace::{SampleKind, Trace};

@@ -14,6 +14,7 @@ pub mod series;
 pub mod summary;
 mod table;
 pub mod timeline;
+pub mod toolchain;
 mod width;
 
 pub use page::{Page, Tone};

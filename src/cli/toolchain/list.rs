@@ -1,0 +1,45 @@
+//! `gotrace toolchain list`: which Go toolchains there are, and which can be watched.
+
+use crate::analyze::toolchain::tracing;
+use crate::cli::output::{self, Output};
+use crate::environment::goroot::{Place, Surroundings, list};
+use crate::export::json;
+use crate::render::text::toolchain as text;
+use std::process::ExitCode;
+
+/// Lists the Go toolchains of this machine: on PATH, by GOROOT and GOTOOLCHAIN, /usr/local/go, ~/sdk,
+/// module cache, Homebrew, packages. None of them is run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write JSON (docs/json-schema.md): each program, too
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let around = Surroundings::of(|name| std::env::var_os(name));
+        let listed = list(&around);
+        let judged = listed
+            .iter()
+            .map(|one| (one, tracing(&one.goroot, &one.runs)));
+        let judged: Vec<_> = judged.collect();
+        let mut out = Output::stdout();
+        if self.json {
+            json::toolchains(&judged, around.toolchain.as_deref(), &mut out)?;
+        } else {
+            let page = out.page();
+            text::list(&judged, &page, &mut out)?;
+        }
+        out.finish()?;
+        if let Some(wanted) = &around.toolchain {
+            let mut places = listed.iter().flat_map(|one| &one.places);
+            if !places.any(|place| *place == Place::Toolchain) {
+                output::note(&format!(
+                    "GOTOOLCHAIN={wanted}: not in the module cache: a go command would fetch it"
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

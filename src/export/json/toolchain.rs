@@ -1,0 +1,210 @@
+//! What `toolchain list --json` and `toolchain verify --json` write.
+
+use super::object;
+use crate::analyze::toolchain::{Check, Standing, Tracing, architectures, signature, signatures};
+use crate::environment::goroot::{Format, Listed, Place, Program, Runs, SliceOfProgram};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Name and version of what `toolchain list --json` writes.
+pub const TOOLCHAINS_SCHEMA: &str = "gotrace.toolchain-list/1";
+/// Name and version of what `toolchain verify --json` writes.
+pub const PAIR_SCHEMA: &str = "gotrace.toolchain-verify/1";
+
+#[derive(Serialize)]
+struct ListHead<'a> {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gotoolchain: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    toolchain: String,
+    version: &'a str,
+    arch: String,
+    format: &'static str,
+    runs: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    translator: Option<&'a str>,
+    found_by: Vec<&'static str>,
+    go_commands: Vec<String>,
+    runs_as_go: bool,
+    signature: String,
+    traceable: &'static str,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
+    programs: Vec<ProgramRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProgramRow<'a> {
+    path: String,
+    arch: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<&'a str>,
+    signature: String,
+    slices: Vec<Slice<'a>>,
+}
+
+#[derive(Serialize)]
+struct Slice<'a> {
+    arch: &'a str,
+    signed: bool,
+    flags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    entitlements: &'a [String],
+}
+
+/// Writes the object of `toolchain list --json`; `wanted` is the version that `GOTOOLCHAIN` names.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn toolchains(
+    listed: &[(&Listed, Tracing)],
+    wanted: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let head = ListHead {
+        schema: TOOLCHAINS_SCHEMA,
+        gotoolchain: wanted,
+    };
+    let rows = listed.iter().map(|(one, tracing)| row(one, tracing));
+    object(&head, rows, out)
+}
+
+fn row<'a>(one: &'a Listed, tracing: &'a Tracing) -> Row<'a> {
+    let goroot = &one.goroot;
+    let commands = one.places.iter().filter_map(|place| match place {
+        Place::Path { go, first } => Some((go.display().to_string(), *first)),
+        _ => None,
+    });
+    let commands: Vec<(String, bool)> = commands.collect();
+    let mut found_by: Vec<&str> = one.places.iter().map(place).collect();
+    found_by.dedup();
+    Row {
+        toolchain: goroot.root.display().to_string(),
+        version: &goroot.version,
+        arch: architectures(goroot),
+        format: goroot.go().map_or("", format),
+        runs: match one.runs {
+            Runs::Natively => "natively",
+            Runs::Translated(_) => "translated",
+            Runs::NotHere => "not_here",
+        },
+        translator: match &one.runs {
+            Runs::Translated(by) => Some(by),
+            Runs::Natively | Runs::NotHere => None,
+        },
+        found_by,
+        runs_as_go: commands.iter().any(|(_, first)| *first),
+        go_commands: commands.into_iter().map(|(go, _)| go).collect(),
+        signature: signatures(goroot),
+        traceable: tracing.verdict.name(),
+        why: &tracing.why,
+        remedy: tracing.remedy.as_deref(),
+        programs: goroot.programs.iter().map(program).collect(),
+    }
+}
+
+const fn place(place: &Place) -> &'static str {
+    match place {
+        Place::Path { .. } => "path",
+        Place::Goroot => "goroot",
+        Place::Toolchain => "gotoolchain",
+        Place::Official => "usr_local_go",
+        Place::Sdk => "sdk",
+        Place::ModuleCache => "module_cache",
+        Place::Homebrew => "homebrew",
+        Place::Package => "package",
+    }
+}
+
+const fn format(program: &Program) -> &'static str {
+    match program.format {
+        Format::MachO(_) => "Mach-O",
+        Format::Elf { .. } => "ELF",
+        Format::Other => "other",
+        Format::Unread(_) => "unread",
+    }
+}
+
+fn program(program: &Program) -> ProgramRow<'_> {
+    ProgramRow {
+        path: program.path.display().to_string(),
+        arch: program.archs().join("+"),
+        unread: match &program.format {
+            Format::Unread(why) => Some(why),
+            _ => None,
+        },
+        signature: signature(program),
+        slices: match &program.format {
+            Format::MachO(slices) => slices.iter().map(slice).collect(),
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn slice(slice: &SliceOfProgram) -> Slice<'_> {
+    let signed = slice.signature.as_ref();
+    Slice {
+        arch: &slice.arch,
+        signed: signed.is_some(),
+        flags: signed
+            .map(|signed| signed.flags.names())
+            .unwrap_or_default(),
+        team: signed.and_then(|signed| signed.team.as_deref()),
+        entitlements: signed.map_or(&[], |signed| &signed.entitlements),
+    }
+}
+
+#[derive(Serialize)]
+struct PairHead<'a> {
+    schema: &'static str,
+    base: &'a str,
+    new: &'a str,
+    comparable: bool,
+    error_count: usize,
+    warning_count: usize,
+}
+
+#[derive(Serialize)]
+struct CheckRow<'a> {
+    check: &'static str,
+    standing: &'static str,
+    subject: &'a str,
+    expected: &'a str,
+    found: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    remedy: &'a str,
+}
+
+/// Writes the object of `toolchain verify --json`: a row for each check.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn pair(names: [&str; 2], checks: &[Check], out: &mut impl Write) -> io::Result<()> {
+    let count = |standing| checks.iter().filter(|one| one.standing == standing).count();
+    let [base, new] = names;
+    let head = PairHead {
+        schema: PAIR_SCHEMA,
+        base,
+        new,
+        comparable: count(Standing::Error) == 0,
+        error_count: count(Standing::Error),
+        warning_count: count(Standing::Warning),
+    };
+    let rows = checks.iter().map(|check| CheckRow {
+        check: check.name,
+        standing: check.standing.name(),
+        subject: &check.subject,
+        expected: &check.expected,
+        found: &check.found,
+        remedy: &check.remedy,
+    });
+    object(&head, rows, out)
+}

@@ -1,0 +1,219 @@
+//! What `gotrace toolchain` shows.
+
+use super::{Cell, Column, Page, Table, Tone};
+use crate::analyze::toolchain::{Check, Standing, Tracing, Verdict, architectures, signatures};
+use crate::environment::goroot::{Listed, Place, Runs};
+use crate::render::units;
+use std::io;
+
+/// A program of a copy.
+#[derive(Clone, Debug)]
+pub struct PreparedProgram {
+    /// From the toolchain's folder.
+    pub path: String,
+    /// Architectures.
+    pub arch: String,
+    /// How the original is signed.
+    pub before: String,
+    /// How it is signed: flags and entitlements.
+    pub after: Vec<String>,
+    /// Pages whose hashes hold.
+    pub pages: u64,
+}
+
+/// A copy of a toolchain.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What was signed.
+    pub programs: Vec<PreparedProgram>,
+    /// Version of Go.
+    pub version: String,
+    /// What was copied.
+    pub from: String,
+    /// The copy.
+    pub to: String,
+    /// How many files it has.
+    pub files: usize,
+}
+
+/// Writes what was signed, and how the copy is used.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn prepared(prepared: &Prepared, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut table = Table::new(vec![
+        Column::name("program"),
+        Column::word("arch"),
+        Column::name("was"),
+        Column::name("is"),
+        Column::number("pages").optional(1),
+    ]);
+    for program in &prepared.programs {
+        table.push(vec![
+            Cell::toned(program.path.as_str(), Tone::Strong),
+            program.arch.as_str().into(),
+            program.before.as_str().into(),
+            short(&program.after).into(),
+            units::count(program.pages).into(),
+        ]);
+    }
+    table.write(page, out)?;
+    let count = |count: usize| units::count(count as u64);
+    writeln!(
+        out,
+        "{}: {} files, {} of them signed; their code is that of {}, byte for byte",
+        page.safe(&prepared.to),
+        count(prepared.files),
+        count(prepared.programs.len()),
+        page.safe(&prepared.from)
+    )?;
+    let root = page.safe(&prepared.to);
+    writeln!(
+        out,
+        "use {} with: GOTOOLCHAIN=local PATH={root}/bin:$PATH",
+        page.safe(&prepared.version)
+    )
+}
+
+/// Entitlements without what they have in common.
+fn short(words: &[String]) -> String {
+    let words = words
+        .iter()
+        .map(|word| word.strip_prefix("com.apple.security.").unwrap_or(word));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Writes toolchains as a table, and below why some cannot be watched.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn list(listed: &[(&Listed, Tracing)], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    if listed.is_empty() {
+        return writeln!(out, "no Go toolchain found");
+    }
+    let mut table = Table::new(vec![
+        Column::word("version"),
+        Column::word("arch"),
+        Column::name("runs"),
+        Column::word("traceable"),
+        Column::name("signature"),
+        Column::name("toolchain"),
+        Column::name("found by").optional(1),
+    ]);
+    for (one, tracing) in listed {
+        let tone = match tracing.verdict {
+            Verdict::No => Tone::Warning,
+            Verdict::Yes | Verdict::Unknown => Tone::Plain,
+        };
+        table.push(vec![
+            or_dash(one.goroot.version.clone()).into(),
+            or_dash(architectures(&one.goroot)).into(),
+            runs(&one.runs).into(),
+            Cell::toned(tracing.verdict.name(), tone),
+            or_dash(signatures(&one.goroot)).into(),
+            Cell::toned(one.goroot.root.display().to_string(), Tone::Strong),
+            places(&one.places).into(),
+        ]);
+    }
+    table.write(page, out)?;
+    for (one, tracing) in listed {
+        if tracing.verdict == Verdict::Yes {
+            continue;
+        }
+        let root = one.goroot.root.display().to_string();
+        writeln!(out, "{}: {}", page.safe(&root), page.safe(&tracing.why))?;
+        if let Some(remedy) = &tracing.remedy {
+            writeln!(out, "  {}", page.safe(remedy))?;
+        }
+    }
+    Ok(())
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+fn runs(runs: &Runs) -> String {
+    match runs {
+        Runs::Natively => "natively".to_owned(),
+        Runs::Translated(by) => format!("by {by}"),
+        Runs::NotHere => "not here".to_owned(),
+    }
+}
+
+/// How a toolchain was found, in words.
+fn places(places: &[Place]) -> String {
+    let words = places.iter().map(|place| match place {
+        Place::Path { first: true, .. } => "PATH (runs as go)",
+        Place::Path { .. } => "PATH",
+        Place::Goroot => "GOROOT",
+        Place::Toolchain => "GOTOOLCHAIN",
+        Place::Official => "/usr/local/go",
+        Place::Sdk => "~/sdk",
+        Place::ModuleCache => "module cache",
+        Place::Homebrew => "Homebrew",
+        Place::Package => "package",
+    });
+    let mut words: Vec<&str> = words.collect();
+    words.dedup();
+    words.join(", ")
+}
+
+/// Writes what was found of a pair: what is wrong, or all of it, and a verdict.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn pair(
+    names: [&str; 2],
+    checks: &[Check],
+    all: bool,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let shown = checks
+        .iter()
+        .filter(|check| all || check.standing != Standing::Fine);
+    let mut said_before = "";
+    for check in shown {
+        let tone = match check.standing {
+            Standing::Error => Tone::Critical,
+            Standing::Warning => Tone::Warning,
+            Standing::Note | Standing::Fine => Tone::Dim,
+        };
+        let head = format!("{}[{}]", check.standing.name(), check.name);
+        let said = if check.standing == Standing::Fine {
+            check.found.clone()
+        } else {
+            format!("expected {}, found {}", check.expected, check.found)
+        };
+        writeln!(
+            out,
+            "{} {}: {}",
+            page.paint(&head, tone),
+            page.safe(&check.subject),
+            page.safe(&said)
+        )?;
+        if !check.remedy.is_empty() && check.remedy != said_before {
+            writeln!(out, "  {}", page.safe(&check.remedy))?;
+        }
+        said_before = &check.remedy;
+    }
+    let count = |standing| checks.iter().filter(|one| one.standing == standing).count();
+    let [base, new] = names.map(|name| page.safe(name));
+    let verdict = match (count(Standing::Error), count(Standing::Warning)) {
+        (0, 0) => "can be compared".to_owned(),
+        (0, warnings) => format!("can be compared, with {warnings} to look at"),
+        (errors, _) => format!(
+            "cannot be compared: {errors} of {} checks fail",
+            checks.len()
+        ),
+    };
+    writeln!(out, "{base} and {new} {verdict}")
+}

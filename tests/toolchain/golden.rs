@@ -1,0 +1,239 @@
+//! What is shown and written of made-up toolchains that have everything, as golden files have it
+//! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
+
+use crate::tracing::goroot;
+use gotrace::analyze::toolchain::{Check, Standing, Tracing, tracing};
+use gotrace::binary::macho::signature::SignatureFlags;
+use gotrace::environment::goroot::{Format, Listed, Place, Runs, Signed, SliceOfProgram};
+use gotrace::export::json;
+use gotrace::render::text::{Page, toolchain as text};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn macho(arch: &str, flags: u32, entitlements: &[&str]) -> Format {
+    Format::MachO(vec![SliceOfProgram {
+        arch: arch.to_owned(),
+        signature: Some(Signed {
+            flags: SignatureFlags(flags),
+            team: Some("EQHXZ8M8AV".to_owned()),
+            entitlements: entitlements.iter().map(|&key| key.to_owned()).collect(),
+        }),
+    }])
+}
+
+fn listed() -> Vec<Listed> {
+    let one = |places: &[Place], root: &str, formats: Vec<Format>, runs: Runs| {
+        let mut goroot = goroot(formats);
+        goroot.root = PathBuf::from(root);
+        Listed {
+            places: places.to_vec(),
+            goroot,
+            runs,
+        }
+    };
+    let on_path = |go: &str, first| Place::Path {
+        go: PathBuf::from(go),
+        first,
+    };
+    let hardened = || macho("arm64", 0x1_0000, &[]);
+    let open = || macho("amd64", 2, &["com.apple.security.get-task-allow"]);
+    let unread = || Format::Unread("Permission denied (os error 13)".to_owned());
+    let mut script = one(
+        &[on_path("/home/me/.shims/go", true)],
+        "/home/me/.shims/go",
+        vec![Format::Other],
+        Runs::Natively,
+    );
+    script.goroot.version.clear();
+    vec![
+        script,
+        one(
+            &[on_path("/usr/local/bin/go", false), Place::Official],
+            "/usr/local/go",
+            vec![hardened(), hardened(), unread()],
+            Runs::Natively,
+        ),
+        one(
+            &[Place::Toolchain, Place::ModuleCache],
+            "/home/me/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.27.3.darwin-amd64",
+            vec![open(), open()],
+            Runs::Translated("rosetta".to_owned()),
+        ),
+        one(
+            &[Place::Goroot, Place::Sdk, Place::Homebrew, Place::Package],
+            "/home/me/sdk/go1.27.3",
+            vec![Format::Elf { arch: "arm64" }],
+            Runs::NotHere,
+        ),
+    ]
+}
+
+fn judged(listed: &[Listed]) -> Vec<(&Listed, Tracing)> {
+    listed
+        .iter()
+        .map(|one| (one, tracing(&one.goroot, &one.runs)))
+        .collect()
+}
+
+fn checks() -> Vec<Check> {
+    let check = |name, standing, said: [&str; 4]| Check {
+        name,
+        standing,
+        subject: said[0].to_owned(),
+        expected: said[1].to_owned(),
+        found: said[2].to_owned(),
+        remedy: said[3].to_owned(),
+    };
+    vec![
+        check(
+            "version",
+            Standing::Fine,
+            ["new/go/VERSION", "go1.27.3", "go1.27.3", ""],
+        ),
+        check(
+            "standard-library",
+            Standing::Error,
+            [
+                "new/go/src/fmt/print.go",
+                "sha256 0123...",
+                "no such file",
+                "unpack it again",
+            ],
+        ),
+        check(
+            "standard-library",
+            Standing::Error,
+            [
+                "new/go/src/fmt/scan.go",
+                "sha256 4567...",
+                "sha256 89ab...",
+                "unpack it again",
+            ],
+        ),
+        check(
+            "GOARCH",
+            Standing::Warning,
+            [
+                "GOARCH",
+                "the same for both",
+                "unset",
+                "set GOARCH for both",
+            ],
+        ),
+        check(
+            "GOMODCACHE",
+            Standing::Note,
+            ["GOMODCACHE", "a folder apart from /m", "/m", ""],
+        ),
+    ]
+}
+
+/// Holds what is written to a golden file.
+fn golden(name: &str, written: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/toolchain")
+        .join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, written).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(written),
+        known,
+        "{name}: UPDATE=1 writes it"
+    );
+}
+
+fn list_json() -> Vec<u8> {
+    let mut written = Vec::new();
+    json::toolchains(&judged(&listed()), Some("go1.27.3"), &mut written).unwrap();
+    written
+}
+
+fn pair_json() -> Vec<u8> {
+    let mut written = Vec::new();
+    json::pair(["base", "new"], &checks(), &mut written).unwrap();
+    written
+}
+
+#[test]
+fn text_and_json_are_as_they_were() {
+    let wide = Page {
+        columns: 200,
+        ..Page::default()
+    };
+    let mut list = Vec::new();
+    text::list(&judged(&listed()), &wide, &mut list).unwrap();
+    golden("list.txt", &list);
+    let mut none = Vec::new();
+    text::list(&[], &wide, &mut none).unwrap();
+    assert_eq!(none, b"no Go toolchain found\n");
+    let mut pair = Vec::new();
+    text::pair(["base", "new"], &checks(), true, &wide, &mut pair).unwrap();
+    text::pair(["base", "new"], &checks(), false, &wide, &mut pair).unwrap();
+    text::pair(["base", "new"], &checks()[3..], false, &wide, &mut pair).unwrap();
+    text::pair(["base", "new"], &checks()[..1], false, &wide, &mut pair).unwrap();
+    golden("pair.txt", &pair);
+    let prepared = text::Prepared {
+        programs: vec![text::PreparedProgram {
+            path: "bin/go".to_owned(),
+            arch: "arm64".to_owned(),
+            before: "hardened".to_owned(),
+            after: ["ad hoc", "com.apple.security.get-task-allow"]
+                .map(str::to_owned)
+                .into(),
+            pages: 3898,
+        }],
+        version: "go1.27.3".to_owned(),
+        from: "/usr/local/go".to_owned(),
+        to: "/home/me/traceable".to_owned(),
+        files: 12_087,
+    };
+    let mut written = Vec::new();
+    text::prepared(&prepared, &wide, &mut written).unwrap();
+    golden("prepared.txt", &written);
+    golden("list.json", &list_json());
+    golden("pair.json", &pair_json());
+}
+
+/// The keys of a value, with the names of those that hold them.
+fn keys(value: &serde_json::Value, before: &str, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let name = match before {
+                    "" | "rows" => key.clone(),
+                    _ => format!("{before}.{key}"),
+                };
+                keys(value, &name, found);
+                found.insert(name);
+            }
+        }
+        serde_json::Value::Array(values) => {
+            values.iter().for_each(|value| keys(value, before, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_printed() {
+    let page = include_str!("../../docs/json-schema.md");
+    for (chapter, written) in [
+        ("toolchain list\n", list_json()),
+        ("toolchain verify\n", pair_json()),
+    ] {
+        let mut printed = BTreeSet::new();
+        keys(&serde_json::from_slice(&written).unwrap(), "", &mut printed);
+        let text = page.split("\n## ").find(|text| text.starts_with(chapter));
+        let documented: BTreeSet<String> = text
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+            .filter(|key| *key != "key")
+            .map(|key| key.trim_matches(['*', '`']).to_owned())
+            .collect();
+        assert_eq!(printed, documented, "{chapter}");
+    }
+}
