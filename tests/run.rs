@@ -24,6 +24,9 @@ mod lifetime;
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]
+#[path = "repeat/cold.rs"]
+mod repeat_cold;
+#[cfg(test)]
 #[path = "repeat/ends.rs"]
 mod repeat_ends;
 #[cfg(test)]

@@ -53,8 +53,10 @@ pub struct Group {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Its runs.
+    /// Its runs whose command did not fail.
     pub runs: Vec<Figures>,
+    /// How many runs failed: what those took is in no figure.
+    pub failed: usize,
 }
 
 /// A figure of a group, and what it is against the baseline's.
@@ -79,8 +81,10 @@ pub struct Row {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// How many runs it has.
+    /// How many runs it has whose command did not fail.
     pub runs: usize,
+    /// How many failed.
+    pub failed: usize,
     /// Wall time of the command.
     pub wall: Effect,
     /// CPU time of all its programs.
@@ -120,6 +124,7 @@ impl Experiment {
                     name: group.name.clone(),
                     kind: group.kind,
                     runs: group.runs.len(),
+                    failed: group.failed,
                     wall: Effect::of(base, &group.runs, wall, ratio_interval),
                     cpu: Effect::of(base, &group.runs, cpu, ratio_interval),
                     named: Effect::of(base, &group.runs, named, difference_interval),

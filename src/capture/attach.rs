@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::conclusion::{self, Ended};
+use super::outputs::Look;
 use super::preamble::Preamble;
 use super::probes::Watch;
 use super::recorder::{self, Recorder};
 use super::running::Running;
 use super::selection::{Name, Selection};
-use super::session::{self, Ended, Error, Options, Recording};
+use super::session::{self, Error, Options, Recording};
 use super::{Environment, Progress, Request, sys};
 use crate::environment::invoker::user_of;
 use crate::trace::file::Writer;
@@ -127,9 +129,10 @@ impl Attachment {
             wall: Nanos::ZERO,
             interrupted: false,
             own_cpu: sys::own_usage().cpu() - before,
+            look: Look::default(),
             descendants: Vec::new(),
         };
-        Ok(session::finish(
+        Ok(conclusion::finish(
             recorder.join().ok(),
             &end,
             complaint.into_iter().collect(),

@@ -12,6 +12,7 @@ pub mod attach;
 mod backend;
 pub mod calls;
 mod change;
+mod conclusion;
 pub mod decode;
 mod graphs;
 mod launch;
@@ -39,6 +40,7 @@ mod supervise;
 mod sys;
 pub mod toolexec;
 mod translated;
+pub mod unwatched;
 
 use crate::environment::Refusal;
 use crate::environment::invoker::Invoker;

@@ -19,34 +19,66 @@ const KEY: &str = "output.sha256.";
 /// Bytes that are read at most, of all files together: some seconds' work.
 const MOST_BYTES: u64 = 2 << 30;
 
-/// Records that say what each of the files holds: settings whose key is `output.sha256.` and the
-/// file's name as the go command had it.
-pub(super) fn hashed(writer: &mut Writer, at: Nanos, built: &[Built]) -> Vec<Record> {
-    let mut left = MOST_BYTES;
-    let mut records = Vec::new();
-    for Built { name, path } in built {
-        match sha256(path, &mut left) {
-            Ok(hash) => records.push(Record::Setting(Setting {
-                key: writer.string(format!("{KEY}{name}").as_bytes()),
-                value: writer.string(hash.as_bytes()),
-                source: writer.string(b"gotrace"),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                records.push(Record::BlindSpot(BlindSpot {
-                    time: at,
-                    what: writer.string(format!("the hash of {name}").as_bytes()),
-                    why: writer.string(b"what was built has more than 2 GiB"),
-                }));
+/// Why a cold run did not link.
+const UP_TO_DATE: &str =
+    "its file was there and up to date; go links none of those, with an empty cache either";
+
+/// How what a build left is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The user who called sudo. The build has named the files: only their own are read for them.
+    pub(super) owner: Option<u32>,
+    /// The build cache was empty, and everything was to be built.
+    pub(super) cold: bool,
+}
+
+impl Look {
+    /// Records that say what each of the files holds: settings whose key is `output.sha256.` and
+    /// the file's name as the go command had it; and which of them were not built, though they
+    /// should have been.
+    pub(super) fn records(&self, writer: &mut Writer, at: Nanos, built: &[Built]) -> Vec<Record> {
+        let mut left = MOST_BYTES;
+        let mut records = Vec::new();
+        for Built { name, path, .. } in built {
+            match sha256(path, self.owner, &mut left) {
+                Ok(hash) => records.push(Record::Setting(Setting {
+                    key: writer.string(format!("{KEY}{name}").as_bytes()),
+                    value: writer.string(hash.as_bytes()),
+                    source: writer.string(b"gotrace"),
+                })),
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    records.push(Record::BlindSpot(BlindSpot {
+                        time: at,
+                        what: writer.string(format!("the hash of {name}").as_bytes()),
+                        why: writer.string(b"what was built has more than 2 GiB"),
+                    }));
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         }
+        for name in self.not_linked(built) {
+            records.push(Record::BlindSpot(BlindSpot {
+                time: at,
+                what: writer.string(format!("the link of {name}").as_bytes()),
+                why: writer.string(UP_TO_DATE.as_bytes()),
+            }));
+        }
+        records
     }
-    records
+
+    /// Names of the programs that were up to date where everything was to be built.
+    pub(super) fn not_linked(&self, built: &[Built]) -> Vec<String> {
+        let up_to_date = built.iter().filter(|built| self.cold && built.up_to_date);
+        up_to_date.map(|built| built.name.clone()).collect()
+    }
 }
 
 /// The hash of a plain file in hexadecimal; what was read is taken from `left`.
-fn sha256(path: &Path, left: &mut u64) -> io::Result<String> {
-    let mut file = plain_file::open(path)?;
+fn sha256(path: &Path, owner: Option<u32>, left: &mut u64) -> io::Result<String> {
+    let mut file = match owner {
+        Some(owner) => plain_file::open_of(path, owner)?,
+        None => plain_file::open(path)?,
+    };
     let mut hash = Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
@@ -88,11 +120,11 @@ mod tests {
         ] {
             std::fs::write(&path, text).expect("written");
             let mut left = 1_000_000;
-            assert_eq!(sha256(&path, &mut left).expect("read"), hash);
+            assert_eq!(sha256(&path, None, &mut left).expect("read"), hash);
             assert_eq!(left, 1_000_000 - text.len() as u64);
         }
-        let error = sha256(&path, &mut 999_999).expect_err("too large");
+        let error = sha256(&path, None, &mut 999_999).expect_err("too large");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-        assert!(sha256(Path::new("/dev/null"), &mut 9).is_err());
+        assert!(sha256(Path::new("/dev/null"), None, &mut 9).is_err());
     }
 }

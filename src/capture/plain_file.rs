@@ -5,8 +5,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use super::sys;
 
 /// Opens a plain file.
 ///
@@ -25,6 +27,29 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         true => Ok(file),
         false => Err(not_plain()),
     }
+}
+
+/// Opens a plain file that belongs to a user, who is not the one that gotrace runs as: root does not
+/// read for them what they may not read themselves, wherever a link leads to.
+///
+/// # Errors
+///
+/// When it cannot be opened, is not a plain file, or is somebody else's.
+pub(super) fn open_of(path: &Path, owner: u32) -> io::Result<File> {
+    sys::open_if(
+        path,
+        &|found| match (found.is_file(), found.uid() == owner) {
+            (true, true) => Ok(()),
+            (true, false) => {
+                let error = format!(
+                    "expected a file of user {owner}, found one of {}",
+                    found.uid()
+                );
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, error))
+            }
+            (false, _) => Err(not_plain()),
+        },
+    )
 }
 
 /// The contents of a plain file of less than `limit` bytes.
@@ -71,6 +96,30 @@ mod tests {
                 "not a plain file"
             );
         }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (mine, link) = (folder.path().join("mine"), folder.path().join("link"));
+        std::fs::write(&mine, "12345").expect("written");
+        std::os::unix::fs::symlink(&mine, &link).expect("made");
+        let own = nix::unistd::getuid().as_raw();
+        for path in [&mine, &link] {
+            let mut text = String::new();
+            let mut file = open_of(path, own).expect("opened");
+            file.read_to_string(&mut text).expect("read");
+            assert_eq!(text, "12345");
+            let error = open_of(path, own + 1).expect_err("somebody else's");
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("made");
+        for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+            let error = open_of(path, own).expect_err("no file");
+            assert_eq!(error.to_string(), "not a plain file");
+        }
+        assert!(open_of(&folder.path().join("none"), own).is_err());
     }
 
     #[test]

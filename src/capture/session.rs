@@ -18,10 +18,12 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 
 use super::change::{self, Change};
-use super::outputs;
+use super::conclusion::{self, Ended};
+use super::outputs::Look;
 use super::preamble::{self, Preamble};
 use super::probes::Watch;
-use super::recorder::{self, Recorded, Recorder};
+use super::recorder::{self, Recorder};
+use super::repeat::cold;
 use super::selection::{Name, Selection};
 use super::spool::Spool;
 use super::supervise::{self, Signals};
@@ -34,9 +36,7 @@ use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
 use crate::trace::file::{self, Writer};
-use crate::trace::{
-    BlindSpot, ClockAnchor, Ending, ExitStatus, FrameId, ImageId, MadeFrom, Nanos, Pid, Record,
-};
+use crate::trace::{ClockAnchor, ExitStatus, FrameId, ImageId, MadeFrom, Nanos, Pid};
 
 /// Observations under way between backends and recorder at most. What waits beyond them, waits in
 /// the kernel's buffer.
@@ -61,6 +61,8 @@ pub struct Options {
     pub wait: bool,
     /// What is different for this command from the environment of gotrace.
     pub changes: Vec<Change>,
+    /// The build cache is empty, so that everything is to be built.
+    pub cold: bool,
     /// What the trace is to say of the run besides: key and value of settings.
     pub settings: Vec<(String, Vec<u8>)>,
 }
@@ -170,6 +172,8 @@ pub struct Recording {
     pub descendants: Vec<(Pid, String)>,
     /// Where the backends failed to deliver.
     pub complaints: Vec<super::Error>,
+    /// Programs that a cold run did not link, for they were up to date.
+    pub not_linked: Vec<String>,
 }
 
 impl Session {
@@ -404,8 +408,12 @@ impl Session {
 
     /// Adds what the backends ask for to the command's environment.
     fn add_to_environment(&mut self) {
-        let flags = self.backends.iter().flat_map(|backend| backend.go_flags());
-        let flags: Vec<Vec<u8>> = flags.map(OsString::into_vec).collect();
+        let of_backends = self.backends.iter().flat_map(|backend| backend.go_flags());
+        let of_backends = of_backends.map(OsString::into_vec);
+        let cold = self.options.cold;
+        let of_cold = cold.then(|| cold::flag(&self.options.command, self.toolchain.as_ref()));
+        let flags = of_cold.flatten().into_iter().chain(of_backends);
+        let flags: Vec<Vec<u8>> = flags.collect();
         // GOFLAGS that cannot be extended are left as they are: the go command refuses them.
         if let Ok(all) = go_flags::extend(&self.user_flags, &flags) {
             self.environment.set("GOFLAGS", OsStr::from_bytes(&all));
@@ -511,9 +519,10 @@ impl Session {
             wall: Nanos(ended.0.saturating_sub(begun.0)),
             interrupted: end.interrupted,
             own_cpu,
+            look: self.look(),
             descendants,
         };
-        Ok(finish(recorded, &end, complaints))
+        Ok(conclusion::finish(recorded, &end, complaints))
     }
 
     /// Forks the command and starts the backends. Where the best choice of backends does not
@@ -547,6 +556,13 @@ impl Session {
                 self.open(&[Name::Toolexec])?;
                 self.start(out)
             }
+        }
+    }
+
+    fn look(&self) -> Look {
+        Look {
+            owner: self.invoker.as_ref().map(|invoker| invoker.uid),
+            cold: self.options.cold,
         }
     }
 
@@ -639,81 +655,6 @@ impl Session {
             user_flags: &self.user_flags,
             added_flags: &self.added_flags,
         }
-    }
-}
-
-/// How the command ended, and what watching it took.
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    pub(super) at: Nanos,
-    pub(super) wall: Nanos,
-    pub(super) interrupted: bool,
-    pub(super) own_cpu: Nanos,
-    pub(super) descendants: Vec<(Pid, String)>,
-}
-
-/// Writes the trace's last record.
-pub(super) fn finish(
-    recorded: Option<Recorded>,
-    end: &Ended,
-    complaints: Vec<super::Error>,
-) -> Recording {
-    let recording = Recording {
-        writer: None,
-        failure: None,
-        files: Vec::new(),
-        origins: Vec::new(),
-        status: end.status,
-        command_end: end.at,
-        wall: end.wall,
-        interrupted: end.interrupted,
-        descendants: end.descendants.clone(),
-        complaints,
-    };
-    let Some(Recorded {
-        mut writer,
-        mut failure,
-        files,
-        origins,
-        built,
-        shim_cpu,
-        kernel_cpu,
-    }) = recorded
-    else {
-        return recording;
-    };
-    let ending = Ending {
-        command_end: end.at,
-        status: Some(end.status),
-        own_cpu: end.own_cpu + shim_cpu,
-        own_max_rss_bytes: preamble::own_max_rss(),
-        kernel_cpu,
-    };
-    let mut last = outputs::hashed(&mut writer, end.at, &built);
-    last.extend(preamble::afterwards(&mut writer));
-    last.push(Record::Ending(ending));
-    if !end.descendants.is_empty() {
-        let descendants = end.descendants.iter();
-        let names = descendants.map(|(pid, name)| format!("{name} (pid {pid})"));
-        let names = names.collect::<Vec<_>>().join(", ");
-        let spot = BlindSpot {
-            time: end.at,
-            what: writer.string(format!("the end of {names}").as_bytes()),
-            why: writer.string(b"it outlived the command; --wait waits for it"),
-        };
-        last.insert(0, Record::BlindSpot(spot));
-    }
-    for record in last {
-        if let Err(error) = writer.record(record) {
-            failure.get_or_insert(error);
-        }
-    }
-    Recording {
-        writer: Some(writer),
-        failure,
-        files,
-        origins,
-        ..recording
     }
 }
 

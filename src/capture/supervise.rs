@@ -108,6 +108,8 @@ pub(super) fn until_end(root: Pid, helpers: &[Pid]) -> io::Result<End> {
         reap_orphans(root, helpers);
         match sys::wait(root, false)? {
             Some(Change::Ended(wait_status, usage)) => {
+                // The signal that it ended of may be here, too, and not be taken yet.
+                interrupted |= sys::next_signal(&ENDING, Some(0)).is_some();
                 return Ok(End {
                     wait_status,
                     usage,

@@ -6,10 +6,11 @@
 )]
 
 use std::ffi::{CStr, CString, OsString, c_char, c_int};
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::ptr;
@@ -299,6 +300,31 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     // Standard descriptors that were closed at the start are /dev/null now, so neither end
     // is one of them.
     Ok((reader.into(), writer.into()))
+}
+
+/// Opens a file for reading if `check` likes it, which is asked before it is opened, for a device may
+/// act on that. On Linux, what was checked is what is opened, whoever changes the path meanwhile.
+pub(super) fn open_if(
+    path: &Path,
+    check: &dyn Fn(&Metadata) -> io::Result<()>,
+) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    {
+        let found = options.custom_flags(libc::O_PATH).open(path)?;
+        check(&found.metadata()?)?;
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        options.open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        check(&std::fs::metadata(path)?)?;
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        let file = options.open(path)?;
+        check(&file.metadata()?)?;
+        Ok(file)
+    }
 }
 
 /// Makes children waitable even where gotrace was started with SIGCHLD ignored, and a trace that

@@ -2,23 +2,23 @@
 
 use super::exit::Usage;
 use super::output::{self, Output};
-use super::series::{End, Repeating, Series};
+use super::series::{self, End, Repeating, Series};
 use crate::analyze::Analysis;
 use crate::analyze::experiment::{Experiment, Figures, Group, Kind};
 use crate::capture::repeat::{Configuration, PrivateFolder, give_folders};
-use crate::capture::{Change, Environment};
+use crate::capture::{Change, Environment, Signals, unwatched};
 use crate::environment::invoker::{Invoker, invoker};
 use crate::environment::settings::KnownSettings;
 use crate::environment::toolchain::{self, Toolchain};
 use crate::export::json;
 use crate::render::text::experiment;
-use crate::trace::Trace;
+use crate::trace::{ExitStatus, Trace};
 use anyhow::{Context as _, anyhow, bail};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 /// What is tried where nothing else is asked for.
 const STANDARD: [&str; 4] = [
@@ -60,6 +60,16 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What was built for the runs.
+enum Programs {
+    /// Nothing: they need no program.
+    None,
+    /// A program for each configuration, in a folder that has to live as long as they run.
+    In(#[expect(dead_code, reason = "it is kept, and removed in the end")] PrivateFolder),
+    /// Not all of it: Ctrl-C.
+    Interrupted,
+}
+
 /// The toolchain that would run, and what it knows.
 struct Lab {
     environment: Environment,
@@ -81,8 +91,7 @@ impl Args {
         let mut series = Series::prepare(&self.repeating, &configurations)?;
         let built = self.build(&lab, &configurations, &mut series);
         let built = match built {
-            // Ctrl-C while a program was built.
-            _ if series.signals.told_to_end() => {
+            Ok(Programs::Interrupted) => {
                 series.leave_no_empty_folder();
                 return Ok(End::Interrupted.exit_code());
             }
@@ -94,9 +103,14 @@ impl Args {
         };
         let mut groups: Vec<Group> = configurations.iter().enumerate().map(group).collect();
         let end = series.run(&mut |run| {
+            let group = &mut groups[run.configuration];
+            if run.failed {
+                // What a command took that failed is not what it takes.
+                group.failed += 1;
+                return Ok(());
+            }
             let trace = Trace::open(&run.path)?;
-            let figures = Figures::of(&Analysis::of(&trace));
-            groups[run.configuration].runs.push(figures);
+            group.runs.push(Figures::of(&Analysis::of(&trace)));
             Ok(())
         })?;
         drop(built);
@@ -161,16 +175,15 @@ impl Args {
         None
     }
 
-    /// Builds the program of each configuration; the folder that they are in has to live as long as
-    /// they run.
+    /// Builds the program of each configuration.
     fn build(
         &self,
         lab: &Lab,
         configurations: &[Configuration],
         series: &mut Series<'_>,
-    ) -> anyhow::Result<Option<PrivateFolder>> {
+    ) -> anyhow::Result<Programs> {
         let Some(package) = &self.build else {
-            return Ok(None);
+            return Ok(Programs::None);
         };
         if !self.repeating.command.iter().any(|word| word == PROGRAM) {
             let error = format!("--build: the command has no {PROGRAM}, where the program stands");
@@ -179,18 +192,21 @@ impl Args {
         let folder = series.private_folder()?;
         for (index, configuration) in configurations.iter().enumerate() {
             let program = folder.path().join(&configuration.folder).join("program");
-            lab.build(package, configuration, &program)?;
+            if !lab.build(package, configuration, &program, &series.signals)? {
+                return Ok(Programs::Interrupted);
+            }
             for word in &mut series.commands[index] {
                 if word == PROGRAM {
                     *word = program.clone().into_os_string();
                 }
             }
         }
-        Ok(Some(folder))
+        Ok(Programs::In(folder))
     }
 
     fn show(&self, lab: &Lab, groups: &[Group], folder: &Path, end: &End) -> anyhow::Result<()> {
-        if groups.iter().all(|group| group.runs.is_empty()) {
+        let made = |group: &Group| group.runs.len() + group.failed > 0;
+        if !groups.iter().any(made) {
             return Ok(());
         }
         let experiment = Experiment::of(groups);
@@ -253,34 +269,39 @@ impl Lab {
             && found.is_some_and(|path| toolchain::is_go_program(&path))
     }
 
+    /// Builds a program with the changes of a configuration; false where that was interrupted.
     fn build(
         &self,
         package: &OsStr,
         configuration: &Configuration,
         program: &Path,
-    ) -> anyhow::Result<()> {
+        signals: &Signals,
+    ) -> anyhow::Result<bool> {
         let environment = self
             .environment
             .changed(&configuration.changes, Some(&self.toolchain));
-        let mut go = Command::new(&self.toolchain.path);
-        go.args(["build", "-o"]).arg(program).arg(package);
-        go.env_clear()
-            .envs(environment.pairs())
-            .stdin(Stdio::null());
-        if let Some(invoker) = &self.invoker {
-            invoker.become_this(&mut go);
-        }
-        let status = go
-            .status()
+        let go = self.toolchain.path.as_os_str();
+        let words = [
+            go,
+            "build".as_ref(),
+            "-o".as_ref(),
+            program.as_ref(),
+            package,
+        ];
+        let words = words.map(OsStr::to_owned);
+        let invoker = self.invoker.as_ref();
+        let ended = unwatched::run(&words, &environment, invoker, signals)
             .with_context(|| self.toolchain.path.display().to_string())?;
-        if !status.success() {
-            bail!(
-                "{}: go build {} failed: {status}",
+        match ended {
+            None => Ok(false),
+            Some(ExitStatus::Code(0)) => Ok(true),
+            Some(status) => bail!(
+                "{}: go build {} failed with {}",
                 configuration.name,
-                package.display()
-            );
+                package.display(),
+                series::how(status)
+            ),
         }
-        Ok(())
     }
 }
 
@@ -294,6 +315,7 @@ fn group((index, configuration): (usize, &Configuration)) -> Group {
             _ => Kind::Setting,
         },
         runs: Vec::new(),
+        failed: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use super::run::{self, say_what_is_missing};
 use super::status::{self, Status};
 use super::trace_operand::EXTENSION;
 use anyhow::Context as _;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,8 @@ pub(super) struct Run {
     pub(super) path: PathBuf,
     /// How long the command took.
     pub(super) wall: Nanos,
+    /// The command failed, and the series went on.
+    pub(super) failed: bool,
 }
 
 /// How a series ended.
@@ -116,6 +119,8 @@ pub(super) struct Series<'a> {
     pub(super) folder: PathBuf,
     /// Runs that were kept, in the order in which they were made.
     pub(super) runs: Vec<Run>,
+    /// Programs that were not linked, for they were up to date, and in how many runs.
+    not_linked: BTreeMap<String, usize>,
 }
 
 /// What became of one turn.
@@ -151,6 +156,7 @@ impl<'a> Series<'a> {
             signals: Signals::hold(),
             folder,
             runs: Vec::new(),
+            not_linked: BTreeMap::new(),
         })
     }
 
@@ -183,6 +189,7 @@ impl<'a> Series<'a> {
             }
         }
         self.leave_no_empty_folder();
+        self.say_what_was_not_linked();
         Ok(end)
     }
 
@@ -215,11 +222,45 @@ impl<'a> Series<'a> {
         }
     }
 
-    fn turn(&self, turn: Turn, at: usize, words: &str) -> anyhow::Result<Outcome> {
-        let configuration = &self.configurations[turn.configuration];
+    /// A cold run that lacks its link is shorter than one that does not.
+    fn say_what_was_not_linked(&self) {
+        for (name, runs) in &self.not_linked {
+            let runs = units::counted(*runs as u64, "run", "runs");
+            output::note(&format!(
+                "{name} was not linked in {runs}: its file was up to date, and go links none of those, with an empty cache either"
+            ));
+            output::hint(&format!(
+                "let the command remove it first: sh -c 'rm -f {name} && ...'"
+            ));
+        }
+    }
+
+    /// Makes one run, with a build cache of its own where it is to be cold.
+    fn turn(&mut self, turn: Turn, at: usize, words: &str) -> anyhow::Result<Outcome> {
         let cache = self.private_cache()?;
+        let outcome = self.turn_with(cache.as_ref(), turn, at, words);
+        if let Some(cache) = cache {
+            let path = cache.path().to_owned();
+            if let Err(error) = cache.remove() {
+                let path = path.display();
+                output::note(&format!(
+                    "{path}: the cache of a run is left there: {error}"
+                ));
+            }
+        }
+        outcome
+    }
+
+    fn turn_with(
+        &mut self,
+        cache: Option<&PrivateFolder>,
+        turn: Turn,
+        at: usize,
+        words: &str,
+    ) -> anyhow::Result<Outcome> {
+        let configuration = &self.configurations[turn.configuration];
         let progress = Arc::new(Progress::default());
-        let options = self.options(configuration, turn, at, cache.as_ref());
+        let options = self.options(configuration, turn, at, cache);
         let prepared = Session::prepare_under(options, Arc::clone(&progress), self.signals.clone());
         let session = match prepared {
             Ok(session) => session,
@@ -263,6 +304,9 @@ impl<'a> Series<'a> {
             ));
         }
         let (wall, ended) = (recording.wall, recording.status);
+        for name in &recording.not_linked {
+            *self.not_linked.entry(name.clone()).or_default() += 1;
+        }
         run::conclude(recording, &path, true)?;
         if ended != ExitStatus::Code(0) && !self.goes_on(&path, words, ended)? {
             return Ok(Outcome::Ended(End::Failed));
@@ -275,17 +319,14 @@ impl<'a> Series<'a> {
             configuration: turn.configuration,
             path,
             wall,
+            failed: ended != ExitStatus::Code(0),
         }))
     }
 
     /// Says that the command failed, and whether the series goes on. If not, the trace is kept
     /// under a name that makes it no run of the series.
     fn goes_on(&self, path: &Path, words: &str, ended: ExitStatus) -> anyhow::Result<bool> {
-        let how = match ended {
-            ExitStatus::Code(code) => format!("exit status {code}"),
-            ExitStatus::Signal(signal) => format!("signal {signal}"),
-            ExitStatus::Replaced | ExitStatus::Unknown => "an unknown status".to_owned(),
-        };
+        let how = how(ended);
         if self.repeating.ignore_failure {
             output::note(&format!("{words}: the command ended with {how}"));
             return Ok(true);
@@ -353,6 +394,7 @@ impl<'a> Series<'a> {
             watch: self.watch.clone(),
             changes,
             settings,
+            cold: *cold,
             ..Options::default()
         }
     }
@@ -408,4 +450,13 @@ fn not_run(error: &session::Error) -> End {
         session::Error::Exec { .. } => error.exit_code(),
         _ => NOT_PERMITTED,
     })
+}
+
+/// `exit status 1`: how a command ended.
+pub(super) fn how(ended: ExitStatus) -> String {
+    match ended {
+        ExitStatus::Code(code) => format!("exit status {code}"),
+        ExitStatus::Signal(signal) => format!("signal {signal}"),
+        ExitStatus::Replaced | ExitStatus::Unknown => "an unknown status".to_owned(),
+    }
 }

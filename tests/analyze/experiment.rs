@@ -24,6 +24,7 @@ fn group(kind: Kind, runs: u64, base: u64, cpu: u64, unnamed: u64) -> Group {
         name: format!("{kind:?}"),
         kind,
         runs: (0..runs).map(run).collect(),
+        failed: 0,
     }
 }
 

@@ -28,6 +28,7 @@ fn experiment(frames: u64) -> Experiment {
                 },
             })
             .collect(),
+        failed: 0,
     };
     let groups = [
         (Kind::Baseline, "baseline", 100),
@@ -80,4 +81,22 @@ fn an_experiment_is_printed_as_it_was() {
     assert_golden("experiment.txt", &as_text(1_000));
     assert!(!as_text(1_000).contains('\x1b'));
     assert!(as_text(0).contains("no samples"));
+    assert!(!as_text(0).contains("failed"));
+}
+
+#[test]
+fn runs_that_failed_have_a_column_where_there_are_any() {
+    let mut experiment = experiment(0);
+    experiment.rows[2].failed = 3;
+    let mut out = Vec::new();
+    text::write(&experiment, &Page::default(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let line = |start: &str| {
+        let line = text.lines().find(|line| line.starts_with(start)).unwrap();
+        line.split_whitespace().take(5).collect::<Vec<_>>()
+    };
+    assert_eq!(line("wall time")[2..4], ["runs", "failed"]);
+    assert_eq!(line("GOGC=50")[1..3], ["8", "3"]);
+    assert_eq!(line("baseline ")[1..3], ["8", "0"]);
+    assert!(text.contains("runs that failed are in no figure"), "{text}");
 }

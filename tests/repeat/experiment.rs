@@ -1,10 +1,14 @@
 //! `gotrace experiment` from outside: what is tried, what is refused, what is printed where.
 
 use crate::traced::{Place, go, path_with, sample, stderr, warm_cache};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// `gotrace experiment FLAGS -o series -- COMMAND`.
 fn experiment(place: &Place, go: &Path, flags: &[&str], command: &[impl AsRef<OsStr>]) -> Command {
@@ -232,4 +236,81 @@ fn what_fails_ends_an_experiment_and_what_was_run_is_shown() {
     assert!(stderr(&output).contains("run 3 of 3, A=1: the command ended with exit status 1"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("baseline again"), "{text}");
+}
+
+#[test]
+fn runs_that_fail_are_counted_and_measured_by_nothing() {
+    let Some(go) = go() else { return };
+    let place = Place::new();
+    let flags = [
+        "-n",
+        "2",
+        "--warm-up",
+        "0",
+        "--json",
+        "--ignore-failure",
+        "-s",
+        "A=1",
+    ];
+    // The third of the runs, which are ABC CBA.
+    let script = ["sh", "-c", "echo >>count; [ $(wc -l <count) -ne 3 ]"];
+    let output = experiment(&place, &go, &flags, &script).output().unwrap();
+    let shown = shown(&output);
+    assert_eq!(shown["complete"], true);
+    let rows = shown["rows"].as_array().unwrap();
+    let of = |key: &str| rows.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("run_count"), [2, 2, 1]);
+    assert_eq!(of("failed_count"), [0, 0, 1]);
+    for (row, count) in rows.iter().zip([2, 2, 1]) {
+        for figure in ["wall_ns", "cpu_ns"] {
+            assert_eq!(row[figure]["values"].as_array().unwrap().len(), count);
+        }
+    }
+    let said = stderr(&output);
+    let words = "run 3 of 6, A=1: the command ended with exit status 1";
+    assert!(said.contains(words), "{said}");
+}
+
+/// What is built before the runs is told of Ctrl-C as they are: that of a terminal goes to the
+/// whole group, that of `kill` to gotrace alone. Nothing more is built then.
+#[test]
+fn ctrl_c_ends_what_is_built_for_an_experiment() {
+    let Some(go) = go() else { return };
+    for to_group in [true, false] {
+        let place = Place::new();
+        sample("hello", &place.path("work"));
+        let (begun, gate, log) = (place.path("begun"), place.path("gate"), place.path("log"));
+        for fifo in [&begun, &gate] {
+            nix::unistd::mkfifo(fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }
+        // The first tool waits until it may go on.
+        let [begun_at, gate_at, log_at] = [&begun, &gate, &log].map(|path| path.display());
+        let text = format!(
+            "#!/bin/sh\necho \"$@\" >>{log_at}\nif [ -e {gate_at} ]; then\necho x >{begun_at}\n\
+             cat {gate_at}\nrm -f {gate_at}\nfi\nexec \"$@\"\n"
+        );
+        let slow = place.path("slow");
+        std::fs::write(&slow, text).unwrap();
+        std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let flags = ["-n", "1", "--build", ".", "-s", "A=1"];
+        let mut run = experiment(&place, &go, &flags, &["{}"]);
+        run.env("GOFLAGS", format!("-p=1 -toolexec={}", slow.display()));
+        run.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = run.process_group(0).spawn().unwrap();
+        assert_eq!(std::fs::read_to_string(&begun).unwrap(), "x\n");
+        let pid = i32::try_from(child.id()).unwrap();
+        let target = if to_group { -pid } else { pid };
+        kill(Pid::from_raw(target), Signal::SIGINT).unwrap();
+        if !to_group {
+            std::fs::write(&gate, "").unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let log = std::fs::read_to_string(&log).unwrap();
+        let links = log.lines().filter(|line| line.contains("/link -o "));
+        assert!(links.count() <= 1, "{log}");
+        assert!(!place.path("series").exists());
+        let left: Vec<_> = std::fs::read_dir(place.path("tmp")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

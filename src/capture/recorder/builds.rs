@@ -32,6 +32,8 @@ pub(in crate::capture) struct Built {
     pub(in crate::capture) name: String,
     /// Where it lies.
     pub(in crate::capture) path: PathBuf,
+    /// It stood there up to date, so that no linker ran.
+    pub(in crate::capture) up_to_date: bool,
 }
 
 /// Go commands of the recording and what they left.
@@ -174,9 +176,23 @@ impl Builds {
                 (_, None) => continue,
             };
             let name = node.target.clone();
-            let built = Built { name, path };
-            if left && self.built.len() < MOST_BUILT && !self.built.contains(&built) {
-                self.built.push(built);
+            if !left {
+                continue;
+            }
+            let up_to_date = node.deps.iter().any(|dep| {
+                let dep = nodes.iter().find(|other| other.number == *dep);
+                dep.is_some_and(was_up_to_date)
+            });
+            let is_room = self.built.len() < MOST_BUILT;
+            match self.built.iter_mut().find(|built| built.path == path) {
+                // What one go command has linked, the next one finds up to date.
+                Some(built) => built.up_to_date &= up_to_date,
+                None if is_room => self.built.push(Built {
+                    name,
+                    path,
+                    up_to_date,
+                }),
+                None => {}
             }
         }
     }
@@ -247,6 +263,12 @@ const LARGEST_FIRST: usize = 4 << 20;
 
 /// Files of which it is kept that they were built.
 const MOST_BUILT: usize = 256;
+
+/// Whether an action was to link, and had nothing to do: it is done, and ran nothing.
+fn was_up_to_date(node: &action_graph::Node) -> bool {
+    let done = node.done.is_some() && !node.failed && !node.build_id.is_empty();
+    node.mode == "link" && done && node.commands.is_empty()
+}
 
 fn folder_of(argv: &[&[u8]], cwd: &[u8]) -> PathBuf {
     let words = argv.get(1..).unwrap_or_default();

@@ -3,8 +3,10 @@
 //!
 //! A [`Configuration`] says what is different for a run; [`turns`] puts the runs of all of them into
 //! an order that lets drift of the machine hit all alike; a [`PrivateFolder`] as its build cache makes a
-//! run a cold one. Each run is a [`super::session::Session`] of its own.
+//! run a cold one, and `cold` says what else that takes. Each run is a [`super::session::Session`] of
+//! its own.
 
+pub(in crate::capture) mod cold;
 mod configuration;
 mod order;
 mod private_folder;

@@ -42,6 +42,18 @@ impl PrivateFolder {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// Removes it, and all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// When something of it cannot be removed. The rest of it is then still there.
+    pub fn remove(self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -51,7 +63,7 @@ impl PrivateFolder {
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        // What cannot be removed harms nobody, and there is nobody to tell.
+        // Whoever wants to know has called `remove`, after which it is gone, or cannot be removed.
         drop(fs::remove_dir_all(&self.path));
     }
 }

@@ -39,6 +39,7 @@ struct OfRow<'a> {
     configuration: &'a str,
     kind: &'static str,
     run_count: usize,
+    failed_count: usize,
     wall_ns: Time<'a>,
     cpu_ns: Time<'a>,
     named_share: Share<'a>,
@@ -122,6 +123,7 @@ fn row(row: &Row) -> OfRow<'_> {
             Kind::Setting => "setting",
         },
         run_count: row.runs,
+        failed_count: row.failed,
         wall_ns: time(&row.wall),
         cpu_ns: time(&row.cpu),
         named_share: Share {

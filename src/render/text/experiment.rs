@@ -28,6 +28,9 @@ pub fn write(experiment: &Experiment, page: &Page, out: &mut dyn io::Write) -> i
         out,
         "\nchanges are against the baseline, with 95 % intervals"
     )?;
+    if experiment.rows.iter().any(|row| row.failed > 0) {
+        writeln!(out, "runs that failed are in no figure")?;
+    }
     if experiment.is_noisy() {
         let words = "the baseline differs from itself: this machine is too noisy for a verdict";
         writeln!(out, "{}", page.paint(words, Tone::Strong))?;
@@ -42,13 +45,18 @@ fn times(
     page: &Page,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let mut table = Table::new(vec![
+    let fails = experiment.rows.iter().any(|row| row.failed > 0);
+    let mut columns = vec![
         Column::name(title),
         Column::number("runs").optional(1),
         Column::number("median"),
         Column::word("change"),
         Column::word("verdict"),
-    ]);
+    ];
+    if fails {
+        columns.insert(2, Column::number("failed"));
+    }
+    let mut table = Table::new(columns);
     let medians = experiment.rows.iter().filter_map(|row| effect(row).median);
     let scale = Scale::of_all(medians.map(nanos));
     for row in &experiment.rows {
@@ -59,13 +67,17 @@ fn times(
             let [low, high] = [ratio.low, ratio.high].map(part);
             format!("{} % [{low}, {high}]", part(ratio.estimate))
         });
-        table.push(vec![
+        let mut cells = vec![
             row.name.as_str().into(),
             units::count(row.runs as u64).into(),
             median.unwrap_or_else(|| "-".to_owned()).into(),
             change.unwrap_or_default().into(),
             verdict(effect),
-        ]);
+        ];
+        if fails {
+            cells.insert(2, units::count(row.failed as u64).into());
+        }
+        table.push(cells);
     }
     table.write(page, out)
 }
