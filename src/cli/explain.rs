@@ -1,6 +1,7 @@
 //! `gotrace explain`: why a build failed, and what would help.
 
 use super::output::{self, Output};
+use super::trace_operand;
 use crate::analyze::explain::{self, Diagnosis, Here, Level, Log, Program};
 use crate::binary::linkable::{Arch, Format};
 use crate::environment::host;
@@ -39,6 +40,9 @@ pub(super) struct Args {
     /// Read this log instead of running a command; - is standard input, the default without a command
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     log: Option<PathBuf>,
+    /// Take link lines that the log does not show from this trace of the same build (backend bpf)
+    #[arg(long, value_name = "TRACE")]
+    trace: Option<PathBuf>,
     /// Look for the files that the log names below this folder, as if it were /
     #[arg(long, value_name = "FOLDER")]
     root: Option<PathBuf>,
@@ -63,7 +67,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Some((program, arguments)) = self.command.split_first() else {
-            let log = Log::read(&self.read_log()?);
+            let log = self.read(&self.read_log()?)?;
             let diagnoses = self.diagnose(&log);
             self.write(&log, &diagnoses)?;
             return Ok(ExitCode::from(u8::from(has_errors(&diagnoses))));
@@ -78,7 +82,7 @@ impl Args {
                 return Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_RUN }));
             }
         };
-        let log = Log::read(&said);
+        let log = self.read(&said)?;
         let diagnoses = self.diagnose(&log);
         if !diagnoses.is_empty() || !status.success() || self.output.is_some() {
             self.write(&log, &diagnoses)?;
@@ -90,6 +94,14 @@ impl Args {
                 .signal()
                 .map_or(1, |signal| 128_u8.saturating_add(signal.to_le_bytes()[0])),
         }))
+    }
+
+    fn read(&self, said: &[u8]) -> anyhow::Result<Log> {
+        let mut log = Log::read(said);
+        if let Some(path) = &self.trace {
+            log.add_recorded(&trace_operand::open(path)?);
+        }
+        Ok(log)
     }
 
     fn read_log(&self) -> anyhow::Result<Vec<u8>> {

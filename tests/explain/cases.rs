@@ -292,6 +292,11 @@ fn linkers_of_linux() {
         "bfd-order",
         &[("link-order", &["plain"], archive, amd64, amd64, "-lord")],
     );
+    let inner = "/home/frob/lib/libinner.so";
+    check(
+        "bfd-dso",
+        &[("not-linked", &["inner"], inner, &[], &[], "-linner")],
+    );
     let library = "/home/frob/lib/libfrobpp.so";
     check(
         "bfd-c-or-cpp",

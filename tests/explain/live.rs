@@ -90,6 +90,31 @@ fn output_and_exit_codes_go_through() {
     assert_eq!(file.status.code(), Some(3));
 }
 
+/// A library of zig's, which its linker signed: with a byte of its code changed, the kernel kills
+/// whoever reads that page.
+#[test]
+fn a_killed_program_is_held_to_the_rules_of_macos() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/explain/mac/opt/homebrew/lib/libfrob.dylib");
+    let mut bytes = std::fs::read(library).unwrap();
+    bytes[0x1420] ^= 1;
+    std::fs::write(folder.path().join("frob"), bytes).unwrap();
+    std::fs::write(folder.path().join("log"), "zsh: killed     ./frob -x\n").unwrap();
+    let found = explain(&["--log", "log"], folder.path());
+    assert_eq!(found.status.code(), Some(1));
+    let said = String::from_utf8(found.stdout).unwrap();
+    assert!(
+        said.starts_with("error[killed-signature] the kernel killed ./frob for"),
+        "{said}"
+    );
+    assert!(said.contains("  files     ./frob: for arm64\n"), "{said}");
+    let rule =
+        "it breaks the rule page-hash: the kernel kills the process when the page is first read";
+    assert!(said.contains(rule), "{said}");
+    assert!(said.contains("codesign --force --sign - ./frob"), "{said}");
+}
+
 #[test]
 fn what_is_no_error_is_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -29,7 +29,7 @@ pub(super) fn judge(about: &About<'_>) -> Vec<Diagnosis> {
             diagnosis.cause = Cause::WrongSlice;
             diagnosis
                 .witnesses
-                .push(named(&path, archs, Some(input.clone())));
+                .push(Witness::named(&path, archs, Some(input.clone())));
             diagnosis.remedies = remedies;
             diagnosis.notes = notes;
             return Some(diagnosis);
@@ -56,7 +56,7 @@ fn judge_one(about: &About<'_>, input: &Input, files: &[Elsewhere], diagnosis: &
         .map(|one| Witness {
             kind: one.found.content.as_ref().ok().map(|content| content.kind),
             unread: one.found.content.as_ref().err().cloned(),
-            ..named(
+            ..Witness::named(
                 &one.found.path.display().to_string(),
                 one.found.archs(),
                 None,
@@ -125,18 +125,6 @@ fn passed_over(about: &About<'_>, input: &Input) -> Option<(String, Vec<Arch>)> 
     Some((path, archs.map(Found::archs).unwrap_or_default()))
 }
 
-fn named(path: &str, archs: Vec<Arch>, input: Option<Input>) -> Witness {
-    Witness {
-        path: path.into(),
-        kind: None,
-        archs,
-        has: Vec::new(),
-        spelled: None,
-        input,
-        unread: None,
-    }
-}
-
 /// Files for another architecture that no undefined symbol was blamed on: the linker ended there,
 /// or passed them over, and it is not known whether that did harm.
 pub(super) fn wrong_files(
@@ -183,7 +171,7 @@ pub(super) fn wrong_files(
         found.push(Diagnosis {
             arch: wanted,
             subject: Some(path.to_owned()),
-            witnesses: vec![named(path, archs, None)],
+            witnesses: vec![Witness::named(path, archs, None)],
             notes,
             remedies,
             ..Diagnosis::new(level, Cause::WrongSlice, problem)

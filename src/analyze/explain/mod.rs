@@ -143,6 +143,21 @@ pub struct Witness {
     pub unread: Option<String>,
 }
 
+impl Witness {
+    /// A file of which only this is known.
+    fn named(path: &str, archs: Vec<Arch>, input: Option<Input>) -> Self {
+        Self {
+            path: path.into(),
+            kind: None,
+            archs,
+            has: Vec::new(),
+            spelled: None,
+            input,
+            unread: None,
+        }
+    }
+}
+
 /// What helps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {

@@ -104,15 +104,7 @@ impl Judge<'_> {
     }
 
     fn witness(program: &Program) -> Witness {
-        Witness {
-            path: program.path.clone().into(),
-            kind: None,
-            archs: program.archs.clone(),
-            has: Vec::new(),
-            spelled: None,
-            input: None,
-            unread: None,
-        }
+        Witness::named(&program.path, program.archs.clone(), None)
     }
 
     fn not_loaded(

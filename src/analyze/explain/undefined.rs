@@ -32,12 +32,18 @@ pub(super) fn judge(about: &About<'_>, blamed: &mut Vec<String>) -> Vec<Diagnosi
             source: spelling::in_source(name),
             users,
         };
-        let verdict = Judge {
+        let judge = Judge {
             about,
             symbol,
             name,
-        }
-        .verdict();
+        };
+        let verdict = match &problem.what {
+            What::NotOnLine {
+                library: Some(path),
+                ..
+            } => judge.not_on_line(path),
+            _ => judge.verdict(),
+        };
         let same = found
             .iter_mut()
             .find(|(known, one)| *known == verdict && one.package == problem.package);
@@ -125,6 +131,17 @@ impl Judge<'_> {
             .or_else(|| self.elsewhere())
             .or_else(|| self.by_name())
             .unwrap_or_else(|| self.nowhere())
+    }
+
+    /// The linker itself named the library: one that a library of the line needs.
+    fn not_on_line(&self, path: &str) -> Verdict {
+        let found = Elsewhere::named(path.into(), &self.about.survey.folders);
+        Verdict {
+            cause: Cause::NotLinked,
+            witnesses: vec![Witness::named(path, Vec::new(), None)],
+            remedies: to_link(&found),
+            notes: Vec::new(),
+        }
     }
 
     /// Files of the line, with the input that leads to each.
@@ -308,15 +325,7 @@ impl Judge<'_> {
         notes.push(Note::ByMessage);
         Some(Verdict {
             cause: Cause::WrongSlice,
-            witnesses: vec![Witness {
-                path: path.into(),
-                kind: None,
-                archs: archs.clone(),
-                has: Vec::new(),
-                spelled: None,
-                input: None,
-                unread: None,
-            }],
+            witnesses: vec![Witness::named(path, archs.clone(), None)],
             remedies,
             notes,
         })

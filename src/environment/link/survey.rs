@@ -393,26 +393,33 @@ impl Surveyor<'_> {
     }
 
     fn elsewhere(&self, found: Found) -> Elsewhere {
-        let path = found.path.clone();
+        let named = Elsewhere::named(found.path.clone(), self.search.folders);
+        Elsewhere { found, ..named }
+    }
+}
+
+impl Elsewhere {
+    /// A library of which only the path is known, and the folders that are searched.
+    #[must_use]
+    pub fn named(path: PathBuf, searched: &[PathBuf]) -> Self {
         let parent = path.parent().unwrap_or(Path::new("/"));
         let framework = parent.extension().is_some_and(|name| name == "framework");
-        if framework {
-            let name = parent.file_stem().unwrap_or_default().to_string_lossy();
-            return Elsewhere {
-                found,
-                input: Some(Input::Framework(name.into_owned())),
-                folder: None,
-            };
-        }
         let name = search::library_name(&path);
-        let input = name
-            .filter(|name| search::is_linkable(&path, name))
-            .map(Input::Library);
-        let is_searched = self.search.folders.iter().any(|folder| folder == parent);
-        Elsewhere {
-            found,
+        let input = if framework {
+            let name = parent.file_stem().unwrap_or_default().to_string_lossy();
+            Some(Input::Framework(name.into_owned()))
+        } else {
+            name.filter(|name| search::is_linkable(&path, name))
+                .map(Input::Library)
+        };
+        let is_searched = framework || searched.iter().any(|folder| folder == parent);
+        Self {
             input,
             folder: (!is_searched).then(|| parent.to_owned()),
+            found: Found {
+                path,
+                content: Err("not read".to_owned()),
+            },
         }
     }
 }

@@ -11,6 +11,7 @@
 //!            >>> referenced by a.c
 //!            P is incompatible with elf64-x86-64    unable to find library -lz
 //! GNU ld     a.c:(.text+0xa): undefined reference to `deflate'
+//!            a.o: undefined reference to symbol 'inner'     P: error adding symbols: DSO missing from command line
 //!            skipping incompatible P when searching for -lz     cannot find -lz
 //! gold       a.o:a.c:function main: error: undefined reference to 'deflate'
 //!            P: unsupported ELF machine number 183
@@ -136,6 +137,12 @@ fn undefined(reader: &mut Reader, line: &str) -> Option<What> {
             symbol: symbol.to_owned(),
             library: None,
         });
+    }
+    if let Some(path) = line.strip_suffix(": error adding symbols: DSO missing from command line") {
+        if let Some(What::NotOnLine { library, .. }) = reader.last() {
+            *library = path.rsplit(": ").next().map(str::to_owned);
+        }
+        return None;
     }
     let (before, symbol) = line.split_once("undefined reference to ")?;
     let function = before.rsplit_once(":function ").map(|(_, name)| name);

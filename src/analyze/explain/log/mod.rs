@@ -6,6 +6,7 @@
 
 mod command;
 mod linker;
+mod recorded;
 mod running;
 
 use crate::binary::linkable::{Arch, Format};
@@ -21,7 +22,7 @@ const LONGEST_LINE: usize = 8 << 10;
 /// A link line that the log shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Which line of the log, from 1.
+    /// Which line of the log, from 1; 0 where it was recorded.
     pub at: usize,
     /// What it says.
     pub line: Line,

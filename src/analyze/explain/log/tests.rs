@@ -94,6 +94,19 @@ fn undefined_symbols_of_every_linker() {
 }
 
 #[test]
+fn a_library_that_another_one_needs_is_named() {
+    assert_eq!(
+        only(
+            "/usr/bin/ld: both.o: undefined reference to symbol 'inner'\n/usr/bin/ld: /home/frob/lib/libinner.so: error adding symbols: DSO missing from command line\n"
+        ),
+        What::NotOnLine {
+            symbol: "inner".to_owned(),
+            library: Some("/home/frob/lib/libinner.so".to_owned()),
+        }
+    );
+}
+
+#[test]
 fn a_symbol_that_is_needed_twice_is_one_problem() {
     let log = Log::read(b"a.c:1: undefined reference to `x'\nb.c:2: undefined reference to `x'\nb.c:3: undefined reference to `y'\n");
     assert_eq!(log.problems.len(), 2);
