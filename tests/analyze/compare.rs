@@ -498,6 +498,11 @@ fn a_package_is_built_anew_for_a_reason() {
     toolchain.go = Name::from("go1.28");
     let by_go = [of("m/a", Reason::Toolchain), of("m/b", Reason::Toolchain)];
     assert_eq!(reasons(&toolchain), by_go);
+    let mut level = with_ids(["a6", "A1"], ["b6", "B1"], "");
+    let variable = Fact::Variable(Name::from("GOAMD64"));
+    level.facts.0.insert(variable, Name::from("v3"));
+    let by_target = [of("m/a", Reason::Target), of("m/b", Reason::Target)];
+    assert_eq!(reasons(&level), by_target);
     let outputs = compare(std::slice::from_ref(&base), &[comment]).outputs;
     assert!(outputs[&Name::from("m/cmd")]);
 }

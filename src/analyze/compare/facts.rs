@@ -223,8 +223,8 @@ const NOT_SHOWN: [&str; 13] = [
     "GOOS",
 ];
 
-/// Variables whose value in effect the go command tells: `go env -w` sets them, too.
-const OF_GO: [&str; 3] = ["GOAMD64", "GOARM64", "GOEXPERIMENT"];
+/// Variables of the target whose value in effect the go command tells: `go env -w` sets them, too.
+pub(super) const OF_GO: [&str; 3] = ["GOAMD64", "GOARM64", "GOEXPERIMENT"];
 
 /// Settings of the recording that change what is measured.
 const OF_CAPTURE: [&str; 4] = ["backend", "rate_hz", "off_cpu", "profile"];

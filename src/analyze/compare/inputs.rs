@@ -6,6 +6,7 @@
 //! the parts that can be told apart are compared: the content of each dependency, the flags on its
 //! command line, its files, the folder that it lies in. What remains is the package's own source.
 
+use super::facts::{Fact, OF_GO};
 use super::run::Run;
 use crate::analyze::{Name, argv};
 use crate::trace::{Action, StringId, Trace};
@@ -257,8 +258,11 @@ fn reasons(package: &Name, inputs: &Inputs, base: &Run, new: &Run) -> Vec<Reason
     if base.go != new.go {
         reasons.push(Reason::Toolchain);
     }
-    let target = |run: &Run| run.facts.0.get(&super::facts::Fact::Target).cloned();
-    if target(base) != target(new) {
+    let of_target = [Fact::Target]
+        .into_iter()
+        .chain(OF_GO.map(|name| Fact::Variable(Name::from(name))));
+    let differs = |fact: Fact| base.facts.0.get(&fact) != new.facts.0.get(&fact);
+    if of_target.into_iter().any(differs) {
         reasons.push(Reason::Target);
     }
     // What came from the cache shows no command.
