@@ -140,7 +140,7 @@ static __always_inline void publish(u64 *at, u64 number)
 	__sync_lock_test_and_set(at, number);
 }
 
-/* Go keeps g in x28, which C code preserves. */
+/* Go keeps g in x28, where C code may have something else until it returns. */
 static __always_inline u64 thread_g(const struct start *s, struct task_struct *task, s64 tls_offset)
 {
 	(void)task;

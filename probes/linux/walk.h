@@ -90,24 +90,40 @@ static __always_inline bool is_root(const struct layout *l, u64 address)
 	       within(address, l->roots[2]) || within(address, l->roots[3]);
 }
 
-/* Finds the goroutine that the thread runs, or runs something for. */
+/* Whether the program whose stack is walked is one of arm64. */
+static __always_inline bool is_arm64(const struct walk *w)
+{
+#if defined(__TARGET_ARCH_arm64)
+	(void)w;
+	return true;
+#else
+	return w->guest != 0;
+#endif
+}
+
+/* Finds the goroutine that the thread runs, or runs something for. On arm64 g is in a register that
+ * C code uses for whatever it likes: there it is one only if its thread knows it, too. */
 static __always_inline void find_goroutine(struct walk *w, const struct layout *l, u64 g)
 {
 	u64 m = 0, g0 = 0, curg = 0;
 
 	if (!g || bpf_probe_read_user(w->g, sizeof(w->g), (void *)g))
 		return;
+	m = word(w, l->g_m);
 	if (word(w, l->g_goid)) { /* g0 and gsignal have none */
+		if (is_arm64(w) &&
+		    (bpf_probe_read_user(&curg, sizeof(curg), (void *)(m + l->m_curg)) || curg != g))
+			return;
 		w->on_goroutine = 1;
 	} else {
-		m = word(w, l->g_m);
 		if (bpf_probe_read_user(&curg, sizeof(curg), (void *)(m + l->m_curg)))
 			return;
 		if (!bpf_probe_read_user(&g0, sizeof(g0), (void *)(m + l->m_g0)) && g0 == g) {
 			w->g0_sched_sp = word(w, l->g_sched_sp);
 			w->g0_sched_pc = word(w, l->g_sched_pc);
 		}
-		if (!curg || bpf_probe_read_user(w->g, sizeof(w->g), (void *)curg))
+		if (!curg || bpf_probe_read_user(w->g, sizeof(w->g), (void *)curg) ||
+		    (is_arm64(w) && word(w, l->g_m) != m))
 			return;
 		w->sched_sp = word(w, l->g_sched_sp);
 		w->sched_pc = word(w, l->g_sched_pc);
@@ -321,17 +337,6 @@ static __always_inline void find_guest(struct walk *w, struct start *s, const st
 }
 
 #endif
-
-/* Whether the program whose stack is walked is one of arm64. */
-static __always_inline bool is_arm64(const struct walk *w)
-{
-#if defined(__TARGET_ARCH_arm64)
-	(void)w;
-	return true;
-#else
-	return w->guest != 0;
-#endif
-}
 
 /* The chain has ended: goes on where the goroutine left its stack, or at the thread's root. */
 static __always_inline bool resume(struct walk *w, const struct layout *l)

@@ -338,3 +338,31 @@ fn a_qemu_that_is_being_tried_is_none_of_the_commands() {
     let left: Vec<_> = running.filter(|exe| *exe == fake.path).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// C code has anything in the register of g: better no goroutine than a wrong one.
+#[test]
+fn what_is_no_g_is_no_goroutine() {
+    let (Some(qemu), Some(go)) = (Qemu::installed(), go()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live_bpf/clobbered");
+    let flags = ["-C", module.to_str().unwrap()];
+    let program = build(&go, "clobbered", &flags, folder.path(), Some("arm64"));
+    let calibration = Calibration::default();
+    let ran = Emulated::of(program, &qemu, folder.path(), "", calibration);
+    assert_eq!(ran.run.wait_status, 0);
+    let samples = ran.run.samples().into_iter();
+    let spinning: Vec<_> = samples
+        .filter(|sampled| {
+            sampled.place == SamplePlace::TranslatedCode
+                && ran.names(sampled).first() == Some(&"main.spin")
+        })
+        .collect();
+    assert!(spinning.len() >= 50, "{}", spinning.len());
+    let expected = ["main.spin", "main.main", "runtime.main", "runtime.goexit"];
+    for sampled in spinning {
+        assert_eq!(ran.names(sampled), expected);
+        assert_eq!(sampled.goroutine, None);
+    }
+}

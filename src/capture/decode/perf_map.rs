@@ -162,4 +162,16 @@ mod tests {
         let map = b"fffffffffffffff0 ffffffffffffffff name";
         assert_eq!(found(map, &[u64::MAX]).len(), 1);
     }
+
+    proptest::proptest! {
+        /// Whatever is there, an address has at most one origin, in order, and nobody panics.
+        #[test]
+        fn any_bytes_are_read_through(map: Vec<u8>, lines in ".{0,200}", asked: Vec<u64>) {
+            for map in [&map[..], lines.as_bytes()] {
+                let found = found(map, &asked);
+                proptest::prop_assert!(found.len() <= asked.len());
+                proptest::prop_assert!(found.is_sorted_by_key(|(address, _)| *address));
+            }
+        }
+    }
 }

@@ -1,0 +1,3 @@
+module clobbered
+
+go 1.21
