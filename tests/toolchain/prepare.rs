@@ -279,6 +279,31 @@ fn modes_let_the_copy_be_run_and_removed() {
     assert_eq!(one, other);
 }
 
+/// Under sudo the copy is the user's who called it.
+#[test]
+fn the_copy_belongs_to_who_asked_for_it() {
+    let Some((folder, from)) = small() else {
+        return;
+    };
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        println!("skipped: not root");
+        return;
+    }
+    symlink("go", from.join("bin/gofmt")).unwrap();
+    let to = folder.path().join("copy");
+    let words = ["prepare", "--from"].map(Path::new);
+    let arguments: Vec<&Path> = words
+        .into_iter()
+        .chain([from.as_path(), Path::new("--to"), &to])
+        .collect();
+    let output = gotrace(&arguments, &[("SUDO_UID", Path::new("65534"))]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for path in ["", "bin", "bin/go", "bin/gofmt", "src/fmt/print.go"] {
+        let owner = fs::symlink_metadata(to.join(path)).unwrap().uid();
+        assert_eq!(owner, 65534, "{path}");
+    }
+}
+
 #[test]
 fn what_cannot_be_signed_is_named() {
     let Some((folder, from)) = small() else {

@@ -198,7 +198,7 @@ impl Source {
 }
 
 /// A word for a shell, in quotes where it needs them.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%~".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

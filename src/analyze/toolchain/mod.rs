@@ -7,6 +7,7 @@ mod signed;
 pub use pair::{Check, Read, Standing, pair};
 pub use signed::{Resigned, Unsound, resigned};
 
+use crate::analyze::doctor::quoted;
 use crate::binary::macho::signature::{GET_TASK_ALLOW, SignatureFlags};
 use crate::environment::goroot::{Format, Goroot, Program, Runs, Signed};
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ fn of_macho(goroot: &Goroot, translated: &str) -> Tracing {
         why,
         remedy: Some(format!(
             "gotrace toolchain prepare --from {} --to DIR",
-            goroot.root.display()
+            quoted(&goroot.root.display().to_string())
         )),
     }
 }

@@ -11,23 +11,18 @@ pub use contents::{Contents, Difference};
 pub use copy::{CopyError, Preparation, SignedFile};
 pub use places::{Found, Place, Surroundings, search};
 pub use program::{Format, Program, Signed, SliceOfProgram};
+pub(super) use settings::user_file;
 pub use settings::{Side, SideError};
 
 use crate::binary::go::BuildInfo;
 use crate::binary::macho::{MachO, Slices};
+use crate::environment::survey::has_rosetta;
 use crate::environment::{host, translator};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of a GOROOT that hold what is run: whatever else there is, is read by the go command.
 const RUN: [&str; 2] = ["bin", "pkg"];
-
-/// Where the runtime of Rosetta is, on Apple Silicon where it is installed: xnu's
-/// `bsd/kern/mach_loader.c`, and the bundle that its installer makes.
-const ROSETTA: [&str; 2] = [
-    "/usr/libexec/rosetta/runtime",
-    "/Library/Apple/usr/libexec/oah/libRosettaRuntime",
-];
 
 /// How a program would run on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,10 +176,6 @@ fn runs(program: &Program, path: &Path) -> Runs {
         (Format::Other, _) => Runs::Natively,
         _ => Runs::NotHere,
     }
-}
-
-fn has_rosetta() -> bool {
-    ROSETTA.iter().any(|path| Path::new(path).exists())
 }
 
 /// The files of `bin` and of `pkg/tool/OS_ARCH`.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Prefixes of Homebrew: Apple Silicon, Intel, Linux.
 const HOMEBREW: [&str; 3] = ["opt/homebrew", "usr/local", "home/linuxbrew/.linuxbrew"];
 /// Where packages of Debian and others put it, and `MacPorts`.
-const PACKAGES: [&str; 3] = ["usr/lib", "usr/lib64", "opt/local/lib"];
+const PACKAGES: [&str; 4] = ["usr/lib", "usr/lib64", "opt/local/lib", "snap/go"];
 
 /// How a toolchain was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +155,9 @@ pub fn search(around: &Surroundings) -> Vec<Found> {
         }
     }
     for prefix in PACKAGES {
-        for package in entries(&around.system.join(prefix), "go") {
+        // A snap is at snap/go/NUMBER, and at snap/go/current.
+        let begins = if prefix.ends_with("/go") { "" } else { "go" };
+        for package in entries(&around.system.join(prefix), begins) {
             folder(&package, Place::Package);
         }
     }

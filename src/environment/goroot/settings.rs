@@ -167,7 +167,7 @@ fn effective(root: &Path, set: Set<'_>) -> BTreeMap<&'static str, (String, Strin
 }
 
 /// The user's file of settings: Go's `os.UserConfigDir`, and what `GOENV` says.
-pub(super) fn user_file(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+pub(in crate::environment) fn user_file(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     match set("GOENV") {
         Some(off) if off == "off" => return None,
         Some(path) => return Some(PathBuf::from(path)),

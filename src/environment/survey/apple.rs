@@ -3,8 +3,12 @@
 use super::Surroundings;
 use std::path::{Path, PathBuf};
 
-/// The file that the kernel of macOS loads to translate (xnu, `mach_loader.c`).
-const ROSETTA: &str = "/usr/libexec/rosetta/runtime";
+/// The file that the kernel of macOS loads to translate (xnu, `mach_loader.c`), and the bundle that
+/// the installer of Rosetta makes.
+const ROSETTA: [&str; 2] = [
+    "/usr/libexec/rosetta/runtime",
+    "/Library/Apple/usr/libexec/oah/libRosettaRuntime",
+];
 /// Where Homebrew is: Apple Silicon, Intel (where `Cellar` tells it from other programs), Linux.
 const PREFIXES: [&str; 3] = ["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"];
 
@@ -40,12 +44,17 @@ impl Apple {
                 .find(|sdk| sdk.is_dir())
         });
         Self {
-            rosetta: Path::new(ROSETTA).exists(),
+            rosetta: has_rosetta(),
             developer_tools: tools,
             missing_sdk: chosen.clone().filter(|sdk| !sdk.is_dir()),
             sdk: chosen.filter(|sdk| sdk.is_dir()).or(within),
         }
     }
+}
+
+/// Whether Rosetta 2 is installed.
+pub(in crate::environment) fn has_rosetta() -> bool {
+    ROSETTA.iter().any(|path| Path::new(path).exists())
 }
 
 /// Where Homebrew is installed.

@@ -4,7 +4,7 @@ use super::Surroundings;
 use super::command::Program;
 use super::executable::Executable;
 use crate::environment::toolchain::{self, Toolchain};
-use crate::environment::translator;
+use crate::environment::{goroot, translator};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,23 +146,9 @@ impl ToolFolder {
 
 /// Go commands in places where toolchains are installed, for whom none is on `PATH`.
 pub(super) fn elsewhere(surroundings: &Surroundings) -> Vec<PathBuf> {
-    const PLACES: [&str; 5] = [
-        "/usr/local/go",
-        "/opt/homebrew",
-        "/usr/lib/go",
-        "/usr/lib/golang",
-        "/snap",
-    ];
-    let sdks = surroundings.home().map(|home| home.join("sdk"));
-    let sdks = sdks.and_then(|sdks| fs::read_dir(sdks).ok());
-    let sdks = sdks
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let roots = PLACES.iter().map(PathBuf::from).chain(sdks);
-    roots
-        .map(|root| root.join("bin/go"))
-        .filter(|go| go.is_file())
+    let around = goroot::Surroundings::of(|name| surroundings.get(name).map(OsStr::to_owned));
+    let found = goroot::search(&around).into_iter();
+    found
+        .filter_map(|found| Some(found.root?.join("bin/go")))
         .collect()
 }

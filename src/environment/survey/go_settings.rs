@@ -1,6 +1,7 @@
 //! The go command's settings: those kept by `go env -w`, and the module's file.
 
 use super::Surroundings;
+use crate::environment::goroot::user_file;
 use crate::environment::toolchain::Toolchain;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,11 @@ impl GoSettings {
     pub(super) fn of(toolchain: Option<&Toolchain>, surroundings: &Surroundings) -> Self {
         let asked = |name| toolchain.map_or("", |toolchain| toolchain.variable(name));
         let file = match asked("GOENV") {
-            "" => go_env_file(surroundings).unwrap_or_default(),
+            "" => {
+                let set =
+                    |name: &str| Some(surroundings.text(name)).filter(|text| !text.is_empty());
+                user_file(&set).unwrap_or_default()
+            }
             file => PathBuf::from(file),
         };
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -58,21 +63,6 @@ impl GoSettings {
         let kept = self.kept.iter().rev().find(|(key, _)| key == name);
         kept.map_or("", |(_, value)| value)
     }
-}
-
-/// Where `go env -w` writes, where no go command can be asked (`os.UserConfigDir`).
-fn go_env_file(surroundings: &Surroundings) -> Option<PathBuf> {
-    if let Some(file) = surroundings.get("GOENV") {
-        return Some(PathBuf::from(file));
-    }
-    let home = surroundings.home()?;
-    let config = match std::env::consts::OS {
-        "macos" => home.join("Library/Application Support"),
-        _ => surroundings
-            .get("XDG_CONFIG_HOME")
-            .map_or_else(|| home.join(".config"), PathBuf::from),
-    };
-    Some(config.join("go/env"))
 }
 
 /// `NAME=VALUE` lines.

@@ -17,6 +17,7 @@ mod machine;
 mod profile;
 
 pub use apple::Apple;
+pub(super) use apple::has_rosetta;
 pub use c_compiler::CCompiler;
 pub use cache::Cache;
 pub use command::{FileBytes, Program};

@@ -1,6 +1,7 @@
 //! What `gotrace toolchain` shows.
 
 use super::{Cell, Column, Page, Table, Tone};
+use crate::analyze::doctor::quoted;
 use crate::analyze::toolchain::{Check, Standing, Tracing, Verdict, architectures, signatures};
 use crate::environment::goroot::{Listed, Place, Runs};
 use crate::render::units;
@@ -68,11 +69,12 @@ pub fn prepared(prepared: &Prepared, page: &Page, out: &mut dyn io::Write) -> io
         count(prepared.programs.len()),
         page.safe(&prepared.from)
     )?;
-    let root = page.safe(&prepared.to);
+    let path = quoted(&format!("{}/bin", prepared.to));
     writeln!(
         out,
-        "use {} with: GOTOOLCHAIN=local PATH={root}/bin:$PATH",
-        page.safe(&prepared.version)
+        "use {} with: GOTOOLCHAIN=local PATH={}:$PATH",
+        page.safe(&prepared.version),
+        page.safe(&path)
     )
 }
 
