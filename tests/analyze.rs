@@ -49,6 +49,9 @@ mod real;
 #[path = "analyze/recorded.rs"]
 mod recorded;
 #[cfg(test)]
+#[path = "analyze/repeats.rs"]
+mod repeats;
+#[cfg(test)]
 #[path = "analyze/roles.rs"]
 mod roles;
 #[cfg(test)]

@@ -19,6 +19,9 @@ mod gaps;
 #[path = "show/limits.rs"]
 mod limits;
 #[cfg(test)]
+#[path = "show/pair.rs"]
+mod pair;
+#[cfg(test)]
 #[path = "show/pictures.rs"]
 mod pictures;
 #[cfg(test)]

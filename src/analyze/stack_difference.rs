@@ -221,6 +221,12 @@ impl StackDifference {
         self.runs
     }
 
+    /// Whether chance has a part in the times: of samples, and of several runs.
+    #[must_use]
+    pub fn has_chance(&self) -> bool {
+        self.sampled || self.runs.base.max(self.runs.new) > 1
+    }
+
     /// What times of base are multiplied by: 1 but for [`Self::normalize`].
     #[must_use]
     pub const fn scale(&self) -> f64 {

@@ -9,6 +9,7 @@ use crate::analyze::compare::{Comparison, Fact, Gate, Gates, Options, Outcome};
 use crate::export::json;
 use crate::render::text::compare as text;
 use crate::render::{change, markdown};
+use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,6 +123,16 @@ impl Args {
             },
         };
         let comparison = Comparison::of(&base, &new, &options);
+        if let (Some(folder), Some(noise)) = (&self.noise, &comparison.noise)
+            && !noise.is_enough()
+        {
+            bail!(
+                "{}: a noise floor takes two runs that ended well and are not compared \
+                 themselves, found {}",
+                folder.display(),
+                noise.runs.len()
+            );
+        }
         let refused = self.refused(&comparison);
         let outcome = gates.map(|gates| gates.judge(&comparison));
         self.write(&comparison, refused.as_deref(), outcome.as_ref())?;
@@ -158,11 +169,12 @@ impl Args {
             None => false,
             Some(facts) => facts.is_empty() || facts.iter().any(|name| name == fact.permit()),
         };
-        let complaints = comparison.complaints();
-        let words: Vec<String> = complaints
-            .filter(|difference| !allowed(&difference.fact))
-            .map(change::fact)
-            .collect();
+        let binding = comparison.complaints();
+        let binding = binding.filter(|difference| !allowed(&difference.fact));
+        let noise = comparison.noise.iter().flat_map(|it| &it.differences);
+        let noise = noise.filter(|difference| !allowed(&difference.fact));
+        let words = binding.map(change::fact);
+        let words: Vec<String> = words.chain(noise.map(change::noise_fact)).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 

@@ -1,9 +1,11 @@
 //! A side of a comparison: one trace, or the traces of a folder, which are repeats of one run.
 
+use super::output;
 use super::trace_operand::{self, EXTENSION};
 use crate::analyze::{Analysis, Run};
 use crate::trace::Trace;
 use anyhow::{Context as _, bail};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,15 +17,25 @@ pub(super) struct TraceGroup {
 }
 
 impl TraceGroup {
-    /// The traces of all these operands, one after the other.
+    /// The traces of all these operands, one after the other, each file once.
     ///
     /// # Errors
     ///
     /// As [`Self::at`].
     pub(super) fn of(operands: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut seen = HashSet::new();
         let mut paths = Vec::new();
-        for operand in operands {
-            paths.extend(Self::at(operand)?.paths);
+        for path in operands.iter().map(|operand| Self::at(operand)) {
+            for path in path?.paths {
+                // What is not there is told when it is opened.
+                let file = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+                if seen.insert(file) {
+                    paths.push(path);
+                } else {
+                    let path = path.display();
+                    output::note(&format!("{path}: given several times, and counted once"));
+                }
+            }
         }
         Ok(Self { paths })
     }

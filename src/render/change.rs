@@ -130,7 +130,7 @@ pub fn interval(interval: Option<Interval>) -> String {
     format!("[{}, {}]", one(low), one(high))
 }
 
-/// What runs of one and the same thing differ by, and whether these sides differ by more.
+/// What runs of one and the same thing differ by, and whether these two runs differ by more.
 #[must_use]
 pub fn noise(noise: Option<&Noise>, row: &Row) -> String {
     let Some(noise) = noise else {
@@ -141,7 +141,9 @@ pub fn noise(noise: Option<&Noise>, row: &Row) -> String {
     } else {
         "∞".to_owned()
     };
-    if noise.exceeded_by(row.base_median(), row.new_median()) {
+    // The floor is that of pairs of runs: medians of more scatter less.
+    let one_each = row.base.len() == 1 && row.new.len() == 1;
+    if one_each && noise.exceeded_by(row.base_median(), row.new_median()) {
         format!("{floor}, exceeded")
     } else {
         floor
@@ -202,18 +204,30 @@ pub fn runs(comparison: &Comparison) -> String {
 /// `GOFLAGS differs: base -race, new none`; of a side whose runs do not agree, with their names.
 #[must_use]
 pub fn fact(difference: &Difference) -> String {
+    fact_of(difference, ["base", "new"])
+}
+
+/// The same of runs that a noise floor is made of: `noise: GOFLAGS differs: noise -race, compared
+/// none`.
+#[must_use]
+pub fn noise_fact(difference: &Difference) -> String {
+    let words = fact_of(difference, ["noise", "compared"]);
+    format!("noise: {words}")
+}
+
+fn fact_of(difference: &Difference, [first, second]: [&str; 2]) -> String {
     let what = match &difference.fact {
         Fact::Variable(name) => format!("{name} differs"),
         fact => fact.complaint().to_owned(),
     };
     let within = match (difference.base.len() > 1, difference.new.len() > 1) {
-        (false, false) => "",
-        (true, false) => " within base",
-        (false, true) => " within new",
-        (true, true) => " within both",
+        (false, false) => String::new(),
+        (true, false) => format!(" within {first}"),
+        (false, true) => format!(" within {second}"),
+        (true, true) => " within both".to_owned(),
     };
     let (base, new) = (values(&difference.base), values(&difference.new));
-    format!("{what}{within}: base {base}, new {new}")
+    format!("{what}{within}: {first} {base}, {second} {new}")
 }
 
 /// Runs that are named for each value of a fact.
@@ -263,6 +277,7 @@ pub fn caveats(comparison: &Comparison) -> Vec<String> {
             "with one run a side, a change cannot be told from noise{more}"
         ));
     }
+    lines.extend(counted_once(comparison));
     for (name, side) in [("base", &comparison.base), ("new", &comparison.new)] {
         let lost = &side.lost;
         for (what, why) in [
@@ -292,6 +307,33 @@ pub fn caveats(comparison: &Comparison) -> Vec<String> {
                 "no verdict on phases that were not watched in {side}"
             ));
         }
+    }
+    lines
+}
+
+/// Runs that were given in several places.
+fn counted_once(comparison: &Comparison) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, side) in [("base", &comparison.base), ("new", &comparison.new)] {
+        if !side.repeated.is_empty() {
+            let again = listed(&side.repeated, RUNS_NAMED);
+            lines.push(format!(
+                "given several times in {name}, and counted once: {again}"
+            ));
+        }
+    }
+    if !comparison.shared.is_empty() {
+        let shared = listed(&comparison.shared, RUNS_NAMED);
+        lines.push(format!(
+            "on both sides, which makes a change harder to tell: {shared}"
+        ));
+    }
+    let compared = comparison.noise.as_ref().map(|group| &group.compared);
+    if let Some(compared) = compared.filter(|compared| !compared.is_empty()) {
+        let compared = listed(compared, RUNS_NAMED);
+        lines.push(format!(
+            "no part of the noise floor, for they are compared or given twice: {compared}"
+        ));
     }
     lines
 }

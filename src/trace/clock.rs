@@ -56,7 +56,7 @@ impl std::iter::Sum for Nanos {
 }
 
 /// What ties [`Nanos`] to the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClockAnchor {
     /// `CLOCK_MONOTONIC` at the trace's start, in nanoseconds.
     pub monotonic_ns: u64,

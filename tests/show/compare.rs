@@ -132,8 +132,13 @@ fn sides_of_several_operands_stand_around_two_dashes() {
     let (code, printed, said) = compare(&words);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        printed.contains("\n11 runs against 10: go build ./...\n"),
+        printed.contains("\n10 runs against 10: go build ./...\n"),
         "{printed}"
+    );
+    // What is there already counts once.
+    assert!(
+        said.contains("/base/00.gotrace: given several times, and counted once\n"),
+        "{said}"
     );
     for (words, complaint) in [
         (vec![&*base], "expected BASE and NEW, found 1 operands"),
@@ -156,6 +161,60 @@ fn sides_of_several_operands_stand_around_two_dashes() {
     let (code, _, said) = compare(&[&base, folder.path().to_str().unwrap()]);
     assert_eq!(code, Some(3));
     assert!(said.contains("; there are such in "), "{said}");
+}
+
+#[test]
+fn a_recording_under_several_names_counts_once() {
+    let (folder, [base, _, slow]) = groups();
+    let copied = folder.path().join("copied");
+    std::fs::create_dir(&copied).unwrap();
+    let one = format!("{base}/00.gotrace");
+    for (from, to) in [
+        (&one, "a"),
+        (&one, "b"),
+        (&format!("{base}/01.gotrace"), "c"),
+    ] {
+        std::fs::copy(from, copied.join(format!("{to}.gotrace"))).unwrap();
+    }
+    std::os::unix::fs::symlink(copied.join("c.gotrace"), copied.join("d.gotrace")).unwrap();
+    let copied = copied.to_str().unwrap();
+    let (code, printed, said) = compare(&["--json", copied, &slow]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("d.gotrace: given several times"), "{said}");
+    let json: Value = serde_json::from_str(&printed).unwrap();
+    let names = |json: &Value| json.to_string();
+    assert_eq!(names(&json["base"]["runs"]), r#"["a","c"]"#);
+    assert_eq!(names(&json["base"]["repeated"]), r#"["b"]"#);
+    // On both sides.
+    let (code, printed, said) = compare(&[&base, copied]);
+    assert_eq!(code, Some(0), "{said}");
+    let told = "on both sides, which makes a change harder to tell: a, c";
+    assert!(printed.contains(told), "{printed}");
+}
+
+#[test]
+fn a_noise_floor_needs_runs_that_are_like_those_compared() {
+    let (_folder, [base, same, slow]) = groups();
+    let one = |group: &str| format!("{group}/01.gotrace");
+    let (base_one, slow_one) = (one(&base), one(&slow));
+    let (code, printed, said) = compare(&["--noise", &base, &base_one, &slow_one]);
+    assert_eq!(code, Some(0), "{said}");
+    let told = "no part of the noise floor, for they are compared or given twice: 01";
+    assert!(printed.contains(told), "{printed}");
+    assert!(printed.contains("%, exceeded"), "{printed}");
+    // Medians of ten runs are not held against the floor of pairs.
+    let (_, printed, _) = compare(&["--noise", &same, &base, &slow]);
+    assert!(printed.contains("noise floor") && !printed.contains("exceeded"));
+    let (code, _, said) = compare(&["--noise", &base_one, &base_one, &slow_one]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("a noise floor takes two runs"), "{said}");
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/traces/same/base");
+    let (code, _, said) = compare(&["--noise", other, &base, &slow]);
+    assert_eq!(code, Some(3), "{said}");
+    let why = "noise: the commands differ: noise go build runtime, compared go build ./...";
+    assert!(said.contains(why), "{said}");
+    let (code, _, said) = compare(&["--noise", other, "--allow", &base, &slow]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod gate;
 mod inputs;
 mod key;
 mod lost;
+mod noise_group;
 mod row;
 mod run;
 mod samples;
@@ -32,6 +33,7 @@ pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
 pub use lost::{Lost, Missing};
+pub use noise_group::NoiseGroup;
 pub use row::{Row, Verdict};
 pub use run::Run;
 pub use translation::Translation;
@@ -64,6 +66,8 @@ pub struct Side {
     pub runs: Vec<Name>,
     /// Names of runs whose command did not end well: they are left out, unless all are such.
     pub failed: Vec<Name>,
+    /// Names of runs that were given before, be it under another name: they count once.
+    pub repeated: Vec<Name>,
     /// What was lost, over all runs that count.
     pub lost: Lost,
 }
@@ -75,6 +79,10 @@ pub struct Comparison {
     pub base: Side,
     /// What is compared.
     pub new: Side,
+    /// Names, in new, of runs that are in base, too; empty where both sides are the same runs.
+    pub shared: Vec<Name>,
+    /// The runs of the noise floor, where such were given.
+    pub noise: Option<NoiseGroup>,
     /// Facts that are not the same in all runs.
     pub differences: Vec<Difference>,
     /// Facts that are.
@@ -99,7 +107,8 @@ impl Comparison {
     /// Aligns and judges.
     #[must_use]
     pub fn of(base: &[Run], new: &[Run], options: &Options) -> Self {
-        let (base_runs, new_runs) = (usable(base), usable(new));
+        let ((base, base_again), (new, new_again)) = (distinct(base), distinct(new));
+        let (base_runs, new_runs) = (usable(&base), usable(&new));
         let facts = |runs: &[&Run]| -> Vec<(Name, Facts)> {
             let facts = runs
                 .iter()
@@ -117,8 +126,9 @@ impl Comparison {
         let all = base_runs.iter().chain(&new_runs).copied();
         let never = lost::never_seen(all);
         let mut comparison = Self {
-            base: Side::of(base, &base_runs, &never),
-            new: Side::of(new, &new_runs, &never),
+            base: Side::of(&base, &base_runs, base_again, &never),
+            new: Side::of(&new, &new_runs, new_again, &never),
+            shared: shared(&base_runs, &new_runs),
             differences,
             same,
             outputs: outputs(&base_runs, &new_runs),
@@ -128,7 +138,13 @@ impl Comparison {
             comparison.rebuilt = inputs::rebuilt(base, new);
             comparison.cached = inputs::cached(base, new);
         }
-        let noise: Vec<&Run> = options.noise.iter().filter(|run| run.succeeded()).collect();
+        let mut noise = Vec::new();
+        if !options.noise.is_empty() {
+            let compared = [&base_runs[..], &new_runs].concat();
+            let (group, runs) = NoiseGroup::of(&options.noise, &compared, &comparison.differences);
+            comparison.noise = Some(group);
+            noise = runs;
+        }
         comparison.align(&base_runs, &new_runs, &noise);
         comparison.withhold(&base_runs, &new_runs);
         comparison.judge();
@@ -278,17 +294,44 @@ impl Comparison {
     }
 }
 
+/// Each recording once, and the names of those that were there before. A run that does not tell
+/// which recording it is of is one of its own.
+fn distinct(runs: &[Run]) -> (Vec<&Run>, Vec<Name>) {
+    let mut seen = BTreeSet::new();
+    let is_first = |run: &&Run| run.recording.is_none_or(|recording| seen.insert(recording));
+    let (first, again): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(is_first);
+    let again = again.iter().map(|run| run.name.clone());
+    (first, again.collect())
+}
+
+/// Names of the runs of new that are in base, too, unless all are, and all of base are in new.
+fn shared(base: &[&Run], new: &[&Run]) -> Vec<Name> {
+    let recordings = |runs: &[&Run]| -> BTreeSet<_> {
+        let known = runs.iter().filter_map(|run| run.recording);
+        known.collect()
+    };
+    let (of_base, of_new) = (recordings(base), recordings(new));
+    let both = new.iter().filter(|run| {
+        let known = run.recording;
+        known.is_some_and(|recording| of_base.contains(&recording))
+    });
+    if of_base == of_new {
+        return Vec::new();
+    }
+    both.map(|run| run.name.clone()).collect()
+}
+
 /// Runs that ended well; all of them, where none did.
-fn usable(runs: &[Run]) -> Vec<&Run> {
-    let well: Vec<&Run> = runs.iter().filter(|run| run.succeeded()).collect();
+fn usable<'r>(runs: &[&'r Run]) -> Vec<&'r Run> {
+    let well: Vec<&Run> = runs.iter().copied().filter(|run| run.succeeded()).collect();
     if well.is_empty() {
-        return runs.iter().collect();
+        return runs.to_vec();
     }
     well
 }
 
 impl Side {
-    fn of(all: &[Run], usable: &[&Run], never: &BTreeSet<Name>) -> Self {
+    fn of(all: &[&Run], usable: &[&Run], repeated: Vec<Name>, never: &BTreeSet<Name>) -> Self {
         let first = usable.first().copied().cloned().unwrap_or_default();
         let failed = all.iter().filter(|run| !run.succeeded());
         let mut lost = Lost::default();
@@ -301,6 +344,7 @@ impl Side {
             translation: first.translation,
             runs: usable.iter().map(|run| run.name.clone()).collect(),
             failed: failed.map(|run| run.name.clone()).collect(),
+            repeated,
             lost,
         }
     }

@@ -8,7 +8,7 @@ use super::lost::Lost;
 use super::translation::Translation;
 use super::{functions, samples, signals};
 use crate::analyze::{Analysis, Name, Phases, summary};
-use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
+use crate::trace::{ClockAnchor, ExitStatus, Nanos, ProcessId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One run, reduced to what is compared. Small, whatever the size of its trace.
@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Run {
     /// What it is called: the name of its file.
     pub name: Name,
+    /// When it was recorded, to the nanosecond, which tells recordings from each other: a copy of a
+    /// trace has the same. `None` where the trace does not tell.
+    pub recording: Option<ClockAnchor>,
     /// Its command line.
     pub command: Name,
     /// How the command ended, where that was seen.
@@ -51,6 +54,7 @@ impl Run {
         let trace = analysis.trace;
         let mut run = Self {
             name: Name::from(name),
+            recording: (trace.anchor.unix_ns > 0).then_some(trace.anchor),
             command: summary::command(analysis),
             status: trace.ending.and_then(|ending| ending.status),
             go: trace.toolchains.first().map_or_else(Name::default, |go| {

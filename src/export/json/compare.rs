@@ -18,11 +18,35 @@ struct Head<'a> {
     comparable: bool,
     base: Side<'a>,
     new: Side<'a>,
+    shared: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise: Option<Noise<'a>>,
     facts: Facts<'a>,
     family: Family,
     outputs: Outputs<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gates: Option<Gates>,
+}
+
+/// The runs of a noise floor.
+#[derive(Serialize)]
+struct Noise<'a> {
+    runs: Vec<&'a str>,
+    compared: Vec<&'a str>,
+    failed: Vec<&'a str>,
+    differ: Vec<&'a str>,
+}
+
+impl<'a> Noise<'a> {
+    fn of(group: &'a compare::NoiseGroup) -> Self {
+        let names = |names: &'a [Name]| names.iter().map(|name| &**name).collect();
+        Self {
+            runs: names(&group.runs),
+            compared: names(&group.compared),
+            failed: names(&group.failed),
+            differ: group.differences.iter().map(|it| it.fact.name()).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -34,6 +58,7 @@ struct Side<'a> {
     translated_share: f64,
     runs: Vec<&'a str>,
     failed: Vec<&'a str>,
+    repeated: Vec<&'a str>,
     lost: Lost<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rebuilt: Option<Vec<Rebuilt<'a>>>,
@@ -67,6 +92,7 @@ impl<'a> Side<'a> {
             translated_share: side.translation.share,
             runs: names(&side.runs),
             failed: names(&side.failed),
+            repeated: names(&side.repeated),
             lost: Lost {
                 samples: side.lost.samples.as_deref(),
                 calls: side.lost.calls.values().next().map(|words| &**words),
@@ -398,6 +424,8 @@ pub fn compare<'c>(
             rebuilt: Some(rebuilt.collect()),
             ..Side::of(&comparison.new)
         },
+        shared: comparison.shared.iter().map(|name| &**name).collect(),
+        noise: comparison.noise.as_ref().map(Noise::of),
         facts: Facts {
             same: same.collect(),
             differ: comparison.differences.iter().map(Differs::of).collect(),

@@ -344,7 +344,7 @@ impl Picture<'_> {
         legend.add(&shades(Change::Faster, [1.0, 0.6, 0.2]), "new is faster");
         legend.add(
             &[Change::Same.below_text(0.0)],
-            "no difference beyond chance",
+            "within two standard errors",
         );
         legend.add(&shades(Change::Slower, [0.2, 0.6, 1.0]), "new is slower");
         legend.add(&[], "full colour: twice or half");
@@ -373,6 +373,12 @@ impl Picture<'_> {
             if let Some(line) = self.of.gaps(side) {
                 parts.push(format!("{}: {line}", side.word()));
             }
+        }
+        if difference.has_chance() {
+            parts.push(
+                "each frame is looked at by itself: of those that did not change, about 1 in 20 has colour"
+                    .to_owned(),
+            );
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }

@@ -154,7 +154,7 @@ fn the_picture_says_what_its_colours_mean_and_what_it_does_not_draw() {
     let command = "go build a<b>,\"c\"";
     let legend = [
         "new is faster",
-        "no difference beyond chance",
+        "within two standard errors",
         "new is slower",
         "full colour: twice or half",
     ];
