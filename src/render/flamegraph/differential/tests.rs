@@ -182,7 +182,9 @@ fn the_picture_says_what_its_colours_mean_and_what_it_does_not_draw() {
     assert_eq!(of_base[2..6], legend);
     let foot =
         "9.1 % of new is in stacks that base does not have: without --reverse they are drawn";
-    assert_eq!(of_base[6..], [format!("{foot}{gaps}")]);
+    // Several runs, so chance has a part.
+    let chance = "; each frame is looked at by itself: of those that did not change, about 1 in 20 has colour";
+    assert_eq!(of_base[6..], [format!("{foot}{gaps}{chance}")]);
 }
 
 #[test]
