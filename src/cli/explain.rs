@@ -1,5 +1,6 @@
 //! `gotrace explain`: why a build failed, and what would help.
 
+use super::exit::Usage;
 use super::output::{self, Output};
 use super::trace_operand;
 use crate::analyze::explain::{self, Diagnosis, Here, Level, Log, Program};
@@ -10,7 +11,7 @@ use crate::export::json;
 use crate::render::text::explain as text;
 use anyhow::Context as _;
 use std::ffi::OsString;
-use std::io::{self, Read as _, Write};
+use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -109,6 +110,11 @@ impl Args {
             Some(path) if path != Path::new("-") => {
                 std::fs::read(path).with_context(|| format!("{}: cannot read", path.display()))
             }
+            None if io::stdin().is_terminal() => Err(Usage(
+                "no command and no log: expected `gotrace explain -- COMMAND`, `--log FILE`, or a log on standard input"
+                    .to_owned(),
+            )
+            .into()),
             _ => {
                 let mut log = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut log);

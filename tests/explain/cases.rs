@@ -72,6 +72,32 @@ fn a_library_for_arm64_alone_does_not_serve_amd64() {
     if !is_amd64() {
         return;
     }
+    // The right one is there, too, and comes later in the search.
+    let first = "/opt/homebrew/lib/libfrob.dylib";
+    let arm64: &[&str] = &["arm64"];
+    check(
+        "ld64-shadowed",
+        &[(
+            "wrong-slice",
+            &["_frob_open"],
+            first,
+            arm64,
+            arm64,
+            "/opt/frob/lib",
+        )],
+    );
+    let first = "/home/frob/arm64/libfrob.a";
+    check(
+        "ld64-shadowed-absent",
+        &[(
+            "symbol-absent",
+            &["_frob_late"],
+            first,
+            arm64,
+            &[],
+            "/opt/late/lib",
+        )],
+    );
     let symbols: &[&str] = &["_frob_close", "_frob_open"];
     let homebrew = "/opt/homebrew/lib/libfrob.dylib";
     let arm64: &[&str] = &["arm64"];

@@ -199,6 +199,13 @@ pub enum Remedy {
     FewerAtOnce,
     /// Give the linker the SDK of macOS, which has a library.
     GiveSdk(String),
+    /// Have a folder searched before another one, or that one not at all.
+    SearchFirst {
+        /// Where the right file is.
+        folder: PathBuf,
+        /// Where the wrong one is.
+        before: PathBuf,
+    },
     /// Look with `gotrace inspect --check`.
     Inspect(String),
 }
@@ -241,6 +248,8 @@ pub enum Note {
     ByName(&'static str),
     /// The linker passed the file over; it was not read, and that it has the symbols is a guess.
     ByMessage,
+    /// Two files are found by this flag, and the linker takes the first.
+    TakenFirst(String),
     /// The message that says so.
     Message(String),
     /// Homebrew's folders hold libraries for one architecture each.

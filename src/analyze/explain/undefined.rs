@@ -155,9 +155,16 @@ impl Judge<'_> {
 
     fn on_the_line(&self) -> Option<Verdict> {
         let arch = self.arch();
-        let defines = |&(_, found): &(&Resolved, &Found)| found.defines(self.symbol, arch);
-        if let Some((input, found)) = self.inputs().find(defines) {
-            return Some(self.present(input, found));
+        let defines = |found: &&Found| found.defines(self.symbol, arch);
+        for input in &self.about.survey.inputs {
+            if let Some(found) = input.files.iter().find(defines) {
+                return Some(self.present(input, found));
+            }
+        }
+        for input in &self.about.survey.inputs {
+            if let Some(found) = input.hidden.iter().find(defines) {
+                return self.shadowed(input, found);
+            }
         }
         let has = |found: &Found, wanted: fn(&Has) -> bool| {
             let mut parts = found.parts_for(arch);
@@ -213,6 +220,29 @@ impl Judge<'_> {
             remedies,
             notes: Vec::new(),
         }
+    }
+
+    /// A file that has it comes later in the search than one of the same name that has it not.
+    fn shadowed(&self, input: &Resolved, found: &Found) -> Option<Verdict> {
+        let taken = input.files.first()?;
+        let folder = |found: &Found| found.path.parent().map(std::path::Path::to_owned);
+        let wrong = taken.parts_for(self.arch()).next().is_none();
+        Some(Verdict {
+            cause: if wrong {
+                Cause::WrongSlice
+            } else {
+                Cause::SymbolAbsent
+            },
+            witnesses: vec![
+                self.witness(taken, Some(input)),
+                self.witness(found, Some(input)),
+            ],
+            remedies: vec![Remedy::SearchFirst {
+                folder: folder(found)?,
+                before: folder(taken)?,
+            }],
+            notes: vec![Note::TakenFirst(as_flag(&input.input))],
+        })
     }
 
     fn absent(&self, witnesses: Vec<Witness>, path: &std::path::Path) -> Verdict {

@@ -73,6 +73,8 @@ struct Fact<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
@@ -150,6 +152,7 @@ fn note(note: &Note) -> Fact<'_> {
         Note::NoLinkLine => fact("no-link-line", None),
         Note::NoSdk => fact("no-sdk", None),
         Note::ByName(flag) => fact("by-name", Some((*flag).to_owned())),
+        Note::TakenFirst(flag) => fact("taken-first", Some(flag.clone())),
         Note::ByMessage => fact("by-message", None),
         Note::Message(text) => fact("message", Some(text.clone())),
         Note::Homebrew => fact("homebrew", None),
@@ -214,6 +217,10 @@ fn remedy(remedy: &Remedy) -> Fact<'_> {
             ..fact("fewer-at-once", None)
         },
         Remedy::GiveSdk(library) => fact("give-sdk", Some(library.clone())),
+        Remedy::SearchFirst { folder, before } => Fact {
+            before: Some(before.display().to_string()),
+            ..fact("search-first", Some(folder.display().to_string()))
+        },
         Remedy::Inspect(file) => fact("inspect", Some(file.clone())),
     }
 }

@@ -117,8 +117,18 @@ fn headline(diagnosis: &Diagnosis) -> String {
         }
         Cause::WrongSlice => {
             let has = first.map_or_else(String::new, |one| only_for(&one.archs));
+            let known = first.is_some_and(|one| !one.has.is_empty());
+            let from = if known { "in" } else { "to come from" };
             format!(
-                "{} in {file}, which {has}, and the link is{for_arch}",
+                "{} {from} {file}, which {has}, and the link is{for_arch}",
+                count(symbols, "is")
+            )
+        }
+        Cause::SymbolAbsent if is_shadowed(diagnosis) => {
+            let behind = diagnosis.witnesses.get(1);
+            let behind = behind.map_or_else(String::new, |one| one.path.display().to_string());
+            format!(
+                "{} in {behind}, and the linker takes {file}",
                 count(symbols, "is")
             )
         }
@@ -171,6 +181,11 @@ fn headline(diagnosis: &Diagnosis) -> String {
         Cause::WrongFormat => format!("{subject} is no program of this machine"),
         Cause::Translator => "Rosetta failed while it ran a program".to_owned(),
     }
+}
+
+fn is_shadowed(diagnosis: &Diagnosis) -> bool {
+    let mut notes = diagnosis.notes.iter();
+    notes.any(|note| matches!(note, Note::TakenFirst(_)))
 }
 
 fn only_for(archs: &[Arch]) -> String {
@@ -264,6 +279,7 @@ fn note(note: &Note) -> String {
             "the linker passed the file over, and it is not here: that it has the symbols is likely, and not known"
                 .to_owned()
         }
+        Note::TakenFirst(flag) => format!("{flag} finds both, and the linker takes the first"),
         Note::Message(text) => text.clone(),
         Note::Homebrew => {
             "Homebrew's libraries are for one architecture: arm64 in /opt/homebrew, amd64 in /usr/local".to_owned()
@@ -316,6 +332,10 @@ fn remedy(remedy: &Remedy) -> String {
         Remedy::GiveSdk(library) => format!(
             "{library} is in the SDK of macOS: CGO_LDFLAGS=\"-L$SDKROOT/usr/lib\", with the SDK's folder in SDKROOT"
         ),
+        Remedy::SearchFirst { folder, before } => {
+            let (folder, before) = (folder.display(), before.display());
+            format!("put -L{folder} before -L{before}, or take -L{before} away")
+        }
         Remedy::Inspect(file) => format!("gotrace inspect --check {file}"),
     }
 }
