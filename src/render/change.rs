@@ -3,8 +3,8 @@
 use super::units::{self, Scale};
 use crate::analyze::Name;
 use crate::analyze::compare::{
-    Breach, Comparison, Difference, Fact, Gate, Key, Measure, Missing, Outcome, Rebuilt, Row, Side,
-    Subject, Value, Verdict,
+    Breach, Comparison, Difference, Fact, Gate, Key, Measure, Missing, NATIVE, Outcome, Rebuilt,
+    Row, Side, Subject, Value, Verdict,
 };
 use crate::analyze::statistics::{Interval, Noise};
 use crate::trace::Nanos;
@@ -153,15 +153,32 @@ pub fn noise(noise: Option<&Noise>, row: &Row) -> String {
 /// `base native (go1.27.3 amd64), new translated by qemu-aarch64 (go1.27.3 arm64)`.
 #[must_use]
 pub fn sides(comparison: &Comparison) -> String {
+    let mut differences = comparison.differences.iter();
+    let translators = differences.find(|it| it.fact == Fact::Translator);
+    let (base, new): (&[Value], &[Value]) =
+        translators.map_or((&[], &[]), |it| (&it.base, &it.new));
     format!(
         "base {}, new {}",
-        side(&comparison.base),
-        side(&comparison.new)
+        side(&comparison.base, base),
+        side(&comparison.new, new)
     )
 }
 
-fn side(side: &Side) -> String {
+/// A side, and its translators where they are not the same in all runs.
+fn side(side: &Side, translators: &[Value]) -> String {
     let translation = &side.translation;
+    let go = if side.go.is_empty() {
+        "no Go toolchain"
+    } else {
+        &side.go
+    };
+    if translators.len() > 1 {
+        let some = translators.iter().map(|value| match &*value.text {
+            NATIVE => "native".to_owned(),
+            translator => format!("translated by {translator}"),
+        });
+        return format!("{} ({go})", some.collect::<Vec<_>>().join(" and "));
+    }
     let how = match &translation.translator {
         None => "native".to_owned(),
         Some(translator) if translation.share > 0.5 => format!("translated by {translator}"),
@@ -169,11 +186,6 @@ fn side(side: &Side) -> String {
             let share = units::percent(translation.share);
             format!("{share} of its CPU time translated by {translator}")
         }
-    };
-    let go = if side.go.is_empty() {
-        "no Go toolchain"
-    } else {
-        &side.go
     };
     format!("{how} ({go} {})", translation.arch.name())
 }

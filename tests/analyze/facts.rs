@@ -3,7 +3,7 @@
 use crate::compare::{USUAL, compare, run_with, trace};
 use gotrace::analyze::compare::{Fact, Run};
 use gotrace::analyze::{Analysis, Name};
-use gotrace::render::change::fact;
+use gotrace::render::change::{fact, sides};
 use gotrace::trace::{Arch, StringId};
 
 /// A run of programs of this architecture, by this translator.
@@ -37,6 +37,9 @@ fn a_side_that_mixes_native_and_translated_runs_is_none() {
     );
     let mixed = [native("1"), translated("2"), native("3")];
     let comparison = compare(&mixed, &[native("1"), native("2")]);
+    let first = "base native and translated by qemu-aarch64 (no Go toolchain), \
+                 new native (no Go toolchain amd64)";
+    assert_eq!(sides(&comparison), first);
     let told: Vec<String> = comparison.complaints().map(fact).collect();
     assert_eq!(
         told,

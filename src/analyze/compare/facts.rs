@@ -226,6 +226,9 @@ const NOT_SHOWN: [&str; 13] = [
 /// Variables of the target whose value in effect the go command tells: `go env -w` sets them, too.
 pub(super) const OF_GO: [&str; 3] = ["GOAMD64", "GOARM64", "GOEXPERIMENT"];
 
+/// What stands for the translator of programs that have none.
+pub const NATIVE: &str = "none";
+
 /// Settings of the recording that change what is measured.
 const OF_CAPTURE: [&str; 4] = ["backend", "rate_hz", "off_cpu", "profile"];
 
@@ -291,7 +294,7 @@ impl Facts {
         if translation.arch != Arch::Unknown {
             self.add(Fact::Arch, translation.arch.name().to_owned());
         }
-        let translator = translation.translator.as_deref().unwrap_or("none");
+        let translator = translation.translator.as_deref().unwrap_or(NATIVE);
         self.add(Fact::Translator, translator.to_owned());
     }
 

@@ -28,7 +28,7 @@ mod translation;
 
 pub use cache::Cache;
 pub use difference::{Difference, Value, differences};
-pub use facts::{Binding, Fact, Facts};
+pub use facts::{Binding, Fact, Facts, NATIVE};
 pub use gate::{Breach, Gate, Gates, Outcome, picks};
 pub use inputs::{Inputs, Reason, Rebuilt};
 pub use key::{Key, Measure, Subject};
