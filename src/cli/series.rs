@@ -137,8 +137,12 @@ impl<'a> Series<'a> {
         repeating: &'a Repeating,
         configurations: &'a [Configuration],
     ) -> anyhow::Result<Self> {
-        let environment = Environment::inherited();
+        let mut environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
+        // Under sudo the traces go to a folder of the user who called it.
+        if let (Some(invoker), [command, ..]) = (&invoker, &repeating.command[..]) {
+            environment.belong_to(invoker, command);
+        }
         let of = recording::Of {
             command: &repeating.command,
             environment: &environment,
@@ -307,7 +311,12 @@ impl<'a> Series<'a> {
         for name in &recording.not_linked {
             *self.not_linked.entry(name.clone()).or_default() += 1;
         }
-        run::conclude(recording, &path, true)?;
+        if let Err(error) = run::conclude(recording, &path, true) {
+            // A full disk: what was written is no run to compare with.
+            let kept = set_aside(&path)?;
+            let kept = kept.display();
+            return Err(error.context(format!("{words}: what there is of its trace is {kept}")));
+        }
         if ended != ExitStatus::Code(0) && !self.goes_on(&path, words, ended)? {
             return Ok(Outcome::Ended(End::Failed));
         }
@@ -331,8 +340,7 @@ impl<'a> Series<'a> {
             output::note(&format!("{words}: the command ended with {how}"));
             return Ok(true);
         }
-        let kept = path.with_extension("failed");
-        fs::rename(path, &kept).with_context(|| format!("{}: cannot rename", path.display()))?;
+        let kept = set_aside(path)?;
         output::note(&format!(
             "{words}: the command ended with {how}, which ends the series; its trace is {}",
             kept.display()
@@ -450,6 +458,13 @@ fn not_run(error: &session::Error) -> End {
         session::Error::Exec { .. } => error.exit_code(),
         _ => NOT_PERMITTED,
     })
+}
+
+/// Gives a trace a name that makes it no run of the series.
+fn set_aside(path: &Path) -> anyhow::Result<PathBuf> {
+    let kept = path.with_extension("failed");
+    fs::rename(path, &kept).with_context(|| format!("{}: cannot rename", path.display()))?;
+    Ok(kept)
 }
 
 /// `exit status 1`: how a command ended.

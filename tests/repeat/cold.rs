@@ -89,6 +89,67 @@ fn a_cache_that_cannot_be_removed_is_named() {
     );
 }
 
+/// A series without `-o` goes where the user who called sudo finds it, and may read it.
+#[test]
+fn under_sudo_a_series_belongs_to_the_user() {
+    const GAMES: u32 = 5;
+    let user = nix::unistd::User::from_uid(GAMES.into()).ok().flatten();
+    let (true, Some(user)) = (nix::unistd::Uid::effective().is_root(), user) else {
+        println!("skipped: only root can be called by sudo, and by a user that there is");
+        return;
+    };
+    let place = Place::new();
+    let mut repeat = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    repeat.args(["repeat", "-n", "1", "--warm-up=0", "--", "/bin/true"]);
+    repeat.env("SUDO_UID", GAMES.to_string());
+    let state = place.path("state");
+    let output = repeat.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let folder = state.join("gotrace");
+    let [series] = &std::fs::read_dir(&folder).unwrap().collect::<Vec<_>>()[..] else {
+        panic!("one series")
+    };
+    let series = series.as_ref().unwrap().path();
+    for path in [series.clone(), series.join("1.gotrace")] {
+        assert_eq!(std::fs::metadata(path).unwrap().uid(), user.uid.as_raw());
+    }
+    // Without XDG_STATE_HOME it is below the home of that user, not below root's.
+    let mut repeat = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    repeat.args(["repeat", "-n", "1", "--warm-up=0", "--", "/bin/true"]);
+    repeat
+        .env("SUDO_UID", GAMES.to_string())
+        .env_remove("XDG_STATE_HOME");
+    let output = repeat.output().unwrap();
+    let home = place.path("home/.local/state/gotrace");
+    assert!(!home.exists(), "{}", stderr(&output));
+}
+
+/// What was written on a disk that is full then is no run.
+#[test]
+fn a_trace_that_cannot_be_finished_is_no_run() {
+    let place = Place::new();
+    // No file of gotrace's may grow beyond 2 KiB: the disk of this process is full.
+    let mut shell = place.command("bash");
+    let gotrace = env!("CARGO_BIN_EXE_gotrace");
+    shell.args(["-c", "ulimit -f 2; exec \"$@\"", "bash", gotrace, "repeat"]);
+    shell.args(["-n", "2", "--warm-up=0", "--backend", "toolexec", "-o"]);
+    shell.arg(place.path("series")).args(["--", "true"]);
+    // Arguments are a part of the trace, and digits that do not repeat take some space.
+    let mut number = 1_u64;
+    shell.args((0..3_000).map(|_| {
+        number = number * 48_271 % 2_147_483_647;
+        (number % 100_000).to_string()
+    }));
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("run 1 of 2: what there is of its trace is "),
+        "{said}"
+    );
+    assert_eq!(place.files(), ["1.failed"]);
+}
+
 /// The build names the files whose hashes are taken. Under sudo that must not have root read what
 /// the user who called it may not.
 #[test]

@@ -86,10 +86,15 @@ fn version(configuration: &Configuration) -> Option<&str> {
 const LONGEST: usize = 100;
 
 /// Gives each configuration a folder of its own, of letters that no shell and no file system takes
-/// for something else. Names that become the same, also where case does not count, get a number.
+/// for something else. Names that become the same, also where case does not count, get a number;
+/// those that are the same (A against A) have it in the name, too.
 pub fn give_folders(configurations: &mut [Configuration]) {
     let mut taken: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for configuration in configurations {
+        let of_this_name = names.iter().filter(|name| **name == configuration.name);
+        let before = of_this_name.count();
+        names.push(configuration.name.clone());
         let plain = safe(&configuration.name);
         let mut folder = plain.clone();
         let mut number = 1;
@@ -99,6 +104,10 @@ pub fn give_folders(configurations: &mut [Configuration]) {
         }
         taken.push(folder.to_ascii_lowercase());
         configuration.folder = folder;
+        if before > 0 {
+            let number = before + 1;
+            configuration.name.push_str(&format!("-{number}"));
+        }
     }
 }
 
@@ -174,6 +183,15 @@ mod tests {
         let facts = |one: &str, other: &str| toolchain(one).varies_against(&toolchain(other));
         assert_eq!(facts("go1.27.3-amd64", "go1.27.3-arm64"), [""; 0]);
         assert_eq!(facts("go1.26.1-amd64", "go1.27.3-amd64"), ["go"]);
+    }
+
+    #[test]
+    fn the_same_twice_has_two_names() {
+        let same = || Configuration::new("A=1", vec![]);
+        let mut all = [same(), Configuration::new("A=2", vec![]), same(), same()];
+        give_folders(&mut all);
+        let names = all.map(|one| one.name);
+        assert_eq!(names, ["A=1", "A=2", "A=1-2", "A=1-3"]);
     }
 
     #[test]
