@@ -162,7 +162,8 @@ fn state_folder(environment: &Environment) -> anyhow::Result<PathBuf> {
 
 /// Makes a folder and those above it that are missing, for the user who called sudo.
 fn make_folder(folder: &Path, invoker: Option<&Invoker>) -> io::Result<()> {
-    if folder.is_dir() {
+    // Above a relative path of one name is the working directory, as an empty path.
+    if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
     if let Some(above) = folder.parent() {

@@ -100,6 +100,29 @@ fn configurations_take_turns_and_each_run_says_which_it_is() {
     assert_eq!(order, [b, a, a, b, a, b, b, a]);
 }
 
+/// As `docs/repeat.md` has it: `-o gogc`.
+#[test]
+fn a_folder_may_be_named_from_where_one_is() {
+    let place = Place::new();
+    for (at, folder) in ["gogc", "./one", "deep/er/one"].into_iter().enumerate() {
+        let mut repeat = place.command(env!("CARGO_BIN_EXE_gotrace"));
+        repeat.args([
+            "repeat",
+            "-n",
+            "1",
+            "--warm-up=0",
+            "--vary",
+            "A=1",
+            "--vary",
+            "A=2",
+        ]);
+        let output = repeat.args(["-o", folder, "--", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{at}: {}", stderr(&output));
+        let run = place.path("work").join(folder).join("A=2/1.gotrace");
+        assert!(run.exists(), "{folder}");
+    }
+}
+
 #[test]
 fn every_value_reaches_the_command_and_has_a_folder() {
     let place = Place::new();
