@@ -2,7 +2,7 @@
 //! which architectures it is, and which of the symbols that are asked for it has for each.
 //!
 //! Read are objects, archives and shared libraries of Mach-O and ELF, stubs ([`super::tbd`]), and
-//! the texts that stand for libraries on Linux ([`script`]). Where files refer to other files
+//! the texts that stand for libraries on Linux (`script`). Where files refer to other files
 //! (re-exports, texts), the names of those go out, and whoever reads files follows them.
 
 mod arch;

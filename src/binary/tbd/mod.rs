@@ -2,7 +2,7 @@
 //!
 //! The SDK of macOS has such a text in place of each library: names, and for which targets
 //! (architecture and platform) the library exports them. Read are all five versions: YAML
-//! ([`text`]) up to 4, JSON ([`json`]) since 5. Source: LLVM's `TextStub.cpp`, `TextStubV5.cpp`.
+//! (`text`) up to 4, JSON (`json`) since 5. Source: LLVM's `TextStub.cpp`, `TextStubV5.cpp`.
 //!
 //! One file may hold more libraries: those that the first re-exports, inlined. Architectures are
 //! kept as they are written, for new ones appear (`arm64e.x1`) before anyone has heard of them.

@@ -1,6 +1,6 @@
 //! What a link line leads to: its arguments in, the files that they name, and what is in those.
 //!
-//! [`Line`] reads the arguments of a linker, or of a compiler that calls one. [`survey`] finds each
+//! [`Line`] reads the arguments of a linker, or of a compiler that calls one. [`survey()`] finds each
 //! `-l` and framework in the folders that the linker would look in, reads every file for the symbols
 //! that are asked for, follows re-exports and scripts, and looks for what is missing in folders that
 //! are not on the line. Who is to blame is judged in `analyze::explain`.
