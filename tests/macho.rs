@@ -24,6 +24,9 @@ mod golden;
 #[path = "macho/hostile.rs"]
 mod hostile;
 #[cfg(test)]
+#[path = "macho/linked.rs"]
+mod linked;
+#[cfg(test)]
 #[path = "macho/official.rs"]
 mod official;
 #[cfg(test)]

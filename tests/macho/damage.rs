@@ -167,6 +167,15 @@ fn segments() {
         let at = file.segment("__TEXT") + 60;
         file.set32(at, file.u32(at) | WRITE);
     });
+    breaks(Rule::DataProtection, &file, |file| {
+        let at = file.segment("__DATA") + 60;
+        file.set32(at, READ);
+    });
+    let found = breaks(Rule::DataConstFlag, &file, |file| {
+        let at = file.segment("__DATA_CONST") + 68;
+        file.set32(at, 0);
+    });
+    assert_eq!(found.found, "flags 0x0");
     breaks(Rule::LinkEditWritable, &file, |file| {
         let at = file.segment("__LINKEDIT") + 60;
         file.set32(at, READ | WRITE);
@@ -184,6 +193,15 @@ fn load_commands() {
         file.set64(file.command(5) + 16 + 16 * 8, data);
     });
     assert!(found.section.unwrap().starts_with("__DATA,"));
+    // A library that needs none, of another linker, and of an SDK that lets it.
+    let alone = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/macho/libplus-simulator.dylib"
+    ));
+    let found = breaks(Rule::LibraryNone, &alone.unwrap(), |file| {
+        file.set32(file.command(0x32) + 16, 0x0012_0400);
+    });
+    assert!(found.found.starts_with("none among"), "{found:?}");
     // What no linker writes into the file of a program.
     breaks(Rule::UuidMissing, &file, |file| {
         file.set32(file.command(0x1b), 0x31)
@@ -245,7 +263,10 @@ fn imports() {
         let at = (start..end).find(|&at| file.0[at] == 0x11 && file.0[at + 1] == 0x40);
         file.0[at.unwrap()] = 0x1f;
     });
-    breaks(Rule::BindPlace, &file, |file| {
+    // Of before SDK 26: a newer one must have its data writable anyway.
+    let mut old = File(file.clone());
+    old.set32(old.command(0x32) + 16, 0x000f_0000);
+    breaks(Rule::BindPlace, &old.0, |file| {
         let at = file.segment("__DATA_CONST") + 60;
         file.set32(at, READ);
     });

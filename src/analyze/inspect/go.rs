@@ -1,7 +1,8 @@
 //! What Go left in a file.
 
+use super::{PlatformFacts, SliceFacts};
 use crate::binary::Error;
-use crate::binary::go::{BuildInfo, Container, Format, Pclntab};
+use crate::binary::go::{BuildInfo, Container, Format, GoObject, Pclntab};
 
 /// Which linker put the file together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,27 @@ pub struct GoFacts {
     pub functions: u64,
     /// Which linker put it together.
     pub linked_by: LinkedBy,
+}
+
+/// What Go's compiler or assembler wrote, for its linker.
+pub(super) fn object(object: GoObject, size: u64) -> SliceFacts {
+    let name = match object.system.as_str() {
+        "darwin" => "macOS".to_owned(),
+        "ios" => "iOS".to_owned(),
+        _ => object.system,
+    };
+    SliceFacts {
+        arch: object.arch,
+        size,
+        kind: "Go object".to_owned(),
+        flags: object.made_by,
+        platforms: vec![PlatformFacts {
+            name,
+            minimum: String::new(),
+            sdk: None,
+        }],
+        ..SliceFacts::default()
+    }
 }
 
 /// What Go left; `None` where the file is none of Go's.

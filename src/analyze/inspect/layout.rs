@@ -6,12 +6,14 @@
 use super::rule::{Finding, Rule};
 use super::text;
 use crate::binary::macho::{
-    FileType, MachO, Platform, Section, SectionType, Segment, Target, Triple,
+    FileType, MachO, Platform, Section, SectionType, Segment, TableOf, Target, Triple,
 };
 use crate::binary::{FileOffset, Svma};
 
 /// What dyld asks of files since the SDKs of autumn 2025.
 const STRICT: u16 = 26;
+/// The segment is read-only once the loader has filled it.
+const SG_READ_ONLY: u32 = 0x10;
 
 pub(super) fn check(image: &MachO<'_>) -> Vec<Finding> {
     // Of a file for debuggers the segments are those of another file.
@@ -26,6 +28,16 @@ pub(super) fn check(image: &MachO<'_>) -> Vec<Finding> {
     overlaps(image, &mut findings);
     sections(image, &mut findings);
     protections(image, &mut findings);
+    data(image, &mut findings);
+    if spring_2025(image) && image.dylibs().next().is_none() {
+        findings.push(Finding {
+            rule: Rule::LibraryNone,
+            section: None,
+            offset: image.in_file(0),
+            expected: "a load command LC_LOAD_DYLIB".to_owned(),
+            found: format!("none among {}", image.commands.len()),
+        });
+    }
     if image.file_type == FileType::Executable {
         entry(image, &mut findings);
         if built_with(image, STRICT, STRICT) {
@@ -48,6 +60,18 @@ fn built_with(image: &MachO<'_>, macos: u16, others: u16) -> bool {
             others
         };
         target.sdk >= Triple::of(version, 0)
+    };
+    image.targets().any(|target| at_least(&target))
+}
+
+/// Whether a file was built with the SDKs of spring 2025, by which dyld asks more of it.
+fn spring_2025(image: &MachO<'_>) -> bool {
+    let at_least = |target: &Target| {
+        let (major, minor) = match target.platform {
+            Platform::MACOS => (15, 4),
+            _ => (18, 4),
+        };
+        target.sdk >= Triple::of(major, minor)
     };
     image.targets().any(|target| at_least(&target))
 }
@@ -158,6 +182,32 @@ fn protections(image: &MachO<'_>, findings: &mut Vec<Finding>) {
         if initial.writable() || initial.executable() || !initial.readable() {
             let said = ["r--".to_owned(), initial.to_string()];
             findings.push(in_segment(image, segment, Rule::LinkEditWritable, said));
+        }
+    }
+}
+
+/// Libraries that tell how their segments may be moved are for the shared cache, where others make
+/// data read-only.
+fn data(image: &MachO<'_>, findings: &mut Vec<Finding>) {
+    let cached = image.file_type == FileType::Library && image.table(TableOf::SplitInfo).is_some();
+    let flagged = spring_2025(image) && !cached;
+    let strict = image.file_type == FileType::Executable && built_with(image, STRICT, STRICT);
+    for segment in image.segments() {
+        let constant = segment.name == "__DATA_CONST";
+        if !constant && segment.name != "__DATA" {
+            continue;
+        }
+        let initial = segment.initial;
+        let right = initial.readable() && initial.writable() && !initial.executable();
+        if strict && !right {
+            let said = ["rw-".to_owned(), initial.to_string()];
+            findings.push(in_segment(image, segment, Rule::DataProtection, said));
+        } else if flagged && constant && segment.flags & SG_READ_ONLY == 0 {
+            let said = [
+                format!("flags with {SG_READ_ONLY:#x}, SG_READ_ONLY"),
+                format!("flags {:#x}", segment.flags),
+            ];
+            findings.push(in_segment(image, segment, Rule::DataConstFlag, said));
         }
     }
 }

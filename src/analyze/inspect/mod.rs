@@ -21,6 +21,7 @@ pub use go::{GoFacts, LinkedBy, Module};
 pub use rule::{Finding, Level, Rule};
 
 use crate::binary::elf::Elf;
+use crate::binary::go::GoObject;
 use crate::binary::macho::{MachO, Slice, SliceOf, Slices};
 use crate::binary::{Error, FileOffset, Svma};
 
@@ -90,7 +91,7 @@ pub struct LibraryFacts {
 pub struct PlatformFacts {
     /// `macOS`.
     pub name: String,
-    /// The oldest version that it runs on.
+    /// The oldest version that it runs on; empty where that is not said.
     pub minimum: String,
     /// The SDK that it was built with, where there was one.
     pub sdk: Option<String>,
@@ -196,6 +197,13 @@ impl Inspection {
     pub fn of(data: &[u8], wanted: Wanted) -> Result<Self, Error> {
         let size = data.len() as u64;
         if !Slices::begins(data) {
+            if let Some(object) = GoObject::of(data) {
+                return Ok(Self {
+                    format: "Go",
+                    size,
+                    slices: vec![go::object(object, size)],
+                });
+            }
             let elf = Elf::parse(data).map_err(|error| match error {
                 Error::NotElf { found } => Error::NoExecutable { found },
                 other => other,
@@ -209,7 +217,7 @@ impl Inspection {
         let slices = Slices::of(data)?;
         let only = slices.slices.len() == 1;
         let read = slices.slices.iter().map(|slice| {
-            let facts = MachO::parse(slice).and_then(|image| macho::facts(&image, wanted));
+            let facts = member(slice, wanted);
             let facts = match facts {
                 Ok(facts) => facts,
                 Err(error) if only && slice.of == SliceOf::Thin => return Err(error),
@@ -257,6 +265,20 @@ impl Inspection {
         findings
             .flatten()
             .any(|finding| finding.rule.level() == Level::Error)
+    }
+}
+
+/// Archives hold objects of any format.
+fn member(slice: &Slice<'_>, wanted: Wanted) -> Result<SliceFacts, Error> {
+    let size = slice.data.len() as u64;
+    if let Some(object) = GoObject::of(slice.data) {
+        return Ok(go::object(object, size));
+    }
+    match Elf::parse(slice.data) {
+        Err(Error::NotElf { .. }) => {
+            MachO::parse(slice).and_then(|image| macho::facts(&image, wanted))
+        }
+        elf => elf.map(|elf| elf::facts(&elf, size)),
     }
 }
 

@@ -76,10 +76,16 @@ rules! {
         "dyld refuses to load it, and the kernel kills it when a page is first run";
     LinkEditWritable, Error, "linkedit-writable", "__LINKEDIT may only be read.",
         "dyld refuses to load it: programs built with SDK 26 or newer must have it read-only";
+    DataProtection, Error, "data-protection", "Segments of data may be read and written to, and not run.",
+        "dyld refuses to load it: programs built with SDK 26 or newer must have them so";
+    DataConstFlag, Error, "data-const-flag", "The segment of constant data is marked to be read-only once it is filled.",
+        "dyld refuses to load it: __DATA_CONST segment missing SG_READ_ONLY flag";
     EntryOutside, Error, "entry-outside", "The program begins in code.",
         "the process crashes before its first instruction";
     UuidMissing, Error, "uuid-missing", "There is a UUID.",
         "dyld refuses to load it: missing LC_UUID load command";
+    LibraryNone, Error, "library-none", "Some library is needed, if only libSystem.",
+        "dyld refuses to load it: missing LC_LOAD_DYLIB";
     LibraryTwice, Error, "library-twice", "No library is named twice.",
         "dyld refuses to load it: programs built with SDK 26 or newer may name a library once";
     RunPathTwice, Error, "rpath-twice", "No folder is searched twice.",

@@ -37,12 +37,19 @@ pub(super) struct Stretch {
 }
 
 impl<'a> Image<'a> {
-    /// Reads the headers of a Mach-O slice.
+    /// Reads the headers of a slice: a Mach-O file, or an ELF file that was found as one is.
     ///
     /// # Errors
     ///
     /// When they cannot be read.
-    pub fn of_macho(slice: &Slice<'a>) -> Result<Self, Error> {
+    pub fn of(slice: &Slice<'a>) -> Result<Self, Error> {
+        match Self::of_elf(slice.data) {
+            Err(Error::NotElf { .. }) => Self::of_macho(slice),
+            read => read,
+        }
+    }
+
+    fn of_macho(slice: &Slice<'a>) -> Result<Self, Error> {
         let image = MachO::parse(slice)?;
         let sections = image
             .sections()
@@ -60,12 +67,7 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// Reads the headers of an ELF file.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be read.
-    pub fn of_elf(data: &'a [u8]) -> Result<Self, Error> {
+    fn of_elf(data: &'a [u8]) -> Result<Self, Error> {
         let elf = Elf::parse(data)?;
         let object = elf.kind == Kind::Other(1);
         let loaded = elf

@@ -16,8 +16,9 @@ pub use look_up::{Answer, Asked, Lookup, Place};
 
 use super::placement::Placement;
 use super::{Inspection, text};
-use crate::binary::macho::Slices;
-use crate::binary::{Error, Svma};
+use crate::binary::go::GoObject;
+use crate::binary::macho::{Slice, SliceOf, Slices};
+use crate::binary::{Error, FileOffset, Svma};
 use index::Debug;
 use std::fmt;
 use std::sync::Arc;
@@ -168,30 +169,21 @@ pub fn add(
     all: bool,
     asked: &[Asked],
 ) -> Result<(), Error> {
-    if !Slices::begins(data) {
-        let image = Image::of_elf(data)?;
-        if let Some(facts) = inspection.slices.first_mut() {
-            facts.symbols = Some(of_slice(
-                &image,
-                facts.placement.as_ref(),
-                debug,
-                all,
-                asked,
-            ));
-        }
-        return Ok(());
-    }
-    let slices = Slices::of(data)?;
-    for (facts, slice) in inspection.slices.iter_mut().zip(&slices.slices) {
-        if facts.unread.is_none() {
-            let image = Image::of_macho(slice)?;
-            facts.symbols = Some(of_slice(
-                &image,
-                facts.placement.as_ref(),
-                debug,
-                all,
-                asked,
-            ));
+    let slices = if Slices::begins(data) {
+        Slices::of(data)?.slices
+    } else {
+        vec![Slice {
+            of: SliceOf::Thin,
+            offset: FileOffset(0),
+            data,
+        }]
+    };
+    for (facts, slice) in inspection.slices.iter_mut().zip(&slices) {
+        // Objects of Go have their symbols in tables for Go's linker alone.
+        if facts.unread.is_none() && GoObject::of(slice.data).is_none() {
+            let image = Image::of(slice)?;
+            let placement = facts.placement.as_ref();
+            facts.symbols = Some(of_slice(&image, placement, debug, all, asked));
         }
     }
     Ok(())

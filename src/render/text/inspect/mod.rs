@@ -102,7 +102,10 @@ fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result
             Some(sdk) => format!(", built with SDK {sdk}"),
             None => String::new(),
         };
-        format!("{} {} or newer{sdk}", platform.name, platform.minimum)
+        match platform.minimum.as_str() {
+            "" => format!("{}{sdk}", platform.name),
+            minimum => format!("{} {minimum} or newer{sdk}", platform.name),
+        }
     });
     rows("platform", platforms, page, out)?;
     let mut some = |label: &str, value: Option<String>| match value {

@@ -47,7 +47,8 @@ pub fn symbols(
 }
 
 fn unread(name: &str, slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let why = slice.unread.as_deref().unwrap_or("it has no symbols");
+    let why = slice.unread.as_deref();
+    let why = why.unwrap_or("its symbols are for Go's linker alone");
     let line = format!("{name}: {}: not read: {why}", slice.arch);
     writeln!(out, "{}", page.safe(&line))
 }

@@ -1,0 +1,220 @@
+//! Small files that linkers other than Go's made, for each of Apple's systems: `tests/data/macho`.
+
+use crate::files::{go, go_version, llvm};
+use gotrace::analyze::Inspection;
+use gotrace::analyze::inspect::{Import, Wanted};
+use std::path::{Path, PathBuf};
+
+const ALL: Wanted = Wanted {
+    bindings: true,
+    findings: true,
+};
+
+fn data(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/macho");
+    folder.join(name)
+}
+
+fn inspected(name: &str) -> Inspection {
+    Inspection::of(&std::fs::read(data(name)).unwrap(), ALL).unwrap()
+}
+
+/// Slot, symbol and stub of imports, as LLVM's own reading of the table of indirect symbols has them.
+fn indirect(name: &str) -> Option<Vec<(u64, String)>> {
+    let listing = llvm(
+        "llvm-objdump",
+        &["--macho", "--indirect-symbols"],
+        &data(name),
+    )?;
+    let rows = listing.lines().filter_map(|line| {
+        let [address, _, name] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).ok()?;
+        Some((address, name.to_owned()))
+    });
+    Some(rows.collect())
+}
+
+#[test]
+fn imports_of_c_have_their_slots_and_stubs() {
+    for (name, how) in [
+        ("classic", "lazy opcodes"),
+        ("chained-arm64", "chained fixup"),
+        ("chained-amd64", "chained fixup"),
+    ] {
+        let found = inspected(name);
+        let slice = &found.slices[0];
+        assert_eq!(slice.findings.as_deref(), Some(&[][..]), "{name}");
+        let called: Vec<&Import> = slice
+            .imports
+            .iter()
+            .filter(|one| one.stub.is_some())
+            .collect();
+        let mut names: Vec<&str> = called.iter().map(|one| one.symbol.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["_free", "_printf", "_strdup", "_strlen"], "{name}");
+        let right = called.iter().all(|one| {
+            one.how == how && one.provider == "/usr/lib/libSystem.B.dylib" && one.library == Some(1)
+        });
+        assert!(right, "{called:#?}");
+        let Some(known) = indirect(name) else {
+            continue;
+        };
+        for one in called {
+            for address in [one.slot, one.stub] {
+                let row = (address.unwrap().0, one.symbol.clone());
+                assert!(known.contains(&row), "{name}: {row:x?} of {known:x?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn platforms_are_told_apart() {
+    for (name, arch, platform, minimum) in [
+        ("plus-macos.o", "arm64", "macOS", "13.0"),
+        ("plus-macos-arm64e.o", "arm64e", "macOS", "13.0"),
+        ("plus-ios.o", "arm64", "iOS", "15.0"),
+        ("plus-ios-simulator.o", "arm64", "iOS simulator", "15.0"),
+        ("plus-tvos.o", "arm64", "tvOS", "15.0"),
+        (
+            "plus-watchos-simulator.o",
+            "arm64",
+            "watchOS simulator",
+            "8.0",
+        ),
+        ("plus-catalyst.o", "arm64", "Mac Catalyst", "15.0"),
+        ("libplus-simulator.dylib", "amd64", "iOS simulator", "15.0"),
+    ] {
+        let found = inspected(name);
+        let slice = &found.slices[0];
+        assert_eq!(slice.arch, arch, "{name}");
+        assert_eq!(slice.platforms.len(), 1, "{name}");
+        assert_eq!(
+            (
+                slice.platforms[0].name.as_str(),
+                slice.platforms[0].minimum.as_str()
+            ),
+            (platform, minimum),
+            "{name}"
+        );
+        assert_eq!(slice.abi.signed_pointers, arch == "arm64e");
+    }
+}
+
+/// What no compiler here makes a file for: the number of the platform is all that is other.
+#[test]
+fn platforms_have_their_names() {
+    let file = std::fs::read(data("plus-ios.o")).unwrap();
+    let command = [0x32_u32, 24, 2].map(u32::to_le_bytes).concat();
+    let place = file.windows(12).position(|bytes| bytes == command).unwrap() + 8;
+    for (number, name) in [
+        (1_u8, "macOS"),
+        (2, "iOS"),
+        (3, "tvOS"),
+        (4, "watchOS"),
+        (5, "bridgeOS"),
+        (6, "Mac Catalyst"),
+        (7, "iOS simulator"),
+        (8, "tvOS simulator"),
+        (9, "watchOS simulator"),
+        (10, "DriverKit"),
+        (11, "visionOS"),
+        (12, "visionOS simulator"),
+    ] {
+        let mut changed = file.clone();
+        changed[place] = number;
+        let found = Inspection::of(&changed, ALL).unwrap();
+        assert_eq!(found.slices[0].platforms[0].name, name);
+    }
+}
+
+#[test]
+fn libraries_that_pass_others_on_say_so() {
+    let found = inspected("libmath.dylib");
+    let slice = &found.slices[0];
+    assert_eq!(slice.kind, "library");
+    let used: Vec<(&str, &str)> = slice
+        .libraries
+        .iter()
+        .map(|one| (one.path.as_str(), one.used))
+        .collect();
+    assert!(
+        used.contains(&("/usr/local/lib/libplus.dylib", "reexported")),
+        "{used:?}"
+    );
+    assert_eq!(slice.findings.as_deref(), Some(&[][..]));
+}
+
+#[test]
+fn archives_have_their_members_in_each_slice() {
+    let found = inspected("plus.a");
+    assert_eq!(found.format, "fat Mach-O");
+    let members: Vec<(&str, &str)> = found
+        .slices
+        .iter()
+        .map(|slice| (slice.member.as_deref().unwrap(), slice.arch.as_str()))
+        .collect();
+    assert!(members.contains(&("plus-macos.o", "arm64")), "{members:?}");
+    assert!(members.contains(&("plus-amd64.o", "amd64")), "{members:?}");
+}
+
+/// What can be compiled for an iPhone without its SDK.
+#[test]
+fn objects_of_go_say_for_what_they_are() {
+    let Some(version) = go_version() else {
+        println!("skipped: no go on PATH");
+        return;
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (source, object) = (folder.join("p.go"), folder.join("p-ios.o"));
+    std::fs::write(
+        &source,
+        "package p\n\nfunc Add(a, b int) int { return a + b }\n",
+    )
+    .unwrap();
+    let compiled = go()
+        .env("GOOS", "ios")
+        .env("GOARCH", "arm64")
+        .args(["tool", "compile", "-p", "p", "-o"])
+        .args([&object, &source])
+        .status();
+    assert!(compiled.unwrap().success());
+    let found = Inspection::of(&std::fs::read(object).unwrap(), ALL).unwrap();
+    assert_eq!(found.format, "archive");
+    let code = found
+        .slices
+        .iter()
+        .find(|one| one.member.as_deref() == Some("_go_.o"));
+    let code = code.unwrap();
+    assert_eq!(
+        (code.arch.as_str(), code.kind.as_str()),
+        ("arm64", "Go object")
+    );
+    assert_eq!(code.platforms[0].name, "iOS");
+    assert_eq!(code.flags[0], version);
+}
+
+/// Archives of this system's objects.
+#[test]
+fn archives_may_have_elf_files() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (object, archive) = (folder.join("prog-member.o"), folder.join("prog.a"));
+    let run = |program: &str, arguments: &[&Path]| {
+        let status = std::process::Command::new(program).args(arguments).status();
+        assert!(status.unwrap().success());
+    };
+    drop(std::fs::remove_file(&archive));
+    run(
+        "gcc",
+        &[Path::new("-c"), Path::new("-o"), &object, &data("prog.c")],
+    );
+    run("ar", &[Path::new("crD"), &archive, &object]);
+    let found = Inspection::of(&std::fs::read(archive).unwrap(), ALL).unwrap();
+    let member = found
+        .slices
+        .iter()
+        .find(|one| one.member.as_deref() == Some("prog-member.o"));
+    assert_eq!(member.unwrap().kind, "object");
+}
