@@ -1,0 +1,147 @@
+//! What is fuzzed: a name, where its seeds are, and a function that takes any bytes and says in a few
+//! words what came out. A new target is one line in [`ALL`].
+
+use gotrace::analyze::Inspection;
+use gotrace::analyze::inspect::Wanted;
+use gotrace::analyze::inspect::placement::Loaded;
+use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
+use gotrace::binary::elf::Elf;
+use gotrace::binary::go::Pclntab;
+use gotrace::trace::Avma;
+use std::sync::OnceLock;
+
+/// Name, folders or files of seeds from the root of the repository, function.
+pub(crate) type Target = (&'static str, &'static [&'static str], fn(&[u8]) -> String);
+
+pub(crate) const ALL: &[Target] = &[
+    ("macho", &["tests/data/macho"], inspect),
+    (
+        "fat",
+        &["tests/data/macho/plus.a", "fuzz/seeds/fat"],
+        inspect,
+    ),
+    ("elf", &["fuzz/seeds/elf"], inspect),
+    ("dsym", &[DSYM], debug_file),
+    ("pclntab", &["fuzz/seeds/pclntab"], pclntab),
+    ("signature", &["fuzz/seeds/signature"], signature),
+];
+
+const DSYM: &str = "tests/data/macho/classic.dSYM/Contents/Resources/DWARF/classic";
+
+/// All that `gotrace inspect` can be asked of a file.
+fn inspect(data: &[u8]) -> String {
+    let wanted = Wanted {
+        bindings: true,
+        findings: true,
+    };
+    let mut found = match Inspection::of(data, wanted) {
+        Ok(found) => found,
+        Err(error) => return error.to_string(),
+    };
+    found.place(|stated| stated.loaded(Loaded::At(Avma(0x1_04a0_0000))));
+    let asked = [
+        Asked::Address(0x1_04a0_1628),
+        Asked::Name("main".to_owned()),
+    ];
+    let added = symbols::add(&mut found, data, None, true, &asked);
+    let mut said = format!("{added:?} {}", found.format);
+    for slice in &found.slices {
+        let rules = slice.findings.iter().flatten().map(|one| one.rule.id());
+        let unread = slice.symbols.iter().flat_map(|one| &one.unread);
+        said.extend(rules.chain(unread.map(String::as_str)));
+        said.push_str(slice.unread.as_deref().unwrap_or_default());
+    }
+    said
+}
+
+/// The bytes as the dSYM of a program.
+fn debug_file(data: &[u8]) -> String {
+    const PROGRAM: &[u8] = include_bytes!("../tests/data/macho/classic");
+    let mut found = match Inspection::of(PROGRAM, Wanted::default()) {
+        Ok(found) => found,
+        Err(error) => return error.to_string(),
+    };
+    let file = DebugFile {
+        named: "debug file",
+        data,
+    };
+    let asked = [
+        Asked::Address(0x1_0000_1650),
+        Asked::Name("main".to_owned()),
+    ];
+    let added = symbols::add(&mut found, PROGRAM, Some(file), true, &asked);
+    let unread = found.slices.iter().flat_map(|slice| &slice.symbols);
+    format!(
+        "{added:?} {:?}",
+        unread.map(|one| &one.unread).collect::<Vec<_>>()
+    )
+}
+
+/// The bytes as the function table of an ELF file that has nothing else.
+fn pclntab(data: &[u8]) -> String {
+    const BASE: u64 = 0x40_0000;
+    let size = data.len() as u64 + 0x1000;
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    file.extend([2_u16, 62].map(u16::to_le_bytes).concat());
+    file.extend(1_u32.to_le_bytes());
+    file.extend([BASE, 64, 0].map(u64::to_le_bytes).concat());
+    file.extend(0_u32.to_le_bytes());
+    file.extend([64_u16, 56, 1, 64, 0, 0].map(u16::to_le_bytes).concat());
+    // One segment, which may be read and run, longer in memory than in the file.
+    file.extend([1_u32, 5].map(u32::to_le_bytes).concat());
+    file.extend(
+        [0, BASE, BASE, size, 0x10_0000, 0x1000]
+            .map(u64::to_le_bytes)
+            .concat(),
+    );
+    file.resize(0x1000, 0);
+    file.extend(data);
+    let Ok(elf) = Elf::parse(&file) else {
+        return "no ELF".to_owned();
+    };
+    let table = match Pclntab::of(&elf) {
+        Ok(table) => table,
+        Err(error) => return error.to_string(),
+    };
+    let mut wrong = 0_u32;
+    // A table may say that it has any number of functions.
+    for function in table.functions().take(200) {
+        let Ok(function) = function else {
+            wrong += 1;
+            continue;
+        };
+        for address in [function.entry(), function.end()] {
+            wrong += u32::from(function.lines(address).is_err());
+            wrong += u32::from(function.stack_depth(address).is_err());
+            wrong += u32::from(table.find(address).is_err());
+        }
+        wrong += u32::from(function.name().is_err());
+    }
+    let named = table.named(&["main.main", "internal/abi.NoEscape"]).len();
+    format!("{:?} {named} {}", table.format(), wrong.min(9))
+}
+
+/// The bytes as the signature of a program.
+fn signature(data: &[u8]) -> String {
+    static PROGRAM: OnceLock<(Vec<u8>, usize)> = OnceLock::new();
+    let (program, command) = PROGRAM.get_or_init(|| {
+        let mut program = include_bytes!("../tests/data/macho/classic").to_vec();
+        let command = [0x1d_u32, 16].map(u32::to_le_bytes).concat();
+        let at = program
+            .windows(8)
+            .position(|bytes| bytes == command)
+            .unwrap_or(0);
+        let start = program
+            .get(at + 8..at + 12)
+            .and_then(|start| start.try_into().ok());
+        let start = start.map_or(0, u32::from_le_bytes);
+        program.truncate(usize::try_from(start).unwrap_or(0));
+        (program, at)
+    });
+    let mut file = [program, data].concat();
+    let size = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
+    if let Some(room) = file.get_mut(command + 12..command + 16) {
+        room.copy_from_slice(&size);
+    }
+    inspect(&file)
+}
