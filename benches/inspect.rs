@@ -1,9 +1,9 @@
 //! How long `gotrace inspect` takes for a large executable, and how much memory.
 //!
-//! `cargo bench --bench inspect -- FILE` measures, twenty times each: `--check` with every page hash, by
-//! the program itself; opening the file for symbols, up to the first name; a million random addresses
-//! of its code to function names, and a tenth as many to files and lines. Each figure is the median, with
-//! the shortest and the longest time.
+//! `scripts/bench --only inspect` starts this with the compiler of an official toolchain. Twenty rounds
+//! each, a line of name and seconds for every one, none left out: `--check` with every page hash,
+//! `--lookup` and `--symbols` by the program itself; `open`, up to the first name; a million random
+//! addresses of the code to `functions`, and to files, `lines` and inlined calls. Sizes are in bytes.
 
 use gotrace::analyze::inspect::symbols::{Image, Index};
 use gotrace::binary::Svma;
@@ -29,31 +29,34 @@ fn main() -> ExitCode {
     match measure(Path::new(&path)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&format!("{path}: {error}"));
+            complain(&format!("{path}: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn measure(path: &Path) -> Result<(), Box<dyn Error>> {
-    let size = path.metadata()?.len();
-    report(&format!("{}: {size} bytes", path.display()));
-    for option in ["--check", "--symbols", "--lookup=runtime.mallocgc"] {
-        let seconds = rounds(|| {
+    report("bytes", path.metadata()?.len() as f64);
+    for (name, option) in [
+        ("check", "--check"),
+        ("lookup", "--lookup=runtime.mallocgc"),
+        ("symbols", "--symbols"),
+    ] {
+        rounds(name, || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_gotrace"));
             let command = command.arg("inspect").arg(option).arg(path);
             let status = command.stdout(Stdio::null()).status()?;
-            status.success().then_some(()).ok_or("it failed")?;
+            status
+                .success()
+                .then_some(())
+                .ok_or("gotrace inspect failed")?;
             Ok(())
         })?;
-        // Kibibytes, of the largest child so far: each is larger than those before.
+        // Kibibytes, of the largest child so far.
         let memory = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-        let memory = memory as f64 * 1024.0 / size as f64;
-        report(&format!(
-            "{option}: {seconds}; memory so far {memory:.2} times the file"
-        ));
+        report(&format!("{name}-peak"), memory as f64 * 1024.0);
     }
-    let opened = rounds(|| {
+    rounds("open", || {
         let contents = Contents::open(path)?;
         let slice = slice(&contents)?;
         let image = Image::of(&slice)?;
@@ -61,7 +64,6 @@ fn measure(path: &Path) -> Result<(), Box<dyn Error>> {
         black_box(index.function(start(&slice)?));
         Ok(())
     })?;
-    report(&format!("opened for symbols: {opened}"));
     look_up(path)
 }
 
@@ -70,8 +72,8 @@ fn look_up(path: &Path) -> Result<(), Box<dyn Error>> {
     let slice = slice(&contents)?;
     let image = Image::of(&slice)?;
     let index = Index::of(&image, None);
-    let code = MachO::parse(&slice)?;
-    let code = code.section("__TEXT", "__text").ok_or("no code")?;
+    let macho = MachO::parse(&slice)?;
+    let code = macho.section("__TEXT", "__text").ok_or("no code")?;
     // SplitMix64, so that each run asks for the same addresses.
     let mut state = 0_u64;
     let mut next = || {
@@ -82,35 +84,23 @@ fn look_up(path: &Path) -> Result<(), Box<dyn Error>> {
     };
     let addresses: Vec<Svma> = (0..ADDRESSES).map(|_| next()).collect();
     let mut named = 0;
-    let names = rounds(|| {
+    rounds("functions", || {
         named = addresses
             .iter()
             .filter(|one| index.function(**one).is_some())
             .count();
         Ok(())
     })?;
-    report(&format!(
-        "{ADDRESSES} addresses to functions, {named} of them named: {names}"
-    ));
-    let macho = MachO::parse(&slice)?;
+    report("named", named as f64);
     let table = Pclntab::of(&macho)?;
-    let some = addresses.get(..ADDRESSES / 10).unwrap_or_default();
-    let lines = rounds(|| {
-        for address in some {
-            let function = table.find(*address)?;
-            black_box(
-                function
-                    .map(|function| function.lines(*address))
-                    .transpose()?,
-            );
+    rounds("lines", || {
+        for address in &addresses {
+            if let Some(function) = table.find(*address)? {
+                black_box(function.lines(*address)?);
+            }
         }
         Ok(())
-    })?;
-    report(&format!(
-        "{} addresses to files, lines and inlined calls: {lines}",
-        some.len()
-    ));
-    Ok(())
+    })
 }
 
 fn slice(contents: &Contents) -> Result<Slice<'_>, Box<dyn Error>> {
@@ -133,25 +123,25 @@ fn start(slice: &Slice<'_>) -> Result<Svma, Box<dyn Error>> {
     Ok(MachO::parse(slice)?.entry().ok_or("no entry")?)
 }
 
-/// Times some rounds: median, shortest, longest.
-fn rounds(mut round: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<String, Box<dyn Error>> {
-    let mut times = Vec::new();
+/// Times some rounds, in seconds.
+fn rounds(
+    name: &str,
+    mut round: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     for _ in 0..ROUNDS {
         let start = Instant::now();
         round()?;
-        times.push(start.elapsed());
+        report(name, start.elapsed().as_secs_f64());
     }
-    times.sort();
-    let at = |number: usize| times.get(number).copied().unwrap_or_default();
-    Ok(format!(
-        "{:?} [{:?}, {:?}]",
-        at(ROUNDS / 2),
-        at(0),
-        at(ROUNDS - 1)
-    ))
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "printing is what a benchmark is for")]
-fn report(line: &str) {
-    println!("{line}");
+fn report(name: &str, value: f64) {
+    println!("{name} {value}");
+}
+
+#[expect(clippy::print_stderr, reason = "what went wrong is no figure")]
+fn complain(line: &str) {
+    eprintln!("{line}");
 }

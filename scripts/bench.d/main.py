@@ -9,6 +9,7 @@ from pathlib import Path
 
 import calls
 import comparing
+import inspecting
 import measure
 import oracles
 import page
@@ -17,12 +18,16 @@ import recorders
 import table
 
 
+EXECUTABLE = Path(".tools/fixtures/go-1.27.3-darwin-arm64/go/pkg/tool/darwin_arm64/compile")
+
+
 def main():
     """Parses, measures, writes."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--gotrace", required=True)
     parser.add_argument("--decode", required=True)
     parser.add_argument("--compare", required=True)
+    parser.add_argument("--inspect", required=True)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peers", action="store_true")
@@ -31,6 +36,11 @@ def main():
     options = parser.parse_args()
     if options.only == "compare":
         only_compare(options)
+        return
+    if options.only == "inspect":
+        load = os.getloadavg()[0]
+        inspected = inspecting.measure(options.inspect, EXECUTABLE)
+        print("\n".join(inspected.section(measure.machine(), load, measure.calibrate())))
         return
     if options.only:
         only(options)
@@ -49,7 +59,7 @@ def only(options):
     """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
     by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
     if options.only not in by_name or options.only == "plain":
-        names = ", ".join([*(name for name in by_name if name != "plain"), "compare"])
+        names = ", ".join([*(name for name in by_name if name != "plain"), "compare", "inspect"])
         sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
     pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
     for number in range(options.pairs):
@@ -104,6 +114,8 @@ class Results:
         self.calls = calls.Calls(options.gotrace, options.pairs, options.quick, say)
         say("comparing")
         self.compared = comparing.measure(options.compare, self.file("999 Hz", recorders.TRACE))
+        say("looking into executables")
+        self.inspected = inspecting.measure(options.inspect, EXECUTABLE)
 
     def cpu_rounds(self):
         """The rounds: every recorder once in each, forwards and backwards in turn."""
