@@ -208,8 +208,13 @@ fn file_name(command: &[OsString], unix_ns: u64) -> OsString {
         if at == 1 && !word.as_bytes().iter().all(u8::is_ascii_lowercase) {
             break;
         }
-        name.push(b'-');
-        name.extend(base.as_bytes().iter().take(40).filter(|byte| plain(byte)));
+        let bytes = base.as_bytes().iter().take(40).copied();
+        let bytes: Vec<u8> = bytes.filter(plain).collect();
+        // The program that `experiment --build` builds is {}.
+        if !bytes.is_empty() {
+            name.push(b'-');
+            name.extend(bytes);
+        }
     }
     OsString::from_vec(name)
 }
@@ -265,5 +270,6 @@ mod tests {
         );
         assert_eq!(name(&["ma ke", "-j2"]), "1970-01-01T00-00-00Z-make");
         assert_eq!(name(&["sh", "a/b"]), "1970-01-01T00-00-00Z-sh");
+        assert_eq!(name(&["{}", "-n"]), "1970-01-01T00-00-00Z");
     }
 }
