@@ -7,7 +7,7 @@ use super::{
     machine::Machine,
     profile::{FunctionRow, Profile, Weight},
 };
-use crate::trace::{Arch, ExitStatus, Nanos, Trace};
+use crate::trace::{Arch, ExitStatus, Nanos, Severity, Trace};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -40,6 +40,15 @@ pub struct Gap {
     pub why: Name,
     /// How many; `None` where it was not to be counted.
     pub count: Option<u64>,
+}
+
+/// What was wrong with the machine's Go when the recording began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub text: Name,
 }
 
 /// What recording cost.
@@ -98,6 +107,8 @@ pub struct Summary {
     pub from_profiles: bool,
     /// Functions with most own time.
     pub functions: Vec<FunctionRow>,
+    /// What was wrong with the machine's Go when the recording began, the worst first.
+    pub wrong: Vec<Wrong>,
     /// What was lost, not seen, or is wrong with the file.
     pub gaps: Vec<Gap>,
     /// What recording cost; `None` where the recorder was killed.
@@ -140,6 +151,7 @@ impl Summary {
             samples: profile.total,
             from_profiles: profile.from_profiles,
             functions: profile.functions.iter().take(top).cloned().collect(),
+            wrong: wrong(trace),
             gaps: gaps(analysis, profile.unreadable_blocks),
             tax: trace.ending.map(|ending| {
                 let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
@@ -152,6 +164,20 @@ impl Summary {
             }),
         }
     }
+}
+
+/// Findings that are more than notes.
+fn wrong(trace: &Trace) -> Vec<Wrong> {
+    let findings = trace.findings.iter();
+    let findings = findings.filter(|finding| finding.severity > Severity::Note);
+    let mut wrong: Vec<Wrong> = findings
+        .map(|finding| Wrong {
+            severity: finding.severity,
+            text: trace.text(finding.text).as_ref().into(),
+        })
+        .collect();
+    wrong.sort_by_key(|one| Reverse(one.severity));
+    wrong
 }
 
 fn ratio(part: Nanos, whole: Nanos) -> Option<f64> {

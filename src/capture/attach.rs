@@ -98,6 +98,7 @@ impl Attachment {
             progress: Arc::new(Progress::default()),
         });
         recorder.begin(&Preamble {
+            findings: &[],
             options: &self.options,
             backends: vec![Name::Bpf.word()],
             refused: &[],

@@ -50,9 +50,16 @@ pub use backend::{Backend, Error, Request};
 pub use change::{Change, NotAChange};
 pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
+pub use preamble::Found;
 pub use progress::Progress;
 pub use selection::{Name, Selection};
 pub use supervise::Signals;
+
+/// A text without what looks like a secret.
+#[must_use]
+pub fn redacted(text: &str) -> String {
+    String::from_utf8_lossy(&redact::line(text.as_bytes())).into_owned()
+}
 
 /// An error with its causes, in one line.
 #[must_use]

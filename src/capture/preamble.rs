@@ -10,9 +10,25 @@ use super::{Environment, decode::arguments};
 use crate::environment::Refusal;
 use crate::environment::host;
 use crate::environment::toolchain::Toolchain;
+use crate::trace::Severity;
 use crate::trace::file::Writer;
 use crate::trace::{Record, Setting};
 use std::os::unix::ffi::OsStrExt as _;
+
+/// Something wrong with the machine's Go, that the trace is to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which check found it.
+    pub check: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub text: String,
+    /// How that is known; or empty.
+    pub evidence: String,
+    /// What helps; or empty.
+    pub remedy: String,
+}
 
 /// What there is to say.
 #[derive(Debug)]
@@ -24,6 +40,7 @@ pub(super) struct Preamble<'a> {
     pub(super) toolchain: Option<&'a Toolchain>,
     pub(super) user_flags: &'a [u8],
     pub(super) added_flags: &'a [u8],
+    pub(super) findings: &'a [Found],
 }
 
 /// Settings of `go env` that are kept, for they decide what is built and how fast.
@@ -64,6 +81,11 @@ impl Preamble<'_> {
             context.setting(THROTTLES, count.to_string().as_bytes(), "system");
         }
         self.settings(context);
+        for found in self.findings {
+            let texts = [&found.text, &found.evidence, &found.remedy];
+            let [text, evidence, remedy] = texts.map(|text| redact::line(text.as_bytes()));
+            context.finding(found.check, found.severity, [&text, &evidence, &remedy]);
+        }
         for (name, refusal) in self.refused {
             let remedy = match refusal.remedy.as_str() {
                 "" => String::new(),

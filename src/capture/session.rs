@@ -20,7 +20,7 @@ use crossbeam_channel::Sender;
 use super::change::{self, Change};
 use super::conclusion::{self, Ended};
 use super::outputs::Look;
-use super::preamble::{self, Preamble};
+use super::preamble::{self, Found, Preamble};
 use super::probes::Watch;
 use super::recorder::{self, Recorder};
 use super::repeat::cold;
@@ -137,6 +137,7 @@ pub struct Session {
     spool: Option<Spool>,
     progress: Arc<Progress>,
     signals: Signals,
+    findings: Vec<Found>,
 }
 
 impl std::fmt::Debug for Session {
@@ -239,6 +240,7 @@ impl Session {
             spool,
             progress,
             signals,
+            findings: Vec::new(),
         };
         session.choose()?;
         Ok(session)
@@ -254,6 +256,23 @@ impl Session {
     #[must_use]
     pub const fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// What the environment of the command would be without gotrace.
+    #[must_use]
+    pub const fn unwatched(&self) -> &Environment {
+        &self.unwatched
+    }
+
+    /// The toolchain that the command's PATH leads to.
+    #[must_use]
+    pub const fn toolchain(&self) -> Option<&Toolchain> {
+        self.toolchain.as_ref()
+    }
+
+    /// Has the trace keep what is wrong with the machine's Go.
+    pub fn keep(&mut self, findings: Vec<Found>) {
+        self.findings = findings;
     }
 
     /// Who called sudo, when that is how gotrace was started.
@@ -654,6 +673,7 @@ impl Session {
             toolchain: self.toolchain.as_ref(),
             user_flags: &self.user_flags,
             added_flags: &self.added_flags,
+            findings: &self.findings,
         }
     }
 }

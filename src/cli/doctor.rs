@@ -3,11 +3,13 @@
 use super::output::Output;
 use crate::analyze::Diagnosis;
 use crate::analyze::doctor::Level;
-use crate::capture::{Environment, Name};
+use crate::capture::session::Session;
+use crate::capture::{Environment, Found, Name, redacted};
 use crate::environment::invoker::{Invoker, invoker};
 use crate::environment::survey::{Surroundings, Survey, Watching};
 use crate::export::json;
 use crate::render::text::doctor as text;
+use crate::trace::Severity;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
@@ -43,7 +45,13 @@ impl Args {
         let surroundings = surroundings(&environment, invoker.as_ref());
         let mut survey = Survey::of(&surroundings, &self.command);
         survey.watching = watching();
-        let diagnosis = Diagnosis::of(&survey);
+        let mut diagnosis = Diagnosis::of(&survey);
+        // What is shown here ends in reports of bugs.
+        for finding in &mut diagnosis.findings {
+            for text in [&mut finding.text, &mut finding.evidence] {
+                *text = redacted(text);
+            }
+        }
         let mut output = Output::stdout();
         if self.json {
             json::doctor(&diagnosis, &mut output)?;
@@ -78,6 +86,28 @@ fn surroundings(environment: &Environment, invoker: Option<&Invoker>) -> Surroun
         invoker: invoker.cloned(),
         folder: std::env::current_dir().unwrap_or_default(),
     }
+}
+
+/// What is wrong with the Go that a command is to be recorded with, without running anything more.
+pub(super) fn findings(session: &Session) -> Vec<Found> {
+    let surroundings = surroundings(session.unwatched(), session.invoker());
+    let survey = Survey::quick(&surroundings, session.toolchain());
+    let findings = Diagnosis::of(&survey).findings.into_iter();
+    let found = findings.filter_map(|finding| {
+        Some(Found {
+            check: finding.check.id(),
+            severity: match finding.level {
+                Level::Ok => return None,
+                Level::Note => Severity::Note,
+                Level::Warning => Severity::Warning,
+                Level::Error => Severity::Error,
+            },
+            text: finding.text,
+            evidence: finding.evidence,
+            remedy: finding.remedy,
+        })
+    });
+    found.collect()
 }
 
 fn watching() -> Vec<Watching> {

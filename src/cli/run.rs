@@ -1,5 +1,6 @@
 //! `gotrace run`.
 
+use super::doctor;
 use super::output;
 use super::probing;
 use super::recording;
@@ -82,6 +83,7 @@ impl Args {
             Ok(session) => session,
             Err(error) => return Ok(refused(&error)),
         };
+        session.keep(doctor::findings(&session));
         if !self.quiet {
             say_what_is_missing(&session);
         }

@@ -1,5 +1,6 @@
 //! A series of runs of one command: what `repeat` and `experiment` have in common.
 
+use super::doctor;
 use super::exit::NOT_PERMITTED;
 use super::output;
 use super::probing;
@@ -266,7 +267,7 @@ impl<'a> Series<'a> {
         let progress = Arc::new(Progress::default());
         let options = self.options(configuration, turn, at, cache);
         let prepared = Session::prepare_under(options, Arc::clone(&progress), self.signals.clone());
-        let session = match prepared {
+        let mut session = match prepared {
             Ok(session) => session,
             Err(error) => return Ok(Outcome::Ended(not_run(&error))),
         };
@@ -274,6 +275,7 @@ impl<'a> Series<'a> {
         if self.signals.told_to_end() {
             return Ok(Outcome::Ended(End::Interrupted));
         }
+        session.keep(doctor::findings(&session));
         let quiet = self.repeating.quiet;
         if at == 0 && !quiet {
             say_what_is_missing(&session);

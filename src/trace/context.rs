@@ -47,6 +47,45 @@ pub struct Setting {
     pub source: StringId,
 }
 
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    #[default]
+    Note,
+    /// Slow, misleading, or of no effect.
+    Warning,
+    /// What makes builds fail.
+    Error,
+}
+
+impl Severity {
+    /// `warning`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What was found of the machine's Go when the recording began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// Which check found it (`godebug`, `go`, ...).
+    pub check: StringId,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, redacted.
+    pub text: StringId,
+    /// How that is known, redacted; or empty.
+    pub evidence: StringId,
+    /// What helps, redacted; or empty.
+    pub remedy: StringId,
+}
+
 /// Events that were seen and not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {

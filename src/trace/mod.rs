@@ -27,7 +27,7 @@ pub use call::{
     StackOwner,
 };
 pub use clock::{ClockAnchor, Nanos};
-pub use context::{BlindSpot, Counter, Ending, Host, Loss, Setting, Toolchain};
+pub use context::{BlindSpot, Counter, Ending, Finding, Host, Loss, Setting, Severity, Toolchain};
 pub use ids::{
     FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
 };
@@ -64,6 +64,8 @@ pub enum Record {
     Toolchain(Toolchain),
     /// A setting.
     Setting(Setting),
+    /// Something found of the machine's Go.
+    Finding(Finding),
     /// Events that were lost.
     Loss(Loss),
     /// What could not be seen.
@@ -92,6 +94,8 @@ pub struct Trace {
     pub toolchains: Vec<Toolchain>,
     /// How it was recorded.
     pub settings: Vec<Setting>,
+    /// What was found of the machine's Go when it began.
+    pub findings: Vec<Finding>,
     /// All strings.
     pub strings: Strings,
     /// All programs, [`Process::own`] ones included.

@@ -1,6 +1,7 @@
 //! Environments that are broken on purpose. Each time the go command itself, or another program,
 //! is asked whether it is broken; then `gotrace doctor` must have found that, and nothing else.
 
+use gotrace::trace::{Severity, Trace};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -51,6 +52,11 @@ impl Sickbed {
             ("TMPDIR", format!("{root}/tmp")),
             ("PATH", format!("{bin}:{root}/home/go/bin:/usr/bin:/bin")),
             ("GOTOOLCHAIN", "local".to_owned()),
+            // One for all tests, for the standard library is in it.
+            (
+                "GOCACHE",
+                concat!(env!("CARGO_TARGET_TMPDIR"), "/doctor-cache").to_owned(),
+            ),
         ];
         let variables = variables
             .map(|(name, value)| (name.to_owned(), value))
@@ -354,4 +360,45 @@ fn commands_are_resolved_as_exec_does() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!bed.run(&script, &[]).status.success());
     assert_eq!(told("./old"), ["error command"]);
+}
+
+#[test]
+fn what_is_wrong_is_kept_in_the_trace_without_secrets() {
+    let Some(bed) = Sickbed::new() else { return };
+    // Put together, so that nobody takes this file for one that has a secret.
+    let secret = ["ghp_", "0123456789abcdefghijABCDEFGHIJ012345"].concat();
+    let flags = format!("-race -ldflags=-X=main.Token={secret}");
+    let bed = bed.set("GODEBUG", "nosuchkey=1").set("GOFLAGS", &flags);
+    let file = bed.path("t.gotrace").display().to_string();
+    let gotrace = Path::new(env!("CARGO_BIN_EXE_gotrace"));
+    let arguments = ["run", "--backend", "toolexec", "-o", &file, "--", "true"];
+    let output = bed.run(gotrace, &arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: GOFLAGS cost time: -race"), "{said}");
+    assert!(said.contains("(1 more: gotrace doctor)"), "{said}");
+    let trace = Trace::open(Path::new(&file)).unwrap();
+    let kept = |check: &str, severity: Severity| {
+        let findings = trace.findings.iter();
+        findings
+            .filter(|one| trace.text(one.check) == check && one.severity == severity)
+            .count()
+    };
+    assert_eq!(kept("godebug", Severity::Warning), 1);
+    assert_eq!(kept("goflags", Severity::Warning), 1);
+    let evidence: Vec<_> = trace
+        .findings
+        .iter()
+        .map(|one| trace.text(one.evidence))
+        .collect();
+    assert!(
+        evidence.iter().any(|one| one.contains("-X=main.Token=")),
+        "{evidence:?}"
+    );
+    assert!(
+        !evidence.iter().any(|one| one.contains(&secret)),
+        "{evidence:?}"
+    );
+    let doctor = bed.run(gotrace, &["doctor"]);
+    assert!(!String::from_utf8_lossy(&doctor.stdout).contains(&secret));
 }

@@ -2,11 +2,11 @@
 
 use gotrace::trace::{
     Action, Arch, Argument, ArgumentKind, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor,
-    Counter, Ending, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole, Function,
-    FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports, Location, Loss, Mapping,
-    Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId,
-    ProfileSample, Sample, SampleKind, SamplePlace, Setting, StackId, StackOwner, StringId, Thread,
-    Tid, Toolchain, Trace, Unnamed, Usage,
+    Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FrameId, FramePlace, FrameRole,
+    Function, FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports, Location, Loss,
+    Mapping, Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId,
+    ProfileSample, Sample, SampleKind, SamplePlace, Setting, Severity, StackId, StackOwner,
+    StringId, Thread, Tid, Toolchain, Trace, Unnamed, Usage,
 };
 
 /// `CLOCK_MONOTONIC` where the trace starts.
@@ -87,6 +87,19 @@ fn context(trace: &mut Trace) {
         why: text(trace, "the ring buffer was full"),
     };
     trace.losses.push(loss);
+    for (severity, words) in [
+        (Severity::Note, "this is a container"),
+        (Severity::Warning, "no key of GODEBUG is called nosuchkey"),
+    ] {
+        let finding = Finding {
+            check: text(trace, "godebug"),
+            severity,
+            text: text(trace, words),
+            evidence: text(trace, "GODEBUG=nosuchkey=1"),
+            remedy: text(trace, "unset GODEBUG"),
+        };
+        trace.findings.push(finding);
+    }
     let spot = BlindSpot {
         time: ms(500),
         what: text(trace, "an action graph"),

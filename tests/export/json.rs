@@ -214,6 +214,7 @@ fn every_record_of_the_trace_has_its_line() {
         ("action", trace.actions.len()),
         ("imports", trace.imports.len()),
         ("counter", trace.counters.len()),
+        ("finding", trace.findings.len()),
         ("loss", trace.losses.len()),
         ("blind_spot", trace.blind_spots.len()),
         ("ending", 1),

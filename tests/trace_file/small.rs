@@ -3,10 +3,11 @@
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
     Action, Arch, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor, Counter, Ending, Exec, Exit,
-    ExitStatus, Frame, FramePlace, FrameRole, FrameSymbol, Function, Goid, Host, Image, ImageId,
-    ImageKind, ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Probe, ProbeDropped,
-    ProbeId, Process, ProcessId, ProfileSample, Record, Sample, SampleKind, SamplePlace, Setting,
-    StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unnamed, Usage,
+    ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol, Function, Goid, Host, Image,
+    ImageId, ImageKind, ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Probe,
+    ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record, Sample, SampleKind,
+    SamplePlace, Setting, Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace,
+    Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
@@ -56,6 +57,14 @@ fn calls(writer: &mut Writer, image: ImageId) {
         unrecorded: 0,
         why: StringId::EMPTY,
     };
+    let finding = Finding {
+        check: writer.string(b"godebug"),
+        severity: Severity::Warning,
+        text: writer.string(b"no such key"),
+        evidence: StringId::EMPTY,
+        remedy: writer.string(b"unset GODEBUG"),
+    };
+    writer.record(Record::Finding(finding)).unwrap();
     writer.record(Record::Probe(probe)).unwrap();
     writer.record(Record::ProbeDropped(dropped)).unwrap();
     let entry = CallEvent {
@@ -344,6 +353,7 @@ pub(crate) fn told(trace: &Trace) -> Vec<String> {
     rows(&mut lines, "counter", &trace.counters);
     rows(&mut lines, "loss", &trace.losses);
     rows(&mut lines, "blind spot", &trace.blind_spots);
+    rows(&mut lines, "finding", &trace.findings);
     rows(&mut lines, "probe", &trace.probes);
     rows(&mut lines, "dropped probe", &trace.dropped_probes);
     let blocks = trace.calls().map(Result::unwrap);

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::sink::Sink;
 use crate::environment::{host, toolchain};
-use crate::trace::{Arch, BlindSpot, Host, Nanos, Record, Setting, Toolchain};
+use crate::trace::{Arch, BlindSpot, Finding, Host, Nanos, Record, Setting, Severity, Toolchain};
 
 /// Writes them.
 pub(in crate::capture) struct Context<'a>(pub(super) &'a mut Sink);
@@ -44,6 +44,23 @@ impl Context<'_> {
             source: self.0.string(source.as_bytes()),
         };
         self.0.record(Record::Setting(setting));
+    }
+
+    /// What was found of the machine's Go. Its texts must be redacted already.
+    pub(in crate::capture) fn finding(
+        &mut self,
+        check: &str,
+        severity: Severity,
+        [text, evidence, remedy]: [&[u8]; 3],
+    ) {
+        let finding = Finding {
+            check: self.0.string(check.as_bytes()),
+            severity,
+            text: self.0.string(text),
+            evidence: self.0.string(evidence),
+            remedy: self.0.string(remedy),
+        };
+        self.0.record(Record::Finding(finding));
     }
 
     /// What will not be seen.

@@ -205,8 +205,10 @@ impl Survey {
     /// Gathers what takes no other program to find out; `toolchain` has been asked before.
     #[must_use]
     pub fn quick(surroundings: &Surroundings, toolchain: Option<&Toolchain>) -> Self {
+        let machine = Machine::of(surroundings);
         Self {
-            machine: Machine::of(surroundings),
+            apple: (machine.os == "macos").then(|| Apple::of(surroundings)),
+            machine,
             go: GoCommand::all(surroundings, None),
             toolchain: toolchain.map(|toolchain| Ok(toolchain.clone())),
             settings: GoSettings::of(toolchain, surroundings),

@@ -139,6 +139,9 @@ impl<'t, W: Write> Lines<'t, W> {
         for counter in &trace.counters {
             self.put("counter", |texts| records::Counter::of(counter, texts))?;
         }
+        for finding in &trace.findings {
+            self.put("finding", |texts| records::Finding::of(finding, texts))?;
+        }
         for loss in &trace.losses {
             self.put("loss", |texts| records::Loss::of(loss, texts))?;
         }

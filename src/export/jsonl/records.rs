@@ -402,6 +402,27 @@ impl<'t> Loss<'t> {
 }
 
 #[derive(Serialize)]
+pub(super) struct Finding<'t> {
+    check: Text<'t>,
+    level: &'static str,
+    text: Text<'t>,
+    evidence: Text<'t>,
+    remedy: Text<'t>,
+}
+
+impl<'t> Finding<'t> {
+    pub(super) fn of(finding: &trace::Finding, texts: &mut Texts<'t>) -> Self {
+        Self {
+            check: texts.get("check", finding.check),
+            level: finding.severity.name(),
+            text: texts.get("text", finding.text),
+            evidence: texts.get("evidence", finding.evidence),
+            remedy: texts.get("remedy", finding.remedy),
+        }
+    }
+}
+
+#[derive(Serialize)]
 pub(super) struct BlindSpot<'t> {
     time_ns: u64,
     what: Text<'t>,

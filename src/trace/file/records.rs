@@ -12,9 +12,9 @@ mod fields;
 
 use super::bytes::{Bytes, Malformed, put_bytes};
 use crate::trace::{
-    Action, ArgumentKind, BlindSpot, Counter, Ending, Exec, Exit, ExitStatus, Host, ImageOffset,
-    Imports, Loss, Mapping, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped, ProbeId, Process,
-    ProfileSample, Record, Setting, Thread, Toolchain, Usage,
+    Action, ArgumentKind, BlindSpot, Counter, Ending, Exec, Exit, ExitStatus, Finding, Host,
+    ImageOffset, Imports, Loss, Mapping, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped,
+    ProbeId, Process, ProfileSample, Record, Setting, Severity, Thread, Toolchain, Usage,
 };
 pub(super) use fields::Limits;
 use fields::{Before, Put, Take};
@@ -128,15 +128,11 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
             7
         }
         Record::Host(host) => {
-            put.strings(&[host.os, host.distribution, host.cpu, host.gotrace]);
-            put.arch(host.arch);
-            put.number(u64::from(host.cores));
-            put.number(host.memory_bytes);
+            put_host(put, host);
             8
         }
         Record::Toolchain(tool) => {
-            put.strings(&[tool.path, tool.version, tool.translator, tool.goroot]);
-            put.arch(tool.arch);
+            put_toolchain(put, tool);
             9
         }
         Record::Setting(setting) => {
@@ -173,7 +169,23 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
             put_dropped(put, dropped);
             16
         }
+        Record::Finding(finding) => {
+            put_finding(put, finding);
+            17
+        }
     }
+}
+
+fn put_host(put: &mut Put<'_>, host: &Host) {
+    put.strings(&[host.os, host.distribution, host.cpu, host.gotrace]);
+    put.arch(host.arch);
+    put.number(u64::from(host.cores));
+    put.number(host.memory_bytes);
+}
+
+fn put_toolchain(put: &mut Put<'_>, tool: &Toolchain) {
+    put.strings(&[tool.path, tool.version, tool.translator, tool.goroot]);
+    put.arch(tool.arch);
 }
 
 fn take_record(take: &mut Take<'_, '_>, number: u8) -> Result<Option<Record>, Malformed> {
@@ -235,8 +247,44 @@ fn take_record(take: &mut Take<'_, '_>, number: u8) -> Result<Option<Record>, Ma
             unrecorded: take.number()?,
             why: take.string()?,
         }),
+        17 => Record::Finding(take_finding(take)?),
         _ => return Ok(None),
     }))
+}
+
+fn put_finding(put: &mut Put<'_>, finding: &Finding) {
+    put.number(match finding.severity {
+        Severity::Note => 0,
+        Severity::Warning => 1,
+        Severity::Error => 2,
+    });
+    put.strings(&[
+        finding.check,
+        finding.text,
+        finding.evidence,
+        finding.remedy,
+    ]);
+}
+
+fn take_finding(take: &mut Take<'_, '_>) -> Result<Finding, Malformed> {
+    let severity = match take.number()? {
+        0 => Severity::Note,
+        1 => Severity::Warning,
+        2 => Severity::Error,
+        _ => {
+            return Err(Malformed(
+                "expected a finding's severity of 0 to 2, found another one",
+            ));
+        }
+    };
+    let [check, text, evidence, remedy] = take.some_strings()?;
+    Ok(Finding {
+        check,
+        severity,
+        text,
+        evidence,
+        remedy,
+    })
 }
 
 fn put_dropped(put: &mut Put<'_>, dropped: &ProbeDropped) {

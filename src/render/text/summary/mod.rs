@@ -4,7 +4,7 @@ use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
 use crate::analyze::build::{Load, SegmentKind};
-use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts};
+use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts, Wrong};
 use crate::analyze::{Limits, PhaseRow};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos};
@@ -42,6 +42,7 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
         slowest_test(limits, page, &mut after)?;
         network(&limits.load, page, &mut after)?;
     }
+    wrong(&summary.wrong, page, &mut after)?;
     gaps(&summary.gaps, page, &mut after)?;
     if let Some(tax) = &summary.tax {
         clauses(
@@ -350,6 +351,19 @@ fn network(load: &Load, page: &Page, out: &mut dyn io::Write) -> io::Result<()> 
         units::duration(load.waiting)
     );
     line(page, out, &words, Tone::Plain)
+}
+
+/// The worst that was wrong with the machine's Go, in one line.
+fn wrong(wrong: &[Wrong], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some((worst, others)) = wrong.split_first() else {
+        return Ok(());
+    };
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(" ({more} more: gotrace doctor)"),
+    };
+    let text = format!("{}: {}{more}", worst.severity.name(), worst.text);
+    line(page, out, &text, Tone::Warning)
 }
 
 fn gaps(gaps: &[Gap], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {

@@ -4,10 +4,10 @@ use super::{GAP_LINES, LINES, ROWS, write};
 use crate::analyze::build::{Load, Segment, SegmentKind, TestRun, WhatIf};
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::profile::{FunctionRow, Weight};
-use crate::analyze::summary::{Gap, NamedSegment, Summary, Tax};
+use crate::analyze::summary::{Gap, NamedSegment, Summary, Tax, Wrong};
 use crate::analyze::{Analysis, Limits};
 use crate::render::text::{Page, columns};
-use crate::trace::{Nanos, Trace};
+use crate::trace::{Nanos, Severity, Trace};
 
 /// A summary with something to say about everything.
 fn full() -> Summary {
@@ -56,6 +56,10 @@ fn full() -> Summary {
         why: name(),
         count: None,
     };
+    let wrong = Wrong {
+        severity: Severity::Warning,
+        text: name(),
+    };
     Summary {
         builds: 1,
         critical_segments: vec![NamedSegment { segment, label }; ROWS],
@@ -68,6 +72,7 @@ fn full() -> Summary {
             load,
             ..Limits::default()
         }),
+        wrong: vec![wrong; 3],
         gaps: vec![gap; 9],
         tax: Some(Tax {
             own: time,
@@ -94,6 +99,7 @@ fn all_there_is_to_say_takes_no_more_lines_than_allowed() {
     assert_eq!(lines(&full()), LINES - 1);
     let mut short = full();
     short.gaps.clear();
+    short.wrong.clear();
     short.functions.clear();
     // Long ones take two lines on a narrow page, and then there is room for one of them alone.
     let mut long = full();

@@ -23,6 +23,7 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
             Record::Host(host) => trace.host = host,
             Record::Toolchain(toolchain) => trace.toolchains.push(toolchain),
             Record::Setting(setting) => trace.settings.push(setting),
+            Record::Finding(finding) => trace.findings.push(finding),
             Record::Loss(loss) => trace.losses.push(loss),
             Record::BlindSpot(spot) => trace.blind_spots.push(spot),
             Record::Probe(probe) => probes.push(probe),
