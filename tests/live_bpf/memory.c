@@ -1,9 +1,9 @@
-/* Touches each page of 64 MiB. */
+/* Touches each page of 256 MiB. */
 #include <stdlib.h>
 
 int main(void)
 {
-	size_t size = 64 << 20;
+	size_t size = 256 << 20;
 	volatile char *memory = malloc(size);
 
 	if (!memory)

@@ -264,7 +264,8 @@ fn what_processes_used_is_what_wait4_says() {
         "{} bytes, wait4 says {theirs}",
         sum.max_rss_bytes
     );
-    assert!(theirs > 64 << 20);
+    // More than this test's own process has: a child starts as its copy, which wait4 counts.
+    assert!(theirs > 256 << 20);
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl AdHoc {
             Manner::Linker => size,
             Manner::Tool => size.next_multiple_of(ALIGN),
         };
-        place.state(&mut signed, padded, &image)?;
+        place.state(&mut signed, padded, self.manner, &image)?;
         let mut signature = statement.sign(&signed);
         signature.resize(length(padded)?, 0);
         signed.append(&mut signature);
@@ -217,7 +217,13 @@ impl Place {
     }
 
     /// Has the load commands say where the signature is.
-    fn state(&self, code: &mut [u8], size: u64, image: &MachO<'_>) -> Result<(), Error> {
+    fn state(
+        &self,
+        code: &mut [u8],
+        size: u64,
+        manner: Manner,
+        image: &MachO<'_>,
+    ) -> Result<(), Error> {
         if self.is_new {
             let count = Bytes(code).u32("number of load commands", 16)?;
             let commands = Bytes(code).u32("size of the load commands", 20)?;
@@ -234,7 +240,11 @@ impl Place {
         let end = self.start.saturating_add(size);
         let file_size = end.saturating_sub(linkedit.offset);
         let page = if image.cpu.is_arm64() { 0x4000 } else { 0x1000 };
-        let memory = file_size.next_multiple_of(page);
+        let memory = match manner {
+            // Go's linker states the size in the file; what is enough is left alone.
+            Manner::Linker if file_size <= linkedit.size => linkedit.size,
+            _ => file_size.next_multiple_of(page),
+        };
         let last = linkedit.address.0.saturating_add(memory);
         let mut others = image.segments().iter();
         let in_the_way = others.find(|other| {
