@@ -310,7 +310,10 @@ fn ctrl_c_ends_what_is_built_for_an_experiment() {
         let links = log.lines().filter(|line| line.contains("/link -o "));
         assert!(links.count() <= 1, "{log}");
         assert!(!place.path("series").exists());
-        let left: Vec<_> = std::fs::read_dir(place.path("tmp")).unwrap().collect();
-        assert!(left.is_empty(), "{left:?}");
+        // A go command that is told before it listens leaves a folder of its own.
+        let left = std::fs::read_dir(place.path("tmp")).unwrap();
+        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = left.filter(|name| !name.starts_with("go-build")).collect();
+        assert_eq!(left, [""; 0]);
     }
 }
