@@ -305,6 +305,8 @@ fn ctrl_c_ends_what_is_built_for_an_experiment() {
             std::fs::write(&gate, "").unwrap();
         }
         let output = child.wait_with_output().unwrap();
+        // A tool that go has left behind may wait at a pipe still.
+        kill(Pid::from_raw(-pid), Signal::SIGKILL).ok();
         assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
         let log = std::fs::read_to_string(&log).unwrap();
         let links = log.lines().filter(|line| line.contains("/link -o "));
