@@ -2,12 +2,17 @@
 //! words what came out. A new target is one line in [`ALL`].
 
 use gotrace::analyze::Inspection;
+use gotrace::analyze::explain::{Here, Log, diagnose, inquiries};
 use gotrace::analyze::inspect::Wanted;
 use gotrace::analyze::inspect::placement::Loaded;
 use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
 use gotrace::binary::elf::Elf;
 use gotrace::binary::go::Pclntab;
+use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
+use gotrace::environment::link::{Files, Question, survey};
 use gotrace::trace::Avma;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Name, folders or files of seeds from the root of the repository, function.
@@ -24,8 +29,17 @@ pub(crate) const ALL: &[Target] = &[
     ("dsym", &[DSYM], debug_file),
     ("pclntab", &["fuzz/seeds/pclntab"], pclntab),
     ("signature", &["fuzz/seeds/signature"], signature),
+    ("link-log", &["tests/data/explain/logs"], link_log),
+    (
+        "linkable",
+        &["tests/data/explain/mac", "tests/data/explain/linux"],
+        linkable,
+    ),
+    ("tbd", &[STUBS], linkable),
 ];
 
+const STUBS: &str =
+    "tests/data/explain/mac/Library/Developer/CommandLineTools/SDKs/MacOSX.sdk/usr/lib";
 const DSYM: &str = "tests/data/macho/classic.dSYM/Contents/Resources/DWARF/classic";
 
 /// All that `gotrace inspect` can be asked of a file.
@@ -144,4 +158,54 @@ fn signature(data: &[u8]) -> String {
         room.copy_from_slice(&size);
     }
     inspect(&file)
+}
+
+/// A machine without files: where a log leads is followed as far as its words go.
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn size(&self, _path: &Path) -> Option<u64> {
+        None
+    }
+
+    fn list(&self, _folder: &Path) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// All that `gotrace explain` makes of what a build has printed.
+fn link_log(data: &[u8]) -> String {
+    let log = Log::read(data);
+    let here = Here {
+        arch: Arch::Amd64,
+        format: Format::Elf,
+    };
+    let inquiries = inquiries(&log, &here);
+    let surveys: Vec<_> = inquiries
+        .iter()
+        .map(|inquiry| {
+            let question = Question {
+                line: &inquiry.line,
+                format: inquiry.format,
+                arch: inquiry.arch.clone(),
+                symbols: &inquiry.symbols,
+                libraries: &inquiry.libraries,
+                sdk: None,
+            };
+            survey(&question, &NoFiles)
+        })
+        .collect();
+    let found = diagnose(&log, &inquiries, &surveys, &[], &here);
+    let causes: Vec<_> = found.iter().map(|one| &one.cause).collect();
+    format!("{} {causes:?}", log.problems.len())
+}
+
+/// What a linker sees of the bytes: a stub, an object, an archive, a library, a script.
+fn linkable(data: &[u8]) -> String {
+    let wanted = WantedSymbols::new(["_frob_open", "plain", "frob::close(long)", "_one"], true);
+    format!("{:?}", Linkable::of(data, &wanted))
 }

@@ -198,6 +198,32 @@ impl<'a> Pclntab<'a> {
         Function::read(self, entry..end, record)
     }
 
+    /// How many functions begin at an address or before it.
+    fn begun(&self, address: Svma) -> Result<u64, Error> {
+        let size = self.count.saturating_mul(self.format.index_entry_size());
+        let rows = self.index.slice("index of Go functions", 0, size)?;
+        let begun = match self.format {
+            Format::Go116 => {
+                let (rows, _) = rows.as_chunks::<16>();
+                rows.partition_point(|row| {
+                    let entry = row.first_chunk().copied().map(u64::from_le_bytes);
+                    entry.is_some_and(|entry| entry <= address.0)
+                })
+            }
+            Format::Go118 | Format::Go120 => {
+                let (rows, _) = rows.as_chunks::<8>();
+                let Some(address) = address.0.checked_sub(self.text.0) else {
+                    return Ok(0);
+                };
+                rows.partition_point(|row| {
+                    let entry = row.first_chunk().copied().map(u32::from_le_bytes);
+                    entry.is_some_and(|entry| u64::from(entry) <= address)
+                })
+            }
+        };
+        Ok(begun as u64)
+    }
+
     /// The function that holds an address.
     ///
     /// `None` where there is no Go code: before, after, and between Go functions where a linker
@@ -207,16 +233,7 @@ impl<'a> Pclntab<'a> {
     ///
     /// When the table is damaged where it was read.
     pub fn find(&self, address: Svma) -> Result<Option<Function<'a>>, Error> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.entry(middle)?.0 <= address {
-                low = middle.saturating_add(1);
-            } else {
-                high = middle;
-            }
-        }
-        let Some(number) = low.checked_sub(1) else {
+        let Some(number) = self.begun(address)?.checked_sub(1) else {
             return Ok(None);
         };
         let function = self.function(number)?;
