@@ -9,7 +9,7 @@ use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
 use gotrace::binary::elf::Elf;
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
-use gotrace::environment::link::{Files, Question, survey};
+use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -187,17 +187,7 @@ fn link_log(data: &[u8]) -> String {
     let inquiries = inquiries(&log, &here);
     let surveys: Vec<_> = inquiries
         .iter()
-        .map(|inquiry| {
-            let question = Question {
-                line: &inquiry.line,
-                format: inquiry.format,
-                arch: inquiry.arch.clone(),
-                symbols: &inquiry.symbols,
-                libraries: &inquiry.libraries,
-                sdk: None,
-            };
-            survey(&question, &NoFiles)
-        })
+        .map(|inquiry| survey(&inquiry.question(None), &NoFiles))
         .collect();
     let found = diagnose(&log, &inquiries, &surveys, &[], &here);
     let causes: Vec<_> = found.iter().map(|one| &one.cause).collect();

@@ -6,7 +6,7 @@ use super::trace_operand;
 use crate::analyze::explain::{self, Diagnosis, Here, Level, Log, Program};
 use crate::binary::linkable::{Arch, Format};
 use crate::environment::host;
-use crate::environment::link::{Disk, Files as _, Question, survey};
+use crate::environment::link::{Disk, Files as _, survey};
 use crate::export::json;
 use crate::render::text::explain as text;
 use anyhow::Context as _;
@@ -143,18 +143,10 @@ impl Args {
         let named = std::env::var_os("SDKROOT").filter(|_| self.root.is_none());
         let sdk = self.sdk.clone().or(named.map(PathBuf::from));
         let inquiries = explain::inquiries(log, &here);
-        let surveys = inquiries.iter().map(|inquiry| {
-            let question = Question {
-                line: &inquiry.line,
-                format: inquiry.format,
-                arch: inquiry.arch.clone(),
-                symbols: &inquiry.symbols,
-                libraries: &inquiry.libraries,
-                sdk: sdk.as_deref(),
-            };
-            survey(&question, &disk)
-        });
-        let surveys: Vec<_> = surveys.collect();
+        let surveys = inquiries.iter();
+        let surveys: Vec<_> = surveys
+            .map(|inquiry| survey(&inquiry.question(sdk.as_deref()), &disk))
+            .collect();
         let programs = log.programs().into_iter().map(|path| {
             let data = disk.read(Path::new(path)).ok();
             Program::of(path, data.as_deref())

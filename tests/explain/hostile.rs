@@ -4,7 +4,7 @@ use crate::{data, logs};
 use gotrace::analyze::explain::{Here, Log, Program, diagnose, inquiries};
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted};
 use gotrace::binary::tbd::{Error, Stub};
-use gotrace::environment::link::{Disk, Question, survey};
+use gotrace::environment::link::{Disk, survey};
 use std::path::PathBuf;
 
 /// The next number of a sequence that is the same in each run (xorshift).
@@ -37,17 +37,7 @@ fn judge(text: &[u8]) {
     let inquiries = inquiries(&log, &here);
     let surveys: Vec<_> = inquiries
         .iter()
-        .map(|inquiry| {
-            let question = Question {
-                line: &inquiry.line,
-                format: inquiry.format,
-                arch: inquiry.arch.clone(),
-                symbols: &inquiry.symbols,
-                libraries: &inquiry.libraries,
-                sdk: None,
-            };
-            survey(&question, &disk)
-        })
+        .map(|inquiry| survey(&inquiry.question(None), &disk))
         .collect();
     let programs: Vec<Program> = log
         .programs()

@@ -2,7 +2,8 @@
 
 use super::log::{Log, Problem, What};
 use crate::binary::linkable::{Arch, Format};
-use crate::environment::link::{Input, Line, Survey};
+use crate::environment::link::{Input, Line, Question, Survey};
+use std::path::Path;
 
 /// The machine that gotrace runs on, for what a log does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,21 @@ pub struct Inquiry {
     pub libraries: Vec<Input>,
     /// Which problem of the log each of them is.
     pub of_libraries: Vec<usize>,
+}
+
+impl Inquiry {
+    /// As it is put to the files of a machine; `sdk` is the value of `SDKROOT`, where it is set.
+    #[must_use]
+    pub fn question<'a>(&'a self, sdk: Option<&'a Path>) -> Question<'a> {
+        Question {
+            line: &self.line,
+            format: self.format,
+            arch: self.arch.clone(),
+            symbols: &self.symbols,
+            libraries: &self.libraries,
+            sdk,
+        }
+    }
 }
 
 /// All that a judgement looks at.

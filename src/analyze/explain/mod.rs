@@ -17,6 +17,7 @@ mod running;
 mod spelling;
 mod undefined;
 
+pub use super::inspect::Level;
 pub use inquiry::{Here, Inquiry, inquiries};
 pub use log::{Link, Log, Problem, What};
 pub use program::Program;
@@ -24,26 +25,6 @@ pub use program::Program;
 use crate::binary::linkable::{Arch, Kind};
 use crate::environment::link::{Input, Survey};
 use std::path::PathBuf;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Something was passed over that may matter.
-    Warning,
-    /// The build or the program failed of it.
-    Error,
-}
-
-impl Level {
-    /// `error`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// What is the matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

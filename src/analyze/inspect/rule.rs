@@ -5,9 +5,9 @@ use crate::binary::FileOffset;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It works, and something else is misled.
+    /// It works, and something else is misled, or was passed over.
     Warning,
-    /// It does not load, is killed, or crashes.
+    /// It does not build or load, is killed, or crashes.
     Error,
 }
 
