@@ -2,6 +2,9 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+#[path = "expected/mod.rs"]
+mod expected;
+#[cfg(test)]
 #[path = "doctor/golden.rs"]
 mod golden;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 #[path = "explain/cases.rs"]
 mod cases;
 #[cfg(test)]
+#[path = "expected/mod.rs"]
+mod expected;
+#[cfg(test)]
 #[path = "explain/golden.rs"]
 mod golden;
 #[cfg(test)]

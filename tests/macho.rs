@@ -12,6 +12,9 @@ mod command;
 #[path = "macho/damage.rs"]
 mod damage;
 #[cfg(test)]
+#[path = "expected/mod.rs"]
+mod expected;
+#[cfg(test)]
 #[path = "macho/facts.rs"]
 mod facts;
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What is shown and written of made-up findings, as golden files have it (`UPDATE=1` writes them
 //! anew), and the keys of the JSON and the checks, as the pages have them.
 
+use crate::expected;
 use gotrace::analyze::Diagnosis;
 use gotrace::analyze::doctor::{Check, Finding, Level};
 use gotrace::export::json;
 use gotrace::render::text::{Page, doctor as text};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 fn finding(check: Check, level: Level, [text, evidence, remedy]: [&str; 3]) -> Finding {
     Finding {
@@ -52,22 +52,6 @@ fn everything() -> Diagnosis {
     Diagnosis { findings }
 }
 
-/// Holds what is written to a golden file.
-fn golden(name: &str, written: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/doctor")
-        .join(name);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, written).unwrap();
-    }
-    let known = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(written),
-        known,
-        "{name}: UPDATE=1 writes it"
-    );
-}
-
 fn written() -> Vec<u8> {
     let mut written = Vec::new();
     json::doctor(&everything(), &mut written).unwrap();
@@ -82,11 +66,11 @@ fn text_and_json_are_as_they_were() {
     };
     let mut all = Vec::new();
     text::findings(&everything(), false, &page, &mut all).unwrap();
-    golden("all.txt", &all);
+    expected::file("doctor/all.txt", &all);
     let mut wrong = Vec::new();
     text::findings(&everything(), true, &page, &mut wrong).unwrap();
-    golden("quiet.txt", &wrong);
-    golden("doctor.json", &written());
+    expected::file("doctor/quiet.txt", &wrong);
+    expected::file("doctor/doctor.json", &written());
 }
 
 /// The first column of each table of a chapter, without its marks.
@@ -99,28 +83,7 @@ fn first_column(chapter: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_printed() {
-    let json: serde_json::Value = serde_json::from_slice(&written()).unwrap();
-    let of = |value: &serde_json::Value| {
-        value
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let rows = json["rows"].as_array().unwrap();
-    let printed: BTreeSet<String> = rows.iter().chain([&json]).flat_map(of).collect();
-    let page = include_str!("../../docs/json-schema.md");
-    let chapter = page
-        .split("\n## ")
-        .find(|text| text.starts_with("doctor\n"))
-        .unwrap();
-    let mut documented = first_column(chapter);
-    documented.remove("key");
-    assert_eq!(
-        printed.iter().map(String::as_str).collect::<BTreeSet<_>>(),
-        documented
-    );
+    expected::keys("doctor", &[written()]);
 }
 
 #[test]

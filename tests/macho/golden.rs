@@ -1,6 +1,7 @@
 //! What is shown and written of a made-up file that has everything, as golden files have it
 //! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
 
+use crate::expected;
 use gotrace::analyze::Inspection;
 use gotrace::analyze::inspect::placement::{PlacedSegment, Placement, Shown};
 use gotrace::analyze::inspect::symbols::{
@@ -14,8 +15,6 @@ use gotrace::binary::{FileOffset, Svma};
 use gotrace::export::json;
 use gotrace::render::text::{Page, inspect as text};
 use gotrace::trace::Avma;
-use std::collections::BTreeSet;
-use std::path::Path;
 
 fn module(path: &str, replaced_by: Option<&str>) -> Module {
     Module {
@@ -270,23 +269,6 @@ fn everything() -> Inspection {
     }
 }
 
-/// Holds what is written to a golden file.
-fn golden(name: &str, written: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/inspect")
-        .join(name);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, written).unwrap();
-    }
-    let known = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(written),
-        known,
-        "{name}: UPDATE=1 writes it"
-    );
-}
-
 fn json() -> Vec<u8> {
     let mut written = Vec::new();
     let files = [("weather".to_owned(), everything())];
@@ -300,55 +282,24 @@ fn text_and_json_are_as_they_were() {
     let mut facts = Vec::new();
     text::file("weather", &found, &page, &mut facts).unwrap();
     text::commands(&found, &page, &mut facts).unwrap();
-    golden("facts.txt", &facts);
+    expected::file("inspect/facts.txt", &facts);
     let mut bindings = Vec::new();
     text::bindings("weather", &found, &page, &mut bindings).unwrap();
-    golden("bindings.txt", &bindings);
+    expected::file("inspect/bindings.txt", &bindings);
     let mut findings = Vec::new();
     text::findings("weather", &found, &page, &mut findings).unwrap();
-    golden("check.txt", &findings);
+    expected::file("inspect/check.txt", &findings);
     let mut symbols = Vec::new();
     text::symbols("weather", &found, &page, &mut symbols).unwrap();
     text::lookups("weather", &found, &page, &mut symbols).unwrap();
-    golden("symbols.txt", &symbols);
+    expected::file("inspect/symbols.txt", &symbols);
     let mut placement = Vec::new();
     text::placement("weather", &found, &page, &mut placement).unwrap();
-    golden("placement.txt", &placement);
-    golden("inspect.json", &json());
-}
-
-/// The keys of a value, with the names of those that hold them.
-fn keys(value: &serde_json::Value, before: &str, found: &mut BTreeSet<String>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                let name = match before {
-                    "" | "rows" => key.clone(),
-                    _ => format!("{before}.{key}"),
-                };
-                keys(value, &name, found);
-                found.insert(name);
-            }
-        }
-        serde_json::Value::Array(values) => {
-            values.iter().for_each(|value| keys(value, before, found));
-        }
-        _ => {}
-    }
+    expected::file("inspect/placement.txt", &placement);
+    expected::file("inspect/inspect.json", &json());
 }
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_printed() {
-    let mut printed = BTreeSet::new();
-    keys(&serde_json::from_slice(&json()).unwrap(), "", &mut printed);
-    let page = include_str!("../../docs/json-schema.md");
-    let mut chapters = page.split("\n## ");
-    let chapter = chapters.find(|text| text.starts_with("inspect\n")).unwrap();
-    let documented: BTreeSet<String> = chapter
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
-        .filter(|key| *key != "key")
-        .map(|key| key.trim_matches(['*', '`']).to_owned())
-        .collect();
-    assert_eq!(printed, documented);
+    expected::keys("inspect", &[json()]);
 }

@@ -1,14 +1,14 @@
 //! What is shown and written of made-up toolchains that have everything, as golden files have it
 //! (`UPDATE=1` writes them anew), and the keys of the JSON, as the page has them.
 
+use crate::expected;
 use crate::tracing::goroot;
 use gotrace::analyze::toolchain::{Check, Standing, Tracing, tracing};
 use gotrace::binary::macho::signature::SignatureFlags;
 use gotrace::environment::goroot::{Format, Listed, Place, Runs, Signed, SliceOfProgram};
 use gotrace::export::json;
 use gotrace::render::text::{Page, toolchain as text};
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn macho(arch: &str, flags: u32, entitlements: &[&str]) -> Format {
     Format::MachO(vec![SliceOfProgram {
@@ -128,23 +128,6 @@ fn checks() -> Vec<Check> {
     ]
 }
 
-/// Holds what is written to a golden file.
-fn golden(name: &str, written: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/toolchain")
-        .join(name);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, written).unwrap();
-    }
-    let known = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(written),
-        known,
-        "{name}: UPDATE=1 writes it"
-    );
-}
-
 fn list_json() -> Vec<u8> {
     let mut written = Vec::new();
     json::toolchains(&judged(&listed()), Some("go1.27.3"), &mut written).unwrap();
@@ -165,7 +148,7 @@ fn text_and_json_are_as_they_were() {
     };
     let mut list = Vec::new();
     text::list(&judged(&listed()), &wide, &mut list).unwrap();
-    golden("list.txt", &list);
+    expected::file("toolchain/list.txt", &list);
     let mut none = Vec::new();
     text::list(&[], &wide, &mut none).unwrap();
     assert_eq!(none, b"no Go toolchain found\n");
@@ -174,7 +157,7 @@ fn text_and_json_are_as_they_were() {
     text::pair(["base", "new"], &checks(), false, &wide, &mut pair).unwrap();
     text::pair(["base", "new"], &checks()[3..], false, &wide, &mut pair).unwrap();
     text::pair(["base", "new"], &checks()[..1], false, &wide, &mut pair).unwrap();
-    golden("pair.txt", &pair);
+    expected::file("toolchain/pair.txt", &pair);
     let prepared = text::Prepared {
         programs: vec![text::PreparedProgram {
             path: "bin/go".to_owned(),
@@ -192,48 +175,13 @@ fn text_and_json_are_as_they_were() {
     };
     let mut written = Vec::new();
     text::prepared(&prepared, &wide, &mut written).unwrap();
-    golden("prepared.txt", &written);
-    golden("list.json", &list_json());
-    golden("pair.json", &pair_json());
-}
-
-/// The keys of a value, with the names of those that hold them.
-fn keys(value: &serde_json::Value, before: &str, found: &mut BTreeSet<String>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                let name = match before {
-                    "" | "rows" => key.clone(),
-                    _ => format!("{before}.{key}"),
-                };
-                keys(value, &name, found);
-                found.insert(name);
-            }
-        }
-        serde_json::Value::Array(values) => {
-            values.iter().for_each(|value| keys(value, before, found));
-        }
-        _ => {}
-    }
+    expected::file("toolchain/prepared.txt", &written);
+    expected::file("toolchain/list.json", &list_json());
+    expected::file("toolchain/pair.json", &pair_json());
 }
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_printed() {
-    let page = include_str!("../../docs/json-schema.md");
-    for (chapter, written) in [
-        ("toolchain list\n", list_json()),
-        ("toolchain verify\n", pair_json()),
-    ] {
-        let mut printed = BTreeSet::new();
-        keys(&serde_json::from_slice(&written).unwrap(), "", &mut printed);
-        let text = page.split("\n## ").find(|text| text.starts_with(chapter));
-        let documented: BTreeSet<String> = text
-            .unwrap()
-            .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
-            .filter(|key| *key != "key")
-            .map(|key| key.trim_matches(['*', '`']).to_owned())
-            .collect();
-        assert_eq!(printed, documented, "{chapter}");
-    }
+    expected::keys("toolchain list", &[list_json()]);
+    expected::keys("toolchain verify", &[pair_json()]);
 }
