@@ -6,7 +6,7 @@ use gotrace::analyze::explain::{Here, Log, diagnose, inquiries};
 use gotrace::analyze::inspect::Wanted;
 use gotrace::analyze::inspect::placement::Loaded;
 use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
-use gotrace::binary::elf::Elf;
+use gotrace::binary::elf::{Dynamic, Elf};
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::environment::link::{Files, survey};
@@ -25,7 +25,7 @@ pub(crate) const ALL: &[Target] = &[
         &["tests/data/macho/plus.a", "fuzz/seeds/fat"],
         inspect,
     ),
-    ("elf", &["fuzz/seeds/elf"], inspect),
+    ("elf", &["fuzz/seeds/elf"], elf),
     ("dsym", &[DSYM], debug_file),
     ("pclntab", &["fuzz/seeds/pclntab"], pclntab),
     ("signature", &["fuzz/seeds/signature"], signature),
@@ -66,6 +66,26 @@ fn inspect(data: &[u8]) -> String {
         said.push_str(slice.unread.as_deref().unwrap_or_default());
     }
     said
+}
+
+/// The same of an ELF file, and all that a dynamic loader reads of it.
+fn elf(data: &[u8]) -> String {
+    let said = inspect(data);
+    let dynamic = match Dynamic::parse(data) {
+        Ok(dynamic) => dynamic,
+        Err(error) => return format!("{said} {error}"),
+    };
+    let named = dynamic
+        .relocations()
+        .filter_map(|one| dynamic.symbol(one.symbol));
+    format!(
+        "{said} {:?} {} {} {} {}",
+        dynamic.flags(),
+        named.count(),
+        dynamic.offers().count(),
+        dynamic.stubs().len(),
+        dynamic.needed().count()
+    )
 }
 
 /// The bytes as the dSYM of a program.

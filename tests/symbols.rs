@@ -5,6 +5,9 @@
 #[path = "symbols/damage.rs"]
 mod damage;
 #[cfg(test)]
+#[path = "symbols/dynamic.rs"]
+mod dynamic;
+#[cfg(test)]
 #[path = "symbols/functions.rs"]
 mod functions;
 #[cfg(test)]

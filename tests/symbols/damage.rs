@@ -2,7 +2,7 @@
 //! and never more work than the file is long.
 
 use crate::programs::{Programs, binutils, built, hex};
-use gotrace::binary::elf::Elf;
+use gotrace::binary::elf::{Dynamic, Elf};
 use gotrace::binary::go::{BuildInfo, Function, Pclntab, RuntimeLayout};
 use gotrace::binary::{Error, FileOffset, Svma};
 use object::{Object as _, ObjectSection as _};
@@ -12,7 +12,15 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 /// Asks for everything that the file says. The number of answers depends on the file alone.
 fn read_all(data: &[u8]) -> usize {
     let Ok(elf) = Elf::parse(data) else { return 0 };
-    let mut answers = elf.sections().len() + elf.memory().loads().len();
+    let Ok(dynamic) = Dynamic::parse(data) else {
+        return 0;
+    };
+    let named = dynamic
+        .relocations()
+        .filter_map(|one| dynamic.symbol(one.symbol));
+    let wanted = named.count() + dynamic.offers().count() + dynamic.needed().count();
+    let mut answers = wanted + dynamic.stubs().len() + dynamic.segments().len();
+    answers += elf.sections().len() + elf.memory().loads().len();
     answers += elf.symbols().iter().count() + elf.dynamic_symbols().iter().count();
     answers += elf
         .relocations()

@@ -41,6 +41,17 @@ pub enum Machine {
     Other(u16),
 }
 
+impl Machine {
+    /// The instruction set with this number.
+    pub(super) const fn of(number: u16) -> Self {
+        match number {
+            62 => Self::Amd64,
+            183 => Self::Arm64,
+            other => Self::Other(other),
+        }
+    }
+}
+
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -126,11 +137,7 @@ impl<'a> Elf<'a> {
             }
         }
         let mut elf = Self {
-            machine: match bytes.u16("machine", 18)? {
-                62 => Machine::Amd64,
-                183 => Machine::Arm64,
-                other => Machine::Other(other),
-            },
+            machine: Machine::of(bytes.u16("machine", 18)?),
             kind: match bytes.u16("file type", 16)? {
                 2 => Kind::Executable,
                 3 => Kind::Dynamic,
