@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod trace_file {
+    mod bindings;
     mod calls;
     mod damage;
     mod format;

@@ -23,6 +23,7 @@ pub(super) fn finish(recorded: Option<Recorded>, end: &Ended, complaints: Vec<Er
         writer: None,
         failure: None,
         files: Vec::new(),
+        loads: Vec::new(),
         origins: Vec::new(),
         status: end.status,
         command_end: end.at,
@@ -36,6 +37,7 @@ pub(super) fn finish(recorded: Option<Recorded>, end: &Ended, complaints: Vec<Er
         mut writer,
         mut failure,
         files,
+        loads,
         origins,
         built,
         shim_cpu,
@@ -75,6 +77,7 @@ pub(super) fn finish(recorded: Option<Recorded>, end: &Ended, complaints: Vec<Er
         writer: Some(writer),
         failure,
         files,
+        loads,
         origins,
         not_linked,
         ..recording

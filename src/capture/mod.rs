@@ -16,6 +16,7 @@ mod conclusion;
 pub mod decode;
 mod graphs;
 mod launch;
+pub mod linking;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observation;

@@ -1,6 +1,7 @@
 //! What backends see, before it becomes a trace: raw, owned, in the words of the system.
 
 use super::calls::Batch;
+use super::linking;
 use super::probes::Phase;
 use crate::trace::{
     Arch, ArgumentKind, Goid, ImageKind, Nanos, Pid, ProbeId, SampleKind, SamplePlace, Tid, Usage,
@@ -102,6 +103,8 @@ pub enum Observation {
     },
     /// Functions were entered and left.
     Called(Batch),
+    /// What the dynamic loader of a process did.
+    Linked(linking::Batch),
     /// A tool was run through the shim.
     ToolRun(Box<ToolRun>),
     /// The contents of the importcfg of a tool, read when the tool began.

@@ -36,7 +36,7 @@ use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
 use crate::trace::file::{self, Writer};
-use crate::trace::{ClockAnchor, ExitStatus, FrameId, ImageId, MadeFrom, Nanos, Pid};
+use crate::trace::{ClockAnchor, ExitStatus, FrameId, ImageId, Load, MadeFrom, Nanos, Pid};
 
 /// Observations under way between backends and recorder at most. What waits beyond them, waits in
 /// the kernel's buffer.
@@ -159,6 +159,8 @@ pub struct Recording {
     pub failure: Option<file::Error>,
     /// Executables that may be gone from their paths.
     pub files: Vec<(ImageId, File)>,
+    /// What dynamic loaders loaded, in the order of recording.
+    pub loads: Vec<Load>,
     /// What code was made from that programs made while they ran.
     pub origins: Vec<(FrameId, MadeFrom)>,
     /// How the command ended.

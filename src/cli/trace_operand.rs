@@ -91,6 +91,7 @@ pub(super) fn damage(found: &Integrity) -> Option<String> {
         (found.missing_rows, "missing record", "missing records"),
         (found.lost_samples, "lost sample", "lost samples"),
         (found.lost_calls, "lost call", "lost calls"),
+        (found.lost_bindings, "lost binding", "lost bindings"),
         (
             found.undefined,
             "record that names nothing",

@@ -15,6 +15,7 @@ mod context;
 pub mod file;
 mod ids;
 mod image;
+mod linking;
 mod process;
 mod stack;
 mod strings;
@@ -32,6 +33,10 @@ pub use ids::{
     FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
 };
 pub use image::{Image, ImageKind, Mapping};
+pub use linking::{
+    BindHow, BindKind, Binding, ImageNeeds, Import, Interpreter, LinkCause, Linking, Load,
+    LoadOrigin, RelocationCounts, Search, SearchOutcome, Segment, Unload,
+};
 pub use process::{Arch, Exec, Exit, ExitStatus, Process, Thread, Usage};
 pub use stack::{
     Frame, FramePlace, FrameRole, ProfileSample, Sample, SampleKind, SamplePlace, Stacks,
@@ -41,7 +46,7 @@ pub use symbol::{FrameSymbol, Function, Location, MadeFrom, Unnamed};
 
 /// One low-volume record, as the recorder writes it and the reader finds it.
 ///
-/// Samples and function calls are not here: they have paths of their own, in columns.
+/// Samples, function calls and bindings are not here: they have paths of their own, in columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A program began. Its `exit` is not stored here.
@@ -78,9 +83,21 @@ pub enum Record {
     Counter(Counter),
     /// The end of the recording.
     Ending(Ending),
+    /// An image came into a program.
+    Load(Load),
+    /// An image left a program.
+    Unload(Unload),
+    /// A time in which images were relocated.
+    Linking(Linking),
+    /// A place where a library was looked for.
+    Search(Search),
+    /// The loader that a program asks for.
+    Interpreter(Interpreter),
+    /// What an image's file asks of the loader.
+    ImageNeeds(ImageNeeds),
 }
 
-/// A whole trace but its samples, which are read from the file as they are walked.
+/// A whole trace but its samples, calls and bindings, which are read from the file as they are walked.
 ///
 /// Every table is ordered by its id. Ids found in a file are checked when it is read: an id in
 /// a record of this value has a row in its table.
@@ -124,6 +141,18 @@ pub struct Trace {
     pub probes: Vec<Probe>,
     /// Those that were given up while the command ran.
     pub dropped_probes: Vec<ProbeDropped>,
+    /// Images that dynamic loaders loaded, in the order of recording.
+    pub loads: Vec<Load>,
+    /// And those that left again.
+    pub unloads: Vec<Unload>,
+    /// When images were relocated.
+    pub linkings: Vec<Linking>,
+    /// Where libraries were looked for.
+    pub searches: Vec<Search>,
+    /// Which dynamic loader each program asks for, where that is known.
+    pub interpreters: Vec<Interpreter>,
+    /// What the files of images ask of the loader.
+    pub needs: Vec<ImageNeeds>,
     /// Values over time.
     pub counters: Vec<Counter>,
     /// What was lost.
@@ -136,6 +165,7 @@ pub struct Trace {
     pub integrity: file::Integrity,
     samples: file::SampleBlocks,
     calls: file::CallBlocks,
+    bindings: file::BindingBlocks,
 }
 
 impl Trace {
@@ -177,6 +207,26 @@ impl Trace {
     /// Adds function entries and exits that live in memory, as [`Self::push_samples`] does.
     pub fn push_calls(&mut self, events: &[CallEvent]) {
         self.calls.push(file::CallBlock::from(events));
+    }
+
+    /// Walks all bindings, a block at a time, in the order of recording.
+    ///
+    /// # Errors
+    ///
+    /// A block that cannot be read or decoded is an error of its own; the walk can go on.
+    pub fn bindings(&self) -> impl Iterator<Item = Result<file::BindingBlock, file::Error>> + '_ {
+        self.bindings.iter()
+    }
+
+    /// Number of bindings, known without reading them.
+    #[must_use]
+    pub fn binding_count(&self) -> u64 {
+        self.bindings.count()
+    }
+
+    /// Adds bindings that live in memory, as [`Self::push_samples`] does.
+    pub fn push_bindings(&mut self, bindings: &[Binding]) {
+        self.bindings.push(file::BindingBlock::from(bindings));
     }
 
     /// Looks a probe up.
@@ -227,5 +277,6 @@ impl Trace {
             .max(exits.unwrap_or(Nanos::ZERO))
             .max(self.samples.last_time())
             .max(self.calls.last_time())
+            .max(self.bindings.last_time())
     }
 }

@@ -2,22 +2,26 @@
 
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
-    Action, Arch, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor, Counter, Ending, Exec, Exit,
-    ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol, Function, Goid, Host, Image,
-    ImageId, ImageKind, ImageOffset, Imports, Location, Loss, Mapping, Nanos, Pid, Probe,
-    ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record, Sample, SampleKind,
-    SamplePlace, Setting, Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace,
-    Unnamed, Usage,
+    Action, Arch, Avma, BindHow, BindKind, Binding, BlindSpot, CallEdge, CallEvent, ClockAnchor,
+    Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol,
+    Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import, Imports,
+    Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss, Mapping, Nanos, Pid, Probe,
+    ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record, RelocationCounts, Sample,
+    SampleKind, SamplePlace, Search, SearchOutcome, Segment, Setting, Severity, StackId,
+    StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload, Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
 
 /// Writes the trace: in three flushes, so that there are several blocks of most kinds.
 pub(crate) fn write(path: &Path) {
-    write_with(path, calls);
+    write_with(path, |writer, image| {
+        calls(writer, image);
+        linking(writer, image);
+    });
 }
 
-/// What it was before there were calls: the fixture.
+/// What it was before there were calls and bindings: the fixture.
 pub(crate) fn write_without_calls(path: &Path) {
     write_with(path, |_, _| ());
 }
@@ -78,6 +82,115 @@ fn calls(writer: &mut Writer, image: ImageId) {
         argument: None,
     };
     writer.call(entry).unwrap();
+}
+
+/// A library that came and went, with a call and a weak symbol bound between.
+fn linking(writer: &mut Writer, importer: ImageId) {
+    let path = writer.string(b"/lib/libz.so.1");
+    let image = writer.image(&Image {
+        path,
+        ..Image::default()
+    });
+    let (process, tid) = (ProcessId(1), Tid(7));
+    let symbol = writer.string(b"inflate");
+    let load = Load {
+        time: Nanos(86),
+        process,
+        tid,
+        image,
+        cause: LinkCause::Dlopen,
+        namespace: 1,
+        address: Some(Avma(0x7000)),
+        slide: Some(0x7000),
+        origin: LoadOrigin::SharedCache,
+        paged_in: true,
+        translated: Some((Avma(0x9000), Avma(0xa000))),
+    };
+    let unload = Unload {
+        time: Nanos(90),
+        process,
+        tid,
+        image,
+        namespace: 1,
+    };
+    let linking = Linking {
+        from: Nanos(87),
+        to: Nanos(89),
+        process,
+        tid,
+        cause: LinkCause::Dlopen,
+        cpu: Some(Nanos(1)),
+    };
+    let search = Search {
+        time: Nanos(85),
+        process,
+        path,
+        rule: writer.string(b"runpath"),
+        importer: Some(importer),
+        outcome: SearchOutcome::Refused,
+        count: 2,
+    };
+    let interpreter = Interpreter {
+        process,
+        path: writer.string(b"/lib/ld.so"),
+        unwatched: StringId::EMPTY,
+    };
+    let needs = ImageNeeds {
+        image,
+        segments: vec![Segment {
+            offset: ImageOffset(0x40),
+            stated: 0x1000,
+            length: 0x20,
+        }],
+        libraries: vec![path],
+        relocations: RelocationCounts {
+            relative: 1,
+            jump_slot: 2,
+            data: 3,
+            copy: 4,
+            other: 5,
+        },
+        imports: vec![Import {
+            symbol,
+            version: writer.string(b"V_1"),
+            library: path,
+            slot: 0x2000,
+            stub: Some(0x1800),
+            kind: BindKind::Data,
+            weak: true,
+        }],
+        unread: StringId::EMPTY,
+    };
+    for record in [
+        Record::Interpreter(interpreter),
+        Record::Search(search),
+        Record::Load(load),
+        Record::Linking(linking),
+        Record::Unload(unload),
+        Record::ImageNeeds(needs),
+    ] {
+        writer.record(record).unwrap();
+    }
+    let bind = Binding {
+        time: Nanos(88),
+        process,
+        tid,
+        importer,
+        provider: Some(image),
+        symbol,
+        address: Avma(0x7123),
+        slot: Some(Avma(0x40_4000)),
+        how: BindHow::Lazy,
+        kind: BindKind::Call,
+    };
+    let missing = Binding {
+        provider: None,
+        address: Avma(0),
+        slot: None,
+        ..bind
+    };
+    writer.binding(bind).unwrap();
+    writer.binding(missing).unwrap();
 }
 
 fn circumstances(writer: &mut Writer) {
@@ -356,6 +469,15 @@ pub(crate) fn told(trace: &Trace) -> Vec<String> {
     rows(&mut lines, "finding", &trace.findings);
     rows(&mut lines, "probe", &trace.probes);
     rows(&mut lines, "dropped probe", &trace.dropped_probes);
+    rows(&mut lines, "interpreter", &trace.interpreters);
+    rows(&mut lines, "load", &trace.loads);
+    rows(&mut lines, "unload", &trace.unloads);
+    rows(&mut lines, "linking", &trace.linkings);
+    rows(&mut lines, "search", &trace.searches);
+    rows(&mut lines, "needs", &trace.needs);
+    let blocks = trace.bindings().map(Result::unwrap);
+    let binds = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
+    rows(&mut lines, "binding", &binds.collect::<Vec<_>>());
     let blocks = trace.calls().map(Result::unwrap);
     let calls = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
     rows(&mut lines, "call", &calls.collect::<Vec<_>>());

@@ -26,7 +26,7 @@ impl Calls {
     pub(super) fn probed(&mut self, sink: &mut Sink, probed: &Probed) {
         let mut build_id = probed.build_id.clone();
         if build_id.is_empty() {
-            build_id = images::go_build_id(&probed.path);
+            build_id = images::build_id(&probed.path);
         }
         let path = sink.string(&probed.path);
         let image = sink.writer.image(&Image {

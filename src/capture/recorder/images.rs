@@ -18,14 +18,16 @@ const MOST: usize = 64;
 /// How much of a file is read for its build id: Go's linker puts it right behind the headers.
 const HEAD: u64 = 16 << 10;
 
-/// The build id of Go's own note, which the kernel does not read; empty where there is none. Until
-/// 1.23 Go's linker leaves no other.
-pub(super) fn go_build_id(path: &[u8]) -> Vec<u8> {
+/// The build id of a file: the linker's, or where it left none, Go's; empty where there is neither.
+/// Until 1.23 Go's linker leaves no other than Go's, which the kernel does not read.
+pub(super) fn build_id(path: &[u8]) -> Vec<u8> {
     let path = Path::new(OsStr::from_bytes(path));
     // What cannot be read, has no build id.
     let head = plain_file::head(path, HEAD).unwrap_or_default();
     let elf = Elf::parse(&head).ok();
-    let id = elf.as_ref().and_then(Elf::go_build_id);
+    let id = elf
+        .as_ref()
+        .and_then(|elf| elf.build_id().or_else(|| elf.go_build_id()));
     id.unwrap_or_default().to_vec()
 }
 

@@ -4,6 +4,7 @@ mod builds;
 mod calls;
 mod context;
 mod images;
+mod linking;
 mod made_code;
 mod processes;
 mod sink;
@@ -19,7 +20,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
-    Image, ImageId, ImageKind, Loss, MadeFrom, Mapping, Nanos, Pid, ProbeDropped, Process,
+    Image, ImageId, ImageKind, Load, Loss, MadeFrom, Mapping, Nanos, Pid, ProbeDropped, Process,
     ProfileSample, Record, Sample, Setting, Thread, Usage,
 };
 
@@ -33,6 +34,7 @@ pub(super) use builds::Built;
 use calls::Calls;
 pub(super) use context::Context;
 use images::OpenImages;
+use linking::Loaders;
 use made_code::MadeCode;
 use processes::{Begun, Processes};
 use sink::Sink;
@@ -75,6 +77,8 @@ pub(super) struct Recorded {
     pub(super) writer: Writer,
     pub(super) failure: Option<file::Error>,
     pub(super) files: Vec<(ImageId, File)>,
+    /// What dynamic loaders loaded, in the order of recording.
+    pub(super) loads: Vec<Load>,
     /// What code was made from that programs made.
     pub(super) origins: Vec<(FrameId, MadeFrom)>,
     /// Files that go commands built and left.
@@ -93,6 +97,7 @@ pub(super) struct Recorder {
     builds: Builds,
     calls: Calls,
     images: OpenImages,
+    loaders: Loaders,
     made: MadeCode,
     root: Pid,
     follows_tree: bool,
@@ -118,6 +123,7 @@ impl Recorder {
             builds: Builds::default(),
             calls: Calls::default(),
             images: OpenImages::below(plan.temporary),
+            loaders: Loaders::default(),
             made: MadeCode::new(MAPS.into(), owners, began),
             root: plan.root,
             follows_tree: plan.follows_tree,
@@ -163,6 +169,7 @@ impl Recorder {
         self.progress.add_events(events);
         self.take_late(true);
         self.builds.finish(&mut self.sink);
+        let loads = self.loaders.finish(&mut self.sink);
         let tax = self.calls.tax;
         if tax > Nanos::ZERO {
             self.kernel_cpu = Some(self.kernel_cpu.unwrap_or_default() + tax);
@@ -171,6 +178,7 @@ impl Recorder {
             writer: self.sink.writer,
             failure: self.sink.failure,
             files: self.images.into_files(),
+            loads,
             origins: self.made.origins(),
             built: self.builds.into_built(),
             shim_cpu: self.shim_cpu,
@@ -203,6 +211,12 @@ impl Recorder {
             Observation::Probed(probed) => self.calls.probed(&mut self.sink, &probed),
             Observation::Called(batch) => {
                 self.calls.called(&mut self.sink, &self.processes, &batch);
+            }
+            Observation::Linked(batch) => {
+                self.loaders.add(batch);
+                // Where every exec is seen, a batch may come before that of its process.
+                let wait = self.follows_tree;
+                self.settle_loaders(if wait { Nanos::ZERO } else { Nanos(u64::MAX) });
             }
             Observation::ToolRun(run) => self.tool_run(&run),
             Observation::ImportCfg { pid, contents, .. } => {
@@ -426,7 +440,7 @@ impl Recorder {
             return;
         };
         if build_id.is_empty() && kind == ImageKind::File {
-            build_id = images::go_build_id(&path);
+            build_id = images::build_id(&path);
         }
         let path_id = self.sink.string(&path);
         let image = self.sink.writer.image(&Image {
@@ -508,10 +522,10 @@ impl Recorder {
             return;
         }
         let parent = self.processes.row(run.go);
-        let Some(row) = self.processes.add(pid, parent) else {
+        let time = self.sink.at(run.executed.time);
+        let Some(row) = self.processes.add(time, pid, parent) else {
             return;
         };
-        let time = self.sink.at(run.executed.time);
         let begun = Begun {
             row,
             parent,
@@ -534,6 +548,7 @@ impl Recorder {
     /// processes must be known; at the end, all.
     fn take_late(&mut self, all: bool) {
         let settled = self.sink.at(super::sys::now()) - LATEST;
+        self.settle_loaders(if all { Nanos(u64::MAX) } else { settled });
         for (time, contents) in std::mem::take(&mut self.late_graphs) {
             if all || time <= settled {
                 self.builds.action_graph(&mut self.sink, time, contents);
@@ -548,6 +563,13 @@ impl Recorder {
                 self.late.push((pid, time, contents));
             }
         }
+    }
+
+    /// Records what loaders did until then.
+    fn settle_loaders(&mut self, until: Nanos) {
+        let (sink, processes) = (&mut self.sink, &self.processes);
+        self.loaders
+            .settle(until, sink, processes, &mut self.images);
     }
 
     fn tool_profile(&mut self, pid: Pid, time: Nanos, contents: &[u8]) {

@@ -31,8 +31,10 @@ pub(super) struct Live {
 #[derive(Clone, Copy, Debug)]
 struct Row {
     parent: Option<ProcessId>,
+    predecessor: Option<ProcessId>,
     successor: Option<ProcessId>,
     pid: Pid,
+    began: Nanos,
     open: bool,
     /// gotrace's shim: it stands between a go command and its tool, and is nobody's parent.
     own: bool,
@@ -106,8 +108,10 @@ impl Processes {
         let parent = live.owner;
         self.rows.push(Row {
             parent,
+            predecessor: replaced.map(|(old, _)| old),
             successor: None,
             pid,
+            began: time,
             open: true,
             own: false,
         });
@@ -138,12 +142,19 @@ impl Processes {
     }
 
     /// Makes a row for a program whose process is not followed.
-    pub(super) fn add(&mut self, pid: Pid, parent: Option<ProcessId>) -> Option<ProcessId> {
+    pub(super) fn add(
+        &mut self,
+        time: Nanos,
+        pid: Pid,
+        parent: Option<ProcessId>,
+    ) -> Option<ProcessId> {
         let row = ProcessId(u32::try_from(self.rows.len()).ok()?);
         self.rows.push(Row {
             parent,
+            predecessor: None,
             successor: None,
             pid,
+            began: time,
             open: false,
             own: false,
         });
@@ -229,6 +240,20 @@ impl Processes {
         }
     }
 
+    /// The program that an event of this time belongs to, and the process that it runs in: one
+    /// that another program has replaced since is found, too.
+    pub(super) fn row_at(&self, pid: Pid, time: Nanos) -> Option<(ProcessId, Pid)> {
+        let mut id = self.row(pid)?;
+        let mut row = self.rows.get(id.index())?;
+        while row.began > time
+            && let Some(before) = row.predecessor
+        {
+            id = before;
+            row = self.rows.get(id.index())?;
+        }
+        Some((id, row.pid))
+    }
+
     /// Whether a process was seen to end, and its number was not given to another since.
     pub(super) fn has_ended(&self, pid: Pid) -> bool {
         !self.live.contains_key(&pid) && self.gone.contains_key(&pid)
@@ -299,6 +324,22 @@ mod tests {
             Some((second.row, cpu(13)))
         );
         assert_eq!(processes.row(A), Some(second.row));
+    }
+
+    #[test]
+    fn what_comes_late_belongs_to_the_program_of_its_time() {
+        let mut processes = Processes::default();
+        let first = processes.executed(Nanos(2), A, cpu(0)).expect("row").row;
+        let second = processes.executed(Nanos(5), A, cpu(0)).expect("row").row;
+        processes.forked(Nanos(6), B, A);
+        assert_eq!(processes.row_at(A, Nanos(4)), Some((first, A)));
+        assert_eq!(processes.row_at(A, Nanos(5)), Some((second, A)));
+        // A fork without a program runs its parent's; nothing is before the first one.
+        assert_eq!(processes.row_at(B, Nanos(7)), Some((second, A)));
+        assert_eq!(processes.row_at(A, Nanos(1)), Some((first, A)));
+        processes.exited(A, cpu(1), true);
+        assert_eq!(processes.row_at(A, Nanos(3)), Some((first, A)));
+        assert_eq!(processes.row_at(C, Nanos(3)), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! command goes on whatever becomes of its trace.
 
 use crate::trace::file::{Error, Writer};
-use crate::trace::{CallEvent, ClockAnchor, Nanos, Record, Sample, StringId};
+use crate::trace::{Binding, CallEvent, ClockAnchor, Nanos, Record, Sample, StringId};
 
 use crate::capture::Monotonic;
 
@@ -49,6 +49,11 @@ impl Sink {
 
     pub(super) fn call(&mut self, event: CallEvent) {
         let outcome = self.writer.call(event);
+        self.keep(outcome);
+    }
+
+    pub(super) fn binding(&mut self, binding: Binding) {
+        let outcome = self.writer.binding(binding);
         self.keep(outcome);
     }
 

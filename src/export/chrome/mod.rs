@@ -85,7 +85,8 @@ fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {
                     .number("damaged_blocks", integrity.damaged_blocks)
                     .number("missing_rows", integrity.missing_rows)
                     .number("lost_samples", integrity.lost_samples)
-                    .number("lost_calls", integrity.lost_calls),
+                    .number("lost_calls", integrity.lost_calls)
+                    .number("lost_bindings", integrity.lost_bindings),
             ),
             ..Event::instant(trace.end())
         })?;

@@ -1,10 +1,11 @@
 //! JSON lines: every record of a trace as one object on a line of its own.
 //!
 //! `docs/json-schema.md` lists the records and their keys. Lines come in the order of the
-//! tables; samples and calls come last, in the order of recording, and a `stack` line stands before the
-//! first line that names its stack. The last line says that nothing is missing after it.
+//! tables; samples, calls and bindings come last, in the order of recording, and a `stack` line stands
+//! before the first line that names its stack. The last line says that nothing is missing after it.
 
 mod calls;
+mod linking;
 mod records;
 
 use super::text::Texts;
@@ -18,7 +19,7 @@ pub const SCHEMA: &str = "gotrace.dump/1";
 
 /// Writes all records of a trace.
 ///
-/// Blocks of samples and calls that cannot be read are left out and counted, in the last line and in what
+/// Blocks of samples, calls and bindings that cannot be read are left out and counted, in the last line and in what
 /// is returned.
 ///
 /// # Errors
@@ -57,9 +58,21 @@ pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<u64> {
             calls += 1;
         }
     }
+    let mut bindings = 0;
+    for block in trace.bindings() {
+        let Ok(block) = block else {
+            unreadable_blocks += 1;
+            continue;
+        };
+        for bind in block.iter() {
+            lines.put("binding", |texts| linking::Binding::of(&bind, texts))?;
+            bindings += 1;
+        }
+    }
     lines.put("end", |_| records::End {
         samples,
         calls,
+        bindings,
         unreadable_blocks,
     })?;
     Ok(unreadable_blocks)
@@ -99,7 +112,7 @@ impl<'t, W: Write> Lines<'t, W> {
         self.out.write_all(b"\n")
     }
 
-    /// All tables but profiles and samples.
+    /// All tables but profiles, samples, calls and bindings.
     fn tables(&mut self) -> io::Result<()> {
         let trace = self.trace;
         self.put("trace", |_| records::Head::of(trace))?;
@@ -136,6 +149,7 @@ impl<'t, W: Write> Lines<'t, W> {
         for dropped in &trace.dropped_probes {
             self.put("probe_dropped", |texts| calls::Dropped::of(dropped, texts))?;
         }
+        self.linking()?;
         for counter in &trace.counters {
             self.put("counter", |texts| records::Counter::of(counter, texts))?;
         }
@@ -150,6 +164,32 @@ impl<'t, W: Write> Lines<'t, W> {
         }
         if let Some(ending) = &trace.ending {
             self.put("ending", |_| records::Ending::of(ending))?;
+        }
+        Ok(())
+    }
+
+    /// What loaders did, but for bindings, and what files asked of them.
+    fn linking(&mut self) -> io::Result<()> {
+        let trace = self.trace;
+        for interpreter in &trace.interpreters {
+            self.put("interpreter", |texts| {
+                linking::Interpreter::of(interpreter, texts)
+            })?;
+        }
+        for load in &trace.loads {
+            self.put("load", |_| linking::Load::of(load))?;
+        }
+        for unload in &trace.unloads {
+            self.put("unload", |_| linking::Unload::of(unload))?;
+        }
+        for linking in &trace.linkings {
+            self.put("linking", |_| linking::Linking::of(linking))?;
+        }
+        for search in &trace.searches {
+            self.put("search", |texts| linking::Search::of(search, texts))?;
+        }
+        for needs in &trace.needs {
+            self.put("needs", |texts| linking::ImageNeeds::of(needs, texts))?;
         }
         Ok(())
     }

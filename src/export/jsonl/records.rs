@@ -24,6 +24,7 @@ pub(super) struct Head {
     missing_rows: u64,
     lost_samples: u64,
     lost_calls: u64,
+    lost_bindings: u64,
     undefined: u64,
     unknown_blocks: u64,
     unknown_records: u64,
@@ -43,6 +44,7 @@ impl Head {
             missing_rows: integrity.missing_rows,
             lost_samples: integrity.lost_samples,
             lost_calls: integrity.lost_calls,
+            lost_bindings: integrity.lost_bindings,
             undefined: integrity.undefined,
             unknown_blocks: integrity.unknown_blocks,
             unknown_records: integrity.unknown_records,
@@ -610,11 +612,12 @@ impl<'t> Sample<'t> {
 pub(super) struct End {
     pub(super) samples: u64,
     pub(super) calls: u64,
+    pub(super) bindings: u64,
     pub(super) unreadable_blocks: u64,
 }
 
 /// A string that is left out when it is empty.
-fn present<'t>(texts: &mut Texts<'t>, key: &str, id: StringId) -> Option<Text<'t>> {
+pub(super) fn present<'t>(texts: &mut Texts<'t>, key: &str, id: StringId) -> Option<Text<'t>> {
     (id != StringId::EMPTY).then(|| texts.get(key, id))
 }
 

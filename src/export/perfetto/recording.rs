@@ -119,6 +119,7 @@ pub(super) fn notes(trace: &Trace, packets: &mut Packets<impl Write>) -> io::Res
                 packets::number("missing_rows", integrity.missing_rows),
                 packets::number("lost_samples", integrity.lost_samples),
                 packets::number("lost_calls", integrity.lost_calls),
+                packets::number("lost_bindings", integrity.lost_bindings),
             ],
             ..TrackEvent::default()
         };

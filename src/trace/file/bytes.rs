@@ -41,6 +41,12 @@ pub(super) const fn follow(from: u64, difference: u64) -> u64 {
     from.wrapping_add(unzigzag(difference).cast_unsigned())
 }
 
+/// A number that has to fit into 32 bits: an id, a number of a thread.
+pub(super) fn narrow(value: u64) -> Result<u32, Malformed> {
+    u32::try_from(value)
+        .map_err(|_error| Malformed("expected a number of 32 bits, found a larger one"))
+}
+
 /// Bytes that are read from front to back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bytes<'a> {
@@ -108,9 +114,7 @@ impl<'a> Bytes<'a> {
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
-        let value = self.varint()?;
-        u32::try_from(value)
-            .map_err(|_error| Malformed("expected a number of 32 bits, found a larger one"))
+        narrow(self.varint()?)
     }
 
     pub(super) fn take(&mut self, length: u64) -> Result<&'a [u8], Malformed> {

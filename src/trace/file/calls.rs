@@ -1,14 +1,14 @@
-//! Function entries and exits in columns, in memory or still in the file.
+//! Function entries and exits in columns.
 
-use super::Error;
-use super::bytes::{Bytes, Malformed, difference, follow, put_varint};
+use super::blocks::Columns;
+use super::bytes::{Bytes, Malformed, difference, follow, narrow};
 use super::columns::{put_column, take_column};
-use super::disk::{Block, Disk};
+use super::layout::Kind;
+use super::threads::{Threads, take_threads};
 use crate::trace::{
     Argument, CallEdge, CallEvent, Goid, Nanos, ProbeId, ProcessId, StackOwner, StringId, Tid,
 };
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
 
 /// A run of function entries and exits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,15 +36,6 @@ impl CallBlock {
         self.0.push(event);
     }
 
-    /// Time of the earliest and of the latest event.
-    pub(super) fn span(&self) -> (Nanos, Nanos) {
-        let times = || self.iter().map(|event| event.time);
-        (
-            times().min().unwrap_or_default(),
-            times().max().unwrap_or_default(),
-        )
-    }
-
     /// Whether every id has a row in its table.
     pub(super) fn is_defined(&self, processes: usize, probes: usize, strings: usize) -> bool {
         self.iter().all(|event| {
@@ -54,6 +45,22 @@ impl CallBlock {
             };
             event.process.index() < processes && event.probe.index() < probes && argument
         })
+    }
+}
+
+impl Columns for CallBlock {
+    const KIND: Kind = Kind::Calls;
+
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn span(&self) -> (Nanos, Nanos) {
+        let times = || self.iter().map(|event| event.time);
+        (
+            times().min().unwrap_or_default(),
+            times().max().unwrap_or_default(),
+        )
     }
 
     /// The contents of a block of calls.
@@ -78,8 +85,8 @@ impl CallBlock {
     /// column: for entries: argument: 0 none, 1 integer, 2 text
     /// column: the integers, difference from the one before │ column: the texts, likewise
     /// ```
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut threads = Threads::default();
+    fn encode(&self) -> Vec<u8> {
+        let mut threads: Threads<Thread> = Threads::default();
         let mut open = OpenCalls::default();
         let mut columns: [Vec<u64>; 9] = Default::default();
         let [
@@ -146,18 +153,14 @@ impl CallBlock {
             }
         }
         let mut out = Vec::new();
-        put_varint(&mut out, threads.list.len() as u64);
-        let processes: Vec<u64> = threads.list.iter().map(|(p, _)| u64::from(p.0)).collect();
-        let tids: Vec<u64> = threads.list.iter().map(|(_, t)| u64::from(t.0)).collect();
-        put_column(&mut out, &processes);
-        put_column(&mut out, &tids);
+        threads.put(&mut out);
         for column in &columns {
             put_column(&mut out, column);
         }
         out
     }
 
-    pub(super) fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed> {
+    fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed> {
         let mut bytes = Bytes::new(contents);
         let list = take_threads(&mut bytes, rows)?;
         let mut column = |rows| {
@@ -313,49 +316,6 @@ impl Default for Thread {
     }
 }
 
-/// The threads of a block, in the order in which they first occur.
-#[derive(Default)]
-struct Threads {
-    indexes: FxHashMap<(ProcessId, Tid), usize>,
-    list: Vec<(ProcessId, Tid)>,
-    threads: Vec<Thread>,
-    last: usize,
-}
-
-impl Threads {
-    fn of(&mut self, process: ProcessId, tid: Tid) -> (u64, &mut Thread) {
-        if self.list.get(self.last) != Some(&(process, tid)) {
-            let next = self.list.len();
-            self.last = *self.indexes.entry((process, tid)).or_insert(next);
-            if self.last == next {
-                self.list.push((process, tid));
-                self.threads.push(Thread::default());
-            }
-        }
-        let index = self.last;
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "as many threads as entries of the list, and `last` is one of them"
-        )]
-        (index as u64, &mut self.threads[index])
-    }
-}
-
-fn take_threads(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<(ProcessId, Tid)>, Malformed> {
-    let count = usize::try_from(bytes.varint()?)
-        .ok()
-        .filter(|&count| count <= rows)
-        .ok_or(Malformed("expected no more threads than calls"))?;
-    let (mut processes, mut tids) = (Vec::new(), Vec::new());
-    take_column(bytes, count, &mut processes)?;
-    take_column(bytes, count, &mut tids)?;
-    processes
-        .into_iter()
-        .zip(tids)
-        .map(|(process, tid)| Ok((ProcessId(narrow(process)?), Tid(narrow(tid)?))))
-        .collect()
-}
-
 /// The calls that are open on each stack, as far as this block knows: probe and depth.
 #[derive(Default)]
 struct OpenCalls {
@@ -431,55 +391,4 @@ const fn owner_from(kind: u64, number: u64) -> Result<StackOwner, Malformed> {
             ));
         }
     })
-}
-
-fn narrow(value: u64) -> Result<u32, Malformed> {
-    u32::try_from(value)
-        .map_err(|_error| Malformed("expected a number of 32 bits, found a larger one"))
-}
-
-/// All call blocks of a trace: those still in its file, and those that were added in memory.
-#[derive(Debug, Default)]
-pub struct CallBlocks {
-    disk: Option<Arc<Disk>>,
-    stored: Vec<Block>,
-    held: Vec<CallBlock>,
-}
-
-impl CallBlocks {
-    /// The blocks of a file, all of which have been found to decode.
-    pub(super) const fn stored(disk: Arc<Disk>, stored: Vec<Block>) -> Self {
-        Self {
-            disk: Some(disk),
-            stored,
-            held: Vec::new(),
-        }
-    }
-
-    pub(in crate::trace) fn iter(&self) -> impl Iterator<Item = Result<CallBlock, Error>> + '_ {
-        let stored = self.disk.iter().flat_map(|disk| {
-            self.stored.iter().map(|block| {
-                let contents = disk.contents(block)?;
-                CallBlock::decode(&contents, block.header.rows as usize)
-                    .map_err(|malformed| disk.damaged(block, malformed))
-            })
-        });
-        stored.chain(self.held.iter().cloned().map(Ok))
-    }
-
-    pub(in crate::trace) fn count(&self) -> u64 {
-        let stored = self.stored.iter().map(|block| u64::from(block.header.rows));
-        let held = self.held.iter().map(|block| block.len() as u64);
-        stored.chain(held).sum()
-    }
-
-    pub(in crate::trace) fn last_time(&self) -> Nanos {
-        let stored = self.stored.iter().map(|block| block.header.to);
-        let held = self.held.iter().map(|block| block.span().1);
-        stored.chain(held).max().unwrap_or_default()
-    }
-
-    pub(in crate::trace) fn push(&mut self, block: CallBlock) {
-        self.held.push(block);
-    }
 }

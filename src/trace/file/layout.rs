@@ -39,10 +39,11 @@ pub(super) enum Kind {
     Samples = 8,
     Index = 9,
     Calls = 10,
+    Bindings = 11,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Strings,
         Self::Images,
         Self::Frames,
@@ -53,6 +54,7 @@ impl Kind {
         Self::Samples,
         Self::Index,
         Self::Calls,
+        Self::Bindings,
     ];
 
     pub(super) fn from_number(number: u8) -> Option<Self> {

@@ -11,6 +11,8 @@
     clippy::cast_possible_truncation
 )]
 
+mod bindings;
+mod blocks;
 mod bytes;
 mod calls;
 mod columns;
@@ -24,14 +26,24 @@ mod recover;
 mod samples;
 mod sink;
 mod tables;
+mod threads;
 mod writer;
 
-pub use calls::{CallBlock, CallBlocks};
+pub use bindings::BindingBlock;
+pub use blocks::Blocks;
+pub use calls::CallBlock;
 pub use error::Error;
 pub use layout::MAGIC;
 pub use recover::{Recovered, recover};
-pub use samples::{SampleBlock, SampleBlocks};
+pub use samples::SampleBlock;
 pub use writer::Writer;
+
+/// All samples of a trace.
+pub type SampleBlocks = Blocks<SampleBlock>;
+/// All function entries and exits of a trace.
+pub type CallBlocks = Blocks<CallBlock>;
+/// All bindings of a trace.
+pub type BindingBlocks = Blocks<BindingBlock>;
 
 /// What was found to be wrong with a file when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +62,8 @@ pub struct Integrity {
     pub lost_samples: u64,
     /// Function entries and exits that were in damaged blocks, likewise.
     pub lost_calls: u64,
+    /// Bindings that were in damaged blocks, likewise.
+    pub lost_bindings: u64,
     /// Records, or parts of them, that name something that is not there, and were left out.
     pub undefined: u64,
     /// Blocks of kinds that only a later gotrace knows.

@@ -6,14 +6,16 @@
 
 mod assemble;
 
+use super::bindings::BindingBlock;
+use super::blocks::Columns;
 use super::bytes::Malformed;
-use super::calls::{CallBlock, CallBlocks};
+use super::calls::CallBlock;
 use super::disk::{Block, Disk, Found};
 use super::layout::{Kind, MAX_ROWS};
 use super::records::{Decoded, Limits};
-use super::samples::{SampleBlock, SampleBlocks};
+use super::samples::SampleBlock;
 use super::tables::{self, Rows};
-use super::{Error, Integrity};
+use super::{BindingBlocks, CallBlocks, Error, Integrity, SampleBlocks};
 use crate::trace::{
     Frame, FrameId, FramePlace, FrameRole, Function, Image, ImageKind, Record, StackId, StringId,
     Trace, Unnamed,
@@ -49,10 +51,12 @@ impl Trace {
         loader.records()?;
         let samples = loader.samples()?;
         let calls = loader.calls()?;
+        let bindings = loader.bindings()?;
         let mut trace = loader.trace;
         let disk = Arc::new(disk);
         trace.samples = SampleBlocks::stored(Arc::clone(&disk), samples);
-        trace.calls = CallBlocks::stored(disk, calls);
+        trace.calls = CallBlocks::stored(Arc::clone(&disk), calls);
+        trace.bindings = BindingBlocks::stored(disk, bindings);
         Ok(trace)
     }
 }
@@ -60,13 +64,14 @@ impl Trace {
 /// What a file may make of each of its bytes, and what any file may make beyond that: a small
 /// file must neither fill the memory nor keep a reader busy for hours.
 ///
-/// Traces of builds make up to 0.3 rows, 0.05 samples, 1 call and 2.3 bytes of contents of a
+/// Traces of builds make up to 0.3 rows, 0.05 samples, 1 call or binding and 2.3 bytes of contents of a
 /// byte.
 struct Budget {
     /// Rows of tables, records, and the functions that a frame stands for.
     rows: u64,
     samples: u64,
     calls: u64,
+    bindings: u64,
     /// Bytes of blocks when they are decompressed.
     contents: u64,
     /// Bytes of strings, which share their beginnings.
@@ -82,6 +87,7 @@ impl Budget {
             rows: left(1 << 20, 4, length),
             samples: left(4 << 20, 16, length),
             calls: left(4 << 20, 16, length),
+            bindings: left(4 << 20, 16, length),
             contents: left(32 << 20, 32, length),
             strings: left(64 << 20, 64, length),
         }
@@ -385,66 +391,69 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The blocks of samples that decode and whose ids all have rows.
-    fn samples(&mut self) -> Result<Vec<Block>, Error> {
+    /// The blocks of a kind that decode and whose ids all have rows; of those that do not, how many
+    /// rows they had.
+    fn streamed<B: Columns>(
+        &mut self,
+        budget: impl Fn(&mut Budget) -> &mut u64,
+        is_defined: impl Fn(&Trace, &B) -> bool,
+    ) -> Result<(Vec<Block>, u64), Error> {
         let found = self.found;
-        let mut sound = Vec::new();
+        let (mut sound, mut lost) = (Vec::new(), 0_u64);
         for block in found
             .blocks
             .iter()
-            .filter(|block| block.header.kind == Kind::Samples as u8)
+            .filter(|block| block.header.kind == B::KIND as u8)
         {
-            let affordable = spend(&mut self.budget.samples, u64::from(block.header.rows));
+            let affordable = spend(budget(&mut self.budget), u64::from(block.header.rows));
             let contents = self.contents(block)?;
-            let samples = affordable
+            let rows = affordable
                 .and(contents)
-                .and_then(|bytes| SampleBlock::decode(&bytes, block.header.rows as usize));
-            let (processes, stacks) = (self.trace.processes.len(), self.trace.stacks.len());
-            match samples {
-                Ok(samples) if samples.is_defined(processes, stacks) => sound.push(*block),
-                _ => self.lose_samples(block),
-            }
-        }
-        Ok(sound)
-    }
-
-    /// The blocks of calls that decode and whose ids all have rows.
-    fn calls(&mut self) -> Result<Vec<Block>, Error> {
-        let found = self.found;
-        let mut sound = Vec::new();
-        for block in found
-            .blocks
-            .iter()
-            .filter(|block| block.header.kind == Kind::Calls as u8)
-        {
-            let affordable = spend(&mut self.budget.calls, u64::from(block.header.rows));
-            let contents = self.contents(block)?;
-            let calls = affordable
-                .and(contents)
-                .and_then(|bytes| CallBlock::decode(&bytes, block.header.rows as usize));
-            let trace = &self.trace;
-            let limits = [
-                trace.processes.len(),
-                trace.probes.len(),
-                trace.strings.len(),
-            ];
-            let [processes, probes, strings] = limits;
-            match calls {
-                Ok(calls) if calls.is_defined(processes, probes, strings) => sound.push(*block),
+                .and_then(|bytes| B::decode(&bytes, block.header.rows as usize));
+            match rows {
+                Ok(rows) if is_defined(&self.trace, &rows) => sound.push(*block),
                 _ => {
                     self.damaged();
-                    let lost = &mut self.trace.integrity.lost_calls;
-                    *lost = lost.saturating_add(u64::from(block.header.rows));
+                    lost = lost.saturating_add(u64::from(block.header.rows));
                 }
             }
         }
+        Ok((sound, lost))
+    }
+
+    fn samples(&mut self) -> Result<Vec<Block>, Error> {
+        let (sound, lost) = self.streamed(
+            |budget| &mut budget.samples,
+            |trace, block: &SampleBlock| {
+                block.is_defined(trace.processes.len(), trace.stacks.len())
+            },
+        )?;
+        self.trace.integrity.lost_samples = lost;
         Ok(sound)
     }
 
-    const fn lose_samples(&mut self, block: &Block) {
-        self.damaged();
-        let lost = &mut self.trace.integrity.lost_samples;
-        *lost = lost.saturating_add(block.header.rows as u64);
+    fn calls(&mut self) -> Result<Vec<Block>, Error> {
+        let (sound, lost) = self.streamed(
+            |budget| &mut budget.calls,
+            |trace, block: &CallBlock| {
+                let (processes, probes) = (trace.processes.len(), trace.probes.len());
+                block.is_defined(processes, probes, trace.strings.len())
+            },
+        )?;
+        self.trace.integrity.lost_calls = lost;
+        Ok(sound)
+    }
+
+    fn bindings(&mut self) -> Result<Vec<Block>, Error> {
+        let (sound, lost) = self.streamed(
+            |budget| &mut budget.bindings,
+            |trace, block: &BindingBlock| {
+                let (processes, images) = (trace.processes.len(), trace.images.len());
+                block.is_defined(processes, images, trace.strings.len())
+            },
+        )?;
+        self.trace.integrity.lost_bindings = lost;
+        Ok(sound)
     }
 }
 

@@ -9,6 +9,7 @@
 //! decoded from its first row on.
 
 mod fields;
+mod linking;
 
 use super::bytes::{Bytes, Malformed, put_bytes};
 use crate::trace::{
@@ -93,87 +94,84 @@ impl Decoded {
     }
 }
 
+/// The number that stands for the kind of a record in the file.
+const fn number_of(record: &Record) -> u8 {
+    match record {
+        Record::ProcessStarted(_) => 1,
+        Record::ProcessEnded(..) => 2,
+        Record::Thread(_) => 3,
+        Record::Mapping(_) => 4,
+        Record::Profile(_) => 5,
+        Record::Action(_) => 6,
+        Record::Imports(_) => 7,
+        Record::Host(_) => 8,
+        Record::Toolchain(_) => 9,
+        Record::Setting(_) => 10,
+        Record::Loss(_) => 11,
+        Record::BlindSpot(_) => 12,
+        Record::Counter(_) => 13,
+        Record::Ending(_) => 14,
+        Record::Probe(_) => 15,
+        Record::ProbeDropped(_) => 16,
+        Record::Finding(_) => 17,
+        Record::Load(_) => 18,
+        Record::Unload(_) => 19,
+        Record::Linking(_) => 20,
+        Record::Search(_) => 21,
+        Record::Interpreter(_) => 22,
+        Record::ImageNeeds(_) => 23,
+    }
+}
+
 fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
     match record {
-        Record::ProcessStarted(process) => {
-            put_process(put, process);
-            1
-        }
+        Record::ProcessStarted(process) => put_process(put, process),
         Record::ProcessEnded(process, exit) => {
             put.process(*process);
             put_exit(put, exit);
-            2
         }
-        Record::Thread(thread) => {
-            put_thread(put, thread);
-            3
-        }
-        Record::Mapping(mapping) => {
-            put_mapping(put, mapping);
-            4
-        }
+        Record::Thread(thread) => put_thread(put, thread),
+        Record::Mapping(mapping) => put_mapping(put, mapping),
         Record::Profile(sample) => {
             put.process(sample.process);
             put.number(u64::from(sample.stack.0));
             put.number(sample.weight.0);
-            5
         }
-        Record::Action(action) => {
-            put_action(put, action);
-            6
-        }
+        Record::Action(action) => put_action(put, action),
         Record::Imports(imports) => {
             put.process(imports.process);
             put.strings(&imports.packages);
-            7
         }
-        Record::Host(host) => {
-            put_host(put, host);
-            8
-        }
-        Record::Toolchain(tool) => {
-            put_toolchain(put, tool);
-            9
-        }
-        Record::Setting(setting) => {
-            put.strings(&[setting.key, setting.value, setting.source]);
-            10
-        }
+        Record::Host(host) => put_host(put, host),
+        Record::Toolchain(tool) => put_toolchain(put, tool),
+        Record::Setting(setting) => put.strings(&[setting.key, setting.value, setting.source]),
         Record::Loss(loss) => {
             put.time(loss.from);
             put.time(loss.to);
             put.strings(&[loss.what, loss.why]);
             put.number(loss.count);
-            11
         }
         Record::BlindSpot(spot) => {
             put.time(spot.time);
             put.strings(&[spot.what, spot.why]);
-            12
         }
         Record::Counter(counter) => {
             put.time(counter.time);
             put.string(counter.name);
             put.signed(counter.value);
-            13
         }
-        Record::Ending(ending) => {
-            put_ending(put, ending);
-            14
-        }
-        Record::Probe(probe) => {
-            put_probe(put, probe);
-            15
-        }
-        Record::ProbeDropped(dropped) => {
-            put_dropped(put, dropped);
-            16
-        }
-        Record::Finding(finding) => {
-            put_finding(put, finding);
-            17
-        }
+        Record::Ending(ending) => put_ending(put, ending),
+        Record::Probe(probe) => put_probe(put, probe),
+        Record::ProbeDropped(dropped) => put_dropped(put, dropped),
+        Record::Finding(finding) => put_finding(put, finding),
+        Record::Load(load) => linking::put_load(put, load),
+        Record::Unload(unload) => linking::put_unload(put, unload),
+        Record::Linking(linking) => linking::put_linking(put, linking),
+        Record::Search(search) => linking::put_search(put, search),
+        Record::Interpreter(interpreter) => linking::put_interpreter(put, interpreter),
+        Record::ImageNeeds(needs) => linking::put_needs(put, needs),
     }
+    number_of(record)
 }
 
 fn put_host(put: &mut Put<'_>, host: &Host) {
@@ -248,6 +246,12 @@ fn take_record(take: &mut Take<'_, '_>, number: u8) -> Result<Option<Record>, Ma
             why: take.string()?,
         }),
         17 => Record::Finding(take_finding(take)?),
+        18 => Record::Load(linking::take_load(take)?),
+        19 => Record::Unload(linking::take_unload(take)?),
+        20 => Record::Linking(linking::take_linking(take)?),
+        21 => Record::Search(linking::take_search(take)?),
+        22 => Record::Interpreter(linking::take_interpreter(take)?),
+        23 => Record::ImageNeeds(linking::take_needs(take)?),
         _ => return Ok(None),
     }))
 }

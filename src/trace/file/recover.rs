@@ -109,6 +109,7 @@ fn blind_spots(trace: &mut Trace) -> Vec<Record> {
         missing_rows,
         lost_samples,
         lost_calls,
+        lost_bindings,
         undefined,
         ..
     } = trace.integrity;
@@ -119,6 +120,7 @@ fn blind_spots(trace: &mut Trace) -> Vec<Record> {
         (missing_rows, "rows of damaged blocks"),
         (lost_samples, "samples of damaged blocks"),
         (lost_calls, "calls of damaged blocks"),
+        (lost_bindings, "bindings of damaged blocks"),
         (undefined, "records that name something that is lost"),
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);

@@ -1,12 +1,11 @@
-//! Samples in columns, in memory or still in the file.
+//! Samples in columns.
 
-use super::Error;
-use super::bytes::{Bytes, Malformed, difference, follow, put_varint};
+use super::blocks::Columns;
+use super::bytes::{Bytes, Malformed, difference, follow, narrow};
 use super::columns::{put_column, take_column};
-use super::disk::{Block, Disk};
+use super::layout::Kind;
+use super::threads::{Threads, take_threads, thread_at};
 use crate::trace::{Goid, Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid};
-use rustc_hash::FxHashMap;
-use std::sync::Arc;
 
 /// A run of samples, a column for each field. All columns have the same length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,21 +60,28 @@ impl SampleBlock {
         self.place.push(sample.place);
     }
 
-    /// Time of the earliest and of the latest sample.
-    pub(super) fn span(&self) -> (Nanos, Nanos) {
-        let times = || self.time.iter().copied();
-        (
-            times().min().unwrap_or_default(),
-            times().max().unwrap_or_default(),
-        )
-    }
-
     /// Whether every id has a row in its table.
     pub(super) fn is_defined(&self, processes: usize, stacks: usize) -> bool {
         self.process
             .iter()
             .all(|process| process.index() < processes)
             && self.stack.iter().all(|stack| stack.index() < stacks)
+    }
+}
+
+impl Columns for SampleBlock {
+    const KIND: Kind = Kind::Samples;
+
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn span(&self) -> (Nanos, Nanos) {
+        let times = || self.time.iter().copied();
+        (
+            times().min().unwrap_or_default(),
+            times().max().unwrap_or_default(),
+        )
     }
 
     /// The contents of a block of samples.
@@ -89,8 +95,8 @@ impl SampleBlock {
     /// column: stack, difference from the highest one so far (0 at first)
     /// column: weight, difference from the last one of the same kind (0 at first)
     /// ```
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut threads = Threads::default();
+    fn encode(&self) -> Vec<u8> {
+        let mut threads: Threads<u64> = Threads::default();
         let mut columns: [Vec<u64>; 6] = Default::default();
         let [times, indexes, flags, goroutines, stacks, weights] = &mut columns;
         let (mut time, mut top, mut last) = (0, 0, [0; 2]);
@@ -113,16 +119,14 @@ impl SampleBlock {
             *weight = sample.weight.0;
         }
         let mut out = Vec::new();
-        put_varint(&mut out, threads.processes.len() as u64);
-        put_column(&mut out, &threads.processes);
-        put_column(&mut out, &threads.tids);
+        threads.put(&mut out);
         for column in &columns {
             put_column(&mut out, column);
         }
         out
     }
 
-    pub(super) fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed> {
+    fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed> {
         let mut bytes = Bytes::new(contents);
         let (mut column, mut flags) = (Vec::new(), Vec::new());
         let threads = take_threads(&mut bytes, rows)?;
@@ -140,12 +144,7 @@ impl SampleBlock {
         block.process.reserve(rows);
         block.tid.reserve(rows);
         for &index in &indexes {
-            let &(process, tid) = usize::try_from(index)
-                .ok()
-                .and_then(|index| threads.get(index))
-                .ok_or(Malformed(
-                    "expected a thread of the block's list, found another one",
-                ))?;
+            let (process, tid) = thread_at(&threads, index)?;
             block.process.push(process);
             block.tid.push(tid);
         }
@@ -183,7 +182,9 @@ impl SampleBlock {
             ))
         }
     }
+}
 
+impl SampleBlock {
     fn take_flags(&mut self, flags: &[u64]) -> Result<(), Malformed> {
         self.kind.reserve(flags.len());
         self.place.reserve(flags.len());
@@ -256,47 +257,6 @@ fn flag_of(kind: SampleKind, place: SamplePlace) -> u64 {
     place << 1 | waiting
 }
 
-/// The threads of a block, in the order in which they first occur.
-#[derive(Default)]
-struct Threads {
-    indexes: FxHashMap<(ProcessId, Tid), (u64, u64)>,
-    processes: Vec<u64>,
-    tids: Vec<u64>,
-}
-
-impl Threads {
-    /// The position of a thread, and where its last goroutine is remembered.
-    fn of(&mut self, process: ProcessId, tid: Tid) -> (u64, &mut u64) {
-        let next = self.processes.len() as u64;
-        let entry = self.indexes.entry((process, tid)).or_insert((next, 0));
-        if entry.0 == next {
-            self.processes.push(u64::from(process.0));
-            self.tids.push(u64::from(tid.0));
-        }
-        (entry.0, &mut entry.1)
-    }
-}
-
-fn take_threads(bytes: &mut Bytes<'_>, rows: usize) -> Result<Vec<(ProcessId, Tid)>, Malformed> {
-    let count = usize::try_from(bytes.varint()?)
-        .ok()
-        .filter(|&count| count <= rows)
-        .ok_or(Malformed("expected no more threads than samples"))?;
-    let (mut processes, mut tids) = (Vec::new(), Vec::new());
-    take_column(bytes, count, &mut processes)?;
-    take_column(bytes, count, &mut tids)?;
-    processes
-        .into_iter()
-        .zip(tids)
-        .map(|(process, tid)| Ok((ProcessId(narrow(process)?), Tid(narrow(tid)?))))
-        .collect()
-}
-
-fn narrow(value: u64) -> Result<u32, Malformed> {
-    u32::try_from(value)
-        .map_err(|_error| Malformed("expected an id of 32 bits, found a larger one"))
-}
-
 impl From<&[Sample]> for SampleBlock {
     fn from(samples: &[Sample]) -> Self {
         let mut block = Self::default();
@@ -304,54 +264,5 @@ impl From<&[Sample]> for SampleBlock {
             block.push(sample);
         }
         block
-    }
-}
-
-/// All sample blocks of a trace: those still in its file, and those that were added in memory.
-#[derive(Debug, Default)]
-pub struct SampleBlocks {
-    disk: Option<Arc<Disk>>,
-    stored: Vec<Block>,
-    held: Vec<SampleBlock>,
-}
-
-impl SampleBlocks {
-    /// The blocks of a file, all of which have been found to decode.
-    pub(super) const fn stored(disk: Arc<Disk>, stored: Vec<Block>) -> Self {
-        Self {
-            disk: Some(disk),
-            stored,
-            held: Vec::new(),
-        }
-    }
-
-    pub(in crate::trace) fn iter(&self) -> impl Iterator<Item = Result<SampleBlock, Error>> + '_ {
-        let stored = self.disk.iter().flat_map(|disk| {
-            self.stored.iter().map(|block| {
-                let contents = disk.contents(block)?;
-                SampleBlock::decode(&contents, block.header.rows as usize)
-                    .map_err(|malformed| disk.damaged(block, malformed))
-            })
-        });
-        stored.chain(self.held.iter().cloned().map(Ok))
-    }
-
-    pub(in crate::trace) fn count(&self) -> u64 {
-        let stored = self.stored.iter().map(|block| u64::from(block.header.rows));
-        let held = self.held.iter().map(|block| block.len() as u64);
-        stored.chain(held).sum()
-    }
-
-    pub(in crate::trace) fn last_time(&self) -> Nanos {
-        let stored = self.stored.iter().map(|block| block.header.to);
-        let held = self
-            .held
-            .iter()
-            .flat_map(|block| block.time.iter().copied());
-        stored.chain(held).max().unwrap_or_default()
-    }
-
-    pub(in crate::trace) fn push(&mut self, block: SampleBlock) {
-        self.held.push(block);
     }
 }

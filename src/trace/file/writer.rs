@@ -1,6 +1,8 @@
 //! Writes a trace: interns what repeats, gathers blocks, and puts them to disk in time.
 
 use super::Error;
+use super::bindings::BindingBlock;
+use super::blocks::Columns;
 use super::calls::CallBlock;
 use super::intern::{HeldTables, StackIds, StringIds};
 use super::layout::Kind;
@@ -9,7 +11,7 @@ use super::samples::SampleBlock;
 use super::sink::{Contents, Sink};
 use super::tables;
 use crate::trace::{
-    CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function,
+    Binding, CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function,
     FunctionId, Image, ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
 };
 use rustc_hash::FxHashMap;
@@ -22,7 +24,7 @@ const DUE: Duration = Duration::from_secs(1);
 const GATHER: usize = 1 << 20;
 /// While the file cannot be written, samples are given up beyond this much memory,
 const SAMPLE_LIMIT: usize = 8 << 20;
-/// As what a call is counted, so that a whole block gathers: it takes four times as much.
+/// As what a call or a binding is counted, so that a whole block gathers: it takes four times as much.
 const CALL_BYTES: usize = 16;
 /// records beyond this,
 const RECORD_LIMIT: usize = 12 << 20;
@@ -77,6 +79,7 @@ struct Gathered {
     records: Vec<RecordRows>,
     samples: Vec<SampleBlock>,
     calls: Vec<CallBlock>,
+    bindings: Vec<BindingBlock>,
     /// About how much memory all of it takes.
     bytes: usize,
 }
@@ -87,6 +90,7 @@ struct Lost {
     since: Option<Nanos>,
     samples: u64,
     calls: u64,
+    bindings: u64,
     records: u64,
     rows: u64,
     cut: u64,
@@ -96,6 +100,7 @@ impl Lost {
     const fn total(&self) -> u64 {
         self.samples
             .saturating_add(self.calls)
+            .saturating_add(self.bindings)
             .saturating_add(self.records)
             .saturating_add(self.rows)
             .saturating_add(self.cut)
@@ -332,13 +337,7 @@ impl Writer {
             self.lost.since.get_or_insert(sample.time);
             return Ok(());
         }
-        let blocks = &mut self.gathered.samples;
-        if blocks.last().is_none_or(|block| block.len() >= BLOCK_ROWS) {
-            blocks.push(SampleBlock::default());
-        }
-        if let Some(block) = blocks.last_mut() {
-            block.push(sample);
-        }
+        open_block(&mut self.gathered.samples).push(sample);
         self.gather(size_of::<Sample>());
         self.flush_if_full()
     }
@@ -355,13 +354,24 @@ impl Writer {
             self.lost.since.get_or_insert(event.time);
             return Ok(());
         }
-        let blocks = &mut self.gathered.calls;
-        if blocks.last().is_none_or(|block| block.len() >= BLOCK_ROWS) {
-            blocks.push(CallBlock::default());
+        open_block(&mut self.gathered.calls).push(event);
+        self.gather(CALL_BYTES);
+        self.flush_if_full()
+    }
+
+    /// Adds a binding.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::symbol`].
+    pub fn binding(&mut self, binding: Binding) -> Result<(), Error> {
+        self.last_time = self.last_time.max(binding.time);
+        if self.gathered.bytes > SAMPLE_LIMIT {
+            self.lost.bindings = self.lost.bindings.saturating_add(1);
+            self.lost.since.get_or_insert(binding.time);
+            return Ok(());
         }
-        if let Some(block) = blocks.last_mut() {
-            block.push(event);
-        }
+        open_block(&mut self.gathered.bindings).push(binding);
         self.gather(CALL_BYTES);
         self.flush_if_full()
     }
@@ -474,28 +484,9 @@ impl Writer {
             })?;
             gathered.records.remove(0);
         }
-        while let Some(block) = gathered.samples.first() {
-            if !block.is_empty() {
-                sink.put(&Contents {
-                    kind: Kind::Samples as u8,
-                    rows: row_count(block.len()),
-                    span: block.span(),
-                    bytes: block.encode(),
-                })?;
-            }
-            gathered.samples.remove(0);
-        }
-        while let Some(block) = gathered.calls.first() {
-            if !block.is_empty() {
-                sink.put(&Contents {
-                    kind: Kind::Calls as u8,
-                    rows: row_count(block.len()),
-                    span: block.span(),
-                    bytes: block.encode(),
-                })?;
-            }
-            gathered.calls.remove(0);
-        }
+        put_blocks(sink, &mut gathered.samples)?;
+        put_blocks(sink, &mut gathered.calls)?;
+        put_blocks(sink, &mut gathered.bindings)?;
         gathered.bytes = 0;
         Ok(())
     }
@@ -557,6 +548,7 @@ impl Writer {
         for (what, count, why) in [
             ("samples", lost.samples, full),
             ("calls", lost.calls, full),
+            ("bindings", lost.bindings, full),
             ("records", lost.records, full),
             ("names and stacks", lost.rows, full),
             ("ends of strings", lost.cut, "longer than 4 MiB"),
@@ -574,6 +566,35 @@ impl Writer {
             }
         }
     }
+}
+
+/// The block that takes the next row.
+fn open_block<B: Columns>(blocks: &mut Vec<B>) -> &mut B {
+    if blocks.last().is_none_or(|block| block.rows() >= BLOCK_ROWS) {
+        blocks.push(B::default());
+    }
+    let last = blocks.len().saturating_sub(1);
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is one now, if there was none"
+    )]
+    &mut blocks[last]
+}
+
+/// Writes blocks of columns; those that are written are gone from `blocks`.
+fn put_blocks<B: Columns>(sink: &mut Sink, blocks: &mut Vec<B>) -> Result<(), Error> {
+    while let Some(block) = blocks.first() {
+        if block.rows() > 0 {
+            sink.put(&Contents {
+                kind: B::KIND as u8,
+                rows: row_count(block.rows()),
+                span: block.span(),
+                bytes: block.encode(),
+            })?;
+        }
+        blocks.remove(0);
+    }
+    Ok(())
 }
 
 /// A number of rows as blocks tell it; no block comes near the limit.

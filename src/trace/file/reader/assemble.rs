@@ -30,6 +30,12 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
             Record::ProbeDropped(dropped) => trace.dropped_probes.push(dropped),
             Record::Counter(counter) => trace.counters.push(counter),
             Record::Ending(ending) => trace.ending = Some(ending),
+            Record::Load(load) => trace.loads.push(load),
+            Record::Unload(unload) => trace.unloads.push(unload),
+            Record::Linking(linking) => trace.linkings.push(linking),
+            Record::Search(search) => trace.searches.push(search),
+            Record::Interpreter(interpreter) => trace.interpreters.push(interpreter),
+            Record::ImageNeeds(needs) => trace.needs.push(needs),
         }
     }
     processes(trace, started, ended);
@@ -123,6 +129,11 @@ fn check(trace: &mut Trace) {
             trace.profiles.len(),
             trace.imports.len(),
             trace.dropped_probes.len(),
+            trace.loads.len(),
+            trace.unloads.len(),
+            trace.linkings.len(),
+            trace.searches.len(),
+            trace.interpreters.len(),
         ]
         .into_iter()
         .fold(0_usize, usize::saturating_add)
@@ -133,6 +144,11 @@ fn check(trace: &mut Trace) {
     trace.profiles.retain(|sample| known(&sample.process));
     trace.imports.retain(|imports| known(&imports.process));
     (trace.dropped_probes).retain(|dropped| dropped.probe.index() < probes);
+    trace.loads.retain(|load| known(&load.process));
+    trace.unloads.retain(|unload| known(&unload.process));
+    trace.linkings.retain(|linking| known(&linking.process));
+    trace.searches.retain(|search| known(&search.process));
+    (trace.interpreters).retain(|interpreter| known(&interpreter.process));
     lost = lost.saturating_add(all.saturating_sub(before(trace)));
     let undefined = &mut trace.integrity.undefined;
     *undefined = undefined.saturating_add(lost as u64);

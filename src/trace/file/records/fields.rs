@@ -1,7 +1,7 @@
 //! The fields of a record: each kind of value to bytes and back.
 
 use crate::trace::file::bytes::{
-    Bytes, Malformed, difference, follow, put_varint, unzigzag, zigzag,
+    Bytes, Malformed, difference, follow, narrow, put_varint, unzigzag, zigzag,
 };
 use crate::trace::file::tables::{arch_from, arch_number};
 use crate::trace::{Arch, ImageId, Nanos, ProcessId, StackId, StringId};
@@ -155,7 +155,7 @@ impl<'a, 'b> Take<'a, 'b> {
 
     pub(super) fn process(&mut self) -> Result<ProcessId, Malformed> {
         self.before.process = follow(self.before.process, self.number()?);
-        self.id(self.before.process).map(ProcessId)
+        narrow(self.before.process).map(ProcessId)
     }
 
     pub(super) fn image(&mut self) -> Result<ImageId, Malformed> {
@@ -175,7 +175,7 @@ impl<'a, 'b> Take<'a, 'b> {
             return Ok(StringId::EMPTY);
         };
         self.before.string = follow(self.before.string.wrapping_add(1), step);
-        let id = self.id(self.before.string)?;
+        let id = narrow(self.before.string)?;
         self.undefined |= id as usize >= self.limits.strings;
         Ok(StringId(id))
     }
@@ -205,10 +205,5 @@ impl<'a, 'b> Take<'a, 'b> {
         } else {
             Ok(None)
         }
-    }
-
-    fn id(&self, value: u64) -> Result<u32, Malformed> {
-        u32::try_from(value)
-            .map_err(|_error| Malformed("expected an id of 32 bits, found a larger one"))
     }
 }

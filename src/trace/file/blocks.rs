@@ -1,0 +1,86 @@
+//! What streams: rows in columns, a block at a time, in memory or still in the file.
+
+use super::Error;
+use super::bytes::Malformed;
+use super::disk::{Block, Disk};
+use super::layout::Kind;
+use crate::trace::Nanos;
+use std::sync::Arc;
+
+/// A run of rows that is one block of the file.
+pub(super) trait Columns: Clone + Default {
+    /// The kind of its blocks.
+    const KIND: Kind;
+
+    /// Number of rows.
+    fn rows(&self) -> usize;
+
+    /// Time of the earliest and of the latest row.
+    fn span(&self) -> (Nanos, Nanos);
+
+    /// The contents of its block.
+    fn encode(&self) -> Vec<u8>;
+
+    /// Rows out of the contents of a block.
+    fn decode(contents: &[u8], rows: usize) -> Result<Self, Malformed>;
+}
+
+/// All blocks of one kind of a trace: those still in its file, and those that were added in memory.
+#[derive(Debug)]
+pub struct Blocks<B> {
+    disk: Option<Arc<Disk>>,
+    stored: Vec<Block>,
+    held: Vec<B>,
+}
+
+impl<B> Default for Blocks<B> {
+    fn default() -> Self {
+        Self {
+            disk: None,
+            stored: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+}
+
+#[expect(
+    private_bounds,
+    reason = "outside of this room there are just the blocks of samples, calls and bindings"
+)]
+impl<B: Columns> Blocks<B> {
+    /// The blocks of a file, all of which have been found to decode.
+    pub(super) const fn stored(disk: Arc<Disk>, stored: Vec<Block>) -> Self {
+        Self {
+            disk: Some(disk),
+            stored,
+            held: Vec::new(),
+        }
+    }
+
+    pub(in crate::trace) fn iter(&self) -> impl Iterator<Item = Result<B, Error>> + '_ {
+        let stored = self.disk.iter().flat_map(|disk| {
+            self.stored.iter().map(|block| {
+                let contents = disk.contents(block)?;
+                B::decode(&contents, block.header.rows as usize)
+                    .map_err(|malformed| disk.damaged(block, malformed))
+            })
+        });
+        stored.chain(self.held.iter().cloned().map(Ok))
+    }
+
+    pub(in crate::trace) fn count(&self) -> u64 {
+        let stored = self.stored.iter().map(|block| u64::from(block.header.rows));
+        let held = self.held.iter().map(|block| block.rows() as u64);
+        stored.chain(held).sum()
+    }
+
+    pub(in crate::trace) fn last_time(&self) -> Nanos {
+        let stored = self.stored.iter().map(|block| block.header.to);
+        let held = self.held.iter().map(|block| block.span().1);
+        stored.chain(held).max().unwrap_or_default()
+    }
+
+    pub(in crate::trace) fn push(&mut self, block: B) {
+        self.held.push(block);
+    }
+}
