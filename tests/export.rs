@@ -13,6 +13,9 @@ mod fixture;
 #[path = "export/json.rs"]
 mod json;
 #[cfg(test)]
+#[path = "export/linking.rs"]
+mod linking;
+#[cfg(test)]
 #[path = "export/perfetto.rs"]
 mod perfetto;
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub(crate) fn trace() -> Trace {
     actions(&mut trace);
     stacks(&mut trace);
     samples(&mut trace);
+    super::linking::add(&mut trace);
     trace
 }
 

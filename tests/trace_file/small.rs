@@ -135,42 +135,16 @@ fn linking(writer: &mut Writer, importer: ImageId) {
         path: writer.string(b"/lib/ld.so"),
         unwatched: StringId::EMPTY,
     };
-    let needs = ImageNeeds {
-        image,
-        segments: vec![Segment {
-            offset: ImageOffset(0x40),
-            stated: 0x1000,
-            length: 0x20,
-        }],
-        libraries: vec![path],
-        relocations: RelocationCounts {
-            relative: 1,
-            jump_slot: 2,
-            data: 3,
-            copy: 4,
-            other: 5,
-        },
-        imports: vec![Import {
-            symbol,
-            version: writer.string(b"V_1"),
-            library: path,
-            slot: 0x2000,
-            stub: Some(0x1800),
-            kind: BindKind::Data,
-            weak: true,
-        }],
-        unread: StringId::EMPTY,
-    };
     for record in [
         Record::Interpreter(interpreter),
         Record::Search(search),
         Record::Load(load),
         Record::Linking(linking),
         Record::Unload(unload),
-        Record::ImageNeeds(needs),
     ] {
         writer.record(record).unwrap();
     }
+    needs(writer, image);
     let bind = Binding {
         time: Nanos(88),
         process,
@@ -191,6 +165,38 @@ fn linking(writer: &mut Writer, importer: ImageId) {
     };
     writer.binding(bind).unwrap();
     writer.binding(missing).unwrap();
+}
+
+/// What the library's file asks for.
+fn needs(writer: &mut Writer, image: ImageId) {
+    let library = writer.string(b"libc.so.6");
+    let needs = ImageNeeds {
+        image,
+        segments: vec![Segment {
+            offset: ImageOffset(0x40),
+            stated: 0x1000,
+            length: 0x20,
+        }],
+        libraries: vec![library],
+        relocations: RelocationCounts {
+            relative: 1,
+            jump_slot: 2,
+            data: 3,
+            copy: 4,
+            other: 5,
+        },
+        imports: vec![Import {
+            symbol: writer.string(b"malloc"),
+            version: writer.string(b"V_1"),
+            library,
+            slot: 0x2000,
+            stub: Some(0x1800),
+            kind: BindKind::Data,
+            weak: true,
+        }],
+        unread: StringId::EMPTY,
+    };
+    writer.record(Record::ImageNeeds(needs)).unwrap();
 }
 
 fn circumstances(writer: &mut Writer) {
