@@ -3,6 +3,7 @@
 pub mod go_flags;
 pub mod goroot;
 mod grant;
+pub mod head;
 pub mod host;
 pub mod invoker;
 pub mod link;

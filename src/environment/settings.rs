@@ -6,6 +6,7 @@
 //! src/runtime/extern.go            those it documents, and its variables:
 //!                                  cpu.*: cpu.all=off disables ...     The GOGC variable sets ...
 //! src/internal/cfg/cfg.go          variables of the go command, one a line of KnownEnv
+//! src/internal/platform/zosarch.go what can be built for:  {"linux", "amd64"},
 //! ```
 
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ pub struct KnownSettings {
     pub runtime_variables: BTreeSet<String>,
     /// Variables that the go command heeds.
     pub go_variables: BTreeSet<String>,
+    /// What it builds for, as `linux/amd64`; empty where it does not say so.
+    pub platforms: BTreeSet<String>,
 }
 
 /// A source file of the toolchain that cannot be read, or does not list what it should.
@@ -71,6 +74,7 @@ impl KnownSettings {
             debug_keys,
             runtime_variables: list("runtime/extern.go", documented_variables)?,
             go_variables: list("internal/cfg/cfg.go", known_environment)?,
+            platforms: list("internal/platform/zosarch.go", platforms).unwrap_or_default(),
         })
     }
 
@@ -185,6 +189,18 @@ fn known_environment(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// `{"linux", "amd64"},`, within `List`.
+fn platforms(text: &str) -> BTreeSet<String> {
+    let lines = text.lines();
+    let list = lines.skip_while(|line| !line.starts_with("var List"));
+    let list = list.skip(1).take_while(|line| !line.starts_with('}'));
+    let names = list.filter_map(|line| {
+        let (os, arch) = line.trim().strip_prefix("{\"")?.split_once("\", \"")?;
+        Some(format!("{os}/{}", arch.split('"').next()?))
+    });
+    names.collect()
+}
+
 /// What may have been meant: `; did you mean asyncpreemptoff?`, or nothing.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let near = known.map(|known| (distance(name, known), known)).min();
@@ -238,6 +254,10 @@ mod tests {
             "internal/cfg/cfg.go",
             "const KnownEnv = `\n\tCC\n\tGOAMD64\n\tGOFLAGS\n`\nGOLATE\n",
         );
+        write(
+            "internal/platform/zosarch.go",
+            "var List = []OSArch{\n\t{\"aix\", \"ppc64\"},\n\t{\"linux\", \"amd64\"},\n}\n\nvar distInfo = map[OSArch]osArchInfo{\n\t{\"aix\", \"none\"}: {},\n}\n",
+        );
         folder
     }
 
@@ -250,6 +270,7 @@ mod tests {
         assert_eq!(names(&known.debug_keys), keys);
         assert_eq!(names(&known.runtime_variables), "GODEBUG GOGC GOMAXPROCS");
         assert_eq!(names(&known.go_variables), "CC GOAMD64 GOFLAGS");
+        assert_eq!(names(&known.platforms), "aix/ppc64 linux/amd64");
         fs::write(
             folder.path().join("src/runtime/runtime1.go"),
             "package runtime\n",

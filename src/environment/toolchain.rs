@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::head::Head;
+use super::host;
 use super::invoker::Invoker;
 use crate::binary::elf::Elf;
 use crate::binary::go::BuildInfo;
@@ -208,54 +210,11 @@ pub fn is_go_program(path: &Path) -> bool {
     Elf::parse(&bytes).is_ok_and(|elf| BuildInfo::of(&elf).is_ok())
 }
 
-/// The architecture that an ELF executable's header names, in Go's words; else empty.
+/// The architecture that an executable is for, in Go's words; of several the one that this machine
+/// prefers; empty where none is known.
 #[must_use]
 pub fn executable_arch(path: &Path) -> &'static str {
-    let mut header = [0; 20];
-    let whole = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    whole.map_or("", |()| arch_of(&header))
-}
-
-/// The architecture that the first bytes of an ELF executable name, in Go's words; else empty.
-///
-/// ```text
-/// offset 0  4 bytes  7f 45 4c 46
-///        5  1 byte   1 = little endian
-///       18  2 bytes  e_machine
-/// ```
-#[must_use]
-pub fn arch_of(head: &[u8]) -> &'static str {
-    match head {
-        [
-            0x7f,
-            b'E',
-            b'L',
-            b'F',
-            _,
-            1,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            low,
-            high,
-            ..,
-        ] => match u16::from_le_bytes([*low, *high]) {
-            3 => "386",
-            62 => "amd64",
-            183 => "arm64",
-            _ => "",
-        },
-        _ => "",
-    }
+    Head::at(path).arch(host::ARCH)
 }
 
 #[cfg(test)]
@@ -277,7 +236,7 @@ mod tests {
     fn the_shell_is_on_the_path_and_has_this_architecture() {
         let found = find_on_path(OsStr::new("sh"), OsStr::new("/nowhere:/bin")).expect("sh");
         assert_eq!(found, Path::new("/bin/sh"));
-        assert_eq!(executable_arch(&found), super::super::host::host().arch);
+        assert_eq!(executable_arch(&found), host::host().arch);
         assert_eq!(executable_arch(Path::new("/etc/passwd")), "");
         assert_eq!(find_on_path(OsStr::new("passwd"), OsStr::new("/etc")), None);
     }

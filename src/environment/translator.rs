@@ -4,6 +4,9 @@
 //! Sources: `Documentation/admin-guide/binfmt-misc.rst` of Linux; the entries that Debian's
 //! qemu-user-static, Apple's guide to Rosetta in Linux virtual machines, box64 and FEX register.
 
+use super::head::{self, Head};
+use super::host;
+use super::survey::has_rosetta;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,8 +15,8 @@ use std::sync::OnceLock;
 
 /// Where the kernel shows its entries.
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
-/// So much of a file is compared with an entry: `BINPRM_BUF_SIZE` of Linux.
-const HEAD: usize = 256;
+/// What macOS's translator is called.
+pub const ROSETTA_2: &str = "Rosetta 2";
 
 /// A program that translates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,8 +163,8 @@ pub fn binfmt_entries() -> Vec<BinfmtEntry> {
 /// architecture: links are followed, so that it is as `/proc/PID/exe` names it.
 #[must_use]
 pub fn interpreter_of(path: &Path) -> Option<PathBuf> {
-    let head = head(path);
-    if super::toolchain::arch_of(&head) == super::host::ARCH {
+    let head = head::bytes(path);
+    if head::elf_arch(&head) == host::ARCH {
         return None;
     }
     let entries = binfmt_entries();
@@ -173,8 +176,13 @@ pub fn interpreter_of(path: &Path) -> Option<PathBuf> {
 /// runs natively, or cannot.
 #[must_use]
 pub fn of_executable(path: &Path) -> String {
-    let head = head(path);
-    if super::toolchain::arch_of(&head) == super::host::ARCH {
+    let head = head::bytes(path);
+    if std::env::consts::OS == "macos" {
+        let translates = of_program_on_macos(&Head::of(&head), is_apple_silicon(), host::ARCH);
+        let there = translates && has_rosetta();
+        return there.then_some(ROSETTA_2).unwrap_or_default().to_owned();
+    }
+    if head::elf_arch(&head) == host::ARCH {
         return ours().unwrap_or_default();
     }
     let entries = binfmt_entries();
@@ -182,14 +190,21 @@ pub fn of_executable(path: &Path) -> String {
     entry.map_or_else(String::new, |entry| Translator::name_of(&entry.interpreter))
 }
 
-fn head(path: &Path) -> Vec<u8> {
-    use std::io::Read as _;
-    let mut head = Vec::new();
-    if let Ok(file) = fs::File::open(path) {
-        // What cannot be read is translated by nobody.
-        drop(file.take(HEAD as u64).read_to_end(&mut head));
-    }
-    head
+/// Whether macOS would have Rosetta run a program that a process of architecture `own` starts. Of a
+/// universal one it takes the slice that the process itself runs as (xnu, `kern_exec.c`).
+fn of_program_on_macos(head: &Head, silicon: bool, own: &str) -> bool {
+    silicon && head.is_for("amd64") && (own == "amd64" || !head.is_for("arm64"))
+}
+
+/// Whether the processor is Apple's, whatever this process runs as; never on another system.
+fn is_apple_silicon() -> bool {
+    static SILICON: OnceLock<bool> = OnceLock::new();
+    let ask = || {
+        let mut sysctl = std::process::Command::new("/usr/sbin/sysctl");
+        let answer = sysctl.args(["-n", "hw.optional.arm64"]).output();
+        answer.is_ok_and(|answer| answer.stdout.trim_ascii() == b"1")
+    };
+    *SILICON.get_or_init(|| std::env::consts::OS == "macos" && (host::ARCH == "arm64" || ask()))
 }
 
 /// Who translates gotrace itself, as in an emulated container; `None` when it runs natively.
@@ -197,8 +212,11 @@ fn head(path: &Path) -> Vec<u8> {
 pub fn ours() -> Option<String> {
     static OURS: OnceLock<Option<String>> = OnceLock::new();
     let find = || {
+        if is_apple_silicon() {
+            return (host::ARCH == "amd64").then(|| ROSETTA_2.to_owned());
+        }
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").ok()?;
-        of_machine(super::host::ARCH, &cpuinfo)
+        of_machine(host::ARCH, &cpuinfo)
     };
     OURS.get_or_init(find).clone()
 }

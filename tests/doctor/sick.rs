@@ -195,6 +195,48 @@ fn keys_of_godebug_that_do_not_exist_are_warned_of() {
 }
 
 #[test]
+fn targets_that_go_does_not_have_are_errors() {
+    let Some(bed) = Sickbed::new() else { return };
+    let bed = bed.set("GOARCH", "x86_64");
+    let said = bed.go_fails(&["build", "."]);
+    assert!(said.contains("unsupported GOOS/GOARCH pair"), "{said}");
+    assert_eq!(bed.only("target", "error"), "export GOARCH=amd64");
+    let bed = bed.set("GOARCH", "").set("GOOS", "nosuch");
+    bed.go_fails(&["build", "."]);
+    assert_eq!(bed.only("target", "error"), "unset GOOS");
+    // Each is known, and both are no pair.
+    let bed = bed.set("GOOS", "windows").set("GOARCH", "s390x");
+    bed.go_fails(&["build", "."]);
+    assert_eq!(bed.only("target", "error"), "unset GOARCH");
+    // Every target that the go command lists is one.
+    let list = bed.set("GOOS", "").set("GOARCH", "");
+    let list = list.run(&list.go, &["tool", "dist", "list"]).stdout;
+    let list: std::collections::BTreeSet<String> = String::from_utf8(list)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let root = Command::new(go().unwrap()).args(["env", "GOROOT"]).output();
+    let root = String::from_utf8(root.unwrap().stdout).unwrap();
+    let known = gotrace::environment::settings::KnownSettings::of(Path::new(root.trim())).unwrap();
+    // `List` has some beside them that are broken, and not listed.
+    assert!(list.len() > 30 && list.is_subset(&known.platforms), "{list:?}");
+}
+
+#[test]
+fn places_that_the_go_command_refuses_are_found() {
+    let Some(bed) = Sickbed::new() else { return };
+    let bed = bed.set("GOBIN", "bin");
+    let said = bed.go_fails(&["install", "."]);
+    assert!(said.contains("GOBIN must be an absolute path"), "{said}");
+    assert_eq!(bed.only("path", "warning"), "unset GOBIN");
+    let bed = bed.set("GOBIN", "").set("GOWORK", "/nonexistent/go.work");
+    let said = bed.go_fails(&["build", "."]);
+    assert!(said.contains("go.work"), "{said}");
+    assert_eq!(bed.only("modules", "error"), "unset GOWORK");
+}
+
+#[test]
 fn caches_that_cannot_be_used_are_errors() {
     let Some(bed) = Sickbed::new() else { return };
     fs::write(bed.path("tmp/file"), "").unwrap();

@@ -25,9 +25,13 @@ fn cgo(on: bool, survey: &Survey, out: &mut Findings) {
     let missing = survey.compiler.found.is_none();
     let command = &survey.compiler.command;
     if source != Source::Default {
-        let word = if on { "on" } else { "off" };
-        out.ok(Check::Cgo, format!("{word}: it is set"))
-            .because(source.evidence("CGO_ENABLED", value, survey));
+        let evidence = source.evidence("CGO_ENABLED", value, survey);
+        if on {
+            out.ok(Check::Cgo, format!("on: {evidence}"));
+        } else {
+            out.note(Check::Cgo, "off, as is set: files that import \"C\" are left out, and packages of nothing else fail to build")
+                .because(evidence);
+        }
     } else if is_cross(survey) && !on {
         out.note(
             Check::Cgo,
@@ -69,6 +73,7 @@ fn compiler(on: bool, survey: &Survey, out: &mut Findings) {
             );
             return;
         }
+        let program = &compiler.program;
         let remedy = match (source, survey.machine.os.as_str()) {
             (Source::Default, "macos") => "xcode-select --install".to_owned(),
             (Source::Default, _) => format!("sudo apt-get install {command}"),
@@ -78,7 +83,7 @@ fn compiler(on: bool, survey: &Survey, out: &mut Findings) {
             Source::Default => format!("CGO_ENABLED=1, and no folder of PATH has {command}"),
             source => source.evidence("CC", command, survey),
         };
-        out.error(Check::CCompiler, format!("{command} is not there: packages with parts in C (net, os/user, runtime/cgo) fail to build")).because(evidence).remedy(remedy);
+        out.error(Check::CCompiler, format!("{program} is not there: packages with parts in C (net, os/user, runtime/cgo) fail to build")).because(evidence).remedy(remedy);
         return;
     };
     let target = compiler.target.as_deref().unwrap_or_default();

@@ -53,7 +53,7 @@ fn prepend(folder: &Path) -> String {
 
 fn described(go: &GoCommand) -> String {
     let mut words = vec![go.path.display().to_string()];
-    let arch = go.executable.archs.join(", ");
+    let arch = go.executable.head.archs.join(", ");
     let parts = [go.version.as_str(), arch.as_str()];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     if !parts.is_empty() {
@@ -65,13 +65,13 @@ fn described(go: &GoCommand) -> String {
 /// Programs for 386 are run by amd64 processors themselves. What is not known is no mismatch.
 pub(super) fn runs_natively(go: &GoCommand, arch: &str) -> bool {
     arch.is_empty()
-        || go.executable.is_for(arch)
-        || (arch == "amd64" && go.executable.is_for("386"))
+        || go.executable.head.is_for(arch)
+        || (arch == "amd64" && go.executable.head.is_for("386"))
 }
 
 fn command(go: &GoCommand, survey: &Survey, out: &mut Findings) {
     let machine = &survey.machine;
-    if let Format::Script(words) = &go.executable.format {
+    if let Format::Script(words) = &go.executable.head.format {
         let by = words.join(" ");
         out.note(
             Check::GoCommand,
@@ -84,8 +84,8 @@ fn command(go: &GoCommand, survey: &Survey, out: &mut Findings) {
         return;
     }
     // What is not known is not judged; a translated gotrace says so itself.
-    if go.executable.archs.is_empty() || runs_natively(go, &machine.arch) {
-        let how = if go.executable.archs.is_empty() {
+    if go.executable.head.archs.is_empty() || runs_natively(go, &machine.arch) {
+        let how = if go.executable.head.archs.is_empty() {
             ""
         } else {
             ", native"
@@ -93,7 +93,7 @@ fn command(go: &GoCommand, survey: &Survey, out: &mut Findings) {
         out.ok(Check::GoCommand, format!("{}{how}", described(go)));
         return;
     }
-    let arch = &go.executable.archs[0];
+    let arch = &go.executable.head.archs[0];
     let mac = machine.os == "macos";
     let translator = match (&survey.apple, mac) {
         (Some(apple), true) => {
@@ -135,7 +135,7 @@ fn command(go: &GoCommand, survey: &Survey, out: &mut Findings) {
 /// How to come by a go command that fits the machine.
 pub(super) fn fitting(go: &GoCommand, survey: &Survey) -> String {
     let arch = &survey.machine.arch;
-    let others = survey.go.iter().filter(|go| go.executable.is_for(arch));
+    let others = survey.go.iter().filter(|go| go.executable.head.is_for(arch));
     let other = others.max_by_key(|other| {
         (
             other.version == go.version,
@@ -164,17 +164,30 @@ fn others(go: &GoCommand, survey: &Survey, out: &mut Findings) {
     let same = survey
         .go
         .iter()
-        .all(|other| other.version == go.version && other.executable.archs == go.executable.archs);
+        .all(|other| other.version == go.version && other.executable.head.archs == go.executable.head.archs);
     let level = if same { Level::Ok } else { Level::Note };
     let (count, run) = match others.len() {
         1 => ("1 more is".to_owned(), "does"),
         count => (format!("{count} more are"), "do"),
     };
-    out.add(
+    let more = out.add(
         Check::GoCommand,
         level,
         format!("{count} on PATH, and {run} not run: {}", others.join(", ")),
     );
+    let newer = survey.go.iter().skip(1).filter(|other| {
+        release::is_before(&go.version, &other.version)
+            && runs_natively(other, &survey.machine.arch)
+    });
+    let newest = newer.max_by_key(|other| release::numbers(&other.version));
+    if let Some(newest) = newest {
+        let folder = newest.path.parent().unwrap_or(&newest.path);
+        more.because(format!(
+            "{} is older than {}, and comes first",
+            go.version, newest.version
+        ))
+        .remedy(prepend(folder));
+    }
 }
 
 /// The go command refuses to say anything.
@@ -369,10 +382,10 @@ fn tools(survey: &Survey, out: &mut Findings) {
     let known = folder
         .tools
         .iter()
-        .filter(|tool| !tool.executable.archs.is_empty());
+        .filter(|tool| !tool.executable.head.archs.is_empty());
     let wrong: Vec<String> = known
-        .filter(|tool| !tool.executable.is_for(arch))
-        .map(|tool| format!("{} is for {}", tool.name, tool.executable.archs.join(", ")))
+        .filter(|tool| !tool.executable.head.is_for(arch))
+        .map(|tool| format!("{} is for {}", tool.name, tool.executable.head.archs.join(", ")))
         .collect();
     match wrong.as_slice() {
         [] => {

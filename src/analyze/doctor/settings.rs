@@ -108,12 +108,14 @@ fn debug(survey: &Survey, out: &mut Findings) {
         [] => "unset GODEBUG".to_owned(),
         kept => format!("export GODEBUG={}", quoted(&kept.join(","))),
     };
-    for (_, why) in refused {
+    let version = survey.go_env("GOVERSION");
+    for (item, why) in refused {
+        let evidence = match item.contains('=') {
+            true => format!("{evidence}; the source of {version} has no such key"),
+            false => evidence.clone(),
+        };
         out.warning(Check::GoDebug, format!("{why}: it has no effect"))
-            .because(format!(
-                "{evidence}; the source of {} has no such key",
-                survey.go_env("GOVERSION")
-            ))
+            .because(evidence)
             .remedy(remedy.clone());
     }
 }
@@ -209,7 +211,15 @@ fn path(survey: &Survey, out: &mut Findings) {
         },
         set => (PathBuf::from(set), "$(go env GOBIN)"),
     };
-    if !survey.path.contains(&bin) {
+    let source = Source::of("GOBIN", survey);
+    if !bin.is_absolute() && source != Source::Default {
+        out.warning(
+            Check::Path,
+            "GOBIN is no absolute path: go install refuses to install anything",
+        )
+        .because(source.evidence("GOBIN", &bin.display().to_string(), survey))
+        .remedy(source.undo("GOBIN"));
+    } else if !survey.path.contains(&bin) {
         out.note(
             Check::Path,
             format!(

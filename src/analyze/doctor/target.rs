@@ -33,6 +33,9 @@ fn target(go: &GoCommand, survey: &Survey, out: &mut Findings) {
         }
         return;
     }
+    if no_such(survey, out) {
+        return;
+    }
     for (name, value, source) in [("GOOS", os, by_os), ("GOARCH", arch, by_arch)] {
         if source == Source::Kept {
             out.warning(
@@ -64,6 +67,61 @@ fn target(go: &GoCommand, survey: &Survey, out: &mut Findings) {
     .because(set.join("; "));
 }
 
+/// What other tools call what Go calls otherwise.
+const OTHER_NAMES: [(&str, &str); 10] = [
+    ("x86_64", "amd64"),
+    ("x64", "amd64"),
+    ("aarch64", "arm64"),
+    ("armv7", "arm"),
+    ("armhf", "arm"),
+    ("i386", "386"),
+    ("i686", "386"),
+    ("x86", "386"),
+    ("macos", "darwin"),
+    ("osx", "darwin"),
+];
+
+/// Whether Go builds for no such pair, and it was said so.
+fn no_such(survey: &Survey, out: &mut Findings) -> bool {
+    let pair = format!("{}/{}", survey.go_env("GOOS"), survey.go_env("GOARCH"));
+    let Some(known) = survey.known.as_ref().map(|known| &known.platforms) else {
+        return false;
+    };
+    if known.is_empty() || known.contains(&pair) {
+        return false;
+    }
+    // The one of the two that no pair has; where both have their pairs, the one that is set.
+    let is_known = |name: &str| {
+        known.iter().any(|pair| {
+            let (os, arch) = pair.split_once('/').unwrap_or_default();
+            name == os || name == arch
+        })
+    };
+    let set = |name: &&str| Source::of(name, survey) != Source::Default;
+    let mut names = ["GOARCH", "GOOS"].into_iter();
+    let guilty = names
+        .clone()
+        .find(|name| !is_known(survey.go_env(name)))
+        .or_else(|| names.find(set));
+    let guilty = guilty.unwrap_or("GOARCH");
+    let value = survey.go_env(guilty);
+    let source = Source::of(guilty, survey);
+    let meant = value.to_ascii_lowercase();
+    let meant = OTHER_NAMES.iter().find(|(other, _)| *other == meant);
+    let remedy = match (meant, source) {
+        (Some((_, meant)), Source::Kept) => format!("go env -w {guilty}={meant}"),
+        (Some((_, meant)), _) => format!("export {guilty}={meant}"),
+        (None, source) => source.undo(guilty),
+    };
+    out.error(
+        Check::Target,
+        format!("Go builds for no such target as {pair}: builds fail"),
+    )
+    .because(source.evidence(guilty, value, survey))
+    .remedy(remedy);
+    true
+}
+
 fn modules(survey: &Survey, out: &mut Findings) {
     let mode = survey.go_env("GO111MODULE");
     let source = Source::of("GO111MODULE", survey);
@@ -80,6 +138,17 @@ fn modules(survey: &Survey, out: &mut Findings) {
         out.note(Check::Modules, "this folder is in no module: only packages of the standard library, and files by name, are built here");
         return;
     };
+    if !module.exists {
+        let source = Source::of("GOWORK", survey);
+        let file = module.file.display().to_string();
+        out.error(
+            Check::Modules,
+            format!("{file} is not there: go commands fail"),
+        )
+        .because(source.evidence("GOWORK", &file, survey))
+        .remedy(source.undo("GOWORK"));
+        return;
+    }
     let vendored = survey
         .go_env("GOFLAGS")
         .split_whitespace()

@@ -4,7 +4,7 @@ use super::*;
 use crate::environment::Refusal;
 use crate::environment::settings::KnownSettings;
 use crate::environment::survey::{
-    Ancestor, Apple, CCompiler, Cache, Executable, FileBytes, Folder, Format, GoCommand,
+    Ancestor, Apple, CCompiler, Cache, Executable, FileBytes, Folder, Format, GoCommand, Head,
     InstalledTranslator, Machine, Module, ProfileLine, Program, Survey, Tool, ToolFolder, Watching,
 };
 use crate::environment::toolchain::Toolchain;
@@ -14,8 +14,10 @@ use std::path::PathBuf;
 fn healthy(os: &str, format: &Format, arch: &str) -> Survey {
     let executable = |path: &str| Executable {
         path: PathBuf::from(path),
-        format: format.clone(),
-        archs: vec![arch.to_owned()],
+        head: Head {
+            format: format.clone(),
+            archs: vec![arch.to_owned()],
+        },
     };
     let go_os = if os == "macos" { "darwin" } else { os };
     let tools = format!("/usr/local/go/pkg/tool/{go_os}_{arch}");
@@ -76,6 +78,7 @@ fn healthy(os: &str, format: &Format, arch: &str) -> Survey {
         },
         compiler: CCompiler {
             command: "cc".to_owned(),
+            program: "cc".to_owned(),
             found: Some(PathBuf::from("/usr/bin/cc")),
             ..CCompiler::default()
         },
@@ -93,6 +96,7 @@ fn linux() -> Survey {
     survey.settings.module = Some(Module {
         file: PathBuf::from("/home/me/m/go.mod"),
         go: "1.25".to_owned(),
+        exists: true,
         ..Module::default()
     });
     survey
@@ -289,13 +293,13 @@ fn without_command_line_tools_cc_is_a_stub() {
         (Check::Sdk, Level::Error, "xcode-select --install")
     );
     set(&mut survey, "CGO_ENABLED", "0");
-    assert_eq!(only(&survey).level, Level::Note);
+    assert_eq!(wrong(&survey), ["note cgo: ", "note sdk: "]);
 }
 
 #[test]
 fn tools_must_be_what_their_folder_says() {
     let mut survey = linux();
-    survey.tools.tools[1].executable.archs = vec!["arm64".to_owned()];
+    survey.tools.tools[1].executable.head.archs = vec!["arm64".to_owned()];
     let found = only(&survey);
     assert_eq!(
         (found.check, &*found.evidence),
@@ -382,6 +386,7 @@ fn settings_that_go_env_keeps_are_told_from_the_environment() {
 fn unknown_keys_are_named_and_the_others_kept() {
     let mut survey = linux();
     survey.known = Some(KnownSettings {
+        platforms: ["linux/amd64"].map(str::to_owned).into(),
         debug_keys: ["gctrace", "asyncpreemptoff", "cpu.*"]
             .map(str::to_owned)
             .into(),
@@ -548,8 +553,10 @@ fn program(name: &str) -> Program {
         found: Some(PathBuf::from("/usr/bin").join(name)),
         executable: Executable {
             path: PathBuf::from("/usr/bin").join(name),
-            format: Format::Elf,
-            archs: vec!["amd64".to_owned()],
+            head: Head {
+                format: Format::Elf,
+                archs: vec!["amd64".to_owned()],
+            },
         },
         bytes: FileBytes(Vec::new()),
         ..Program::default()
@@ -593,15 +600,39 @@ fn commands_that_do_not_run_are_errors_that_say_why() {
     };
     assert!(judged(loader).evidence.contains("ld-musl"));
     let mut other = program("arm");
-    other.executable.archs = vec!["arm64".to_owned()];
+    other.executable.head.archs = vec!["arm64".to_owned()];
     assert!(judged(other.clone()).text.contains("Exec format error"));
     other.translator = "qemu-aarch64".to_owned();
     assert_eq!(judged(other.clone()).level, Level::Warning);
-    other.executable.format = Format::MachO;
+    other.executable.head.format = Format::MachO;
     assert!(judged(other).text.contains("a program for macOS"));
     let mut plain = program("notes");
-    plain.executable.format = Format::Other;
-    assert_eq!(judged(plain).remedy, "gotrace run -- sh /usr/bin/notes");
+    plain.executable.head.format = Format::Other;
+    assert_eq!(judged(plain.clone()).remedy, "gotrace run -- sh /usr/bin/notes");
+    plain.executable.head.format = Format::Windows;
+    assert!(judged(plain).text.contains("a program for Windows"));
+    let unknown = Program {
+        executable: Executable {
+            head: Head {
+                archs: Vec::new(),
+                ..program("of").executable.head
+            },
+            ..Executable::default()
+        },
+        ..program("of")
+    };
+    assert!(judged(unknown.clone()).evidence.contains("does not know"));
+    let translated = Program {
+        translator: "qemu-hexagon".to_owned(),
+        ..unknown
+    };
+    assert_eq!(judged(translated).level, Level::Warning);
+    let folder = Program {
+        found: None,
+        is_folder: true,
+        ..program("/etc")
+    };
+    assert_eq!(judged(folder).text, "/etc is a folder");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn command(program: &Program, survey: &Survey, out: &mut Findings) {
         return;
     }
     let mac = survey.machine.os == "macos";
-    match (&executable.format, mac) {
+    match (&executable.head.format, mac) {
         (Format::Other | Format::Script(_), _) => {
             out.error(
                 Check::Command,
@@ -118,8 +118,12 @@ fn command(program: &Program, survey: &Survey, out: &mut Findings) {
             .remedy(format!("gotrace run -- sh {}", quoted(&path)));
             return;
         }
-        (Format::MachO, false) | (Format::Elf, true) => {
-            let of = if mac { "Linux" } else { "macOS" };
+        (Format::MachO, false) | (Format::Elf, true) | (Format::Windows, _) => {
+            let of = match executable.head.format {
+                Format::Windows => "Windows",
+                Format::MachO => "macOS",
+                _ => "Linux",
+            };
             out.error(
                 Check::Command,
                 format!("{path} is a program for {of}: it fails with \"Exec format error\""),
@@ -138,11 +142,8 @@ fn command(program: &Program, survey: &Survey, out: &mut Findings) {
     if !translation(program, survey, out) {
         return;
     }
-    let described = format!(
-        "{} is {path} ({})",
-        program.name,
-        executable.archs.join(", ")
-    );
+    let archs = executable.head.archs.join(", ");
+    let described = format!("{} is {path} ({archs})", program.name);
     let slices = slices(&program.bytes.0);
     if mac && slices.iter().any(forbids) {
         out.note(Check::Command, format!("{described}: hardened, so that nobody may look into it; go commands below it are recorded all the same"));
@@ -155,7 +156,7 @@ fn command(program: &Program, survey: &Survey, out: &mut Findings) {
             format!("{described}{script}: {}", seen(program, survey, &slices)),
         );
     }
-    if executable.format == Format::MachO {
+    if executable.head.format == Format::MachO {
         rules(&path, program, out);
     }
 }
@@ -197,20 +198,24 @@ fn rules(path: &str, program: &Program, out: &mut Findings) {
 fn translation(program: &Program, survey: &Survey, out: &mut Findings) -> bool {
     let executable = &program.executable;
     let arch = &survey.machine.arch;
-    let native = executable.archs.is_empty()
-        || executable.is_for(arch)
-        || (arch == "amd64" && executable.is_for("386"));
+    let native = executable.head.is_for(arch)
+        || (arch == "amd64" && executable.head.is_for("386"));
     // The check of the go command says so, and more.
     if native || program.is_go() {
         return true;
     }
     let path = executable.path.display();
-    let archs = executable.archs.join(", ");
+    let archs = executable.head.archs.join(", ");
     let rosetta = survey.apple.as_ref().is_some_and(|apple| apple.rosetta);
     let by = if rosetta {
         "Rosetta 2"
     } else {
         &program.translator
+    };
+    let archs = if archs.is_empty() {
+        "a processor that Go does not know".to_owned()
+    } else {
+        archs
     };
     let evidence = format!("it is for {archs}, and the machine is {arch}");
     if by.is_empty() {
@@ -241,6 +246,8 @@ fn not_found(program: &Program, survey: &Survey, out: &mut Findings) {
             format!("{path} is there, and may not be executed"),
         )
         .remedy(format!("chmod +x {}", quoted(&path)));
+    } else if program.is_folder {
+        out.error(Check::Command, format!("{name} is a folder"));
     } else if OF_SHELLS.contains(&program.name.as_str()) {
         out.error(
             Check::Command,

@@ -16,7 +16,6 @@ pub use settings::{Side, SideError};
 
 use crate::binary::go::BuildInfo;
 use crate::binary::macho::{MachO, Slices};
-use crate::environment::survey::has_rosetta;
 use crate::environment::{host, translator};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -163,15 +162,13 @@ fn alone(go: &Path) -> Goroot {
 fn runs(program: &Program, path: &Path) -> Runs {
     let native = program.archs().contains(&host::ARCH);
     match (&program.format, std::env::consts::OS) {
-        (Format::MachO(_), "macos") if native => Runs::Natively,
-        (Format::MachO(_), "macos") if program.archs().contains(&"amd64") && has_rosetta() => {
-            Runs::Translated("rosetta".to_owned())
+        (Format::MachO(_), "macos") | (Format::Elf { .. }, "linux") => {
+            match translator::of_executable(path) {
+                name if !name.is_empty() => Runs::Translated(name),
+                _ if native => Runs::Natively,
+                _ => Runs::NotHere,
+            }
         }
-        (Format::Elf { .. }, "linux") => match translator::of_executable(path) {
-            name if !name.is_empty() => Runs::Translated(name),
-            _ if native => Runs::Natively,
-            _ => Runs::NotHere,
-        },
         // A script runs whatever it runs.
         (Format::Other, _) => Runs::Natively,
         _ => Runs::NotHere,

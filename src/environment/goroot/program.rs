@@ -2,7 +2,7 @@
 
 use crate::binary::macho::signature::{Signature, SignatureFlags};
 use crate::binary::macho::{MachO, Slice, Slices};
-use crate::environment::toolchain::arch_of;
+use crate::environment::head::elf_arch;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl Program {
 fn format(data: &[u8]) -> Format {
     if data.starts_with(b"\x7fELF") {
         return Format::Elf {
-            arch: arch_of(data),
+            arch: elf_arch(data),
         };
     }
     if !Slices::begins(data) {

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub struct CCompiler {
     /// Its command line: `gcc`, `zig cc -target ...`.
     pub command: String,
+    /// The program that this names first: `gcc`, `zig`, `ccache`.
+    pub program: String,
     /// It was chosen (`CC`), and is not the go command's own choice.
     pub chosen: bool,
     /// Where it is.
@@ -31,6 +33,7 @@ impl CCompiler {
             chosen: surroundings.get("CC").is_some(),
             found: find(OsStr::new(&program), surroundings).filter(|_| !program.is_empty()),
             command,
+            program,
             target: None,
         }
     }

@@ -1,7 +1,7 @@
 //! The command that is to be run: which file, and what that is.
 
-use super::executable::{Executable, Format};
-use super::{Surroundings, find};
+use super::executable::Executable;
+use super::{Format, Surroundings, find};
 use crate::binary::elf::Elf;
 use crate::environment::{toolchain, translator};
 use std::ffi::OsStr;
@@ -21,6 +21,8 @@ pub struct Program {
     pub found: Option<PathBuf>,
     /// A file of that name that is there and cannot be executed.
     pub not_executable: Option<PathBuf>,
+    /// It is the path of a folder.
+    pub is_folder: bool,
     /// What that file is; of a script, the program that runs it.
     pub executable: Executable,
     /// The script, where it is one.
@@ -48,12 +50,15 @@ impl std::fmt::Debug for FileBytes {
 impl Program {
     pub(super) fn of(name: &OsStr, surroundings: &Surroundings) -> Self {
         let found = find(name, surroundings);
-        let mut candidates = toolchain::candidates(name, surroundings.path()).into_iter();
+        let candidates = toolchain::candidates(name, surroundings.path()).into_iter();
+        let mut candidates = candidates.map(|path| surroundings.folder.join(path));
         let mut program = Self {
             name: name.to_string_lossy().into_owned(),
             not_executable: candidates
                 .find(|path| path.is_file())
                 .filter(|_| found.is_none()),
+            is_folder: Path::new(name).components().count() > 1
+                && surroundings.folder.join(name).is_dir(),
             found,
             ..Self::default()
         };
@@ -61,14 +66,14 @@ impl Program {
             return program;
         };
         program.executable = Executable::at(&found);
-        if let Format::Script(words) = program.executable.format.clone() {
+        if let Format::Script(words) = program.executable.head.format.clone() {
             program.script = Some(program.executable.path.clone());
             program.follow(&words, surroundings);
         }
         let path = &program.executable.path;
         program.translator = translator::of_executable(path);
         let small = fs::metadata(path).is_ok_and(|found| found.len() <= LARGEST);
-        if small && program.executable.format != Format::Other {
+        if small && program.executable.head.format != Format::Other {
             program.bytes = FileBytes(fs::read(path).unwrap_or_default());
         }
         // A translator looks for the loader in a root of its own, too.

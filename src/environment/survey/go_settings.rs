@@ -30,6 +30,8 @@ pub struct Module {
     pub go: String,
     /// The toolchain that it proposes, of its line `toolchain`.
     pub toolchain: String,
+    /// It is there, as it need not be where `GOWORK` names it.
+    pub exists: bool,
     /// There is a folder `vendor` beside it.
     pub vendor: bool,
 }
@@ -93,6 +95,7 @@ impl Module {
         Self {
             go: line("go").unwrap_or_default(),
             toolchain: line("toolchain").unwrap_or_default(),
+            exists: file.is_file(),
             vendor: file.with_file_name("vendor").is_dir(),
             file: file.to_owned(),
         }

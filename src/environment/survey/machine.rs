@@ -8,7 +8,7 @@
 
 use super::Surroundings;
 use crate::environment::host::{self, Host};
-use crate::environment::translator::{self, Translator, binfmt_entries};
+use crate::environment::translator::{self, ROSETTA_2, Translator, binfmt_entries};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,9 +18,6 @@ use std::path::{Path, PathBuf};
 const MOST_ANCESTORS: usize = 64;
 /// `P_TRANSLATED` of xnu's `bsd/sys/proc.h`.
 const P_TRANSLATED: u32 = 0x0002_0000;
-/// What macOS's translator is called.
-const ROSETTA_2: &str = "Rosetta 2";
-
 /// The hardware and its system, and who translates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {

@@ -21,7 +21,8 @@ pub(super) use apple::has_rosetta;
 pub use c_compiler::CCompiler;
 pub use cache::Cache;
 pub use command::{FileBytes, Program};
-pub use executable::{Executable, Format};
+pub use executable::Executable;
+pub use crate::environment::head::{Format, Head};
 pub use folder::Folder;
 pub use go_command::{GoCommand, Tool, ToolFolder};
 pub use go_settings::{GoSettings, Module};
@@ -292,7 +293,7 @@ fn signed(go: Option<&GoCommand>, tools: &ToolFolder) -> Vec<(PathBuf, FileBytes
         .into_iter()
         .chain(compiler.map(|tool| &tool.executable));
     files
-        .filter(|file| file.format == Format::MachO)
+        .filter(|file| file.head.format == Format::MachO)
         .map(|file| {
             (
                 file.path.clone(),
