@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use super::output;
 use crate::capture::toolexec::shim::NotRun;
 
 /// The command line asks for what does not go together, or is not there.
@@ -19,6 +20,23 @@ pub(super) const NOT_PERMITTED: u8 = 4;
 #[error("{0}")]
 pub(super) struct Usage(pub(super) String);
 
+/// An error, and what would help.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+/// Gives an error a hint, which is printed below it.
+pub(super) fn hinted(error: impl Into<anyhow::Error>, hint: &str) -> anyhow::Error {
+    Hinted {
+        error: error.into(),
+        hint: hint.to_owned(),
+    }
+    .into()
+}
+
 /// Prints an error, if there is one, and chooses the exit code.
 ///
 /// A closed pipe is no error: whoever read has read enough.
@@ -27,10 +45,17 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("gotrace: {error:#}");
-            ExitCode::from(code(&error))
-        }
+        Err(error) => match error.downcast::<Hinted>() {
+            Ok(Hinted { error, hint }) => {
+                eprintln!("gotrace: {error:#}");
+                output::hint(&hint);
+                ExitCode::from(code(&error))
+            }
+            Err(error) => {
+                eprintln!("gotrace: {error:#}");
+                ExitCode::from(code(&error))
+            }
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::expected;
 use crate::tracing::goroot;
-use gotrace::analyze::toolchain::{Check, Standing, Tracing, tracing};
+use gotrace::analyze::toolchain::{Check, Prepared, PreparedProgram, Standing, Tracing, tracing};
 use gotrace::binary::macho::signature::SignatureFlags;
 use gotrace::environment::goroot::{Format, Listed, Place, Runs, Signed, SliceOfProgram};
 use gotrace::export::json;
@@ -140,6 +140,30 @@ fn pair_json() -> Vec<u8> {
     written
 }
 
+fn prepared() -> Prepared {
+    Prepared {
+        programs: vec![PreparedProgram {
+            path: "bin/go".to_owned(),
+            arch: "arm64".to_owned(),
+            before: "hardened".to_owned(),
+            after: ["ad hoc", "com.apple.security.get-task-allow"]
+                .map(str::to_owned)
+                .into(),
+            pages: 3898,
+        }],
+        version: "go1.27.3".to_owned(),
+        from: "/usr/local/go".to_owned(),
+        to: "/home/me/traceable".to_owned(),
+        files: 12_087,
+    }
+}
+
+fn prepared_json() -> Vec<u8> {
+    let mut written = Vec::new();
+    json::prepared(&prepared(), &mut written).unwrap();
+    written
+}
+
 #[test]
 fn text_and_json_are_as_they_were() {
     let wide = Page {
@@ -158,30 +182,17 @@ fn text_and_json_are_as_they_were() {
     text::pair(["base", "new"], &checks()[3..], false, &wide, &mut pair).unwrap();
     text::pair(["base", "new"], &checks()[..1], false, &wide, &mut pair).unwrap();
     expected::file("toolchain/pair.txt", &pair);
-    let prepared = text::Prepared {
-        programs: vec![text::PreparedProgram {
-            path: "bin/go".to_owned(),
-            arch: "arm64".to_owned(),
-            before: "hardened".to_owned(),
-            after: ["ad hoc", "com.apple.security.get-task-allow"]
-                .map(str::to_owned)
-                .into(),
-            pages: 3898,
-        }],
-        version: "go1.27.3".to_owned(),
-        from: "/usr/local/go".to_owned(),
-        to: "/home/me/traceable".to_owned(),
-        files: 12_087,
-    };
     let mut written = Vec::new();
-    text::prepared(&prepared, &wide, &mut written).unwrap();
+    text::prepared(&prepared(), &wide, &mut written).unwrap();
     expected::file("toolchain/prepared.txt", &written);
     expected::file("toolchain/list.json", &list_json());
     expected::file("toolchain/pair.json", &pair_json());
+    expected::file("toolchain/prepared.json", &prepared_json());
 }
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_printed() {
     expected::keys("toolchain list", &[list_json()]);
     expected::keys("toolchain verify", &[pair_json()]);
+    expected::keys("toolchain prepare", &[prepared_json()]);
 }

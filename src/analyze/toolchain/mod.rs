@@ -5,7 +5,7 @@ mod pair;
 mod signed;
 
 pub use pair::{Check, Read, Standing, pair};
-pub use signed::{Resigned, Unsound, resigned};
+pub use signed::{Prepared, PreparedProgram, Resigned, Unsound, resigned};
 
 use crate::analyze::doctor::quoted;
 use crate::binary::macho::signature::{GET_TASK_ALLOW, SignatureFlags};

@@ -18,6 +18,36 @@ pub struct Resigned {
     pub pages: u64,
 }
 
+/// A program of a copy.
+#[derive(Clone, Debug)]
+pub struct PreparedProgram {
+    /// From the toolchain's folder.
+    pub path: String,
+    /// Architectures.
+    pub arch: String,
+    /// How the original is signed.
+    pub before: String,
+    /// How it is signed: flags and entitlements.
+    pub after: Vec<String>,
+    /// Pages whose hashes hold.
+    pub pages: u64,
+}
+
+/// A copy of a toolchain.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What was signed.
+    pub programs: Vec<PreparedProgram>,
+    /// Version of Go.
+    pub version: String,
+    /// What was copied.
+    pub from: String,
+    /// The copy.
+    pub to: String,
+    /// How many files it has.
+    pub files: usize,
+}
+
 /// Why a program that was signed is not to be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

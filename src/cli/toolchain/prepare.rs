@@ -1,12 +1,14 @@
 //! `gotrace toolchain prepare`: a copy of a toolchain, signed anew, and verified before it appears.
 
-use crate::analyze::toolchain::{resigned, signature};
+use crate::analyze::toolchain::{Prepared, PreparedProgram, resigned, signature};
 use crate::binary::macho::signature::GET_TASK_ALLOW;
-use crate::cli::output::{self, Output};
+use crate::cli::exit::hinted;
+use crate::cli::output::Output;
 use crate::environment::goroot::{CopyError, Format, Goroot, Preparation, SignedFile};
 use crate::environment::invoker::invoker;
-use crate::render::text::toolchain::{self as text, Prepared, PreparedProgram};
-use anyhow::{Context as _, bail};
+use crate::export::json;
+use crate::render::text::toolchain as text;
+use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +27,9 @@ pub(super) struct Args {
     /// What the programs are to be allowed; several times for several
     #[arg(long, value_name = "NAME")]
     entitlement: Vec<Entitlement>,
+    /// Write JSON (docs/json-schema.md)
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -47,19 +52,21 @@ impl Args {
         let is_macho = |format: &Format| matches!(format, Format::MachO(_));
         let has_some = goroot.programs.iter().any(|one| is_macho(&one.format));
         if !has_some && Goroot::is_one(&goroot.root) {
-            output::hint("only a Mac asks for signatures: use this toolchain as it is");
-            bail!(
-                "{}: nothing is to be signed: expected Mach-O programs, found {}",
-                goroot.root.display(),
-                kinds(&goroot)
-            );
+            return Err(hinted(
+                anyhow!(
+                    "{}: nothing is to be signed: expected Mach-O programs, found {}",
+                    goroot.root.display(),
+                    kinds(&goroot)
+                ),
+                "only a Mac asks for signatures: use this toolchain as it is",
+            ));
         }
         let owner = invoker(|name| std::env::var_os(name)).map(|who| (who.uid, who.gid));
         let mut keys: Vec<String> = self.entitlement.iter().map(|one| one.key()).collect();
         keys.sort();
         keys.dedup();
-        let mut copy = hinted(Preparation::begin(&self.from, &self.to, owner))?;
-        let files = hinted(copy.copy(&keys))?;
+        let mut copy = Preparation::begin(&self.from, &self.to, owner).map_err(with_hint)?;
+        let files = copy.copy(&keys).map_err(with_hint)?;
         let programs = files.iter().map(|file| verify(file, &goroot));
         let prepared = Prepared {
             programs: programs.collect::<anyhow::Result<_>>()?,
@@ -68,22 +75,24 @@ impl Args {
             to: copy.destination().display().to_string(),
             files: copy.files(),
         };
-        hinted(copy.finish())?;
+        copy.finish().map_err(with_hint)?;
         let mut out = Output::stdout();
-        let page = out.page();
-        text::prepared(&prepared, &page, &mut out)?;
+        if self.json {
+            json::prepared(&prepared, &mut out)?;
+        } else {
+            let page = out.page();
+            text::prepared(&prepared, &page, &mut out)?;
+        }
         out.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn hinted<T>(outcome: Result<T, CopyError>) -> anyhow::Result<T> {
-    outcome.map_err(|error| {
-        if let Some(hint) = error.hint() {
-            output::hint(hint);
-        }
-        error.into()
-    })
+fn with_hint(error: CopyError) -> anyhow::Error {
+    match error.hint() {
+        Some(hint) => hinted(error, hint),
+        None => error.into(),
+    }
 }
 
 /// What the programs of a toolchain are that has none for macOS.

@@ -21,7 +21,7 @@ pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
 pub use explain::{EXPLAIN_SCHEMA, explain};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
-pub use toolchain::{PAIR_SCHEMA, TOOLCHAINS_SCHEMA, pair, toolchains};
+pub use toolchain::{PAIR_SCHEMA, PREPARED_SCHEMA, TOOLCHAINS_SCHEMA, pair, prepared, toolchains};
 
 use crate::analyze::{Analysis, By, Filter, summary};
 use crate::trace::{SampleKind, Trace};

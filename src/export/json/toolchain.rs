@@ -1,13 +1,17 @@
-//! What `toolchain list --json` and `toolchain verify --json` write.
+//! What `toolchain list --json`, `prepare --json` and `verify --json` write.
 
 use super::object;
-use crate::analyze::toolchain::{Check, Standing, Tracing, architectures, signature, signatures};
+use crate::analyze::toolchain::{
+    Check, Prepared, Standing, Tracing, architectures, signature, signatures,
+};
 use crate::environment::goroot::{Format, Listed, Place, Program, Runs, SliceOfProgram};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// Name and version of what `toolchain list --json` writes.
 pub const TOOLCHAINS_SCHEMA: &str = "gotrace.toolchain-list/1";
+/// Name and version of what `toolchain prepare --json` writes.
+pub const PREPARED_SCHEMA: &str = "gotrace.toolchain-prepare/1";
 /// Name and version of what `toolchain verify --json` writes.
 pub const PAIR_SCHEMA: &str = "gotrace.toolchain-verify/1";
 
@@ -159,6 +163,49 @@ fn slice(slice: &SliceOfProgram) -> Slice<'_> {
         team: signed.and_then(|signed| signed.team.as_deref()),
         entitlements: signed.map_or(&[], |signed| &signed.entitlements),
     }
+}
+
+#[derive(Serialize)]
+struct PreparedHead<'a> {
+    schema: &'static str,
+    version: &'a str,
+    from: &'a str,
+    to: &'a str,
+    file_count: usize,
+    signed_count: usize,
+}
+
+#[derive(Serialize)]
+struct PreparedRow<'a> {
+    path: &'a str,
+    arch: &'a str,
+    before: &'a str,
+    after: &'a [String],
+    page_count: u64,
+}
+
+/// Writes the object of `toolchain prepare --json`: a row for each program that was signed.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn prepared(prepared: &Prepared, out: &mut impl Write) -> io::Result<()> {
+    let head = PreparedHead {
+        schema: PREPARED_SCHEMA,
+        version: &prepared.version,
+        from: &prepared.from,
+        to: &prepared.to,
+        file_count: prepared.files,
+        signed_count: prepared.programs.len(),
+    };
+    let rows = prepared.programs.iter().map(|program| PreparedRow {
+        path: &program.path,
+        arch: &program.arch,
+        before: &program.before,
+        after: &program.after,
+        page_count: program.pages,
+    });
+    object(&head, rows, out)
 }
 
 #[derive(Serialize)]

@@ -2,40 +2,12 @@
 
 use super::{Cell, Column, Page, Table, Tone};
 use crate::analyze::doctor::quoted;
-use crate::analyze::toolchain::{Check, Standing, Tracing, Verdict, architectures, signatures};
+use crate::analyze::toolchain::{
+    Check, Prepared, Standing, Tracing, Verdict, architectures, signatures,
+};
 use crate::environment::goroot::{Listed, Place, Runs};
 use crate::render::units;
 use std::io;
-
-/// A program of a copy.
-#[derive(Clone, Debug)]
-pub struct PreparedProgram {
-    /// From the toolchain's folder.
-    pub path: String,
-    /// Architectures.
-    pub arch: String,
-    /// How the original is signed.
-    pub before: String,
-    /// How it is signed: flags and entitlements.
-    pub after: Vec<String>,
-    /// Pages whose hashes hold.
-    pub pages: u64,
-}
-
-/// A copy of a toolchain.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// What was signed.
-    pub programs: Vec<PreparedProgram>,
-    /// Version of Go.
-    pub version: String,
-    /// What was copied.
-    pub from: String,
-    /// The copy.
-    pub to: String,
-    /// How many files it has.
-    pub files: usize,
-}
 
 /// Writes what was signed, and how the copy is used.
 ///
