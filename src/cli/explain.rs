@@ -3,10 +3,10 @@
 use super::exit::Usage;
 use super::output::{self, Output};
 use super::trace_operand;
-use crate::analyze::explain::{self, Diagnosis, Here, Level, Log, Program};
+use crate::analyze::explain::{self, Answers, Diagnosis, Here, Level, Log, Program};
 use crate::binary::linkable::{Arch, Format};
 use crate::environment::host;
-use crate::environment::link::{Disk, Files as _, survey};
+use crate::environment::link::{Disk, Files as _, GoFiles, folders_with_header, survey};
 use crate::export::json;
 use crate::render::text::explain as text;
 use anyhow::Context as _;
@@ -20,6 +20,8 @@ use std::thread;
 
 /// The log keeps so many bytes of what a command prints: its end, where errors are.
 const MOST_LOG: usize = 64 << 20;
+/// The signal by which a kernel kills for want of memory, or for a broken signature.
+const SIGKILL: i32 = 9;
 /// The exit code for a command that is not there, as env(1) has it.
 const NOT_FOUND: u8 = 127;
 /// Likewise for one that cannot be run.
@@ -83,7 +85,10 @@ impl Args {
                 return Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_RUN }));
             }
         };
-        let log = self.read(&said)?;
+        let mut log = self.read(&said)?;
+        if status.signal() == Some(SIGKILL) {
+            log.command_was_killed(&program.to_string_lossy());
+        }
         let diagnoses = self.diagnose(&log);
         if !diagnoses.is_empty() || !status.success() || self.output.is_some() {
             self.write(&log, &diagnoses)?;
@@ -99,8 +104,13 @@ impl Args {
 
     fn read(&self, said: &[u8]) -> anyhow::Result<Log> {
         let mut log = Log::read(said);
-        if let Some(path) = &self.trace {
-            log.add_recorded(&trace_operand::open(path)?);
+        if let Some(path) = &self.trace
+            && log.add_recorded(&trace_operand::open(path)?) == 0
+        {
+            output::note(&format!(
+                "{}: no link that failed is in it; the backend bpf alone sees what Go's linker runs",
+                path.display()
+            ));
         }
         Ok(log)
     }
@@ -144,15 +154,26 @@ impl Args {
         let sdk = self.sdk.clone().or(named.map(PathBuf::from));
         let inquiries = explain::inquiries(log, &here);
         let surveys = inquiries.iter();
-        let surveys: Vec<_> = surveys
-            .map(|inquiry| survey(&inquiry.question(sdk.as_deref()), &disk))
-            .collect();
         let programs = log.programs().into_iter().map(|path| {
             let data = disk.read(Path::new(path)).ok();
             Program::of(path, data.as_deref())
         });
-        let programs: Vec<_> = programs.collect();
-        explain::diagnose(log, &inquiries, &surveys, &programs, &here)
+        let headers = log.headers().map(|header| {
+            let folders = folders_with_header(header, here.format, &here.arch, &disk);
+            (header.to_owned(), folders)
+        });
+        let folders = log
+            .folders()
+            .map(|folder| (folder.to_owned(), GoFiles::of(Path::new(folder), &disk)));
+        let answers = Answers {
+            surveys: surveys
+                .map(|inquiry| survey(&inquiry.question(sdk.as_deref()), &disk))
+                .collect(),
+            programs: programs.collect(),
+            headers: headers.collect(),
+            folders: folders.collect(),
+        };
+        explain::diagnose(log, &inquiries, &answers, &here)
     }
 
     fn write(&self, log: &Log, diagnoses: &[Diagnosis]) -> anyhow::Result<()> {

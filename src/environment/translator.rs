@@ -179,8 +179,12 @@ pub fn of_executable(path: &Path) -> String {
     let head = head::bytes(path);
     if std::env::consts::OS == "macos" {
         let translates = of_program_on_macos(&Head::of(&head), is_apple_silicon(), host::ARCH);
-        let there = translates && has_rosetta();
-        return there.then_some(ROSETTA_2).unwrap_or_default().to_owned();
+        let name = if translates && has_rosetta() {
+            ROSETTA_2
+        } else {
+            ""
+        };
+        return name.to_owned();
     }
     if head::elf_arch(&head) == host::ARCH {
         return ours().unwrap_or_default();

@@ -220,7 +220,10 @@ fn targets_that_go_does_not_have_are_errors() {
     let root = String::from_utf8(root.unwrap().stdout).unwrap();
     let known = gotrace::environment::settings::KnownSettings::of(Path::new(root.trim())).unwrap();
     // `List` has some beside them that are broken, and not listed.
-    assert!(list.len() > 30 && list.is_subset(&known.platforms), "{list:?}");
+    assert!(
+        list.len() > 30 && list.is_subset(&known.platforms),
+        "{list:?}"
+    );
 }
 
 #[test]

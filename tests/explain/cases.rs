@@ -67,6 +67,111 @@ fn a_missing_flag_is_named() {
     );
 }
 
+/// LLD for macOS, and a compiler that is a script of the user's.
+#[test]
+fn slices_are_told_from_what_is_in_them() {
+    if !is_amd64() {
+        return;
+    }
+    let (arm64, both): (&[&str], &[&str]) = (&["arm64"], &["amd64", "arm64"]);
+    let frob: &[&str] = &["_frob_close", "_frob_open"];
+    let archive = "/home/frob/arm64/libfrob.a";
+    let wrong = "wrong-slice";
+    check(
+        "ld64lld-arm64-archive",
+        &[(wrong, frob, archive, arm64, arm64, "libfrob.a")],
+    );
+    let object = "/home/frob/use-arm64.o";
+    check(
+        "ld64lld-arm64-object",
+        &[(wrong, &["_main"], object, arm64, arm64, "use-arm64.o")],
+    );
+    let absent = "symbol-absent";
+    let archive = "/opt/frob/lib/libfrob.a";
+    check(
+        "ld64lld-absent",
+        &[(absent, &["_frob_close"], archive, both, arm64, "libfrob.a")],
+    );
+    let stub = "/home/frob/tbd/libfrob.tbd";
+    for log in ["ld64lld-tbd", "zig-wrapper-tbd"] {
+        check(
+            log,
+            &[(absent, &["_frob_open"], stub, both, arm64, "libfrob.tbd")],
+        );
+    }
+}
+
+#[test]
+fn a_missing_library_and_its_symbols_are_one() {
+    if !is_amd64() {
+        return;
+    }
+    let amd64: &[&str] = &["amd64"];
+    let file = "/usr/lib/x86_64-linux-gnu/libver.so.3";
+    let about: &[&str] = &["plain", "-lver"];
+    check(
+        "gold-library",
+        &[("library-missing", about, file, amd64, amd64, "libver.so")],
+    );
+}
+
+#[test]
+fn what_fails_before_linking_is_explained() {
+    if !is_amd64() {
+        return;
+    }
+    let header = "header-missing";
+    let parser = "/usr/include/libxml2/libxml/parser.h";
+    check(
+        "gcc-header",
+        &[
+            (header, &["frob/frob.h"], "", &[], &[], "frob/frob.h"),
+            (
+                header,
+                &["libxml/parser.h"],
+                parser,
+                &[],
+                &[],
+                "-I/usr/include/libxml2",
+            ),
+            (header, &["sqlite3.h"], "", &[], &[], "sqlite3.h"),
+        ],
+    );
+    let other = "compiler-other-target";
+    let cross = "aarch64-linux-gnu-gcc";
+    check("gcc-other-target", &[(other, &[], "", &[], &[], cross)]);
+    let zig = "zig cc -target x86_64-macos";
+    check("gcc-darwin", &[(other, &["gcc"], "", &[], &[], zig)]);
+}
+
+#[test]
+fn packages_without_files_say_whether_cgo_is_why() {
+    let output = explain("gcc-no-files", &["--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let causes: Vec<_> = json["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["cause"].as_str().unwrap(),
+                row["subject"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("cgo-off", "/home/frob/zz"),
+        ("files-excluded", "/home/frob/win"),
+        ("files-excluded", "/home/frob/gone"),
+    ];
+    assert_eq!(causes, expected);
+    assert_eq!(json["rows"][0]["files"][0]["path"], "/home/frob/zz/main.go");
+    assert_eq!(
+        json["rows"][1]["notes"][0]["reason"],
+        "//go:build windows && !cgo"
+    );
+}
+
 #[test]
 fn a_library_for_arm64_alone_does_not_serve_amd64() {
     if !is_amd64() {

@@ -1,11 +1,11 @@
 //! Logs and files that mean harm: cut short, with bytes changed at random, made up.
 
 use crate::{data, logs};
-use gotrace::analyze::explain::{Here, Log, Program, diagnose, inquiries};
+use gotrace::analyze::explain::{Answers, Here, Log, Program, diagnose, inquiries};
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted};
 use gotrace::binary::tbd::{Error, Stub};
-use gotrace::environment::link::{Disk, survey};
-use std::path::PathBuf;
+use gotrace::environment::link::{Disk, GoFiles, survey};
+use std::path::{Path, PathBuf};
 
 /// The next number of a sequence that is the same in each run (xorshift).
 fn next(state: &mut u64) -> u64 {
@@ -44,7 +44,19 @@ fn judge(text: &[u8]) {
         .into_iter()
         .map(|path| Program::of(path, None))
         .collect();
-    let found = diagnose(&log, &inquiries, &surveys, &programs, &here);
+    let folders = log.folders();
+    let answers = Answers {
+        folders: folders
+            .map(|folder| (folder.to_owned(), GoFiles::of(Path::new(folder), &disk)))
+            .collect(),
+        headers: log
+            .headers()
+            .map(|header| (header.to_owned(), vec![PathBuf::from("/usr/include")]))
+            .collect(),
+        surveys,
+        programs,
+    };
+    let found = diagnose(&log, &inquiries, &answers, &here);
     assert!(found.len() <= log.problems.len());
 }
 

@@ -84,6 +84,14 @@ fn output_and_exit_codes_go_through() {
         Some(1),
         "an error that the command did not end with"
     );
+    // Nobody but the system says that it was killed.
+    let killed = run("kill -9 $$");
+    let said = String::from_utf8(killed.stderr).unwrap();
+    assert!(said.starts_with("error[killed-"), "{said}");
+    assert!(
+        !said.contains("  log "),
+        "no line of the log says so: {said}"
+    );
     let missing = explain(&["--", "/no/such/command"], folder.path());
     assert_eq!(missing.status.code(), Some(127));
     let file = explain(&["--log", "/no/such/log"], folder.path());
@@ -121,5 +129,5 @@ fn what_is_no_error_is_nothing() {
     std::fs::write(folder.path().join("log"), "ok\texample.com/a\t0.1s\n").unwrap();
     let found = explain(&["--log", "log"], folder.path());
     assert_eq!(found.status.code(), Some(0));
-    assert_eq!(found.stdout, b"nothing to explain in 2 lines\n");
+    assert_eq!(found.stdout, b"nothing to explain in 1 line\n");
 }

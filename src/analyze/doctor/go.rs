@@ -135,7 +135,10 @@ fn command(go: &GoCommand, survey: &Survey, out: &mut Findings) {
 /// How to come by a go command that fits the machine.
 pub(super) fn fitting(go: &GoCommand, survey: &Survey) -> String {
     let arch = &survey.machine.arch;
-    let others = survey.go.iter().filter(|go| go.executable.head.is_for(arch));
+    let others = survey
+        .go
+        .iter()
+        .filter(|go| go.executable.head.is_for(arch));
     let other = others.max_by_key(|other| {
         (
             other.version == go.version,
@@ -161,10 +164,9 @@ fn others(go: &GoCommand, survey: &Survey, out: &mut Findings) {
     if others.is_empty() {
         return;
     }
-    let same = survey
-        .go
-        .iter()
-        .all(|other| other.version == go.version && other.executable.head.archs == go.executable.head.archs);
+    let same = survey.go.iter().all(|other| {
+        other.version == go.version && other.executable.head.archs == go.executable.head.archs
+    });
     let level = if same { Level::Ok } else { Level::Note };
     let (count, run) = match others.len() {
         1 => ("1 more is".to_owned(), "does"),
@@ -385,7 +387,13 @@ fn tools(survey: &Survey, out: &mut Findings) {
         .filter(|tool| !tool.executable.head.archs.is_empty());
     let wrong: Vec<String> = known
         .filter(|tool| !tool.executable.head.is_for(arch))
-        .map(|tool| format!("{} is for {}", tool.name, tool.executable.head.archs.join(", ")))
+        .map(|tool| {
+            format!(
+                "{} is for {}",
+                tool.name,
+                tool.executable.head.archs.join(", ")
+            )
+        })
         .collect();
     match wrong.as_slice() {
         [] => {

@@ -608,7 +608,10 @@ fn commands_that_do_not_run_are_errors_that_say_why() {
     assert!(judged(other).text.contains("a program for macOS"));
     let mut plain = program("notes");
     plain.executable.head.format = Format::Other;
-    assert_eq!(judged(plain.clone()).remedy, "gotrace run -- sh /usr/bin/notes");
+    assert_eq!(
+        judged(plain.clone()).remedy,
+        "gotrace run -- sh /usr/bin/notes"
+    );
     plain.executable.head.format = Format::Windows;
     assert!(judged(plain).text.contains("a program for Windows"));
     let unknown = Program {

@@ -198,8 +198,7 @@ fn rules(path: &str, program: &Program, out: &mut Findings) {
 fn translation(program: &Program, survey: &Survey, out: &mut Findings) -> bool {
     let executable = &program.executable;
     let arch = &survey.machine.arch;
-    let native = executable.head.is_for(arch)
-        || (arch == "amd64" && executable.head.is_for("386"));
+    let native = executable.head.is_for(arch) || (arch == "amd64" && executable.head.is_for("386"));
     // The check of the go command says so, and more.
     if native || program.is_go() {
         return true;

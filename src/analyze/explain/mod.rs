@@ -2,12 +2,14 @@
 //!
 //! 1. [`Log::read`] finds the messages, and the link lines before them.
 //! 2. [`inquiries`] says what is to be asked of the files of each link line; whoever reads files
-//!    answers with [`crate::environment::link::survey`], and with [`Program::of`] for programs.
+//!    gives [`Answers`]: with [`crate::environment::link`], and with [`Program::of`] for programs.
 //! 3. [`diagnose`] lays the two side by side: who needs what, which file has it for which
 //!    architecture, and what would help.
 //!
 //! A [`Diagnosis`] is what one action of the user mends: symbols that one library has are one.
 
+mod compiling;
+mod consequence;
 mod inquiry;
 mod known;
 mod library;
@@ -23,7 +25,7 @@ pub use log::{Link, Log, Problem, What};
 pub use program::Program;
 
 use crate::binary::linkable::{Arch, Kind};
-use crate::environment::link::{Input, Survey};
+use crate::environment::link::{GoFiles, Input, Survey};
 use std::path::PathBuf;
 
 /// What is the matter.
@@ -51,6 +53,14 @@ pub enum Cause {
     GoBodyMissing,
     /// There is no C compiler.
     CompilerMissing,
+    /// The C compiler is one for another system or processor.
+    OtherTarget,
+    /// A header was not found.
+    HeaderMissing,
+    /// A package needs cgo, which is off.
+    CgoOff,
+    /// All files of a package are for other targets.
+    FilesExcluded,
     /// The loader did not find a library.
     NotLoaded,
     /// The library that the loader found lacks a symbol.
@@ -83,6 +93,10 @@ impl Cause {
             Self::LibraryMissing => "library-missing",
             Self::GoBodyMissing => "go-body-missing",
             Self::CompilerMissing => "compiler-missing",
+            Self::OtherTarget => "compiler-other-target",
+            Self::HeaderMissing => "header-missing",
+            Self::CgoOff => "cgo-off",
+            Self::FilesExcluded => "files-excluded",
             Self::NotLoaded => "library-not-loaded",
             Self::NotBound => "symbol-not-bound",
             Self::KilledSignature => "killed-signature",
@@ -144,6 +158,19 @@ impl Witness {
 pub enum Remedy {
     /// Flags for the linker: `-L/opt/x/lib -lz`.
     Flags(String),
+    /// Flags for the C compiler: `-I/usr/include/libxml2`.
+    CompilerFlags(String),
+    /// Take another C compiler.
+    Compiler {
+        /// What to set `CC` to.
+        command: String,
+        /// Debian's package that has it, where it is known.
+        package: Option<&'static str>,
+    },
+    /// Turn cgo on.
+    WithCgo,
+    /// Build without cgo.
+    WithoutCgo,
     /// Build for another architecture.
     BuildFor(Arch),
     /// Get a library for an architecture.
@@ -233,6 +260,14 @@ pub enum Note {
     TakenFirst(String),
     /// The message that says so.
     Message(String),
+    /// Where in the source.
+    At(String),
+    /// A file, and the line that says for what it is.
+    Constraint(String, String),
+    /// A file that its name may keep out.
+    ByItsName(String),
+    /// That symbols are missing for want of a library is likely, and not known.
+    SymbolsLikely,
     /// Homebrew's folders hold libraries for one architecture each.
     Homebrew,
     /// How many files elsewhere were looked through, and how many were not.
@@ -256,7 +291,7 @@ impl Diagnosis {
         Self {
             level,
             cause,
-            lines: vec![problem.at],
+            lines: Some(problem.at).filter(|&at| at > 0).into_iter().collect(),
             package: problem.package.clone(),
             arch: None,
             symbols: Vec::new(),
@@ -268,31 +303,50 @@ impl Diagnosis {
     }
 }
 
-/// Judges a log. `surveys` answer `inquiries`, one for each; `programs` are those that the log
-/// names, as far as they could be read.
+/// What was found of all that a log leads to.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// Of each inquiry.
+    pub surveys: Vec<Survey>,
+    /// The programs that the log names, as far as they could be read.
+    pub programs: Vec<Program>,
+    /// The folders that have each header that was not found.
+    pub headers: Vec<(String, Vec<PathBuf>)>,
+    /// The files of folders of which none was built.
+    pub folders: Vec<(String, GoFiles)>,
+}
+
+/// Judges a log, with the answers to its inquiries.
 #[must_use]
 pub fn diagnose(
     log: &Log,
     inquiries: &[Inquiry],
-    surveys: &[Survey],
-    programs: &[Program],
+    answers: &Answers,
     here: &Here,
 ) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     let mut blamed: Vec<String> = Vec::new();
-    for (inquiry, survey) in inquiries.iter().zip(surveys) {
+    for (inquiry, survey) in inquiries.iter().zip(&answers.surveys) {
         let about = inquiry::About {
             log,
             inquiry,
             survey,
         };
-        found.extend(undefined::judge(&about, &mut blamed));
-        found.extend(library::judge(&about));
+        let symbols = undefined::judge(&about, &mut blamed);
+        let mut libraries = library::judge(&about);
+        found.extend(consequence::fold(&mut libraries, symbols));
+        found.extend(libraries);
     }
     found.extend(library::wrong_files(
-        log, inquiries, programs, &blamed, here,
+        log,
+        inquiries,
+        &answers.programs,
+        &blamed,
+        here,
     ));
-    found.extend(running::judge(log, programs, here));
+    let problems = log.problems.iter();
+    found.extend(problems.filter_map(|problem| compiling::judge(problem, answers, here)));
+    found.extend(running::judge(log, &answers.programs, here));
     // The order of the log is the order in which things went wrong.
     found.sort_by_key(|diagnosis| {
         (

@@ -36,17 +36,6 @@ impl Judge<'_> {
                 remedies: vec![Remedy::WriteBody(symbol.clone())],
                 ..new(Cause::GoBodyMissing)
             },
-            What::NoCompiler(name) => Diagnosis {
-                subject: Some(name.clone()),
-                remedies: vec![match self.here.format {
-                    Format::MachO => Remedy::Run("xcode-select --install".to_owned()),
-                    Format::Elf => Remedy::Install {
-                        library: name.clone(),
-                        package: (name == "gcc").then_some("gcc"),
-                    },
-                }],
-                ..new(Cause::CompilerMissing)
-            },
             What::NotLoaded {
                 library,
                 user,
@@ -90,6 +79,10 @@ impl Judge<'_> {
             What::Undefined { .. }
             | What::WrongFile { .. }
             | What::NoLibrary(_)
+            | What::NoCompiler(_)
+            | What::NoHeader { .. }
+            | What::OtherTarget { .. }
+            | What::NoFiles { .. }
             | What::NotOnLine { .. } => {
                 return None;
             }
@@ -178,8 +171,9 @@ impl Judge<'_> {
         problem: &Problem,
         path: Option<&str>,
         signature: bool,
-        macos: bool,
+        macos: Option<bool>,
     ) -> Diagnosis {
+        let macos = macos.unwrap_or(self.here.format == Format::MachO);
         let program = self.program(path);
         let broken = program.is_some_and(|program| !program.broken.is_empty());
         let unsigned = program.is_some_and(|one| one.format == Some(Format::MachO));

@@ -117,13 +117,26 @@ impl Line {
     #[must_use]
     pub fn of(words: &[String]) -> Option<Self> {
         let (program, arguments) = words.split_first()?;
-        let name = program.rsplit('/').next().unwrap_or(program);
-        let tool = Tool::of(name, arguments.first().map(String::as_str))?;
+        let tool = Tool::of(name_of(program), arguments.first().map(String::as_str))?;
         if tool == Tool::Compiler && !links(arguments) {
             return None;
         }
+        Self::read(program, arguments, tool)
+    }
+
+    /// Reads the words of a command that is known to link, whatever it is called: `CC` may be any
+    /// script.
+    #[must_use]
+    pub fn of_linking(words: &[String]) -> Option<Self> {
+        let (program, arguments) = words.split_first()?;
+        let tool = Tool::of(name_of(program), arguments.first().map(String::as_str));
+        Self::read(program, arguments, tool.unwrap_or(Tool::Compiler))
+    }
+
+    fn read(program: &str, arguments: &[String], tool: Tool) -> Option<Self> {
+        let name = name_of(program);
         let mut line = Self {
-            program: program.clone(),
+            program: program.to_owned(),
             format: (name.starts_with("ld64") || name == "ld-classic").then_some(Format::MachO),
             is_compiler: tool == Tool::Compiler,
             is_cpp: name.contains("++") || arguments.first().is_some_and(|word| word == "c++"),
@@ -232,6 +245,10 @@ impl Line {
         self.format = Some(Format::Elf);
         self.arch = Some(Arch::parse(arch));
     }
+}
+
+fn name_of(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -16,13 +16,13 @@ mod isolation;
 mod machine;
 mod profile;
 
+pub use crate::environment::head::{Format, Head};
 pub use apple::Apple;
 pub(super) use apple::has_rosetta;
 pub use c_compiler::CCompiler;
 pub use cache::Cache;
 pub use command::{FileBytes, Program};
 pub use executable::Executable;
-pub use crate::environment::head::{Format, Head};
 pub use folder::Folder;
 pub use go_command::{GoCommand, Tool, ToolFolder};
 pub use go_settings::{GoSettings, Module};

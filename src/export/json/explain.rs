@@ -155,6 +155,13 @@ fn note(note: &Note) -> Fact<'_> {
         Note::TakenFirst(flag) => fact("taken-first", Some(flag.clone())),
         Note::ByMessage => fact("by-message", None),
         Note::Message(text) => fact("message", Some(text.clone())),
+        Note::At(place) => fact("at", Some(place.clone())),
+        Note::Constraint(file, line) => Fact {
+            reason: Some(line),
+            ..fact("constraint", Some(file.clone()))
+        },
+        Note::ByItsName(file) => fact("by-its-name", Some(file.clone())),
+        Note::SymbolsLikely => fact("symbols-likely", None),
         Note::Homebrew => fact("homebrew", None),
         Note::LookedThrough(files, left) => Fact {
             count: Some(*files),
@@ -182,6 +189,13 @@ fn note(note: &Note) -> Fact<'_> {
 fn remedy(remedy: &Remedy) -> Fact<'_> {
     match remedy {
         Remedy::Flags(flags) => fact("add-flags", Some(flags.clone())),
+        Remedy::CompilerFlags(flags) => fact("add-compiler-flags", Some(flags.clone())),
+        Remedy::Compiler { command, package } => Fact {
+            package: *package,
+            ..fact("compiler", Some(command.clone()))
+        },
+        Remedy::WithCgo => fact("with-cgo", None),
+        Remedy::WithoutCgo => fact("without-cgo", None),
         Remedy::BuildFor(arch) => Fact {
             arch: Some(arch.to_string()),
             ..fact("build-for", None)

@@ -28,7 +28,11 @@ pub fn write(
         one(diagnosis, page, out)?;
     }
     if diagnoses.is_empty() {
-        writeln!(out, "nothing to explain in {} lines", log.lines)?;
+        match log.lines {
+            0 => writeln!(out, "nothing to explain: there is no output")?,
+            1 => writeln!(out, "nothing to explain in 1 line")?,
+            lines => writeln!(out, "nothing to explain in {lines} lines")?,
+        }
     }
     if log.left_out > 0 {
         writeln!(out, "{} more messages were not looked at", log.left_out)?;
@@ -55,6 +59,9 @@ fn one(diagnosis: &Diagnosis, page: &Page, out: &mut dyn io::Write) -> io::Resul
     rows.rows("known", diagnosis.notes.iter().map(note))?;
     rows.rows("remedy", diagnosis.remedies.iter().map(remedy))?;
     let lines: Vec<String> = diagnosis.lines.iter().map(usize::to_string).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
     let word = if lines.len() == 1 { "line" } else { "lines" };
     rows.row("log", Some(format!("{word} {}", lines.join(", "))))
 }
@@ -160,16 +167,40 @@ fn headline(diagnosis: &Diagnosis) -> String {
             count(symbols, "is")
         ),
         Cause::Unknown => format!("{} in nothing that was looked at", count(symbols, "is")),
-        Cause::LibraryMissing => format!("{subject} was not found{for_arch}"),
+        Cause::LibraryMissing => match symbols.len() {
+            0 => format!("{subject} was not found{for_arch}"),
+            1 => format!("{subject} was not found{for_arch}, and so a symbol is missing"),
+            count => {
+                format!("{subject} was not found{for_arch}, and so {count} symbols are missing")
+            }
+        },
         Cause::GoBodyMissing => format!(
             "{} declared in Go and written nowhere",
             count(symbols, "is")
         ),
+        _ => headline_without_link(diagnosis, subject),
+    }
+}
+
+/// Likewise, where nothing was linked, or a program was run.
+fn headline_without_link(diagnosis: &Diagnosis, subject: &str) -> String {
+    let arch = diagnosis.arch.as_ref();
+    match diagnosis.cause {
         Cause::CompilerMissing => format!("the C compiler {subject} is not installed"),
+        Cause::OtherTarget => {
+            let compiler = diagnosis.subject.as_deref().unwrap_or_default();
+            let compiler = format!("the C compiler {compiler}");
+            let needed =
+                arch.map_or_else(String::new, |arch| format!(", and the build is for {arch}"));
+            format!("{} is one for another target{needed}", compiler.trim_end())
+        }
+        Cause::HeaderMissing => format!("the C compiler does not find {subject}"),
+        Cause::CgoOff => format!("{subject} needs cgo, which is off"),
+        Cause::FilesExcluded => format!("every Go file of {subject} is for another target"),
         Cause::NotLoaded => format!("the loader did not find {subject}"),
         Cause::NotBound => format!(
             "{} not in {subject}, which was loaded for it",
-            count(symbols, "is")
+            count(&diagnosis.symbols, "is")
         ),
         Cause::KilledSignature => format!("the kernel killed {subject} for its code signature"),
         Cause::KilledMemory => {
@@ -179,7 +210,7 @@ fn headline(diagnosis: &Diagnosis) -> String {
             format!("{subject} is for another processor, and nothing here translates it")
         }
         Cause::WrongFormat => format!("{subject} is no program of this machine"),
-        Cause::Translator => "Rosetta failed while it ran a program".to_owned(),
+        _ => "Rosetta failed while it ran a program".to_owned(),
     }
 }
 
@@ -249,7 +280,7 @@ fn witness(one: &Witness, diagnosis: &Diagnosis) -> String {
     }
     if let Some(why) = &one.unread {
         said.push(format!("not read: {why}"));
-    } else if let (Some(_), false) = (one.kind, diagnosis.symbols.is_empty()) {
+    } else if one.kind.is_some() && !diagnosis.symbols.is_empty() && is_asked(one, diagnosis) {
         let it = if diagnosis.symbols.len() == 1 {
             "it"
         } else {
@@ -269,6 +300,11 @@ fn witness(one: &Witness, diagnosis: &Diagnosis) -> String {
     format!("{path}: {}", said.join(", "))
 }
 
+/// Files that were looked for as a library were not asked for its symbols.
+fn is_asked(one: &Witness, diagnosis: &Diagnosis) -> bool {
+    diagnosis.cause != Cause::LibraryMissing || !one.has.is_empty()
+}
+
 fn note(note: &Note) -> String {
     match note {
         Note::NoFolder(folder) => format!("{} is on the link line and does not exist", folder.display()),
@@ -281,6 +317,10 @@ fn note(note: &Note) -> String {
         }
         Note::TakenFirst(flag) => format!("{flag} finds both, and the linker takes the first"),
         Note::Message(text) => text.clone(),
+        Note::At(place) => format!("included at {place}"),
+        Note::Constraint(file, line) => format!("{file}: {line}"),
+        Note::ByItsName(file) => format!("{file}: its name may say for what it is"),
+        Note::SymbolsLikely => "that the symbols are of this library is likely, and not known".to_owned(),
         Note::Homebrew => {
             "Homebrew's libraries are for one architecture: arm64 in /opt/homebrew, amd64 in /usr/local".to_owned()
         }
@@ -304,6 +344,18 @@ fn remedy(remedy: &Remedy) -> String {
         Remedy::Flags(flags) => {
             format!("add {flags}: \"#cgo LDFLAGS: {flags}\" in the package, or CGO_LDFLAGS=\"{flags}\" for one build")
         }
+        Remedy::CompilerFlags(flags) => format!(
+            "add {flags}: \"#cgo CFLAGS: {flags}\" in the package, or CGO_CFLAGS=\"{flags}\" for one build"
+        ),
+        Remedy::Compiler { command, package } => {
+            let debian = package.map_or_else(String::new, |name| format!(", of Debian's package {name}"));
+            format!("take one that does: CC=\"{command}\"{debian}")
+        }
+        Remedy::WithCgo => {
+            "turn it on: CGO_ENABLED=1, and for another target a C compiler that compiles for it: CC=... (gotrace doctor says why it is off)"
+                .to_owned()
+        }
+        Remedy::WithoutCgo => "or build without C, where all packages can do without: CGO_ENABLED=0".to_owned(),
         Remedy::BuildFor(arch) => format!("build for {arch} instead: GOARCH={arch}"),
         Remedy::Obtain {
             library,

@@ -6,8 +6,18 @@ use crate::environment::link::Line;
 /// No command line is longer: Linux allows 2 MiB of arguments, macOS 1 MiB.
 const LONGEST: usize = 2 << 20;
 
-/// The link line that a line of a log is. `work` is what `$WORK` stands for.
-pub(super) fn link_line(line: &str, work: Option<&str>) -> Option<Line> {
+/// The program that Go's linker says it ran, in vain: what it ran stands on the next line.
+pub(super) fn failed(line: &str) -> Option<&str> {
+    let (program, _) = line
+        .split_once("link: running ")?
+        .1
+        .split_once(" failed: ")?;
+    Some(program)
+}
+
+/// The link line that a line of a log is. `work` is what `$WORK` stands for, `failed` the program
+/// that the line before said to have failed.
+pub(super) fn link_line(line: &str, work: Option<&str>, failed: Option<&str>) -> Option<Line> {
     let line = line.trim_start();
     let line = line.strip_prefix("host link: ").unwrap_or(line);
     // What is no command is soon told: it has no option.
@@ -26,7 +36,13 @@ pub(super) fn link_line(line: &str, work: Option<&str>) -> Option<Line> {
         .iter()
         .position(|word| is_shell(word))
         .unwrap_or(words.len());
-    Line::of(words.get(..end)?)
+    let words = words.get(..end)?;
+    match failed {
+        Some(program) if words.first().is_some_and(|word| word == program) => {
+            Line::of_linking(words)
+        }
+        _ => Line::of(words),
+    }
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -92,14 +108,19 @@ mod tests {
             r#" "/usr/bin/ld" -o a a.o -lz"#,
             "gcc -o a a.o -lz # a comment",
         ] {
-            let line = link_line(text, None).unwrap_or_else(|| panic!("{text}"));
+            let line = link_line(text, None, None).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(line.inputs, z, "{text}");
         }
-        let line = link_line("gcc -o a $WORK/b001/x.o", Some("/tmp/w")).unwrap();
+        let line = link_line("gcc -o a $WORK/b001/x.o", Some("/tmp/w"), None).unwrap();
         assert_eq!(line.inputs, [Input::File("/tmp/w/b001/x.o".into())]);
+        let said = "/go/pkg/tool/linux_amd64/link: running /opt/cc.sh failed: exit status 1";
+        let text = "/opt/cc.sh -arch x86_64 -o a a.o -lz";
+        let line = link_line(text, None, failed(said)).unwrap();
+        assert_eq!((line.inputs.as_slice(), line.is_compiler), (&z[..], true));
+        assert_eq!(link_line(text, None, None), None, "a script of any name");
         for text in ["gcc is not - here", "ld: warning -x", "", "cd /x - y"] {
             assert!(
-                link_line(text, None).is_none_or(|line| line.program == "gcc"),
+                link_line(text, None, None).is_none_or(|line| line.program == "gcc"),
                 "{text}"
             );
         }

@@ -223,8 +223,9 @@ fn no_library(line: &str) -> Option<What> {
         }
     }
     // An object or archive by its path.
-    let path = after(line, "cannot find ").filter(|_| line.contains("ld: cannot find"))?;
-    let path = path.split(": ").next()?.trim();
+    let gnu = after(line, "cannot find ").filter(|_| line.contains("ld: cannot find"));
+    let lld = || after(line, "lld: error: cannot open ");
+    let path = gnu.or_else(lld)?.split(": ").next()?.trim();
     Some(What::NoLibrary(Input::File(path.into())))
 }
 

@@ -1,10 +1,11 @@
 //! The output of a failed build or program in; what went wrong, as its messages say it, out.
 //!
 //! Lines are looked at one by one. [`command`] finds link lines; [`linker`] knows the messages of
-//! linkers, [`running`] those of loaders, shells and translators. A message that runs over lines is
+//! linkers, [`compiling`] those of compilers, [`running`] those of loaders, shells and translators. A message that runs over lines is
 //! added to while its lines last.
 
 mod command;
+mod compiling;
 mod linker;
 mod recorded;
 mod running;
@@ -33,7 +34,7 @@ pub struct Link {
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which line of the log, from 1.
+    /// Which line of the log, from 1; 0 where no line says so.
     pub at: usize,
     /// The package that the go command was building.
     pub package: Option<String>,
@@ -88,6 +89,31 @@ pub enum What {
     },
     /// The C compiler is not there.
     NoCompiler(String),
+    /// A C compiler did not find a header.
+    NoHeader {
+        /// As the source names it: `foo/bar.h`.
+        header: String,
+        /// Where it does so: `./main.go:2:11`.
+        place: String,
+    },
+    /// The C compiler is one for another system or processor.
+    OtherTarget {
+        /// As it calls itself.
+        compiler: Option<String>,
+        /// For whose programs it should compile, where the message tells.
+        format: Option<Format>,
+        /// Likewise, for which architecture.
+        arch: Option<Arch>,
+        /// The message.
+        message: String,
+    },
+    /// All Go files of a package were left out.
+    NoFiles {
+        /// The package, where it is named.
+        package: String,
+        /// Its folder.
+        folder: String,
+    },
     /// A program did not start, for a library was not loaded.
     NotLoaded {
         /// As the program names it.
@@ -112,8 +138,8 @@ pub enum What {
         program: Option<String>,
         /// The message says that its signature was the reason.
         signature: bool,
-        /// The message is one of macOS.
-        macos: bool,
+        /// Whether the message is one of macOS, where it tells.
+        macos: Option<bool>,
     },
     /// A program is for another processor, and nothing translates it.
     BadCpu(Option<String>),
@@ -141,12 +167,47 @@ impl Log {
     #[must_use]
     pub fn read(text: &[u8]) -> Self {
         let mut reader = Reader::default();
-        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+        let lines = text.strip_suffix(b"\n").unwrap_or(text);
+        let lines = lines.split(|&byte| byte == b'\n');
+        for (line, number) in lines.zip(1..).filter(|_| !text.is_empty()) {
             reader.log.lines = number;
             let line = String::from_utf8_lossy(line);
             reader.line(number, plain(&line).trim_end());
         }
         reader.log
+    }
+
+    /// Adds that the command whose output this is was killed, where no message says so.
+    pub fn command_was_killed(&mut self, program: &str) {
+        let told = |problem: &Problem| matches!(problem.what, What::Killed { .. });
+        if !self.problems.iter().any(told) {
+            self.problems.push(Problem {
+                at: 0,
+                package: None,
+                link: None,
+                what: What::Killed {
+                    program: Some(program.to_owned()),
+                    signature: false,
+                    macos: None,
+                },
+            });
+        }
+    }
+
+    /// Headers that were not found.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NoHeader { header, .. } => Some(header.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Folders of packages all of whose files were left out.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NoFiles { folder, .. } => Some(folder.as_str()),
+            _ => None,
+        })
     }
 
     /// Programs that messages name, and that are worth a look.
@@ -208,6 +269,8 @@ struct Reader {
     function: Option<String>,
     /// What `$WORK` is.
     work: Option<String>,
+    /// The program that the last line says to have failed.
+    failed: Option<String>,
     /// The last message was kept, and lines may be added to it.
     kept: bool,
 }
@@ -223,7 +286,9 @@ impl Reader {
             self.work = Some(work.to_owned());
             return;
         }
-        if let Some(line_of_link) = command::link_line(line, self.work.as_deref()) {
+        let failed = std::mem::replace(&mut self.failed, command::failed(line).map(str::to_owned));
+        let of_link = command::link_line(line, self.work.as_deref(), failed.as_deref());
+        if let Some(line_of_link) = of_link {
             self.log.links.push(Link {
                 at: number,
                 line: line_of_link,
@@ -238,7 +303,10 @@ impl Reader {
         };
         if !self.adds(line) {
             self.open = Open::Nothing;
-            if let Some(what) = linker::read(self, line).or_else(|| running::read(self, line)) {
+            let what = linker::read(self, line)
+                .or_else(|| compiling::read(self, line))
+                .or_else(|| running::read(self, line));
+            if let Some(what) = what {
                 self.keep(number, what);
             }
         }
@@ -275,7 +343,9 @@ impl Reader {
                 self.kept = false;
                 return;
             }
-        } else if self.log.problems.iter().any(|known| known.what == what) {
+        } else if self.log.problems.iter().any(|known| known.what == what)
+            || (matches!(what, What::OtherTarget { .. }) && self.knows_other_target())
+        {
             self.kept = false;
             return;
         }
@@ -290,6 +360,14 @@ impl Reader {
             link: self.link(),
             what,
         });
+    }
+
+    /// Whether the package's compiler is known to be a wrong one: each of its lines says so again.
+    fn knows_other_target(&self) -> bool {
+        let mut problems = self.log.problems.iter();
+        problems.any(|known| {
+            matches!(known.what, What::OtherTarget { .. }) && known.package == self.package
+        })
     }
 
     fn link(&self) -> Option<usize> {

@@ -9,8 +9,8 @@ const FURTHEST: usize = 16;
 
 impl Log {
     /// Adds the link lines of processes that failed, and gives each problem that has none the one of
-    /// its package; where one alone failed, that one.
-    pub fn add_recorded(&mut self, trace: &Trace) {
+    /// its package; where one alone failed, that one. Says how many link lines there were.
+    pub fn add_recorded(&mut self, trace: &Trace) -> usize {
         let mut failed: Vec<(usize, String)> = Vec::new();
         for process in trace.processes.iter().filter(|process| has_failed(process)) {
             let argv = process.exec.argv.iter();
@@ -44,6 +44,7 @@ impl Log {
             let only = failed.first().filter(|_| one);
             problem.link = of_package.or(only).map(|(link, _)| *link);
         }
+        failed.len()
     }
 }
 

@@ -23,7 +23,6 @@ pub(super) fn read(reader: &mut Reader, line: &str) -> Option<What> {
     of_linux(line)
         .or_else(|| not_started(line))
         .or_else(|| killed(line))
-        .or_else(|| compiler(line))
 }
 
 fn loader(line: &str) -> Option<What> {
@@ -172,7 +171,8 @@ fn killed(line: &str) -> Option<What> {
         return Some(What::Killed {
             program: program.map(str::to_owned),
             signature,
-            macos: true,
+            // zsh says so on every system.
+            macos: (signature || !lower.starts_with("zsh: killed")).then_some(true),
         });
     }
     let rosetta = lower.contains("rosetta error:")
@@ -191,7 +191,7 @@ fn killed(line: &str) -> Option<What> {
                 Some(program.to_owned())
             }),
         signature: false,
-        macos: false,
+        macos: Some(false),
     })
 }
 
@@ -201,14 +201,4 @@ fn signed_file(text: &str) -> Option<&str> {
         return path.split(')').next();
     }
     quoted(text.get(text.find('\'')?..)?).map(|(path, _)| path)
-}
-
-fn compiler(line: &str) -> Option<What> {
-    if let Some((name, _)) = after(line, "cgo: C compiler ").and_then(quoted) {
-        return line
-            .contains("not found")
-            .then(|| What::NoCompiler(name.to_owned()));
-    }
-    line.contains("xcrun: error: invalid active developer path")
-        .then(|| What::NoCompiler("clang".to_owned()))
 }

@@ -110,7 +110,8 @@ fn a_library_that_another_one_needs_is_named() {
 fn a_symbol_that_is_needed_twice_is_one_problem() {
     let log = Log::read(b"a.c:1: undefined reference to `x'\nb.c:2: undefined reference to `x'\nb.c:3: undefined reference to `y'\n");
     assert_eq!(log.problems.len(), 2);
-    assert_eq!(log.lines, 4);
+    assert_eq!(log.lines, 3);
+    assert_eq!((Log::read(b"").lines, Log::read(b"a").lines), (0, 1));
 }
 
 #[test]
@@ -274,18 +275,18 @@ fn programs_that_do_not_start() {
         macos,
     };
     for (text, expected) in [
-        ("zsh: killed     ./a -x", killed(Some("./a"), false, true)),
+        ("zsh: killed     ./a -x", killed(Some("./a"), false, None)),
         (
             "./a.sh: line 3: 123 Killed: 9               ./a -x",
-            killed(Some("./a"), false, true),
+            killed(Some("./a"), false, Some(true)),
         ),
         (
             "Exception Type:  EXC_CRASH (SIGKILL (Code Signature Invalid))",
-            killed(None, true, true),
+            killed(None, true, Some(true)),
         ),
         (
             "example.com/a: /t/compile: signal: killed",
-            killed(Some("/t/compile"), false, false),
+            killed(Some("/t/compile"), false, Some(false)),
         ),
     ] {
         assert_eq!(only(text), expected, "{text}");
@@ -302,6 +303,70 @@ fn programs_that_do_not_start() {
         ),
         What::NoCompiler("nosuchcc".to_owned())
     );
+}
+
+#[test]
+fn what_fails_before_linking() {
+    for (text, header, place) in [
+        (
+            "./main.go:2:11: fatal error: foo/bar.h: No such file or directory",
+            "foo/bar.h",
+            "./main.go:2:11",
+        ),
+        (
+            "./main.go:2:11: fatal error: 'foo/bar.h' file not found",
+            "foo/bar.h",
+            "./main.go:2:11",
+        ),
+        (
+            "/t/main.go:2:10: error: 'foo/bar.h' not found",
+            "foo/bar.h",
+            "/t/main.go:2:10",
+        ),
+    ] {
+        let expected = What::NoHeader {
+            header: header.to_owned(),
+            place: place.to_owned(),
+        };
+        assert_eq!(only(text), expected, "{text}");
+    }
+    let other = |text: &str, compiler: Option<&str>, format, arch| {
+        let expected = What::OtherTarget {
+            compiler: compiler.map(str::to_owned),
+            format,
+            arch,
+            message: text.lines().last().unwrap_or_default().to_owned(),
+        };
+        assert_eq!(only(text), expected, "{text}");
+    };
+    let mac = Some(Format::MachO);
+    let option = "gcc: error: unrecognized command-line option '-arch'; did you mean '-march='?";
+    other(option, Some("gcc"), mac, None);
+    let option =
+        "aarch64-linux-gnu-gcc: error: unrecognized command-line option \u{2018}-m64\u{2019}";
+    let compiler = Some("aarch64-linux-gnu-gcc");
+    other(option, compiler, None, Some(Arch::Amd64));
+    for text in [
+        "# runtime/cgo\ngcc_arm64.S:30: Error: no such instruction: `stp x29,x30,[sp,'",
+        "# runtime/cgo\ngcc_arm64.S:30:2: error: invalid instruction mnemonic 'stp'",
+    ] {
+        other(text, None, None, Some(Arch::Arm64));
+    }
+    assert_eq!(
+        only("package example.com/z: build constraints exclude all Go files in /t/z"),
+        What::NoFiles {
+            package: "example.com/z".to_owned(),
+            folder: "/t/z".to_owned(),
+        }
+    );
+    for text in [
+        "gcc: error: foo.c: No such file or directory",
+        "gcc: error: unrecognized command-line option '-fnosuch'",
+        "mine_arm64.S:3: Error: no such instruction: `stp'",
+        "error: 'a b' not found",
+    ] {
+        assert!(Log::read(text.as_bytes()).problems.is_empty(), "{text}");
+    }
 }
 
 #[test]
