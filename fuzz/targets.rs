@@ -2,13 +2,15 @@
 //! words what came out. A new target is one line in [`ALL`].
 
 use gotrace::analyze::Inspection;
-use gotrace::analyze::explain::{Here, Log, diagnose, inquiries};
-use gotrace::analyze::inspect::Wanted;
+use gotrace::analyze::explain::{Answers, Here, Log, diagnose, inquiries};
 use gotrace::analyze::inspect::placement::Loaded;
 use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
+use gotrace::analyze::inspect::{Rule, Wanted};
+use gotrace::analyze::toolchain::{Unsound, resigned};
 use gotrace::binary::elf::{Dynamic, Elf};
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
+use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
@@ -29,6 +31,7 @@ pub(crate) const ALL: &[Target] = &[
     ("dsym", &[DSYM], debug_file),
     ("pclntab", &["fuzz/seeds/pclntab"], pclntab),
     ("signature", &["fuzz/seeds/signature"], signature),
+    ("signer", &["tests/data/macho", "fuzz/seeds/fat"], signer),
     ("link-log", &["tests/data/explain/logs"], link_log),
     (
         "linkable",
@@ -37,6 +40,27 @@ pub(crate) const ALL: &[Target] = &[
     ),
     ("tbd", &[STUBS], linkable),
 ];
+
+/// What fails on purpose, so that it is known that failures are told.
+pub(crate) const FAILING: &[Target] = &[
+    ("panics", &[STUBS], panics),
+    ("hangs", &[STUBS], hangs),
+    ("devours", &[STUBS], devours),
+];
+
+#[expect(clippy::panic, reason = "it is what is tried")]
+fn panics(_: &[u8]) -> String {
+    panic!("on purpose")
+}
+
+fn hangs(_: &[u8]) -> String {
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    String::new()
+}
+
+fn devours(_: &[u8]) -> String {
+    String::from_utf8_lossy(&vec![0; 5 << 30]).into_owned()
+}
 
 const STUBS: &str =
     "tests/data/explain/mac/Library/Developer/CommandLineTools/SDKs/MacOSX.sdk/usr/lib";
@@ -180,6 +204,67 @@ fn signature(data: &[u8]) -> String {
     inspect(&file)
 }
 
+/// The bytes as a program that is signed anew: what comes out verifies, and has the same code. (The
+/// file may break rules that have nothing to do with signatures.)
+#[expect(
+    clippy::panic,
+    reason = "that is how a target says that something is wrong"
+)]
+fn signer(data: &[u8]) -> String {
+    let signers = [
+        (Vec::new(), Manner::Tool),
+        (vec![GET_TASK_ALLOW.to_owned()], Manner::Tool),
+        (Vec::new(), Manner::Linker),
+    ];
+    let mut said = String::new();
+    for (entitlements, manner) in signers {
+        let signer = AdHoc {
+            name: "fuzzed".to_owned(),
+            entitlements,
+            manner,
+        };
+        let signed = match signer.sign(data) {
+            Ok(signed) => signed,
+            Err(error) => {
+                said.push_str(&error.to_string());
+                continue;
+            }
+        };
+        let wanted = Wanted {
+            bindings: false,
+            findings: true,
+        };
+        let found = match Inspection::of(&signed, wanted) {
+            Ok(found) => found,
+            Err(error) => panic!("what was signed is not read: {error}"),
+        };
+        for finding in found
+            .slices
+            .iter()
+            .flat_map(|slice| &slice.findings)
+            .flatten()
+        {
+            assert!(!OF_SIGNATURES.contains(&finding.rule), "{finding:?}");
+            said.push_str(finding.rule.id());
+        }
+        match resigned(data, &signed) {
+            Ok(found) => said.push_str(&found.signature.join(" ")),
+            Err(Unsound::Broken(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    said
+}
+
+/// The rules that a signer is to keep.
+const OF_SIGNATURES: [Rule; 5] = [
+    Rule::SignatureMissing,
+    Rule::SignatureForm,
+    Rule::SignatureLimit,
+    Rule::SpecialSlot,
+    Rule::PageHash,
+];
+
 /// A machine without files: where a log leads is followed as far as its words go.
 struct NoFiles;
 
@@ -209,7 +294,11 @@ fn link_log(data: &[u8]) -> String {
         .iter()
         .map(|inquiry| survey(&inquiry.question(None), &NoFiles))
         .collect();
-    let found = diagnose(&log, &inquiries, &surveys, &[], &here);
+    let answers = Answers {
+        surveys,
+        ..Answers::default()
+    };
+    let found = diagnose(&log, &inquiries, &answers, &here);
     let causes: Vec<_> = found.iter().map(|one| &one.cause).collect();
     format!("{} {causes:?}", log.problems.len())
 }
