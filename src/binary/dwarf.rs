@@ -194,6 +194,10 @@ impl Dwarf<'_> {
     ///
     /// When the debug information is damaged.
     pub fn lines(&self, address: Svma) -> Result<Vec<Line>, Error> {
+        // No code ends behind the last address; addr2line asks for the one after it.
+        if address.0 == u64::MAX {
+            return Ok(Vec::new());
+        }
         let mut frames = self
             .context
             .find_frames(address.0)

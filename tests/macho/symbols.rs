@@ -224,6 +224,17 @@ fn a_dsym_has_files_and_lines() {
     assert!(inlined > 3, "{inlined}");
 }
 
+/// Nothing lies behind it, which is where a look-up of a range would end.
+#[test]
+fn the_last_address_has_no_lines() {
+    use gotrace::binary::Svma;
+    use gotrace::binary::dwarf::DebugSections;
+    let debug = std::fs::read(data(DSYM)).unwrap();
+    let sections = DebugSections::of(&debug).unwrap();
+    let dwarf = sections.dwarf().unwrap();
+    assert_eq!(dwarf.lines(Svma(u64::MAX)).unwrap(), []);
+}
+
 #[test]
 fn a_dsym_of_another_build_is_refused() {
     let file = std::fs::read(data("classic")).unwrap();
