@@ -17,7 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::plain_file;
 use super::spool::Spool;
-use super::sys::{self, FileEvent, FolderWatch};
+use super::sys::{self, FileEvent};
+use super::system::watch::FolderWatch;
 use super::{Backend, Error, Observation};
 use crate::trace::Pid;
 
@@ -83,7 +84,7 @@ impl ActionGraphs {
                 source,
             }
         };
-        let watch = FolderWatch::new(&self.file.folder).map_err(failed("inotify_add_watch"))?;
+        let watch = FolderWatch::new(&self.file.folder).map_err(failed("watch"))?;
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let mut reader = Reader {
             file: self.file.clone(),
@@ -92,7 +93,7 @@ impl ActionGraphs {
         };
         let thread = std::thread::Builder::new()
             .name("gotrace-graphs".to_owned())
-            .spawn(move || reader.run(&watch, &stopped))
+            .spawn(move || reader.run(watch, &stopped))
             .map_err(failed("clone"))?;
         self.running = Some((stop, thread));
         Ok(())
@@ -148,18 +149,23 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(&mut self, watch: &FolderWatch, stopped: &PipeReader) {
+    fn run(&mut self, mut watch: FolderWatch, stopped: &PipeReader) {
         loop {
             let mut fds = [
                 PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
                 PollFd::new(watch.as_fd(), PollFlags::POLLIN),
             ];
             let waited = poll(&mut fds, PollTimeout::NONE);
-            let stop = fds[0].any() == Some(true);
-            for event in watch.events() {
+            let failed = waited.is_err_and(|error| error != nix::errno::Errno::EINTR);
+            let stop = failed || fds[0].any() == Some(true);
+            let events = match stop {
+                true => watch.last_events(),
+                false => watch.events(),
+            };
+            for event in events {
                 self.handle(&event);
             }
-            if stop || waited.is_err_and(|error| error != nix::errno::Errno::EINTR) {
+            if stop {
                 return;
             }
         }

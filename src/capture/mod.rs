@@ -8,6 +8,7 @@
 //! process. The recorder alone knows the tables of processes and mappings; it turns
 //! observations into the records of a trace. Nothing here formats for a viewer.
 
+mod alive;
 pub mod attach;
 mod backend;
 pub mod calls;
@@ -19,6 +20,8 @@ mod launch;
 pub mod linking;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
 mod observation;
 mod outputs;
 #[cfg_attr(
@@ -42,6 +45,11 @@ mod sys;
 pub mod toolexec;
 mod translated;
 pub mod unwatched;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
 
 use crate::environment::Refusal;
 use crate::environment::invoker::Invoker;

@@ -53,6 +53,7 @@ pub(super) fn contain(pid: Pid) -> bool {
 mod tests {
     use super::*;
     use crate::capture::supervise;
+    use crate::capture::system::process;
 
     #[test]
     fn they_are_no_descendants_of_the_command() {
@@ -60,11 +61,11 @@ mod tests {
         let pid = child.pid();
         assert!(contain(pid));
         let among = |found: &[Pid]| found.contains(&pid);
-        assert!(among(&supervise::children(Pid(std::process::id()))));
+        assert!(among(&process::children(Pid(std::process::id()))));
         let descendants = supervise::descendants(&[]).into_iter();
         assert!(!among(&descendants.map(|(pid, _)| pid).collect::<Vec<_>>()));
         drop(child);
         assert!(!contain(pid));
-        assert!(!among(&supervise::children(Pid(std::process::id()))));
+        assert!(!among(&process::children(Pid(std::process::id()))));
     }
 }

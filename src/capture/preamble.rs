@@ -1,11 +1,10 @@
 //! What a trace says before its first event: the machine, the toolchain, how it is recorded.
 
-use std::fs;
-
 use super::recorder::Context;
 use super::redact;
 use super::selection::Name;
 use super::session::Options;
+use super::system::process;
 use super::{Environment, decode::arguments};
 use crate::environment::Refusal;
 use crate::environment::host;
@@ -157,21 +156,10 @@ pub(super) fn afterwards(writer: &mut Writer) -> Option<Record> {
 
 /// Lets [`own_max_rss`] begin anew: what earlier runs of a series took is none of this one's.
 pub(super) fn forget_max_rss() {
-    // proc_pid_clear_refs(5): 5 resets the peak. Where that cannot be written, the peak is that of
-    // gotrace's whole life.
-    drop(fs::write("/proc/self/clear_refs", "5"));
+    process::forget_max_rss();
 }
 
-/// The largest resident set of gotrace: `VmHWM`, for what getrusage(2) has counts the program
-/// that gotrace was started from, too.
+/// The largest resident set of gotrace, in bytes.
 pub(super) fn own_max_rss() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| {
-        let rest = line.strip_prefix("VmHWM:")?;
-        rest.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    match peak {
-        Some(kibibytes) => kibibytes.saturating_mul(1_024),
-        None => super::sys::own_usage().max_rss_bytes,
-    }
+    process::own_max_rss().unwrap_or_else(|| super::sys::own_usage().max_rss_bytes)
 }

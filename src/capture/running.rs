@@ -1,6 +1,8 @@
 //! A process that runs already: what `/proc` says of it, for those who come late.
 
-use super::{Executed, Monotonic, Observation, decode::arguments, translated};
+use super::alive::Alive;
+use super::decode::{arguments, proc_stat::ProcStat};
+use super::{Executed, Monotonic, Observation, translated};
 use crate::trace::{Arch, ImageKind, Pid};
 use std::fs::{self, Metadata};
 use std::io;
@@ -37,24 +39,17 @@ impl Running {
     /// When there is no such process, or it may not be looked into.
     pub fn of(pid: Pid) -> io::Result<Self> {
         let folder = PathBuf::from(format!("/proc/{pid}"));
-        let stat = fs::read_to_string(folder.join("stat"))?;
-        // The name may hold anything; numbers follow its last parenthesis: state, ppid, ...
-        let numbers = stat.rsplit_once(") ").map_or("", |(_, numbers)| numbers);
-        let number = |field: usize| {
-            // proc(5) counts from 1, with the number and the name first.
-            let text = numbers.split(' ').nth(field - 3);
-            text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
-        };
+        let stat = ProcStat::read(&fs::read(folder.join("stat"))?).unwrap_or_default();
         let exe = folder.join("exe");
         Ok(Self {
             pid,
-            parent: Pid(u32::try_from(number(4)).unwrap_or(0)),
+            parent: stat.parent,
             file: fs::metadata(&exe)?,
             exe: fs::read_link(&exe)?,
             argv: fs::read(folder.join("cmdline"))?,
             cwd: fs::read_link(folder.join("cwd")).unwrap_or_default(),
-            start_code: number(26),
-            threads: u32::try_from(number(20)).unwrap_or(1),
+            start_code: stat.start_code,
+            threads: stat.threads,
             maps: fs::read_to_string(folder.join("maps"))?,
         })
     }
@@ -62,12 +57,7 @@ impl Running {
     /// Whether it has not ended.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid));
-        let stat = stat.unwrap_or_default();
-        let state = stat
-            .rsplit_once(") ")
-            .and_then(|(_, rest)| rest.chars().next());
-        state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+        Alive::of(self.pid).is_some_and(|process| !process.has_ended)
     }
 
     /// Its command line, a word an entry.

@@ -28,6 +28,7 @@ use super::selection::{Name, Selection};
 use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
+use super::system::process;
 use super::toolexec::Toolexec;
 use super::{Backend, Environment, Executed, Observation, Progress, Request, graphs, launch};
 use crate::environment::Refusal;
@@ -473,7 +474,7 @@ impl Session {
             }
         }
         let root = child.pid;
-        let own_children = supervise::children(Pid(std::process::id()));
+        let own_children = process::children(Pid(std::process::id()));
         let helpers: Vec<Pid> = own_children
             .into_iter()
             .filter(|pid| *pid != root)

@@ -1,6 +1,5 @@
 //! A private folder for one run: the socket of shims, profiles of tools, action graphs.
 
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -124,11 +123,6 @@ fn secret() -> String {
     format!("{one:016x}{two:016x}")
 }
 
-/// A file's path below a working directory; absolute ones stay.
-pub(super) fn path_in(cwd: &[u8], file: &[u8]) -> PathBuf {
-    Path::new(OsStr::from_bytes(cwd)).join(OsStr::from_bytes(file))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,11 +151,5 @@ mod tests {
             .expect("folder");
         let spool = Spool::create(below.path(), None).expect("made");
         assert_eq!(spool.path().parent(), Some(Path::new("/tmp")));
-    }
-
-    #[test]
-    fn relative_files_lie_in_the_working_directory() {
-        assert_eq!(path_in(b"/a", b"b/c"), Path::new("/a/b/c"));
-        assert_eq!(path_in(b"/a", b"/b"), Path::new("/b"));
     }
 }

@@ -1,15 +1,15 @@
 //! Stays by the command until it ends: passes signals on, stops and goes on with it.
 
 use std::ffi::c_int;
-use std::fs;
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::alive::Alive;
 use super::own_children;
-use super::sys::{self, Arrived, Change};
+use super::sys::{self, Arrived, Change, Sender};
+use super::system::process;
 use crate::trace::{Pid, Usage};
 
 /// Signals that are waited for. Those of a terminal reach the command by themselves, for it is
@@ -151,7 +151,11 @@ pub(super) fn until_alone(root: Pid, helpers: &[Pid], patience: Option<Duration>
 fn pass_on(root: Pid, arrived: Arrived) {
     // A signal without a sender came from the terminal, to the whole group; one from the
     // command itself went to the group, too, for the command does not know of gotrace.
-    let alone = arrived.sender.is_some_and(|sender| sender != root.0);
+    let alone = match arrived.sender {
+        Sender::System => false,
+        Sender::Process(sender) => sender != root,
+        Sender::Unknown => true,
+    };
     if alone && arrived.signal != libc::SIGCHLD {
         sys::send(root, arrived.signal);
     }
@@ -165,16 +169,9 @@ fn stop_with(root: Pid, signal: c_int) {
         return;
     }
     sys::stop_self();
-    if state(root).is_none_or(|state| state == b'T') {
+    if Alive::of(root).is_none_or(|root| root.is_stopped) {
         sys::send(root, libc::SIGCONT);
     }
-}
-
-/// The letter that `/proc/PID/stat` has after the name.
-fn state(pid: Pid) -> Option<u8> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    stat.get(name_end + 2).copied()
 }
 
 /// Waits for adopted descendants that have ended, as init would have done.
@@ -189,24 +186,9 @@ fn reap_orphans(root: Pid, helpers: &[Pid]) {
 
 /// Children that are neither helpers nor gotrace's own otherwise.
 fn others(helpers: &[Pid]) -> Vec<Pid> {
-    let mut others = children(Pid(std::process::id()));
+    let mut others = process::children(Pid(std::process::id()));
     others.retain(|child| !helpers.contains(child) && !own_children::contain(*child));
     others
-}
-
-/// The children of a process, those of all its threads.
-pub(super) fn children(pid: Pid) -> Vec<Pid> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten();
-    tasks
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|list| {
-            let pids = list.split_whitespace().map(str::parse);
-            pids.flatten().map(Pid).collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 /// What still runs of the command: process ids and names of all descendants of gotrace but its
@@ -215,12 +197,11 @@ pub(super) fn descendants(helpers: &[Pid]) -> Vec<(Pid, String)> {
     let mut found = Vec::new();
     let mut next = others(helpers);
     while let Some(pid) = next.pop() {
-        if state(pid).is_none_or(|state| state == b'Z') {
+        if Alive::of(pid).is_none_or(|process| process.has_ended) {
             continue;
         }
-        let name = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
-        found.push((pid, name.unwrap_or_default().trim_end().to_owned()));
-        next.extend(children(pid));
+        found.push((pid, process::name(pid)));
+        next.extend(process::children(pid));
     }
     found.sort_unstable_by_key(|(pid, _)| *pid);
     found

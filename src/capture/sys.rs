@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -295,6 +295,22 @@ pub(super) fn peer(stream: &UnixStream) -> Option<u32> {
     }
 }
 
+/// A stream socket that programs which are started do not inherit.
+pub(super) fn stream_socket() -> nix::Result<OwnedFd> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    #[cfg(target_os = "linux")]
+    let flags = SockFlag::SOCK_CLOEXEC;
+    #[cfg(not(target_os = "linux"))]
+    let flags = SockFlag::empty();
+    let made = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    #[cfg(not(target_os = "linux"))]
+    {
+        use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+        fcntl(&made, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    Ok(made)
+}
+
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     // Standard descriptors that were closed at the start are /dev/null now, so neither end
@@ -330,8 +346,21 @@ pub(super) fn open_if(
 /// Makes children waitable even where gotrace was started with SIGCHLD ignored, and a trace that
 /// may grow no more (`ulimit -f`) an error instead of gotrace's death.
 pub(super) fn settle_dispositions() {
-    set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+    set_disposition(libc::SIGCHLD, told_of_children());
     set_disposition(libc::SIGXFSZ, libc::SIG_IGN);
+}
+
+#[cfg(target_os = "linux")]
+const fn told_of_children() -> libc::sighandler_t {
+    libc::SIG_DFL
+}
+
+/// xnu forgets a signal whose action is to ignore it even where it is blocked.
+#[cfg(target_os = "macos")]
+fn told_of_children() -> libc::sighandler_t {
+    extern "C" fn nothing(_: c_int) {}
+    let nothing: extern "C" fn(c_int) = nothing;
+    nothing as libc::sighandler_t
 }
 
 /// Blocks `signals` in this thread, and in those that it starts; returns the mask before.
@@ -369,11 +398,31 @@ fn signal_set(signals: &[c_int]) -> libc::sigset_t {
 pub(super) struct Arrived {
     /// Which.
     pub(super) signal: c_int,
-    /// The process that sent it with `kill`; `None` where the kernel or a terminal did.
-    pub(super) sender: Option<u32>,
+    /// Who sent it.
+    pub(super) sender: Sender,
 }
 
+/// Who sent a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// The kernel; or a terminal, which sends to all processes of its foreground.
+    System,
+    /// A process, to this one.
+    #[cfg_attr(
+        target_os = "macos",
+        expect(dead_code, reason = "sigwait does not tell")
+    )]
+    Process(Pid),
+    /// A process, and the system does not tell which.
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "siginfo tells"))]
+    Unknown,
+}
+
+#[cfg(target_os = "macos")]
+pub(super) use super::macos::signals::next_signal;
+
 /// Takes the next of `signals`, which must be blocked; `None` when `timeout_ms` is over.
+#[cfg(target_os = "linux")]
 pub(super) fn next_signal(signals: &[c_int], timeout_ms: Option<u32>) -> Option<Arrived> {
     let set = signal_set(signals);
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -394,8 +443,12 @@ pub(super) fn next_signal(signals: &[c_int], timeout_ms: Option<u32>) -> Option<
         info.si_code,
         libc::SI_USER | libc::SI_TKILL | libc::SI_QUEUE
     );
-    // SAFETY: the sender is part of what a signal sent by kill carries.
-    let sender = by_kill.then(|| unsafe { info.si_pid() }.unsigned_abs());
+    let sender = if by_kill {
+        // SAFETY: the sender is part of what a signal sent by kill carries.
+        Sender::Process(Pid(unsafe { info.si_pid() }.unsigned_abs()))
+    } else {
+        Sender::System
+    };
     Some(Arrived { signal, sender })
 }
 
@@ -577,6 +630,7 @@ pub(super) fn now() -> Monotonic {
 }
 
 /// Bytes of a page of memory.
+#[cfg(target_os = "linux")]
 pub(super) fn page_bytes() -> i64 {
     // SAFETY: takes no pointer.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) }
@@ -634,6 +688,7 @@ pub(super) fn replace(program: &Program, mask: &libc::sigset_t) -> io::Error {
 /// A descriptor of a process that becomes readable when the process ends.
 #[cfg(target_os = "linux")]
 pub(super) fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
+    use std::os::fd::{FromRawFd as _, RawFd};
     // SAFETY: takes no pointer; the flags argument is zero.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) };
     match RawFd::try_from(fd) {
@@ -644,15 +699,9 @@ pub(super) fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
 }
 
 /// How much the clock that counts suspended time, too, is ahead of the monotonic one.
-pub(super) fn boot_offset() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        clock(libc::CLOCK_BOOTTIME).saturating_sub(clock(libc::CLOCK_MONOTONIC))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        0
-    }
+#[cfg(target_os = "linux")]
+pub(super) fn suspended() -> Nanos {
+    Nanos(clock(libc::CLOCK_BOOTTIME).saturating_sub(clock(libc::CLOCK_MONOTONIC)))
 }
 
 /// Something that happened to a file of a watched folder.
@@ -660,51 +709,14 @@ pub(super) fn boot_offset() -> u64 {
 pub(super) enum FileEvent {
     /// It was made.
     Created(OsString),
-    /// A writer closed it.
+    /// A writer is done with it.
     Written(OsString),
     /// The system had no room for more events: some are not here.
+    #[cfg_attr(
+        target_os = "macos",
+        expect(dead_code, reason = "kqueues merge events")
+    )]
     Overflow,
-}
-
-/// Tells what happens to the files of a folder.
-#[cfg(target_os = "linux")]
-#[derive(Debug)]
-pub(super) struct FolderWatch(nix::sys::inotify::Inotify);
-
-#[cfg(target_os = "linux")]
-impl FolderWatch {
-    pub(super) fn new(folder: &Path) -> io::Result<Self> {
-        use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let wanted = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_CLOSE_WRITE;
-        inotify.add_watch(folder, wanted)?;
-        Ok(Self(inotify))
-    }
-
-    /// What has happened since the last call.
-    pub(super) fn events(&self) -> Vec<FileEvent> {
-        use nix::sys::inotify::AddWatchFlags;
-        let Ok(events) = self.0.read_events() else {
-            return Vec::new();
-        };
-        let event = |event: nix::sys::inotify::InotifyEvent| {
-            if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                Some(FileEvent::Overflow)
-            } else if event.mask.contains(AddWatchFlags::IN_CREATE) {
-                event.name.map(FileEvent::Created)
-            } else {
-                event.name.map(FileEvent::Written)
-            }
-        };
-        events.into_iter().filter_map(event).collect()
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl std::os::fd::AsFd for FolderWatch {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
-    }
 }
 
 #[cfg(test)]

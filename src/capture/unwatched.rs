@@ -8,6 +8,7 @@ use std::io;
 
 use super::recorder::exit_status;
 use super::supervise::{self, Signals};
+use super::system::process;
 use super::{Environment, launch, sys};
 use crate::environment::invoker::Invoker;
 use crate::trace::{ExitStatus, Pid};
@@ -24,7 +25,7 @@ pub fn run(
     invoker: Option<&Invoker>,
     signals: &Signals,
 ) -> io::Result<Option<ExitStatus>> {
-    let helpers = supervise::children(Pid(std::process::id()));
+    let helpers = process::children(Pid(std::process::id()));
     let program = launch::program(command, environment, invoker)?;
     let child = sys::fork_held(&program, signals.before())?;
     let root = child.pid;

@@ -1,5 +1,7 @@
 //! The machine: operating system, processor, cores and memory, as the system itself names them.
 
+use super::sys;
+use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -40,17 +42,18 @@ pub struct Host {
 /// Gathers the facts.
 #[must_use]
 pub fn host() -> Host {
-    let release = read("/proc/sys/kernel/osrelease");
+    let release = text(c"kern.osrelease").unwrap_or_else(|| read("/proc/sys/kernel/osrelease"));
+    let product = text(c"kern.osproductversion").map(|version| format!("macOS {version}"));
     let cores = thread::available_parallelism().map_or(0, usize::from);
     Host {
         os: format!("{} {}", std::env::consts::OS, release.trim())
             .trim_end()
             .to_owned(),
-        distribution: distribution(&read("/etc/os-release")),
-        cpu: cpu(&read("/proc/cpuinfo")),
+        distribution: product.unwrap_or_else(|| distribution(&read("/etc/os-release"))),
+        cpu: text(c"machdep.cpu.brand_string").unwrap_or_else(|| cpu(&read("/proc/cpuinfo"))),
         arch: ARCH,
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
-        memory_bytes: memory(&read("/proc/meminfo")),
+        memory_bytes: number(c"hw.memsize").unwrap_or_else(|| memory(&read("/proc/meminfo"))),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
             .trim()
             .to_owned(),
@@ -99,6 +102,22 @@ fn throttles_of(processors: &Path) -> Option<u64> {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
+}
+
+/// A text that the kernel of macOS has by this name, which ends with a zero byte.
+fn text(name: &CStr) -> Option<String> {
+    let bytes = sys::kernel_value(name)?;
+    let text = CStr::from_bytes_until_nul(&bytes).ok()?;
+    Some(text.to_string_lossy().into_owned())
+}
+
+/// A number that the kernel of macOS has by this name: 4 or 8 bytes of it.
+pub(super) fn number(name: &CStr) -> Option<u64> {
+    let bytes = sys::kernel_value(name)?;
+    match *bytes.as_slice() {
+        [a, b, c, d] => Some(u32::from_le_bytes([a, b, c, d]).into()),
+        _ => Some(u64::from_le_bytes(bytes.try_into().ok()?)),
+    }
 }
 
 /// `PRETTY_NAME` of os-release(5).

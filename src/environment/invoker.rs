@@ -6,7 +6,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Gid, Uid, User, getgrouplist};
+use super::sys;
+use nix::unistd::{Uid, User};
 
 /// The user who called sudo, as the passwd database has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,14 +52,11 @@ pub fn user_of(invoker: Option<&Invoker>) -> u32 {
 fn from_entry(user: User) -> Invoker {
     let groups = CString::new(user.name.as_bytes())
         .ok()
-        .and_then(|name| getgrouplist(&name, user.gid).ok());
+        .and_then(|name| sys::groups(&name, user.gid.as_raw()).ok());
     Invoker {
         uid: user.uid.as_raw(),
         gid: user.gid.as_raw(),
-        groups: groups.map_or_else(
-            || vec![user.gid.as_raw()],
-            |groups| groups.into_iter().map(Gid::as_raw).collect(),
-        ),
+        groups: groups.unwrap_or_else(|| vec![user.gid.as_raw()]),
         name: OsString::from(user.name),
         home: user.dir,
         shell: user.shell,

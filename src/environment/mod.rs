@@ -8,6 +8,7 @@ pub mod host;
 pub mod invoker;
 pub mod link;
 pub mod linux;
+mod macos;
 pub mod mappings;
 mod refusal;
 pub mod settings;

@@ -202,13 +202,7 @@ fn of_program_on_macos(head: &Head, silicon: bool, own: &str) -> bool {
 
 /// Whether the processor is Apple's, whatever this process runs as; never on another system.
 fn is_apple_silicon() -> bool {
-    static SILICON: OnceLock<bool> = OnceLock::new();
-    let ask = || {
-        let mut sysctl = std::process::Command::new("/usr/sbin/sysctl");
-        let answer = sysctl.args(["-n", "hw.optional.arm64"]).output();
-        answer.is_ok_and(|answer| answer.stdout.trim_ascii() == b"1")
-    };
-    *SILICON.get_or_init(|| std::env::consts::OS == "macos" && (host::ARCH == "arm64" || ask()))
+    host::number(c"hw.optional.arm64") == Some(1)
 }
 
 /// Who translates gotrace itself, as in an emulated container; `None` when it runs natively.

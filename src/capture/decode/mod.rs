@@ -10,8 +10,10 @@
 pub mod action_graph;
 pub mod arguments;
 pub mod bpf;
+pub mod darwin_process;
 pub mod guest;
 pub mod importcfg;
 pub mod perf_map;
 pub mod pprof;
+pub mod proc_stat;
 pub mod qemu;

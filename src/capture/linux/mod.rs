@@ -1,6 +1,8 @@
-//! Linux: BPF programs, perf events, and the memory shared with them. Calls only; what they
-//! deliver is read in [`super::decode`].
+//! Linux: BPF programs, perf events, and the memory shared with them; processes and files as the
+//! kernel shows them. Calls only; what they deliver is read in [`super::decode`].
 
 pub mod bpf;
+pub(super) mod process;
 pub mod qemu;
 mod sys;
+pub(super) mod watch;

@@ -10,7 +10,7 @@ mod processes;
 mod sink;
 mod space;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -628,14 +628,12 @@ impl Recorder {
         }
     }
 
-    /// gotrace's own memory, from `/proc/self/statm`: its second number, in pages.
+    /// gotrace's own memory.
     fn count_memory(&mut self) {
-        let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-        let pages = statm.split_whitespace().nth(1);
-        if let Some(pages) = pages.and_then(|pages| pages.parse::<i64>().ok()) {
+        if let Some(bytes) = super::system::process::own_rss() {
             let name = self.sink.string(b"gotrace_rss_bytes");
             let time = self.sink.at(super::sys::now());
-            let value = pages.saturating_mul(super::sys::page_bytes());
+            let value = i64::try_from(bytes).unwrap_or(i64::MAX);
             self.sink
                 .record(Record::Counter(Counter { time, name, value }));
         }

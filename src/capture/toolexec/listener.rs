@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, PipeReader, Read as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,12 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::shim;
 use super::wire::{Inbox, Message};
-use super::{ancestry, shim};
+use crate::capture::alive::{self, Alive};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
+use crate::capture::system::watch::ExitWatch;
 use crate::capture::{Executed, Monotonic, Observation, ToolRun, plain_file, sys};
 use crate::environment::translator;
 use crate::trace::{Pid, Usage};
@@ -46,7 +48,7 @@ struct Tool {
 #[derive(Debug)]
 struct Watched {
     pid: Pid,
-    end: OwnedFd,
+    end: ExitWatch,
     usage: Usage,
 }
 
@@ -63,7 +65,6 @@ pub(super) struct Listener {
     progress: Arc<Progress>,
     connections: Vec<Connection>,
     watched: Vec<Watched>,
-    boot_offset: u64,
 }
 
 impl Listener {
@@ -86,7 +87,6 @@ impl Listener {
             progress,
             connections: Vec::new(),
             watched: Vec::new(),
-            boot_offset: sys::boot_offset(),
         })
     }
 
@@ -235,7 +235,7 @@ impl Listener {
             if self.watched.iter().any(|watched| watched.pid == pid) {
                 break;
             }
-            let Some(found) = ancestry::stat(pid) else {
+            let Some(found) = Alive::of(pid) else {
                 break;
             };
             let parent = found.parent;
@@ -243,15 +243,21 @@ impl Listener {
             pid = parent;
         }
         for (pid, found) in chain.into_iter().rev() {
-            let Ok(end) = sys::pidfd(pid) else { continue };
-            let time = found.start(self.boot_offset);
-            let parent = found.parent;
+            let Ok(end) = ExitWatch::of(pid) else {
+                continue;
+            };
+            let Alive {
+                parent,
+                start: time,
+                usage,
+                ..
+            } = found;
             self.say(Observation::Forked { time, pid, parent });
-            self.say(Observation::Executed(ancestry::program(pid, time)));
+            self.say(Observation::Executed(alive::program(pid, time)));
             self.watched.push(Watched {
                 pid,
                 end,
-                usage: found.usage(),
+                usage: usage.unwrap_or_default(),
             });
         }
     }
@@ -260,8 +266,8 @@ impl Listener {
     fn look_after_watched(&mut self) {
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain_mut(|process| {
-            if let Some(found) = ancestry::stat(process.pid) {
-                process.usage = found.usage();
+            if let Some(usage) = Alive::of(process.pid).and_then(|found| found.usage) {
+                process.usage = usage;
             }
             let ended = is_readable(process.end.as_fd());
             if ended {
@@ -337,7 +343,7 @@ impl Tool {
         let words = arguments::split(&self.argv);
         let exe = words.first().copied().unwrap_or_default().to_vec();
         let path = Path::new(OsStr::from_bytes(&exe));
-        let arch = ancestry::arch(path);
+        let arch = alive::arch(path);
         let translator = translator::of_executable(path).into_bytes();
         ToolRun {
             shim: self.shim,

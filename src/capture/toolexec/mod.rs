@@ -5,7 +5,6 @@
 //!          └──socket──► listener thread ──Observation──► the recorder
 //! ```
 
-mod ancestry;
 mod listener;
 pub mod shim;
 mod wire;
@@ -93,7 +92,7 @@ impl Backend for Toolexec {
         // Tools may run as other users than gotrace.
         let socket = sys::bind_for_everybody(&path).map_err(failed("bind"))?;
         // Many tools may end in the same moment.
-        listen(&socket, Backlog::MAXALLOWABLE).map_err(|e| failed("listen")(e.into()))?;
+        listen(&socket, Backlog::MAXCONN).map_err(|e| failed("listen")(e.into()))?;
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let progress = Arc::clone(&self.progress);
         let place = (self.spool.clone(), self.users.clone());

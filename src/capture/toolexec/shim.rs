@@ -16,9 +16,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{UnixAddr, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::wire::Message;
@@ -227,8 +225,7 @@ impl Recorder {
 
 /// Connects, with patience for a moment only: a recorder that is stopped must not hold a build.
 fn reach(path: &Path) -> nix::Result<UnixStream> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let stream = sys::stream_socket()?;
     setsockopt(&stream, sockopt::SendTimeout, &TimeVal::seconds(1))?;
     connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(UnixStream::from(stream))

@@ -1,10 +1,18 @@
-//! File capabilities, which are an extended attribute. In: a path; out: the attribute set.
+//! File capabilities, which are an extended attribute; groups of users.
 #![expect(unsafe_code, reason = "setxattr has no safe wrapper here")]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+
+use nix::unistd::Gid;
+
+/// The groups of a user, `primary` among them.
+pub(in crate::environment) fn groups(user: &CStr, primary: u32) -> io::Result<Vec<u32>> {
+    let groups = nix::unistd::getgrouplist(user, Gid::from_raw(primary))?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
 
 /// `struct vfs_cap_data` of version 2, `include/uapi/linux/capability.h`: u32 version and flags,
 /// then twice (low and high half) u32 permitted, u32 inheritable. Effective at once, permitted:

@@ -7,7 +7,7 @@ use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, ExeKey, Files, GuestImage, Merge, Record, Side};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
-use crate::capture::{Monotonic, Observation, plain_file, spool};
+use crate::capture::{Monotonic, Observation, plain_file};
 use crate::environment::translator::{self, Translator};
 use crate::trace::Nanos;
 use crossbeam_channel::Sender;
@@ -81,7 +81,7 @@ impl Files for HostFiles {
     }
 
     fn whole(&mut self, cwd: &[u8], path: &[u8]) -> Result<Vec<u8>, String> {
-        let path = spool::path_in(cwd, path);
+        let path = Path::new(OsStr::from_bytes(cwd)).join(OsStr::from_bytes(path));
         plain_file::read(&path, LARGEST_FILE)
             .map_err(|error| format!("{}: {error}", path.display()))
     }
