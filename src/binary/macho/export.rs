@@ -16,8 +16,9 @@ use crate::binary::{Error, Svma, bytes::Bytes};
 
 const REEXPORT: u64 = 0x08;
 const RESOLVER: u64 = 0x10;
-/// No name is longer.
-const LONGEST: usize = 64 << 10;
+/// Names are together no longer than so many times the trie. Of real libraries, whose names begin
+/// alike, those are some ten times as long.
+const MOST_SHARED: usize = 256;
 
 /// What an exported name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +67,10 @@ fn walk(trie: &[u8], base: u64) -> Result<Vec<Export>, Error> {
     if trie.is_empty() {
         return Ok(exports);
     }
-    // Each node has at least two bytes, and one parent: more visits are a circle.
-    let mut room = trie.len();
+    // Each edge takes two bytes at least, and leads to a node of its own: more of them are a circle,
+    // or lead to the same nodes again and again.
+    let mut edges = trie.len();
+    let mut letters_left = trie.len().saturating_mul(MOST_SHARED);
     let mut open: Vec<(u64, Vec<u8>)> = vec![(0, Vec::new())];
     while let Some((at, name)) = open.pop() {
         let endless = Error::Malformed {
@@ -75,7 +78,6 @@ fn walk(trie: &[u8], base: u64) -> Result<Vec<Export>, Error> {
             offset: at,
             value: at,
         };
-        room = room.checked_sub(1).ok_or_else(|| endless.clone())?;
         let mut cursor = Cursor::new("export trie", trie, at);
         let size = cursor.unsigned()?;
         let after = cursor.at.saturating_add(size);
@@ -92,10 +94,12 @@ fn walk(trie: &[u8], base: u64) -> Result<Vec<Export>, Error> {
         for _ in 0..children {
             let letters = cursor.string()?;
             let child = cursor.unsigned()?;
-            if name.len().saturating_add(letters.len()) > LONGEST {
-                return Err(endless);
-            }
-            open.push((child, [&name, letters].concat()));
+            let name = [&name, letters].concat();
+            edges = edges.checked_sub(2).ok_or_else(|| endless.clone())?;
+            letters_left = letters_left
+                .checked_sub(name.len())
+                .ok_or_else(|| endless.clone())?;
+            open.push((child, name));
         }
         if let Some(new) = open.get_mut(first..) {
             new.reverse();
@@ -166,5 +170,33 @@ mod tests {
             walk(&circle, 0),
             Err(Error::Malformed { offset: 0, .. })
         ));
+    }
+
+    /// Else 14 KiB made more than a gigabyte of names.
+    #[test]
+    fn children_that_are_shared_do_not_multiply() {
+        // Each node has 200 children, all of them the next node.
+        let mut trie = Vec::new();
+        for next in 1..10_u8 {
+            trie.extend([0, 200]);
+            trie.extend([b'a', 0, 0x80, next * 8].repeat(200));
+            trie.resize(usize::from(next) * 1_024, 0);
+        }
+        assert!(walk(&trie, 0).is_err());
+    }
+
+    /// A chain of letters has names as long as half of it.
+    #[test]
+    fn one_long_name_is_no_circle() {
+        let letters = [b'x'; 30_000];
+        let trie = [
+            &[0, 1][..],
+            &letters,
+            &[0, 0xb6, 0xea, 0x01],
+            &[2, 0, 0x10, 0],
+        ]
+        .concat();
+        let found = walk(&trie, 0).expect("whole");
+        assert_eq!(found[0].name, letters);
     }
 }

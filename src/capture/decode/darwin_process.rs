@@ -298,9 +298,9 @@ mod tests {
     #[test]
     fn the_working_directory_is_the_first_path() {
         let mut bytes = vec![0x55; 152];
-        bytes.extend(b"/Users/gopher/src\0");
+        bytes.extend(b"/Volumes/gopher/src\0");
         bytes.resize(WORKING_DIRECTORY_BYTES, 0x55);
-        assert_eq!(working_directory(&bytes), Some(&b"/Users/gopher/src"[..]));
+        assert_eq!(working_directory(&bytes), Some(&b"/Volumes/gopher/src"[..]));
         assert_eq!(working_directory(&bytes[..1_000]), None);
         // A path without an end goes as far as its field.
         let full = vec![b'/'; WORKING_DIRECTORY_BYTES];
