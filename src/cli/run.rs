@@ -179,6 +179,8 @@ pub(super) fn conclude(recording: Recording, path: &Path, quiet: bool) -> anyhow
     })?;
     symbolize::name_frames(&mut writer, &files, &origins)
         .context("names are missing in the trace")?;
+    symbolize::gather_needs(&mut writer, &files)
+        .context("what files ask of the dynamic loader is missing in the trace")?;
     Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
     if !quiet {
         summarize(path)?;

@@ -9,6 +9,7 @@ use super::{debug_file, vdso};
 use crate::binary::dwarf::{DebugSections, Dwarf};
 use crate::binary::elf::Elf;
 use crate::binary::go::Pclntab;
+use crate::binary::macho::{MachO, Slices};
 use crate::binary::{FileOffset, Svma};
 use crate::trace::{FrameId, ImageKind, Unnamed};
 use std::borrow::Cow;
@@ -36,7 +37,7 @@ pub(super) struct Asked {
 }
 
 /// An image, as far as names need it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
     pub(super) path: Vec<u8>,
     /// Its build id, the linker's or else Go's, when it was mapped; empty when it had none.
@@ -78,27 +79,9 @@ impl ImageFile {
     }
 
     fn of_file(source: &Source<'_>) -> Result<Self, Unnamed> {
-        let path = Path::new(OsStr::from_bytes(&source.path));
-        let opened;
-        let file = match source.held {
-            Some(file) => file,
-            None => {
-                opened = regular(path).ok_or(Unnamed::FileGone)?;
-                // Without a build id only time can tell, and only where it ran.
-                let sure = source.at_once && !is_newer(&opened, source.mapped_unix_ns);
-                if source.build_id.is_empty() && !sure {
-                    return Err(Unnamed::FileChanged);
-                }
-                &opened
-            }
-        };
-        let file = Contents::map(file).map_err(|_error| Unnamed::FileGone)?;
+        let file = contents(source)?;
         let elf = Elf::parse(&file).map_err(|_error| Unnamed::BadFile)?;
-        let ids = [elf.build_id(), elf.go_build_id()];
-        if !source.build_id.is_empty() && !ids.contains(&Some(&source.build_id)) {
-            return Err(Unnamed::FileChanged);
-        }
-        let debug = debug_file::find(&elf, path);
+        let debug = debug_file::find(&elf, Path::new(OsStr::from_bytes(&source.path)));
         Ok(Self { file, debug })
     }
 
@@ -166,6 +149,45 @@ impl ImageFile {
         }
         Ok(())
     }
+}
+
+/// Maps the file of an image: the one that was held open since it was mapped, else what is at its
+/// path, if that is still the same.
+pub(super) fn contents(source: &Source<'_>) -> Result<Contents, Unnamed> {
+    let opened;
+    let file = match source.held {
+        Some(file) => file,
+        None => {
+            let path = Path::new(OsStr::from_bytes(&source.path));
+            opened = regular(path).ok_or(Unnamed::FileGone)?;
+            // Without a build id only time can tell, and only where it ran.
+            let sure = source.at_once && !is_newer(&opened, source.mapped_unix_ns);
+            if source.build_id.is_empty() && !sure {
+                return Err(Unnamed::FileChanged);
+            }
+            &opened
+        }
+    };
+    let file = Contents::map(file).map_err(|_error| Unnamed::FileGone)?;
+    if source.build_id.is_empty() || is_build(&file, &source.build_id) {
+        Ok(file)
+    } else {
+        Err(Unnamed::FileChanged)
+    }
+}
+
+/// Whether a file has a build id: the linker's, Go's, or the UUID of one of its slices. What has
+/// none that can be read is taken for what it was.
+fn is_build(file: &[u8], id: &[u8]) -> bool {
+    if let Ok(elf) = Elf::parse(file) {
+        return [elf.build_id(), elf.go_build_id()].contains(&Some(id));
+    }
+    let Ok(slices) = Slices::of(file) else {
+        return true;
+    };
+    let slices = slices.slices.iter();
+    let ids = slices.filter_map(|slice| MachO::parse(slice).ok()?.uuid());
+    ids.into_iter().any(|found| found == id)
 }
 
 /// Opens a file, and nothing else: to open a pipe is to wait for its other end.

@@ -8,6 +8,7 @@ mod debug_file;
 mod functions;
 mod image;
 mod mapped;
+mod needs;
 mod vdso;
 
 pub use debug_file::debug_file;
@@ -17,7 +18,7 @@ use crate::binary::FileOffset;
 use crate::trace::file::{self, Writer};
 use crate::trace::{
     Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function, FunctionId, ImageId, Location,
-    MadeFrom, Nanos, Trace, Unnamed,
+    MadeFrom, Nanos, Record, StringId, Trace, Unnamed,
 };
 use image::{Asked, ImageFile, Named, Source};
 use rustc_hash::FxHashMap;
@@ -44,17 +45,7 @@ pub fn name_frames(
     held: &[(ImageId, File)],
     origins: &[(FrameId, MadeFrom)],
 ) -> Result<(), file::Error> {
-    let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
-    let ids = (0..).map(ImageId).zip(writer.images());
-    let sources = ids.map(|(id, image)| Source {
-        path: writer.image_path(id).to_vec(),
-        build_id: image.build_id.clone(),
-        kind: image.kind,
-        held: held.get(&id).copied(),
-        mapped_unix_ns: writer.first_mapped_unix_ns(id),
-        at_once: true,
-    });
-    let sources: Vec<Source<'_>> = sources.collect();
+    let sources = recorded(writer, held);
     let mut frames: FxHashMap<FrameId, Frame> =
         (0..).map(FrameId).zip(writer.frames().to_vec()).collect();
     for (frame, from) in origins {
@@ -77,7 +68,38 @@ pub fn name_frames(
     name_all(frames.into_iter(), &sources, writer)
 }
 
-/// Names the frames of a trace that have not been looked up, from the files of this machine.
+/// Stores what the files of images ask of the dynamic loader: their segments, and, where loads were
+/// recorded, what they import. `held` is as for [`name_frames`].
+///
+/// # Errors
+///
+/// When the trace file cannot be written. A file that cannot be read is no error: its record says
+/// why.
+pub fn gather_needs(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), file::Error> {
+    let files = needs::files(recorded(writer, held));
+    let imports = writer.has_loads();
+    let needs = needs::gather(&files, imports, &mut |bytes| writer.string(bytes));
+    let mut needs = needs.into_iter();
+    needs.try_for_each(|needs| writer.record(Record::ImageNeeds(needs)))
+}
+
+/// The images of a recording that has just ended.
+fn recorded<'f>(writer: &Writer, held: &'f [(ImageId, File)]) -> Vec<Source<'f>> {
+    let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
+    let ids = (0..).map(ImageId).zip(writer.images());
+    let sources = ids.map(|(id, image)| Source {
+        path: writer.image_path(id).to_vec(),
+        build_id: image.build_id.clone(),
+        kind: image.kind,
+        held: held.get(&id).copied(),
+        mapped_unix_ns: writer.first_mapped_unix_ns(id),
+        at_once: true,
+    });
+    sources.collect()
+}
+
+/// Names the frames of a trace that have not been looked up, and reads what images ask of the
+/// dynamic loader where that is missing, from the files of this machine.
 pub fn fill(trace: &mut Trace) {
     let mut mapped: FxHashMap<ImageId, Nanos> = FxHashMap::default();
     for mapping in &trace.mappings {
@@ -94,6 +116,9 @@ pub fn fill(trace: &mut Trace) {
         at_once: false,
     });
     let sources: Vec<Source<'_>> = sources.collect();
+    if trace.needs.is_empty() {
+        fill_needs(trace, &sources);
+    }
     trace
         .symbols
         .resize(trace.frames.len(), Err(Unnamed::NotLookedUp));
@@ -108,6 +133,21 @@ pub fn fill(trace: &mut Trace) {
         Ok(()) => {}
         Err(never) => match never {},
     }
+}
+
+/// As [`gather_needs`], in memory.
+fn fill_needs(trace: &mut Trace, sources: &[Source<'_>]) {
+    let files = needs::files(sources.iter().cloned());
+    let strings = &mut trace.strings;
+    let mut known: FxHashMap<Vec<u8>, StringId> = FxHashMap::default();
+    for id in (0..strings.len()).filter_map(|index| u32::try_from(index).ok()) {
+        known.insert(strings.get(StringId(id)).to_vec(), StringId(id));
+    }
+    let mut intern = |bytes: &[u8]| {
+        let known = known.entry(bytes.to_vec());
+        *known.or_insert_with_key(|bytes| strings.push(bytes))
+    };
+    trace.needs = needs::gather(&files, !trace.loads.is_empty(), &mut intern);
 }
 
 /// Names frames image by image, so that one file at a time is mapped, in the order of addresses,

@@ -182,14 +182,24 @@ pub struct Interpreter {
 pub struct ImageNeeds {
     /// Which.
     pub image: ImageId,
+    /// The name by which others name it (`DT_SONAME`), or empty.
+    pub own_name: StringId,
     /// Its segments: where they are to lie.
     pub segments: Vec<Segment>,
     /// The libraries that it names, in its order.
     pub libraries: Vec<StringId>,
     /// How much of it is relocated.
     pub relocations: RelocationCounts,
+    /// It is bound when it is loaded, and not at first calls.
+    pub bind_now: bool,
+    /// It looks into itself first (`DT_SYMBOLIC`).
+    pub symbolic: bool,
     /// The symbols that it wants bound.
     pub imports: Vec<Import>,
+    /// Imports that were too many to be kept.
+    pub left_out: u64,
+    /// Of what it defines, the symbols that some image of the trace imports.
+    pub offers: Vec<Offer>,
     /// Why some or all of this could not be read, or empty.
     pub unread: StringId,
 }
@@ -203,6 +213,10 @@ pub struct Segment {
     pub stated: u64,
     /// Its length in memory.
     pub length: u64,
+    /// How much of that is in the file.
+    pub in_file: u64,
+    /// Code may run there.
+    pub executable: bool,
 }
 
 /// How many relocations of each kind an image has.
@@ -248,12 +262,47 @@ pub struct Import {
     /// The library that is to have it, where the file names one (Mach-O by number, ELF by
     /// version), or empty.
     pub library: StringId,
-    /// The stated address of the pointer that is filled.
+    /// The stated address of the pointer that is filled, the first one where there are several.
     pub slot: u64,
     /// The stated address of the stub that jumps through it, where there is one.
     pub stub: Option<u64>,
     /// What for.
-    pub kind: BindKind,
+    pub kind: ImportKind,
     /// It may be missing.
     pub weak: bool,
+    /// How many pointers are filled.
+    pub places: u64,
+}
+
+/// What a symbol is wanted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImportKind {
+    /// Calls through a stub.
+    #[default]
+    Call,
+    /// A pointer to data or to a function.
+    Data,
+    /// A copy of a library's variable, within the program.
+    Copy,
+    /// A thread-local variable.
+    ThreadLocal,
+}
+
+/// A symbol that a file defines, as a loader finds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Offer {
+    /// The symbol.
+    pub symbol: StringId,
+    /// Its version, or empty.
+    pub version: StringId,
+    /// Number of the version in the file; 0 in a file without versions.
+    pub number: u32,
+    /// Only who names the version gets it.
+    pub hidden: bool,
+    /// There is one in the whole program, whatever is loaded from where (`STB_GNU_UNIQUE`).
+    pub unique: bool,
+    /// The file itself always keeps to it.
+    pub protected: bool,
+    /// It is a stub that stands for another library's function: not for calls.
+    pub stub: bool,
 }

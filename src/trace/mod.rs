@@ -34,8 +34,8 @@ pub use ids::{
 };
 pub use image::{Image, ImageKind, Mapping};
 pub use linking::{
-    BindHow, BindKind, Binding, ImageNeeds, Import, Interpreter, LinkCause, Linking, Load,
-    LoadOrigin, RelocationCounts, Search, SearchOutcome, Segment, Unload,
+    BindHow, BindKind, Binding, ImageNeeds, Import, ImportKind, Interpreter, LinkCause, Linking,
+    Load, LoadOrigin, Offer, RelocationCounts, Search, SearchOutcome, Segment, Unload,
 };
 pub use process::{Arch, Exec, Exit, ExitStatus, Process, Thread, Usage};
 pub use stack::{

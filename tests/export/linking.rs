@@ -2,9 +2,9 @@
 
 use super::fixture::{HOSTILE, ms};
 use gotrace::trace::{
-    Avma, BindHow, BindKind, Binding, Image, ImageId, ImageNeeds, ImageOffset, Import, Interpreter,
-    LinkCause, Linking, Load, LoadOrigin, Mapping, Nanos, ProcessId, RelocationCounts, Search,
-    SearchOutcome, Segment, StringId, Tid, Trace, Unload,
+    Avma, BindHow, BindKind, Binding, Image, ImageId, ImageNeeds, ImageOffset, Import, ImportKind,
+    Interpreter, LinkCause, Linking, Load, LoadOrigin, Mapping, Nanos, Offer, ProcessId,
+    RelocationCounts, Search, SearchOutcome, Segment, StringId, Tid, Trace, Unload,
 };
 
 const SHELL: ProcessId = ProcessId(5);
@@ -151,8 +151,9 @@ fn needs(trace: &mut Trace, names: &Names) {
         library,
         slot: 0x4000,
         stub: Some(0x1040),
-        kind: BindKind::Call,
+        kind: ImportKind::Call,
         weak: false,
+        places: 1,
     };
     trace.needs.push(ImageNeeds {
         image: names.gcc,
@@ -160,8 +161,13 @@ fn needs(trace: &mut Trace, names: &Names) {
             offset: ImageOffset(0x1000),
             stated: 0x1000,
             length: 0x2000,
+            in_file: 0x1800,
+            executable: true,
         }],
+        own_name: StringId::EMPTY,
         libraries: vec![library],
+        bind_now: false,
+        symbolic: false,
         relocations: RelocationCounts {
             relative: 300,
             jump_slot: 2,
@@ -178,10 +184,35 @@ fn needs(trace: &mut Trace, names: &Names) {
                 slot: 0x4008,
                 stub: None,
                 weak: true,
+                kind: ImportKind::Data,
+                places: 12,
                 ..import
             },
         ],
+        left_out: 0,
+        offers: Vec::new(),
         unread: StringId::EMPTY,
+    });
+    trace.needs.push(ImageNeeds {
+        image: names.libc,
+        segments: Vec::new(),
+        own_name: library,
+        bind_now: true,
+        offers: vec![
+            Offer {
+                symbol: names.malloc,
+                version,
+                number: 2,
+                ..Offer::default()
+            },
+            Offer {
+                symbol: names.hostile,
+                number: 1,
+                unique: true,
+                ..Offer::default()
+            },
+        ],
+        ..ImageNeeds::default()
     });
     trace.needs.push(ImageNeeds {
         image: names.libz,

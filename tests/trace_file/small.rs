@@ -4,11 +4,11 @@ use gotrace::trace::file::Writer;
 use gotrace::trace::{
     Action, Arch, Avma, BindHow, BindKind, Binding, BlindSpot, CallEdge, CallEvent, ClockAnchor,
     Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol,
-    Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import, Imports,
-    Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss, Mapping, Nanos, Pid, Probe,
-    ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record, RelocationCounts, Sample,
-    SampleKind, SamplePlace, Search, SearchOutcome, Segment, Setting, Severity, StackId,
-    StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload, Unnamed, Usage,
+    Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import, ImportKind,
+    Imports, Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss, Mapping, Nanos,
+    Offer, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record,
+    RelocationCounts, Sample, SampleKind, SamplePlace, Search, SearchOutcome, Segment, Setting,
+    Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload, Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
@@ -176,8 +176,13 @@ fn needs(writer: &mut Writer, image: ImageId) {
             offset: ImageOffset(0x40),
             stated: 0x1000,
             length: 0x20,
+            in_file: 0x18,
+            executable: true,
         }],
+        own_name: writer.string(b"libown.so.1"),
         libraries: vec![library],
+        bind_now: true,
+        symbolic: true,
         relocations: RelocationCounts {
             relative: 1,
             jump_slot: 2,
@@ -191,8 +196,19 @@ fn needs(writer: &mut Writer, image: ImageId) {
             library,
             slot: 0x2000,
             stub: Some(0x1800),
-            kind: BindKind::Data,
+            kind: ImportKind::Copy,
             weak: true,
+            places: 3,
+        }],
+        left_out: 7,
+        offers: vec![Offer {
+            symbol: writer.string(b"malloc"),
+            version: writer.string(b"V_1"),
+            number: 2,
+            hidden: true,
+            unique: true,
+            protected: true,
+            stub: true,
         }],
         unread: StringId::EMPTY,
     };

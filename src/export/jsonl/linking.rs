@@ -2,7 +2,7 @@
 
 use super::records::present;
 use crate::export::text::Texts;
-use crate::trace::{self, BindHow, BindKind, LinkCause, LoadOrigin, SearchOutcome};
+use crate::trace::{self, BindHow, BindKind, ImportKind, LinkCause, LoadOrigin, SearchOutcome};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -150,14 +150,20 @@ pub(super) struct ImageNeeds<'t> {
     image: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<Text<'t>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_name: Option<Text<'t>>,
     segments: Vec<Segment>,
     libraries: Vec<Text<'t>>,
+    bind_now: bool,
+    symbolic: bool,
     relative: u64,
     jump_slot: u64,
     data: u64,
     copy: u64,
     other: u64,
     imports: Vec<Import<'t>>,
+    left_out: u64,
+    offers: Vec<Offer<'t>>,
 }
 
 #[derive(Serialize)]
@@ -165,6 +171,8 @@ struct Segment {
     offset: String,
     stated: String,
     length: String,
+    in_file: String,
+    executable: bool,
 }
 
 #[derive(Serialize)]
@@ -179,6 +187,19 @@ struct Import<'t> {
     stub: Option<String>,
     kind: &'static str,
     weak: bool,
+    places: u64,
+}
+
+#[derive(Serialize)]
+struct Offer<'t> {
+    symbol: Text<'t>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Text<'t>>,
+    version_number: u32,
+    hidden: bool,
+    unique: bool,
+    protected: bool,
+    stub: bool,
 }
 
 impl<'t> ImageNeeds<'t> {
@@ -187,13 +208,18 @@ impl<'t> ImageNeeds<'t> {
             offset: hexadecimal(segment.offset.0),
             stated: hexadecimal(segment.stated),
             length: hexadecimal(segment.length),
+            in_file: hexadecimal(segment.in_file),
+            executable: segment.executable,
         });
         let counts = &needs.relocations;
         Self {
             image: needs.image.0,
             unread: present(texts, "unread", needs.unread),
+            own_name: present(texts, "own_name", needs.own_name),
             segments: segments.collect(),
             libraries: texts.list("libraries", &needs.libraries),
+            bind_now: needs.bind_now,
+            symbolic: needs.symbolic,
             relative: counts.relative,
             jump_slot: counts.jump_slot,
             data: counts.data,
@@ -208,8 +234,29 @@ impl<'t> ImageNeeds<'t> {
                         library: present(texts, &key("library"), import.library),
                         slot: hexadecimal(import.slot),
                         stub: import.stub.map(hexadecimal),
-                        kind: kind(import.kind),
+                        kind: match import.kind {
+                            ImportKind::Call => "call",
+                            ImportKind::Data => "data",
+                            ImportKind::Copy => "copy",
+                            ImportKind::ThreadLocal => "thread-local",
+                        },
                         weak: import.weak,
+                        places: import.places,
+                    }
+                })
+                .collect(),
+            left_out: needs.left_out,
+            offers: (needs.offers.iter().enumerate())
+                .map(|(at, offer)| {
+                    let key = |name: &str| format!("offers.{at}.{name}");
+                    Offer {
+                        symbol: texts.get(&key("symbol"), offer.symbol),
+                        version: present(texts, &key("version"), offer.version),
+                        version_number: offer.number,
+                        hidden: offer.hidden,
+                        unique: offer.unique,
+                        protected: offer.protected,
+                        stub: offer.stub,
                     }
                 })
                 .collect(),

@@ -59,6 +59,7 @@ pub struct Writer {
     tables: HeldTables,
     paths: Vec<Box<[u8]>>,
     anchor: ClockAnchor,
+    has_loads: bool,
     first_mapped: FxHashMap<ImageId, Nanos>,
     stacks: StackIds,
     gathered: Gathered,
@@ -123,6 +124,7 @@ impl Writer {
             tables: HeldTables::default(),
             paths: Vec::new(),
             anchor,
+            has_loads: false,
             first_mapped: FxHashMap::default(),
             stacks: StackIds::new(STACK_BOUND),
             gathered: Gathered {
@@ -262,6 +264,12 @@ impl Writer {
         self.paths.get(image.index()).map_or(&[], |path| path)
     }
 
+    /// Whether some loader was seen to load an image.
+    #[must_use]
+    pub const fn has_loads(&self) -> bool {
+        self.has_loads
+    }
+
     /// When an image was first mapped, by the wall clock, in nanoseconds since 1970-01-01 UTC.
     #[must_use]
     pub fn first_mapped_unix_ns(&self, image: ImageId) -> Option<u64> {
@@ -301,6 +309,7 @@ impl Writer {
             self.lost.since.get_or_insert(self.last_time);
             return Ok(());
         }
+        self.has_loads |= matches!(record, Record::Load(_));
         if let Record::Mapping(mapping) = &record {
             let first = self.first_mapped.entry(mapping.image);
             first

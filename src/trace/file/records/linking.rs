@@ -3,8 +3,8 @@
 use super::fields::{Put, Take};
 use crate::trace::file::bytes::Malformed;
 use crate::trace::{
-    Avma, BindKind, ImageId, ImageNeeds, ImageOffset, Import, Interpreter, LinkCause, Linking,
-    Load, LoadOrigin, Nanos, RelocationCounts, Search, SearchOutcome, Segment, Tid, Unload,
+    Avma, ImageId, ImageNeeds, ImageOffset, Import, ImportKind, Interpreter, LinkCause, Linking,
+    Load, LoadOrigin, Nanos, Offer, RelocationCounts, Search, SearchOutcome, Segment, Tid, Unload,
 };
 
 const PAGED_IN: u64 = 1 << 2;
@@ -171,15 +171,24 @@ pub(super) fn take_interpreter(take: &mut Take<'_, '_>) -> Result<Interpreter, M
     })
 }
 
+const BIND_NOW: u64 = 1;
+const SYMBOLIC: u64 = 1 << 1;
+
 pub(super) fn put_needs(put: &mut Put<'_>, needs: &ImageNeeds) {
     put.number(u64::from(needs.image.0));
     put.string(needs.unread);
+    put.string(needs.own_name);
     put.strings(&needs.libraries);
+    let bind_now = if needs.bind_now { BIND_NOW } else { 0 };
+    let symbolic = if needs.symbolic { SYMBOLIC } else { 0 };
+    put.number(bind_now | symbolic);
     put.number(needs.segments.len() as u64);
     for segment in &needs.segments {
         put.number(segment.offset.0);
         put.number(segment.stated);
         put.number(segment.length);
+        put.number(segment.in_file);
+        put.flag(segment.executable);
     }
     let counts = &needs.relocations;
     for count in [
@@ -191,6 +200,7 @@ pub(super) fn put_needs(put: &mut Put<'_>, needs: &ImageNeeds) {
     ] {
         put.number(count);
     }
+    put.number(needs.left_out);
     put.number(needs.imports.len() as u64);
     let mut slot = 0_u64;
     for import in &needs.imports {
@@ -201,10 +211,22 @@ pub(super) fn put_needs(put: &mut Put<'_>, needs: &ImageNeeds) {
         slot = import.slot;
         put.optional(import.stub, Put::number);
         put.number(match import.kind {
-            BindKind::Call => 0,
-            BindKind::Data => 1,
+            ImportKind::Call => 0,
+            ImportKind::Data => 1,
+            ImportKind::Copy => 2,
+            ImportKind::ThreadLocal => 3,
         });
         put.flag(import.weak);
+        put.number(import.places);
+    }
+    put.number(needs.offers.len() as u64);
+    for offer in &needs.offers {
+        put.string(offer.symbol);
+        put.string(offer.version);
+        put.number(u64::from(offer.number));
+        for flag in [offer.hidden, offer.unique, offer.protected, offer.stub] {
+            put.flag(flag);
+        }
     }
 }
 
@@ -212,15 +234,26 @@ pub(super) fn take_needs(take: &mut Take<'_, '_>) -> Result<ImageNeeds, Malforme
     let mut needs = ImageNeeds {
         image: take.image()?,
         unread: take.string()?,
+        own_name: take.string()?,
         libraries: take.strings()?,
         ..ImageNeeds::default()
     };
+    let flags = take.number()?;
+    if flags > BIND_NOW | SYMBOLIC {
+        return Err(Malformed(
+            "expected flags of 2 bits of what a file asks for, found more",
+        ));
+    }
+    needs.bind_now = flags & BIND_NOW != 0;
+    needs.symbolic = flags & SYMBOLIC != 0;
     // No allocation ahead of the bytes: a damaged count must not claim memory.
     for _ in 0..take.number()? {
         needs.segments.push(Segment {
             offset: ImageOffset(take.number()?),
             stated: take.number()?,
             length: take.number()?,
+            in_file: take.number()?,
+            executable: take.flag()?,
         });
     }
     needs.relocations = RelocationCounts {
@@ -230,27 +263,47 @@ pub(super) fn take_needs(take: &mut Take<'_, '_>) -> Result<ImageNeeds, Malforme
         copy: take.number()?,
         other: take.number()?,
     };
+    needs.left_out = take.number()?;
     let mut slot = 0_u64;
     for _ in 0..take.number()? {
-        let (symbol, version, library) = (take.string()?, take.string()?, take.string()?);
-        slot = slot.wrapping_add(take.signed()?.cast_unsigned());
-        needs.imports.push(Import {
-            symbol,
-            version,
-            library,
-            slot,
-            stub: take.optional(Take::number)?,
-            kind: match take.number()? {
-                0 => BindKind::Call,
-                1 => BindKind::Data,
-                _ => {
-                    return Err(Malformed(
-                        "expected kind 0 or 1 of an import, found another one",
-                    ));
-                }
-            },
-            weak: take.flag()?,
+        needs.imports.push(take_import(take, &mut slot)?);
+    }
+    for _ in 0..take.number()? {
+        needs.offers.push(Offer {
+            symbol: take.string()?,
+            version: take.string()?,
+            number: take.narrow()?,
+            hidden: take.flag()?,
+            unique: take.flag()?,
+            protected: take.flag()?,
+            stub: take.flag()?,
         });
     }
     Ok(needs)
+}
+
+/// Slots are stored as what they are further on than the one before.
+fn take_import(take: &mut Take<'_, '_>, slot: &mut u64) -> Result<Import, Malformed> {
+    let (symbol, version, library) = (take.string()?, take.string()?, take.string()?);
+    *slot = slot.wrapping_add(take.signed()?.cast_unsigned());
+    Ok(Import {
+        symbol,
+        version,
+        library,
+        slot: *slot,
+        stub: take.optional(Take::number)?,
+        kind: match take.number()? {
+            0 => ImportKind::Call,
+            1 => ImportKind::Data,
+            2 => ImportKind::Copy,
+            3 => ImportKind::ThreadLocal,
+            _ => {
+                return Err(Malformed(
+                    "expected kind 0 to 3 of an import, found another one",
+                ));
+            }
+        },
+        weak: take.flag()?,
+        places: take.number()?,
+    })
 }
