@@ -58,6 +58,12 @@ mod roles;
 #[path = "analyze/scipy.rs"]
 mod scipy;
 #[cfg(test)]
+#[path = "analyze/scopes.rs"]
+mod scopes;
+#[cfg(test)]
+#[path = "analyze/slides.rs"]
+mod slides;
+#[cfg(test)]
 #[path = "analyze/stacks.rs"]
 mod stacks;
 #[cfg(test)]

@@ -12,6 +12,8 @@
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
 //! - [`portable()`] is the name of a function without its architecture;
+//! - [`scope`] says which definition each import comes to, [`shares`] what the images of a program cost its
+//!   loader, [`slides`] where they lay;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`compare`] reduces runs to figures and lays two groups of them side by side;
@@ -40,6 +42,7 @@ mod filter;
 pub mod frame;
 mod goroutine_rows;
 mod goroutines;
+mod images;
 pub mod inspect;
 pub mod lanes;
 mod limits;
@@ -50,6 +53,9 @@ mod phases;
 mod portable;
 pub mod profile;
 mod role;
+pub mod scope;
+pub mod shares;
+pub mod slides;
 pub mod stack_difference;
 pub mod statistics;
 pub mod summary;
@@ -66,6 +72,7 @@ pub use doctor::Diagnosis;
 pub use filter::{Filter, Source};
 pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
 pub use goroutines::{GoroutineState, GoroutineStates};
+pub use images::{ImageRow, Images};
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use name::Name;
@@ -156,6 +163,12 @@ impl<'t> Analysis<'t> {
     #[must_use]
     pub fn profile(&self, filter: &Filter) -> Profile {
         Profile::of(self, filter)
+    }
+
+    /// Images by the samples of a profile, and by where all of them lay.
+    #[must_use]
+    pub fn images(&self, profile: &Profile) -> Images {
+        Images::of(self.trace, profile)
     }
 
     /// Phases of tools, where calls mark them. Reads all calls and all samples once.

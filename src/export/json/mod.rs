@@ -158,7 +158,8 @@ pub fn show(
             if by == By::Function {
                 object(&head, rows::functions(&profile).take(top), out)
             } else {
-                object(&head, rows::images(&profile).take(top), out)
+                let images = analysis.images(&profile);
+                object(&head, rows::images(&images, &profile).take(top), out)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::cost::{Cost, CostRow};
-use crate::analyze::{Analysis, Costs, Phases, Profile, Role, summary};
+use crate::analyze::{Analysis, Costs, ImageRow, Images, Phases, Profile, Role, summary};
 use crate::export::graph;
 use crate::export::text::Texts;
 use crate::trace::{ExitStatus, ProcessId};
@@ -229,14 +229,53 @@ pub(super) struct Image<'a> {
     own_ns: u64,
     own_count: u64,
     own_share: f64,
+    process_count: u64,
+    mapped_bytes: u64,
+    #[serde(flatten)]
+    slides: Option<ImageSlides>,
 }
 
-pub(super) fn images(profile: &Profile) -> impl Iterator<Item = Image<'_>> {
-    profile.images.iter().map(|row| Image {
-        image: &row.key,
+#[derive(Serialize)]
+struct ImageSlides {
+    slide_count: u64,
+    slide_lowest: String,
+    slide_highest: String,
+    slide_entropy_bits: f64,
+    slide_varying_bits: u32,
+    slide_checked_count: u64,
+    slide_mismatch_count: u64,
+}
+
+impl ImageSlides {
+    fn of(row: &ImageRow) -> Option<Self> {
+        let slides = &row.places.slides;
+        let (lowest, _) = slides.first_key_value()?;
+        let (highest, _) = slides.last_key_value()?;
+        Some(Self {
+            slide_count: slides.len() as u64,
+            slide_lowest: format!("{lowest:#x}"),
+            slide_highest: format!("{highest:#x}"),
+            slide_entropy_bits: row.places.entropy_bits(),
+            slide_varying_bits: row.places.varying_bits(),
+            slide_checked_count: row.places.checked,
+            slide_mismatch_count: row.mismatches,
+        })
+    }
+}
+
+pub(super) fn images<'i>(
+    images: &'i Images,
+    profile: &Profile,
+) -> impl Iterator<Item = Image<'i>> + use<'i> {
+    let total = profile.total;
+    images.rows.iter().map(move |row| Image {
+        image: &row.name,
         own_ns: row.own.time.0,
         own_count: row.own.samples,
-        own_share: row.own.share(profile.total),
+        own_share: row.own.share(total),
+        process_count: row.places.processes,
+        mapped_bytes: row.places.mapped_bytes,
+        slides: ImageSlides::of(row),
     })
 }
 

@@ -5,7 +5,8 @@ use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use crate::analyze::build::{BuildAction, Outcome, Segment};
 use crate::analyze::cost::Cost;
-use crate::analyze::{Analysis, By, Costs, Filter, Phases, Profile, summary};
+use crate::analyze::slides::Mismatch;
+use crate::analyze::{Analysis, By, Costs, Filter, Images, Name, Phases, Profile, summary};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
 use std::cmp::Reverse;
@@ -32,6 +33,7 @@ pub fn write(
     out: &mut dyn io::Write,
 ) -> io::Result<u64> {
     let mut unreadable_blocks = 0;
+    let mut mismatches = Vec::new();
     let top = top.unwrap_or(usize::MAX);
     let (table, rows) = match by {
         By::Package => packages(&analysis.costs(), page, top),
@@ -48,17 +50,27 @@ pub fn write(
             }
             self::phases(&phases, page, top)
         }
-        By::Function | By::Image => {
+        By::Image => {
+            let profile = analysis.profile(filter);
+            unreadable_blocks = profile.unreadable_blocks;
+            let images = analysis.images(&profile);
+            if profile.total.samples == 0 {
+                no_samples(analysis, page, out)?;
+            }
+            if images.rows.is_empty() {
+                return Ok(unreadable_blocks);
+            }
+            mismatches = images.mismatches.clone();
+            self::images(&images, &profile, page, top)
+        }
+        By::Function => {
             let profile = analysis.profile(filter);
             unreadable_blocks = profile.unreadable_blocks;
             if profile.total.samples == 0 {
                 no_samples(analysis, page, out)?;
                 return Ok(unreadable_blocks);
             }
-            match by {
-                By::Function => functions(&profile, page, top),
-                _ => images(&profile, page, top),
-            }
+            functions(&profile, page, top)
         }
     };
     table.write(page, out)?;
@@ -74,6 +86,7 @@ pub fn write(
             writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
         }
     }
+    misplaced(analysis, &mismatches, page, out)?;
     if let (By::CriticalPath, Some(limits)) = (by, analysis.limits()) {
         writeln!(out)?;
         limits::write(&limits, top.min(LIMITS), page, out)?;
@@ -361,7 +374,7 @@ fn functions(profile: &Profile, page: &Page, top: usize) -> Ranking {
     (table, profile.functions.len())
 }
 
-fn images(profile: &Profile, page: &Page, top: usize) -> Ranking {
+fn images(images: &Images, profile: &Profile, page: &Page, top: usize) -> Ranking {
     let mut table = Table::new(vec![
         Column::name("image"),
         Column::number("own"),
@@ -372,19 +385,63 @@ fn images(profile: &Profile, page: &Page, top: usize) -> Ranking {
             "samples"
         })
         .optional(1),
-        Column::word("").optional(2),
+        Column::number("processes").optional(2),
+        Column::number("code").optional(3),
+        Column::number("slides").optional(4),
+        Column::word("").optional(5),
     ]);
-    let shown = profile.images.iter().take(top);
+    let shown = images.rows.iter().take(top);
     let own = Scale::of_all(shown.clone().map(|row| row.own.time));
     for row in shown {
         let share = row.own.share(profile.total);
+        let places = &row.places;
+        // One slide that is none: it lies where its file says.
+        let slides = match places.slides.first_key_value() {
+            None => Cell::from(""),
+            Some((0, _)) if places.slides.len() == 1 => "as stated".into(),
+            Some(_) => units::count(places.slides.len() as u64).into(),
+        };
         table.push(vec![
-            (*row.key).into(),
+            (*row.name).into(),
             own.write(row.own.time).into(),
             units::percent(share).into(),
             units::count(row.own.samples).into(),
+            units::count(places.processes).into(),
+            units::bytes(places.mapped_bytes).into(),
+            slides,
             page.bar(share, BAR).into(),
         ]);
     }
-    (table, profile.images.len())
+    (table, images.rows.len())
+}
+
+/// Segments that do not lie where the slide of their image puts them.
+fn misplaced(
+    analysis: &Analysis<'_>,
+    mismatches: &[(Name, Mismatch)],
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for (name, one) in mismatches.iter().take(LIMITS) {
+        let pid = analysis
+            .trace
+            .process(one.process)
+            .map(|process| process.pid);
+        let found = match one.found {
+            Some(found) => format!("found {found:#x}"),
+            None => "its file has no segment there".to_owned(),
+        };
+        let words = format!(
+            "{name}, pid {}: mapped at {:#x}: expected slide {:#x}, {found}",
+            pid.unwrap_or_default(),
+            one.address,
+            one.expected
+        );
+        writeln!(out, "{}", page.paint(&words, Tone::Warning))?;
+    }
+    if let Some(left_out @ 1..) = mismatches.len().checked_sub(LIMITS) {
+        let words = units::counted(left_out as u64, "more segment lies", "more segments lie");
+        writeln!(out, "{words} elsewhere")?;
+    }
+    Ok(())
 }

@@ -1,0 +1,211 @@
+//! What files promise, beside what happened: each import with its stub, its slot and its
+//! definition, the binds that were seen of it, and what does not fit.
+//!
+//! Programs with the same images are one row: 30 runs of one compiler make as many promises as one.
+
+use super::order::Scopes;
+use super::resolver::{Found, Needs, Resolved, Resolver};
+use crate::trace::{BindHow, Binding, ImageId, Import, ImportKind, ProcessId, StringId, Trace};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How what was seen of an import fits to what its file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fit {
+    /// It was seen to be bound, to what the rules say.
+    Seen,
+    /// It was not seen, as no bind of data is: the rules alone say what it is bound to.
+    Derived,
+    /// It is bound at its first call, and was not called.
+    NeverCalled,
+    /// No image defines it, which is allowed.
+    MissingWeak,
+    /// Its image is bound when it is loaded, and a program went on without it.
+    NotBound,
+    /// It was seen to be bound to another definition than the rules say.
+    Elsewhere,
+    /// It is bound to another library than the file names: one that comes first has it, too.
+    Interposed,
+}
+
+impl Fit {
+    /// Whether it is something to look at.
+    #[must_use]
+    pub const fn is_finding(self) -> bool {
+        matches!(self, Self::NotBound | Self::Elsewhere | Self::Interposed)
+    }
+
+    /// In one or two words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Seen => "bound",
+            Self::Derived => "derived",
+            Self::NeverCalled => "never called",
+            Self::MissingWeak => "missing, weak",
+            Self::NotBound => "not bound",
+            Self::Elsewhere => "bound elsewhere",
+            Self::Interposed => "interposed",
+        }
+    }
+}
+
+/// An import of an image, in the programs that have the same images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise<'t> {
+    /// The image that asks.
+    pub importer: ImageId,
+    /// What it asks for: symbol, version, slot, stub.
+    pub import: &'t Import,
+    /// What it is bound to by the rules.
+    pub expected: Found,
+    /// What it was seen to be bound to; the expected one where both are.
+    pub seen: Option<ImageId>,
+    /// How often it was seen.
+    pub binds: u64,
+    /// How that fits.
+    pub fit: Fit,
+}
+
+impl Promise<'_> {
+    /// What it is bound to: as seen, else by the rules.
+    #[must_use]
+    pub const fn provider(&self) -> Option<ImageId> {
+        match (self.seen, self.expected) {
+            (Some(image), _) | (None, Found::In(image)) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// Whether it is bound, seen or not.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        self.provider().is_some() && !matches!(self.fit, Fit::NeverCalled | Fit::NotBound)
+    }
+}
+
+/// The promises of programs that have the same images.
+#[derive(Clone, Debug)]
+pub struct Promised<'t> {
+    /// The programs, in the order of their start.
+    pub processes: Vec<ProcessId>,
+    /// What their images ask for, in the order of loads.
+    pub promises: Vec<Promise<'t>>,
+}
+
+/// Binds of one import that were seen: to what, how often.
+type Seen = FxHashMap<(ImageId, StringId), BTreeMap<Option<ImageId>, u64>>;
+
+/// The promises of every program whose loads were seen.
+///
+/// Reads all binds once. Memory is bounded by the sets of images and their imports, not by binds.
+#[must_use]
+pub fn promised(trace: &Trace) -> Vec<Promised<'_>> {
+    let mut resolver = Resolver::of(trace);
+    let mut numbers: FxHashMap<Scopes, usize> = FxHashMap::default();
+    let mut sets: Vec<(Vec<ProcessId>, Rc<[Resolved<'_>]>, Seen)> = Vec::new();
+    let mut set_of: FxHashMap<ProcessId, usize> = FxHashMap::default();
+    for (process, scopes) in resolver.all_scopes() {
+        let number = *numbers.entry(scopes.clone()).or_insert(sets.len());
+        set_of.insert(process, number);
+        match sets.get_mut(number) {
+            Some((processes, _, _)) => processes.push(process),
+            None => sets.push((vec![process], resolver.scopes(scopes), Seen::default())),
+        }
+    }
+    let binds = trace.bindings().flatten();
+    binds
+        .flat_map(|block| block.iter().collect::<Vec<Binding>>())
+        .for_each(|bind| {
+            let set = set_of
+                .get(&bind.process)
+                .and_then(|&number| sets.get_mut(number));
+            if let (Some((_, _, seen)), false) = (set, bind.how == BindHow::Dlsym) {
+                let of_import = seen.entry((bind.importer, bind.symbol)).or_default();
+                *of_import.entry(bind.provider).or_default() += 1;
+            }
+        });
+    sets.into_iter()
+        .map(|(processes, resolved, seen)| Promised {
+            promises: resolved
+                .iter()
+                .map(|one| promise(trace, &resolver.needs, one, &seen))
+                .collect(),
+            processes,
+        })
+        .collect()
+}
+
+/// Lays what was seen of an import beside it.
+fn promise<'t>(
+    trace: &Trace,
+    needs: &Needs<'t>,
+    resolved: &Resolved<'t>,
+    seen: &Seen,
+) -> Promise<'t> {
+    let Resolved {
+        importer,
+        import,
+        found,
+        ..
+    } = *resolved;
+    let expected = match found {
+        Found::In(image) => Some(image),
+        _ => None,
+    };
+    // Data is never told of: what was seen of the same symbol was seen of its calls.
+    let told = import.kind == ImportKind::Call;
+    let of_import = seen.get(&(importer, import.symbol)).filter(|_| told);
+    let most = of_import.and_then(|providers| providers.iter().max_by_key(|(_, count)| **count));
+    let provider = most.and_then(|(provider, _)| *provider);
+    let lazy = needs.get(importer).is_some_and(|needs| !needs.bind_now);
+    let fit = match (most, expected) {
+        (Some(_), _) if provider != expected && expected.is_some() => Fit::Elsewhere,
+        (_, None) if import.weak && provider.is_none() => Fit::MissingWeak,
+        (None, _) if told && lazy => Fit::NeverCalled,
+        (None, _) if told => Fit::NotBound,
+        (None, None) => Fit::NotBound,
+        _ if is_interposed(trace, needs, resolved, provider.or(expected)) => Fit::Interposed,
+        (Some(_), _) => Fit::Seen,
+        (None, _) => Fit::Derived,
+    };
+    Promise {
+        importer,
+        import,
+        expected: found,
+        seen: provider,
+        binds: of_import.map_or(0, |providers| providers.values().sum()),
+        fit,
+    }
+}
+
+/// Whether an import is bound to another library than its file names. A copy of the library's
+/// variable in the program, and a stub of the program's that stands for the function, are the
+/// library's own.
+fn is_interposed(
+    trace: &Trace,
+    needs: &Needs<'_>,
+    resolved: &Resolved<'_>,
+    provider: Option<ImageId>,
+) -> bool {
+    let (Some(provider), library) = (provider, resolved.import.library) else {
+        return false;
+    };
+    let system = |path: &[u8]| path.starts_with(b"/usr/lib/") || path.starts_with(b"/System/");
+    if library == StringId::EMPTY || needs.is_called(trace, provider, library) {
+        return false;
+    }
+    let name = trace.strings.get(library);
+    // Libraries of macOS hand on what others define.
+    if name.first() == Some(&b'/') && system(name) {
+        return false;
+    }
+    let stands_for_it = resolved.offer.is_some_and(|offer| offer.stub)
+        || needs.get(provider).is_some_and(|program| {
+            let mut imports = program.imports.iter();
+            imports
+                .any(|copy| copy.kind == ImportKind::Copy && copy.symbol == resolved.import.symbol)
+        });
+    !stands_for_it
+}
