@@ -60,9 +60,8 @@ impl Places {
     pub fn entropy_bits(&self) -> f64 {
         let all: u64 = self.slides.values().sum();
         let part = |count: &u64| *count as f64 / all as f64;
-        // Not minus zero.
-        let sum: f64 = self.slides.values().map(part).map(|p| -p * p.log2()).sum();
-        sum.max(0.0)
+        let parts = self.slides.values().map(part);
+        parts.map(|part| part * part.recip().log2()).sum()
     }
 
     /// How many bits of the slides are not the same in all programs.

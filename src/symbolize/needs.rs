@@ -208,7 +208,18 @@ impl Gathering<'_> {
         let libraries: Vec<&[u8]> = image.dylibs().map(|dylib| dylib.path).collect();
         let mut needs = ImageNeeds {
             libraries: libraries.iter().map(|name| self.string(name)).collect(),
-            segments: image.memory().loads().iter().map(segment).collect(),
+            own_name: self.string(image.own_name().unwrap_or_default()),
+            segments: image
+                .memory()
+                .loads()
+                .iter()
+                .map(|load| {
+                    segment(&Load {
+                        offset: image.in_file(load.offset.0),
+                        ..*load
+                    })
+                })
+                .collect(),
             ..ImageNeeds::default()
         };
         let binds = match image.binds() {

@@ -5,8 +5,8 @@ use gotrace::analyze::scope::{Fit, Found, promised};
 use gotrace::binary::elf::Elf;
 use gotrace::symbolize;
 use gotrace::trace::{
-    BindHow, BindKind, Binding, Image, ImageId, ImportKind, LinkCause, Load, ProcessId, StringId,
-    Trace,
+    BindHow, BindKind, Binding, Image, ImageId, ImageKind, ImageNeeds, Import, ImportKind,
+    LinkCause, Load, Offer, ProcessId, StringId, Trace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -430,4 +430,148 @@ fn binds_are_derived_by_every_rule_of_the_loader() {
         .iter()
         .filter(|one| one.expected == Found::Nowhere);
     assert_eq!(nowhere.count(), 0);
+}
+
+/// Images that ask for one symbol each, or define it.
+struct Small(Trace, StringId);
+
+impl Small {
+    fn new() -> Self {
+        let mut trace = Trace::default();
+        let symbol = trace.strings.push(b"f");
+        Self(trace, symbol)
+    }
+
+    /// Adds an image that is called `name`, needs libraries, and is loaded.
+    fn image(&mut self, name: &str, needed: &[&str], cause: LinkCause, namespace: u32) -> ImageId {
+        let Self(trace, symbol) = self;
+        let image = ImageId(u32::try_from(trace.images.len()).unwrap());
+        let mut string = |text: &str| {
+            let known = trace.strings.find(text.as_bytes());
+            known.unwrap_or_else(|| trace.strings.push(text.as_bytes()))
+        };
+        let (own_name, libraries) = (
+            string(name),
+            needed.iter().map(|name| string(name)).collect(),
+        );
+        trace.images.push(Image {
+            path: own_name,
+            ..Image::default()
+        });
+        trace.loads.push(Load {
+            image,
+            cause,
+            namespace,
+            ..Load::default()
+        });
+        trace.needs.push(ImageNeeds {
+            image,
+            own_name,
+            libraries,
+            imports: vec![Import {
+                symbol: *symbol,
+                kind: ImportKind::Data,
+                places: 1,
+                ..Import::default()
+            }],
+            ..ImageNeeds::default()
+        });
+        image
+    }
+
+    fn needs(&mut self, image: ImageId) -> &mut ImageNeeds {
+        &mut self.0.needs[image.index()]
+    }
+
+    fn define(&mut self, image: ImageId) {
+        let symbol = self.1;
+        self.needs(image).offers.push(Offer {
+            symbol,
+            ..Offer::default()
+        });
+    }
+
+    /// Which image each image's import comes to.
+    fn found(&self) -> Vec<Found> {
+        let [one] = &promised(&self.0)[..] else {
+            panic!("one program");
+        };
+        one.promises
+            .iter()
+            .map(|promise| promise.expected)
+            .collect()
+    }
+}
+
+#[test]
+fn a_symbolic_library_looks_into_itself_first() {
+    let mut small = Small::new();
+    let program = small.image("program", &["libs.so"], LinkCause::Start, 0);
+    let library = small.image("libs.so", &[], LinkCause::Start, 0);
+    small.define(program);
+    small.define(library);
+    assert_eq!(small.found(), [Found::In(program), Found::In(program)]);
+    small.needs(library).symbolic = true;
+    assert_eq!(small.found(), [Found::In(program), Found::In(library)]);
+}
+
+#[test]
+fn namespaces_do_not_see_each_other() {
+    let mut small = Small::new();
+    let program = small.image("program", &[], LinkCause::Start, 0);
+    small.image("liba.so", &["libb.so"], LinkCause::Dlopen, 1);
+    let other = small.image("libb.so", &[], LinkCause::Dlopen, 1);
+    small.define(program);
+    small.define(other);
+    assert_eq!(
+        small.found(),
+        [Found::In(program), Found::In(other), Found::In(other)]
+    );
+}
+
+/// Nothing tells of `RTLD_GLOBAL`; what an earlier library defines is taken before nothing is.
+#[test]
+fn what_is_nowhere_else_is_in_what_was_opened_before() {
+    let mut small = Small::new();
+    let program = small.image("program", &[], LinkCause::Start, 0);
+    let first = small.image("liba.so", &[], LinkCause::Dlopen, 0);
+    small.image("libb.so", &[], LinkCause::Dlopen, 0);
+    small.define(first);
+    small.needs(program).imports[0].weak = true;
+    assert_eq!(
+        small.found(),
+        [Found::MissingWeak, Found::In(first), Found::In(first)]
+    );
+}
+
+#[test]
+fn what_did_not_happen_is_told_from_what_may_still() {
+    let mut small = Small::new();
+    let program = small.image("program", &["liba.so"], LinkCause::Start, 0);
+    let library = small.image("liba.so", &[], LinkCause::Start, 0);
+    let other = small.image("libb.so", &[], LinkCause::Start, 0);
+    small.define(library);
+    small.needs(library).imports.clear();
+    small.needs(other).imports.clear();
+    small.needs(program).imports[0].kind = ImportKind::Call;
+    let fit = |small: &Small| promised(&small.0)[0].promises[0].fit;
+    assert_eq!(fit(&small), Fit::NeverCalled);
+    small.needs(program).bind_now = true;
+    assert_eq!(fit(&small), Fit::NotBound);
+    let bind = |provider| Binding {
+        importer: program,
+        provider: Some(provider),
+        symbol: small.1,
+        ..Binding::default()
+    };
+    let (elsewhere, right) = (bind(other), bind(library));
+    small.0.push_bindings(&[elsewhere]);
+    assert_eq!(fit(&small), Fit::Elsewhere);
+    // What most programs saw.
+    small.0.push_bindings(&[right, right]);
+    assert_eq!(fit(&small), Fit::Seen);
+    assert_eq!(promised(&small.0)[0].promises[0].binds, 3);
+    // The kernel's image is nobody's provider.
+    small.0.images[library.index()].kind = ImageKind::Kernel;
+    assert_eq!(promised(&small.0)[0].promises[0].expected, Found::Nowhere);
 }

@@ -3,6 +3,9 @@
 use crate::files::{go, go_version, llvm};
 use gotrace::analyze::Inspection;
 use gotrace::analyze::inspect::{Import, Wanted};
+use gotrace::binary::macho::{MachO, Slices};
+use gotrace::symbolize;
+use gotrace::trace::{Image, Load, Trace};
 use std::path::{Path, PathBuf};
 
 const ALL: Wanted = Wanted {
@@ -217,4 +220,82 @@ fn archives_may_have_elf_files() {
         .iter()
         .find(|one| one.member.as_deref() == Some("prog-member.o"));
     assert_eq!(member.unwrap().kind, "object");
+}
+
+/// What a trace keeps of a file is what is shown of it: each import with its slot, its stub and its
+/// library.
+#[test]
+fn traces_keep_the_imports_that_are_shown() {
+    for name in ["classic", "chained-arm64", "chained-amd64", "libmath.dylib"] {
+        let found = inspected(name);
+        let slice = &found.slices[0];
+        let mut trace = Trace::default();
+        let path = data(name);
+        let path = trace.strings.push(path.to_str().unwrap().as_bytes());
+        trace.images.push(Image {
+            path,
+            build_id: uuid(name),
+            ..Image::default()
+        });
+        trace.loads.push(Load::default());
+        symbolize::fill(&mut trace);
+        let [needs] = &trace.needs[..] else {
+            panic!("{name}: {:?}", trace.needs);
+        };
+        let text = |id| trace.text(id).into_owned();
+        assert_eq!(text(needs.unread), "", "{name}");
+        let shown: Vec<(String, Option<String>, u64, Option<u64>, bool)> = slice
+            .imports
+            .iter()
+            .filter(|import| import.slot.is_some())
+            .map(|import| {
+                (
+                    import.symbol.clone(),
+                    import.library.map(|_| import.provider.clone()),
+                    import.slot.unwrap().0,
+                    import.stub.map(|stub| stub.0),
+                    import.weak,
+                )
+            })
+            .collect();
+        let kept: Vec<(String, Option<String>, u64, Option<u64>, bool)> = needs
+            .imports
+            .iter()
+            .map(|import| {
+                let library = Some(text(import.library)).filter(|library| !library.is_empty());
+                (
+                    text(import.symbol),
+                    library,
+                    import.slot,
+                    import.stub,
+                    import.weak,
+                )
+            })
+            .collect();
+        assert!(!kept.is_empty(), "{name}");
+        assert_eq!(kept, shown, "{name}");
+        let segments: Vec<(u64, u64)> = needs
+            .segments
+            .iter()
+            .map(|segment| (segment.offset.0, segment.stated))
+            .collect();
+        let known: Vec<(u64, u64)> = slice
+            .segments
+            .iter()
+            .filter(|segment| segments.contains(&(segment.offset.0, segment.address.0)))
+            .map(|segment| (segment.offset.0, segment.address.0))
+            .collect();
+        assert_eq!(segments, known, "{name}");
+    }
+}
+
+/// The UUID of the first slice, as bytes.
+fn uuid(name: &str) -> Vec<u8> {
+    let data = std::fs::read(data(name)).unwrap();
+    let slices = Slices::of(&data).unwrap();
+    MachO::parse(&slices.slices[0])
+        .unwrap()
+        .uuid()
+        .unwrap()
+        .to_vec()
 }

@@ -1,7 +1,7 @@
 //! The order in which a loader looks through images: loads of a program in, lists of images out.
 
 use super::resolver::Needs;
-use crate::trace::{ImageId, LinkCause, Load, Trace};
+use crate::trace::{ImageId, ImageKind, LinkCause, Load, Trace};
 use std::collections::VecDeque;
 
 /// Images that came at once: those of the start, or those of one `dlopen`.
@@ -29,8 +29,13 @@ impl Scopes {
     /// needs it. Whatever nobody needs was asked for.
     #[must_use]
     pub fn of<'t>(trace: &Trace, needs: &Needs<'_>, loads: impl Iterator<Item = &'t Load>) -> Self {
+        // The kernel's own image is in no scope.
+        let of_file = |load: &&Load| {
+            let image = trace.images.get(load.image.index());
+            image.is_none_or(|image| image.kind == ImageKind::File)
+        };
         let mut scopes = Self::default();
-        for load in loads {
+        for load in loads.filter(of_file) {
             let known = |group: &Group| {
                 group.namespace == load.namespace && group.images.contains(&load.image)
             };

@@ -273,6 +273,15 @@ impl<'a> MachO<'a> {
         })
     }
 
+    /// The name by which others link against it, where it is a library.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&'a [u8]> {
+        self.commands.iter().find_map(|one| match one.command {
+            Command::OwnName(name) => Some(name),
+            _ => None,
+        })
+    }
+
     /// Folders that `@rpath` stands for.
     pub fn rpaths(&self) -> impl Iterator<Item = &'a [u8]> {
         self.commands.iter().filter_map(|one| match one.command {
