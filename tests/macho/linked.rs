@@ -222,6 +222,9 @@ fn archives_may_have_elf_files() {
     assert_eq!(member.unwrap().kind, "object");
 }
 
+/// Symbol, library, slot, stub, whether it may be missing.
+type Row = (String, Option<String>, u64, Option<u64>, bool);
+
 /// What a trace keeps of a file is what is shown of it: each import with its slot, its stub and its
 /// library.
 #[test]
@@ -244,7 +247,7 @@ fn traces_keep_the_imports_that_are_shown() {
         };
         let text = |id| trace.text(id).into_owned();
         assert_eq!(text(needs.unread), "", "{name}");
-        let shown: Vec<(String, Option<String>, u64, Option<u64>, bool)> = slice
+        let shown: Vec<Row> = slice
             .imports
             .iter()
             .filter(|import| import.slot.is_some())
@@ -258,7 +261,7 @@ fn traces_keep_the_imports_that_are_shown() {
                 )
             })
             .collect();
-        let kept: Vec<(String, Option<String>, u64, Option<u64>, bool)> = needs
+        let kept: Vec<Row> = needs
             .imports
             .iter()
             .map(|import| {

@@ -1,6 +1,7 @@
 //! Real builds: rows, CPU time and build graphs, each against a count by other means.
 
 use crate::traced::{Place, argv, go, path_with, program, sample, stderr, warm_cache, ways};
+use gotrace::analyze::slides::Slides;
 use gotrace::trace::{Action, ExitStatus, Process, Trace};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -125,6 +126,7 @@ fn a_build_agrees_with_strace_and_time_and_the_go_command() {
         check_cpu(&trace, way, &times);
         check_graph(&trace, way, &known);
         check_imports(&trace, way, &known);
+        check_slides(&trace, way);
     }
 }
 
@@ -142,6 +144,26 @@ fn check_rows(trace: &Trace, way: [&str; 2], known: &Known) {
     } else {
         assert!(rows(trace).len() >= known.tools + 2);
     }
+}
+
+/// Every mapped segment lies where its file and its slide say; Go's programs, where their files say.
+fn check_slides(trace: &Trace, way: [&str; 2]) {
+    let slides = Slides::of(trace);
+    assert_eq!(slides.mismatches, [], "{way:?}");
+    if way[1] != "bpf" {
+        return;
+    }
+    for (image, places) in &slides.images {
+        let path = trace.text(trace.images[image.index()].path);
+        if path.contains("/pkg/tool/") {
+            let as_stated = places.slides.keys().all(|slide| *slide == 0);
+            assert!(as_stated && places.checked > 0, "{path}: {places:?}");
+        }
+    }
+    let checked: u64 = slides.images.values().map(|places| places.checked).sum();
+    assert!(checked > 100, "{checked}");
+    // Nobody asked what they import.
+    assert!(trace.needs.iter().all(|needs| needs.imports.is_empty()));
 }
 
 fn check_cpu(trace: &Trace, way: [&str; 2], times: &Path) {
