@@ -37,6 +37,9 @@ mod graphs;
 #[path = "analyze/laws.rs"]
 mod laws;
 #[cfg(test)]
+#[path = "analyze/linking.rs"]
+mod linking;
+#[cfg(test)]
 #[path = "analyze/lost.rs"]
 mod lost;
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What `export` writes, read by others: Perfetto's descriptors, Python's JSON, inferno.
 
 #[cfg(test)]
+#[path = "export/bindings.rs"]
+mod bindings;
+#[cfg(test)]
 #[path = "export/compare.rs"]
 mod compare;
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
 //! - [`stack_difference`] lays the stacks of two sides over each other;
+//! - [`bindings`] counts loads and binds, and says what dynamic linking cost;
 //! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
@@ -29,6 +30,7 @@
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
 
 mod argv;
+pub mod bindings;
 pub mod build;
 mod by;
 pub mod call_tree;
@@ -63,6 +65,7 @@ pub mod timeline;
 mod tool;
 pub mod toolchain;
 
+pub use bindings::Bindings;
 pub use build::{Build, Builds};
 pub use by::By;
 pub use call_tree::CallTree;
@@ -169,6 +172,13 @@ impl<'t> Analysis<'t> {
     #[must_use]
     pub fn images(&self, profile: &Profile) -> Images {
         Images::of(self.trace, profile)
+    }
+
+    /// Dynamic linking in the programs that pass `filter`; with `lazy` only binds at first calls. Reads all
+    /// binds, twice where files were read.
+    #[must_use]
+    pub fn bindings(&self, filter: &Filter, lazy: bool) -> Bindings {
+        Bindings::of(self, filter, lazy)
     }
 
     /// Phases of tools, where calls mark them. Reads all calls and all samples once.

@@ -1,7 +1,7 @@
 //! What is shown after a run, as values.
 
 use super::{
-    Analysis, Limits, Name, Phases, argv,
+    Analysis, Bindings, Limits, Name, Phases, argv,
     build::{ActionKind, BuildAction, CriticalPath, Origin, Outcome, Segment, SegmentKind},
     cost::{Cost, CostRow},
     machine::Machine,
@@ -101,6 +101,8 @@ pub struct Summary {
     pub tools: Vec<CostRow<Name>>,
     /// Phases of the tools, where they were recorded.
     pub phases: Phases,
+    /// Dynamic linking; `None` where none was recorded.
+    pub bindings: Option<Bindings>,
     /// All samples; of the tools' own profiles, all stacks.
     pub samples: Weight,
     /// The samples are the tools' own profiles.
@@ -116,7 +118,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Gathers it. Reads all samples three times, and all calls.
+    /// Gathers it. Reads all samples three times, all calls, and all binds twice.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, top: usize) -> Self {
         let trace = analysis.trace;
@@ -148,6 +150,8 @@ impl Summary {
             packages: named(costs.packages, top, |package| package),
             tools: named(costs.tools, top, |tool| Some(Name::from(tool.name()))),
             phases: analysis.phases(),
+            bindings: (!trace.loads.is_empty())
+                .then(|| analysis.bindings(&super::Filter::default(), false)),
             samples: profile.total,
             from_profiles: profile.from_profiles,
             functions: profile.functions.iter().take(top).cloned().collect(),

@@ -1,6 +1,7 @@
 //! The command line: the only room that prints, exits, and reads arguments and environment.
 
 mod attach;
+mod bindings;
 mod calls;
 mod compare;
 mod doctor;
@@ -56,6 +57,8 @@ enum Command {
     Show(show::Args),
     /// Shows the calls of watched functions.
     Calls(calls::Args),
+    /// Shows dynamic linking: loads, binds, and what they took.
+    Bindings(bindings::Args),
     /// Compares two runs, or two groups of runs: what became slower or faster, and is it noise?
     Compare(compare::Args),
     /// Draws the samples of a trace as a flamegraph (SVG).
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Attach(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Calls(args) => args.run(),
+        Command::Bindings(args) => args.run(),
         Command::Compare(args) => args.run(),
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),

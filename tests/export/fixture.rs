@@ -39,6 +39,13 @@ fn texts(trace: &mut Trace, all: &[&[u8]]) -> Vec<StringId> {
 /// `go build ./...`: `m/a`, then `m/b`, then the link of `m/cmd`, which calls gcc by a shell;
 /// `fmt` was cached. All times are milliseconds.
 pub(crate) fn trace() -> Trace {
+    let mut trace = without_binds();
+    super::linking::add(&mut trace);
+    trace
+}
+
+/// The same before anything of dynamic linking was told of.
+pub(crate) fn without_binds() -> Trace {
     let mut trace = Trace::default();
     trace.anchor = ClockAnchor {
         monotonic_ns: MONOTONIC_NS,
@@ -49,7 +56,6 @@ pub(crate) fn trace() -> Trace {
     actions(&mut trace);
     stacks(&mut trace);
     samples(&mut trace);
-    super::linking::add(&mut trace);
     trace
 }
 

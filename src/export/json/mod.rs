@@ -3,6 +3,7 @@
 //!
 //! An [`Analysis`] comes in; the object goes out, a row at a time.
 
+mod bindings;
 mod calls;
 mod compare;
 mod doctor;
@@ -14,6 +15,7 @@ mod probes;
 mod rows;
 mod toolchain;
 
+pub use bindings::{BINDINGS_SCHEMA, bindings, bindings_difference};
 pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
 pub use doctor::{DOCTOR_SCHEMA, doctor};

@@ -1,5 +1,6 @@
 //! Text for terminals and pipes: a [`Page`] that says what can be shown, tables, summaries.
 
+pub mod bindings;
 pub mod calls;
 pub mod compare;
 pub mod doctor;

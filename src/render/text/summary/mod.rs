@@ -1,5 +1,6 @@
 //! What is shown after a run: at most [`LINES`] lines that a person reads at one glance.
 
+use super::bindings;
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
@@ -22,6 +23,8 @@ const LINES_A_GAP: usize = 2;
 const PHASES: usize = 6;
 /// of those that have this share at least.
 const LEAST_SHARE: f64 = 0.005;
+/// Images that are named.
+const IMAGES: usize = 5;
 /// Tools that are named.
 const TOOLS: usize = 6;
 
@@ -37,6 +40,7 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     packages(summary, page, &mut before)?;
     tools(summary, page, &mut before)?;
     phases(summary, page, &mut before)?;
+    linking(summary, page, &mut before)?;
     let mut after = Vec::new();
     if let Some(limits) = &summary.limits {
         slowest_test(limits, page, &mut after)?;
@@ -59,6 +63,23 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     out.write_all(&before)?;
     functions(summary, rows, page, out)?;
     out.write_all(&after)
+}
+
+/// What dynamic linking was and took, and the images that cost most.
+fn linking(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some(linked) = &summary.bindings else {
+        return Ok(());
+    };
+    let words = bindings::clauses(linked, summary.total.cpu());
+    if !words.is_empty() {
+        clauses(page, out, "dynamic linking: ", &words, Tone::Plain)?;
+    }
+    let costliest = bindings::costliest(linked, IMAGES);
+    if !costliest.is_empty() {
+        let start = "costliest images, estimated: ";
+        clauses(page, out, start, &costliest, Tone::Plain)?;
+    }
+    Ok(())
 }
 
 /// Which phases the CPU time went to, and which stood on the critical path.

@@ -1,0 +1,438 @@
+//! The tables of `gotrace bindings`.
+
+use super::page::{Page, Tone};
+use super::table::{Cell, Column, Table};
+use crate::analyze::Name;
+use crate::analyze::bindings::{Bindings, Cost, Counts, Difference, GroupBy, Link, Linked};
+use crate::render::units::{self, Scale};
+use crate::trace::{Nanos, StringId, Trace};
+use std::io;
+
+/// What stands for a provider where there is none.
+const NOBODY: &str = "(nobody: weak)";
+
+/// Writes one table of dynamic linking, at most `top` rows, and below it what it does not show.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write(
+    bindings: &Bindings,
+    by: GroupBy,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let (table, rows) = match by {
+        GroupBy::Process => programs(bindings, top),
+        GroupBy::Image => images(bindings, top),
+        GroupBy::Provider => providers(bindings, top),
+        GroupBy::Symbol => symbols(bindings, top),
+        GroupBy::Search => searches(bindings, top),
+        GroupBy::Finding => findings(bindings, top),
+    };
+    if table.is_empty() {
+        let words = match by {
+            GroupBy::Search => "no library was looked for in vain, or loaders did not tell of it",
+            GroupBy::Finding => "every bind is as the files say, as far as they were read",
+            _ => "nothing passes the filter",
+        };
+        return writeln!(out, "{}", page.paint(words, Tone::Dim));
+    }
+    table.write(page, out)?;
+    if let Some(left_out @ 1..) = rows.checked_sub(top) {
+        let rows = units::counted(left_out as u64, "more row is", "more rows are");
+        let words = format!("{rows} left out: --top 0 shows all");
+        writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
+    }
+    for words in below(bindings, by) {
+        writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
+    }
+    Ok(())
+}
+
+/// What the reader of a table must know.
+fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
+    let mut words = Vec::new();
+    let linked = |what: fn(&Linked) -> bool| {
+        let mut rows = bindings.programs.iter().filter(|row| what(&row.linked));
+        (rows.by_ref().count()) as u64
+    };
+    if by == GroupBy::Process {
+        let statics = linked(|linked| *linked == Linked::Static);
+        if statics > 0 {
+            let programs = units::counted(statics, "program is", "programs are");
+            words.push(format!("{programs} static: nothing to bind"));
+        }
+        let unwatched = linked(|linked| matches!(linked, Linked::Unwatched(_) | Linked::Unknown));
+        if unwatched > 0 {
+            let programs = units::counted(unwatched, "program was", "programs were");
+            words.push(format!("the loader of {programs} not watched"));
+        }
+    }
+    if by == GroupBy::Image && bindings.images.iter().any(|row| row.estimate > Nanos::ZERO) {
+        let estimate = "times of images are estimated: the time of relocation, shared out by what there is to relocate";
+        words.push(estimate.to_owned());
+    }
+    if matches!(by, GroupBy::Process | GroupBy::Image) && bindings.cost.unmeasured > Nanos::ZERO {
+        words.push("linking is wall time where CPU time was not measured".to_owned());
+    }
+    let findings = bindings.findings.len() as u64;
+    if by != GroupBy::Finding && findings > 0 {
+        let binds = units::counted(findings, "import is", "imports are");
+        words.push(format!("{binds} not bound as files say: --by finding"));
+    }
+    words
+}
+
+/// Columns of counts: those that occur.
+struct Shown {
+    lazy: bool,
+    dlsym: bool,
+    derived: bool,
+}
+
+impl Shown {
+    const fn of(counts: &Counts) -> Self {
+        Self {
+            lazy: counts.lazy > 0,
+            dlsym: counts.dlsym > 0,
+            derived: counts.derived > 0,
+        }
+    }
+
+    fn columns(&self) -> impl Iterator<Item = Column> {
+        let all = [
+            (true, "eager"),
+            (self.lazy, "lazy"),
+            (self.dlsym, "dlsym"),
+            (self.derived, "derived"),
+        ];
+        let shown = all.into_iter().filter(|(shown, _)| *shown);
+        shown.map(|(_, title)| Column::number(title).optional(2))
+    }
+
+    fn cells(&self, counts: &Counts) -> impl Iterator<Item = Cell> {
+        let all = [
+            (true, counts.eager),
+            (self.lazy, counts.lazy),
+            (self.dlsym, counts.dlsym),
+            (self.derived, counts.derived),
+        ];
+        let shown = all.into_iter().filter(|(shown, _)| *shown);
+        shown.map(|(_, count)| units::count(count).into())
+    }
+}
+
+fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let shown = Shown::of(&bindings.counts);
+    let mut columns = vec![
+        Column::name("program"),
+        Column::name("package").optional(4),
+        Column::number("pid").optional(3),
+        Column::number("images"),
+        Column::number("binds"),
+    ];
+    columns.extend(shown.columns());
+    columns.extend([
+        Column::number("missed").optional(5),
+        Column::number("linking"),
+        Column::number("of CPU").optional(1),
+        Column::word("").optional(6),
+    ]);
+    let mut table = Table::new(columns);
+    // What is static has its line below the table.
+    let rows = bindings.programs.iter();
+    let rows = rows.filter(|row| row.linked != Linked::Static);
+    let scale = Scale::of_all(rows.clone().take(top).map(|row| row.cost.cpu));
+    for row in rows.clone().take(top) {
+        let share = row.cpu.filter(|cpu| *cpu > Nanos::ZERO);
+        let mut cells = vec![
+            (*row.tool).into(),
+            row.package.as_deref().unwrap_or_default().into(),
+            row.pid.to_string().into(),
+            units::count(row.loads).into(),
+            units::count(row.counts.total()).into(),
+        ];
+        cells.extend(shown.cells(&row.counts));
+        cells.extend([
+            units::count(row.misses).into(),
+            linking(&row.cost, scale),
+            share
+                .map_or(String::new(), |cpu| units::share(row.cost.cpu, cpu))
+                .into(),
+            Cell::toned(row.linked.words(), Tone::Dim),
+        ]);
+        table.push(cells);
+    }
+    (table, rows.count())
+}
+
+fn linking(cost: &Cost, scale: Scale) -> Cell {
+    match cost.count {
+        0 => Cell::toned("-", Tone::Dim),
+        _ => scale.write(cost.cpu).into(),
+    }
+}
+
+fn images(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let mut table = Table::new(vec![
+        Column::name("image"),
+        Column::number("linking"),
+        Column::number("share").optional(1),
+        Column::number("loads"),
+        Column::number("dlopen").optional(3),
+        Column::number("relocations").optional(4),
+        Column::number("wants").optional(2),
+        Column::number("gives").optional(2),
+    ]);
+    let scale = Scale::of_all(bindings.images.iter().take(top).map(|row| row.estimate));
+    for row in bindings.images.iter().take(top) {
+        table.push(vec![
+            (*row.image).into(),
+            scale.write(row.estimate).into(),
+            units::share(row.estimate, bindings.cost.cpu).into(),
+            units::count(row.loads).into(),
+            units::count(row.dlopens).into(),
+            row.relocations.map_or("?".to_owned(), units::count).into(),
+            units::count(row.wants.total()).into(),
+            units::count(row.gives.total()).into(),
+        ]);
+    }
+    (table, bindings.images.len())
+}
+
+fn providers(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let shown = Shown::of(&bindings.counts);
+    let mut columns = vec![Column::name("provider"), Column::number("binds")];
+    columns.extend(shown.columns());
+    columns.extend([
+        Column::number("symbols"),
+        Column::number("importers").optional(3),
+        Column::number("programs").optional(1),
+    ]);
+    let mut table = Table::new(columns);
+    for row in bindings.providers.iter().take(top) {
+        let mut cells = vec![
+            provider(row.image.as_ref()),
+            units::count(row.counts.total()).into(),
+        ];
+        cells.extend(shown.cells(&row.counts));
+        cells.extend(
+            [row.symbols, row.importers, row.processes]
+                .map(|count| Cell::from(units::count(count))),
+        );
+        table.push(cells);
+    }
+    (table, bindings.providers.len())
+}
+
+fn symbols(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let shown = Shown::of(&bindings.counts);
+    let mut columns = vec![
+        Column::name("symbol"),
+        Column::name("provider"),
+        Column::number("binds"),
+    ];
+    columns.extend(shown.columns());
+    columns.extend([
+        Column::number("importers").optional(3),
+        Column::number("programs").optional(1),
+    ]);
+    let mut table = Table::new(columns);
+    for row in bindings.symbols.iter().take(top) {
+        let mut cells = vec![
+            (*row.symbol).into(),
+            provider(row.provider.as_ref()),
+            units::count(row.counts.total()).into(),
+        ];
+        cells.extend(shown.cells(&row.counts));
+        cells.extend([row.importers, row.processes].map(|count| Cell::from(units::count(count))));
+        table.push(cells);
+    }
+    (table, bindings.symbols.len())
+}
+
+fn provider(image: Option<&Name>) -> Cell {
+    match image {
+        Some(path) => (**path).into(),
+        None => Cell::toned(NOBODY, Tone::Dim),
+    }
+}
+
+fn searches(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let mut table = Table::new(vec![
+        Column::name("path"),
+        Column::number("missed"),
+        Column::number("found"),
+        Column::number("refused").optional(2),
+        Column::number("programs").optional(1),
+        Column::word("by").optional(3),
+    ]);
+    for row in bindings.searches.iter().take(top) {
+        let counts = [row.missed, row.found, row.refused, row.processes];
+        let mut cells = vec![Cell::from(&*row.path)];
+        cells.extend(counts.map(|count| Cell::from(units::count(count))));
+        cells.push(Cell::toned(&*row.rule, Tone::Dim));
+        table.push(cells);
+    }
+    (table, bindings.searches.len())
+}
+
+fn findings(bindings: &Bindings, top: usize) -> (Table, usize) {
+    let mut table = Table::new(vec![
+        Column::word(""),
+        Column::name("symbol"),
+        Column::name("importer"),
+        Column::name("the file names").optional(2),
+        Column::name("by the rules").optional(3),
+        Column::name("bound to"),
+        Column::number("programs").optional(1),
+    ]);
+    for row in bindings.findings.iter().take(top) {
+        let symbol = match &*row.version {
+            "" => row.symbol.to_string(),
+            version => format!("{}@{version}", row.symbol),
+        };
+        let image = |image: Option<&Name>| Cell::from(image.map_or("-", |path| path));
+        table.push(vec![
+            Cell::toned(row.fit.words(), Tone::Warning),
+            symbol.into(),
+            (*row.importer).into(),
+            (*row.library).into(),
+            image(row.expected.as_ref()),
+            image(row.seen.as_ref()),
+            units::count(row.processes).into(),
+        ]);
+    }
+    (table, bindings.findings.len())
+}
+
+/// Writes what the binds of two traces differ by, at most `top` rows of each side.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn difference(
+    difference: &Difference,
+    top: usize,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let common = units::counted(difference.common, "bind", "binds");
+    let expected = match (difference.translation, difference.is_empty()) {
+        (true, true) => "; as expected of a native and a translated run",
+        (true, false) => "; of a native and a translated run no difference was expected",
+        (false, _) => "",
+    };
+    let words = if difference.is_empty() {
+        format!("both have the same {common}{expected}")
+    } else {
+        format!(
+            "{common} in both, {} in base alone, {} in new alone{expected}",
+            units::count(difference.gone.len() as u64),
+            units::count(difference.came.len() as u64),
+        )
+    };
+    writeln!(out, "{}", page.paint(&words, Tone::Strong))?;
+    if !difference.is_empty() {
+        let mut table = Table::new(vec![
+            Column::word(""),
+            Column::name("symbol"),
+            Column::name("importer"),
+            Column::name("provider"),
+        ]);
+        let mut rows = |sign: &'static str, links: &[Link]| {
+            for link in links.iter().take(top) {
+                table.push(vec![
+                    sign.into(),
+                    (*link.symbol).into(),
+                    (*link.importer).into(),
+                    provider(link.provider.as_ref()),
+                ]);
+            }
+        };
+        rows("-", &difference.gone);
+        rows("+", &difference.came);
+        table.write(page, out)?;
+        let left_out =
+            difference.gone.len().saturating_sub(top) + difference.came.len().saturating_sub(top);
+        if left_out > 0 {
+            let rows = units::counted(left_out as u64, "more row is", "more rows are");
+            let words = format!("{rows} left out: --top 0 shows all");
+            writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
+        }
+    }
+    if !difference.derived {
+        let words = "binds that loaders do not tell of are not compared: they were not derived on both sides";
+        writeln!(out, "{}", page.paint(words, Tone::Dim))?;
+    }
+    Ok(())
+}
+
+/// What dynamic linking was in a run, in clauses; none where nothing was recorded.
+#[must_use]
+pub fn clauses(bindings: &Bindings, cpu: Nanos) -> Vec<String> {
+    let programs = bindings.linked().count() as u64;
+    if programs == 0 {
+        return Vec::new();
+    }
+    let each = (bindings.loads as f64 / programs as f64).round() as u64;
+    let images = units::counted(each, "image", "images");
+    let each = if programs > 1 { " each" } else { "" };
+    let mut words = vec![format!(
+        "{} loaded {images}{each}",
+        units::counted(programs, "program", "programs")
+    )];
+    let cost = &bindings.cost;
+    if cost.count > 0 {
+        let share = match cpu {
+            Nanos::ZERO => String::new(),
+            cpu => format!(" ({})", units::share(cost.cpu, cpu)),
+        };
+        let of = match cost.unmeasured {
+            Nanos::ZERO => " of CPU",
+            _ => "",
+        };
+        words.push(format!(
+            "linking took {}{of}{share}",
+            units::duration(cost.cpu)
+        ));
+    }
+    words.push(units::counted(bindings.counts.total(), "bind", "binds"));
+    words
+}
+
+/// The costliest images, estimated, in clauses.
+#[must_use]
+pub fn costliest(bindings: &Bindings, most: usize) -> Vec<String> {
+    let images = bindings.images.iter();
+    images
+        .filter(|row| row.estimate > Nanos::ZERO)
+        .take(most)
+        .map(|row| {
+            let file = row.image.rsplit('/').next().unwrap_or_default();
+            format!("{file} {}", units::duration(row.estimate))
+        })
+        .collect()
+}
+
+/// Says that there is nothing to show, and how there would be.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let statics = |path| path == StringId::EMPTY;
+    let told = &trace.interpreters;
+    let words = if !told.is_empty()
+        && told
+            .iter()
+            .all(|one| statics(one.path) && statics(one.unwatched))
+    {
+        "all programs of the trace are static: nothing to bind"
+    } else {
+        "the trace holds no loads and no binds: gotrace run --bindings -- COMMAND records them"
+    };
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
