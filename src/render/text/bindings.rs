@@ -3,9 +3,12 @@
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use crate::analyze::Name;
-use crate::analyze::bindings::{Bindings, Cost, Counts, Difference, GroupBy, Link, Linked};
+use crate::analyze::bindings::{
+    Bindings, Cost, Counts, Difference, GroupBy, Link, Linked, ProgramRow,
+};
 use crate::render::units::{self, Scale};
 use crate::trace::{Nanos, StringId, Trace};
+use std::collections::BTreeMap;
 use std::io;
 
 /// What stands for a provider where there is none.
@@ -51,23 +54,25 @@ pub fn write(
     Ok(())
 }
 
+/// Whether a program has a row: the others are told of below the table.
+fn is_shown(row: &ProgramRow) -> bool {
+    row.linked == Linked::Dynamic || row.counts.total() > 0
+}
+
 /// What the reader of a table must know.
 fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
     let mut words = Vec::new();
-    let linked = |what: fn(&Linked) -> bool| {
-        let mut rows = bindings.programs.iter().filter(|row| what(&row.linked));
-        (rows.by_ref().count()) as u64
-    };
     if by == GroupBy::Process {
-        let statics = linked(|linked| *linked == Linked::Static);
-        if statics > 0 {
-            let programs = units::counted(statics, "program is", "programs are");
-            words.push(format!("{programs} static: nothing to bind"));
+        // How many programs there is nothing to show of, for each reason.
+        let mut others: BTreeMap<String, u64> = BTreeMap::new();
+        for row in bindings.programs.iter().filter(|row| !is_shown(row)) {
+            *others.entry(row.linked.words()).or_default() += 1;
         }
-        let unwatched = linked(|linked| matches!(linked, Linked::Unwatched(_) | Linked::Unknown));
-        if unwatched > 0 {
-            let programs = units::counted(unwatched, "program was", "programs were");
-            words.push(format!("the loader of {programs} not watched"));
+        for (why, count) in others {
+            words.push(format!(
+                "{}: {why}",
+                units::counted(count, "program", "programs")
+            ));
         }
     }
     if by == GroupBy::Image && bindings.images.iter().any(|row| row.estimate > Nanos::ZERO) {
@@ -138,12 +143,9 @@ fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
         Column::number("missed").optional(5),
         Column::number("linking"),
         Column::number("of CPU").optional(1),
-        Column::word("").optional(6),
     ]);
     let mut table = Table::new(columns);
-    // What is static has its line below the table.
-    let rows = bindings.programs.iter();
-    let rows = rows.filter(|row| row.linked != Linked::Static);
+    let rows = bindings.programs.iter().filter(|row| is_shown(row));
     let scale = Scale::of_all(rows.clone().take(top).map(|row| row.cost.cpu));
     for row in rows.clone().take(top) {
         let share = row.cpu.filter(|cpu| *cpu > Nanos::ZERO);
@@ -161,7 +163,6 @@ fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
             share
                 .map_or(String::new(), |cpu| units::share(row.cost.cpu, cpu))
                 .into(),
-            Cell::toned(row.linked.words(), Tone::Dim),
         ]);
         table.push(cells);
     }
