@@ -186,7 +186,6 @@ fn needs(trace: &mut Trace, names: &Names) {
                 weak: true,
                 kind: ImportKind::Data,
                 places: 12,
-                ..import
             },
         ],
         left_out: 0,
