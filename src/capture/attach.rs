@@ -15,6 +15,7 @@ use super::running::Running;
 use super::selection::{Name, Selection};
 use super::session::{self, Error, Options, Recording};
 use super::{Environment, Progress, Request, sys};
+use crate::environment::host;
 use crate::environment::invoker::user_of;
 use crate::trace::file::Writer;
 use crate::trace::{ClockAnchor, ExitStatus, Nanos};
@@ -99,6 +100,7 @@ impl Attachment {
         });
         recorder.begin(&Preamble {
             findings: &[],
+            host: &host::host(),
             options: &self.options,
             backends: vec![Name::Bpf.word()],
             refused: &[],

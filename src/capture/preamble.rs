@@ -7,7 +7,7 @@ use super::session::Options;
 use super::system::process;
 use super::{Environment, decode::arguments};
 use crate::environment::Refusal;
-use crate::environment::host;
+use crate::environment::host::{self, Host};
 use crate::environment::toolchain::Toolchain;
 use crate::trace::Severity;
 use crate::trace::file::Writer;
@@ -40,6 +40,7 @@ pub(super) struct Preamble<'a> {
     pub(super) user_flags: &'a [u8],
     pub(super) added_flags: &'a [u8],
     pub(super) findings: &'a [Found],
+    pub(super) host: &'a Host,
 }
 
 /// Settings of `go env` that are kept, for they decide what is built and how fast.
@@ -63,8 +64,8 @@ const THROTTLES_AFTER: &str = "host.throttles_after";
 impl Preamble<'_> {
     /// Says it all.
     pub(super) fn tell(&self, context: &mut Context<'_>) {
-        let host = host::host();
-        context.host(&host, env!("CARGO_PKG_VERSION"));
+        let host = self.host;
+        context.host(host, env!("CARGO_PKG_VERSION"));
         if let Some(go) = self.toolchain {
             context.toolchain(go);
         }

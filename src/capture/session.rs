@@ -33,6 +33,7 @@ use super::toolexec::Toolexec;
 use super::{Backend, Environment, Executed, Observation, Progress, Request, graphs, launch};
 use crate::environment::Refusal;
 use crate::environment::go_flags;
+use crate::environment::host::{self, Host};
 use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
@@ -139,6 +140,8 @@ pub struct Session {
     progress: Arc<Progress>,
     signals: Signals,
     findings: Vec<Found>,
+    /// The machine, as it was when the session was prepared.
+    host: Host,
 }
 
 impl std::fmt::Debug for Session {
@@ -244,6 +247,7 @@ impl Session {
             progress,
             signals,
             findings: Vec::new(),
+            host: host::host(),
         };
         session.choose()?;
         Ok(session)
@@ -276,6 +280,12 @@ impl Session {
     /// Has the trace keep what is wrong with the machine's Go.
     pub fn keep(&mut self, findings: Vec<Found>) {
         self.findings = findings;
+    }
+
+    /// The machine, as it was when the session was prepared.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Who called sudo, when that is how gotrace was started.
@@ -677,6 +687,7 @@ impl Session {
             user_flags: &self.user_flags,
             added_flags: &self.added_flags,
             findings: &self.findings,
+            host: &self.host,
         }
     }
 }

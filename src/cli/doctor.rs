@@ -91,7 +91,7 @@ fn surroundings(environment: &Environment, invoker: Option<&Invoker>) -> Surroun
 /// What is wrong with the Go that a command is to be recorded with, without running anything more.
 pub(super) fn findings(session: &Session) -> Vec<Found> {
     let surroundings = surroundings(session.unwatched(), session.invoker());
-    let survey = Survey::quick(&surroundings, session.toolchain());
+    let survey = Survey::quick(&surroundings, session.toolchain(), session.host());
     let findings = Diagnosis::of(&survey).findings.into_iter();
     let found = findings.filter_map(|finding| {
         Some(Found {

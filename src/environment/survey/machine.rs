@@ -66,8 +66,7 @@ pub struct InstalledTranslator {
 }
 
 impl Machine {
-    pub(super) fn of(surroundings: &Surroundings) -> Self {
-        let facts = host::host();
+    pub(super) fn of(surroundings: &Surroundings, facts: &Host) -> Self {
         let mut machine = match facts.os.starts_with("macos") {
             true => on_macos(surroundings),
             false => on_linux(facts.arch),
@@ -78,7 +77,7 @@ impl Machine {
             .next()
             .unwrap_or_default()
             .clone_into(&mut machine.os);
-        machine.described = described(&facts);
+        machine.described = described(facts);
         facts.arch.clone_into(&mut machine.own_arch);
         machine.cores = facts.cores;
         machine.memory_bytes = facts.memory_bytes;
@@ -293,7 +292,7 @@ mod tests {
 
     #[test]
     fn this_process_has_a_parent() {
-        let machine = Machine::of(&Surroundings::default());
+        let machine = Machine::of(&Surroundings::default(), &host::host());
         assert_eq!(
             machine.ancestors.first().map(|one| one.pid),
             Some(std::os::unix::process::parent_id())

@@ -31,6 +31,7 @@ pub use machine::{Ancestor, InstalledTranslator, Machine};
 pub use profile::ProfileLine;
 
 use super::Refusal;
+use super::host::{self, Host};
 use super::invoker::Invoker;
 use super::settings::KnownSettings;
 use super::toolchain::{self, Toolchain};
@@ -165,7 +166,7 @@ impl Survey {
     /// Gathers everything; for `command`, what it would run.
     #[must_use]
     pub fn of(surroundings: &Surroundings, command: &[OsString]) -> Self {
-        let machine = Machine::of(surroundings);
+        let machine = Machine::of(surroundings, &host::host());
         let program = command.first().map(|name| Program::of(name, surroundings));
         let go = GoCommand::all(surroundings, program.as_ref());
         let (toolchain, unfetched) = match go.first() {
@@ -203,10 +204,11 @@ impl Survey {
         }
     }
 
-    /// Gathers what takes no other program to find out; `toolchain` has been asked before.
+    /// Gathers what takes no other program to find out; `toolchain` has been asked before, and
+    /// `host` was looked at.
     #[must_use]
-    pub fn quick(surroundings: &Surroundings, toolchain: Option<&Toolchain>) -> Self {
-        let machine = Machine::of(surroundings);
+    pub fn quick(surroundings: &Surroundings, toolchain: Option<&Toolchain>, host: &Host) -> Self {
+        let machine = Machine::of(surroundings, host);
         Self {
             apple: (machine.os == "macos").then(|| Apple::of(surroundings)),
             machine,
