@@ -1,6 +1,6 @@
 //! Translators as their packages register them, and machines as they show them.
 
-use super::{BinfmtEntry, Translator, of_machine};
+use super::{BinfmtEntry, Head, Translator, of_machine, of_program_on_macos};
 
 fn name_and_guest(path: &str) -> Option<(String, &'static str)> {
     Translator::at(path.as_bytes()).map(|known| (known.name, known.guest))
@@ -143,5 +143,29 @@ fn an_emulated_machine_is_told_by_its_processor() {
             expected,
             "{arch} {cpuinfo}"
         );
+    }
+}
+
+#[test]
+fn rosetta_runs_what_macos_gives_it() {
+    let head = |archs: &[&str]| Head {
+        archs: archs.iter().map(|&arch| arch.to_owned()).collect(),
+        ..Head::default()
+    };
+    let universal: &[&str] = &["amd64", "arm64e"];
+    // Architectures of the program, whether the processor is Apple's, what starts it.
+    for (archs, silicon, own, translated) in [
+        (&["amd64"][..], true, "arm64", true),
+        (&["amd64"], true, "amd64", true),
+        (&["amd64"], false, "amd64", false),
+        (&["arm64"], true, "arm64", false),
+        (&["arm64"], true, "amd64", false),
+        (universal, true, "arm64", false),
+        (universal, true, "amd64", true),
+        (universal, false, "amd64", false),
+        (&[], true, "arm64", false),
+    ] {
+        let found = of_program_on_macos(&head(archs), silicon, own);
+        assert_eq!(found, translated, "{archs:?} {silicon} {own}");
     }
 }

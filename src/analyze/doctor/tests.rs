@@ -639,6 +639,50 @@ fn commands_that_do_not_run_are_errors_that_say_why() {
 }
 
 #[test]
+fn an_older_go_that_comes_first_is_told() {
+    let mut survey = linux();
+    let mut newer = survey.go[0].clone();
+    newer.path = PathBuf::from("/home/me/sdk/go1.28.0/bin/go");
+    newer.executable.path.clone_from(&newer.path);
+    newer.version = "go1.28.0".to_owned();
+    survey.go.push(newer);
+    let found = only(&survey);
+    assert_eq!(
+        (found.check, found.level, &*found.remedy),
+        (
+            Check::GoCommand,
+            Level::Note,
+            "export PATH=\"/home/me/sdk/go1.28.0/bin:$PATH\""
+        )
+    );
+    survey.go.swap(0, 1);
+    assert_eq!(wrong(&survey)[0], "note go: ", "the newer one runs");
+}
+
+#[test]
+fn targets_that_go_lacks_are_errors_with_the_right_name() {
+    let mut survey = linux();
+    survey.known = Some(KnownSettings {
+        platforms: ["linux/amd64", "linux/arm64", "darwin/arm64"]
+            .map(str::to_owned)
+            .into(),
+        ..KnownSettings::default()
+    });
+    for (name, value, remedy) in [
+        ("GOARCH", "x86_64", "export GOARCH=amd64"),
+        ("GOARCH", "aarch64", "export GOARCH=arm64"),
+        ("GOOS", "macOS", "export GOOS=darwin"),
+        ("GOOS", "nosuch", "unset GOOS"),
+    ] {
+        let mut survey = survey.clone();
+        set(&mut survey, name, value);
+        let wrong = wrong(&survey);
+        let expected = format!("error target: {remedy}");
+        assert!(wrong.contains(&expected), "{name}={value}: {wrong:?}");
+    }
+}
+
+#[test]
 fn words_for_a_shell_are_quoted_where_they_must_be() {
     assert_eq!(quoted("/usr/local/go"), "/usr/local/go");
     assert_eq!(quoted("it's"), r"'it'\''s'");
