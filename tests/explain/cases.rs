@@ -93,6 +93,19 @@ fn slices_are_told_from_what_is_in_them() {
         &[(absent, &["_frob_close"], archive, both, arm64, "libfrob.a")],
     );
     let stub = "/home/frob/tbd/libfrob.tbd";
+    // Hidden from programs for macOS 15.0; for 15.1 LLD links the same.
+    let withheld = "/home/frob/hide/libfrob.tbd";
+    check(
+        "ld64lld-hidden",
+        &[(
+            "symbol-hidden",
+            &["_frob_open"],
+            withheld,
+            both,
+            &[],
+            "libfrob.tbd",
+        )],
+    );
     for log in ["ld64lld-tbd", "zig-wrapper-tbd"] {
         check(
             log,

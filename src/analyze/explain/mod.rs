@@ -266,6 +266,8 @@ pub enum Note {
     Constraint(String, String),
     /// A file that its name may keep out.
     ByItsName(String),
+    /// A library hides the symbol from programs for this version of macOS, and for no other.
+    WithheldSince(String),
     /// That symbols are missing for want of a library is likely, and not known.
     SymbolsLikely,
     /// Homebrew's folders hold libraries for one architecture each.

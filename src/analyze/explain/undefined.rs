@@ -187,6 +187,16 @@ impl Judge<'_> {
             let witness = self.witness(found, Some(input));
             return Some(self.for_others(found, witness));
         }
+        let withheld = |has: &Has| *has == Has::Withheld;
+        if let Some((input, found)) = self.inputs().find(|(_, found)| has(found, withheld)) {
+            let minimum = self.about.inquiry.line.minimum.clone();
+            return Some(Verdict {
+                cause: Cause::Hidden,
+                witnesses: vec![self.witness(found, Some(input))],
+                remedies: vec![Remedy::OtherVersion(file_name(found))],
+                notes: minimum.map(Note::WithheldSince).into_iter().collect(),
+            });
+        }
         let hidden = |has: &Has| *has == Has::Hidden;
         let shared =
             |found: &Found| matches!(&found.content, Ok(content) if content.kind == Kind::Shared);

@@ -14,6 +14,9 @@ pub enum Has {
     /// It defines one that the source calls the same, by another spelling: one of the two was
     /// declared as C, the other one as C++.
     Spelled(String),
+    /// It defines it, and hides it from programs for the version of the system that was asked for
+    /// (`$ld$hide`).
+    Withheld,
     /// It needs it.
     Needed,
 }
@@ -22,10 +25,11 @@ impl Has {
     /// What tells most about a file comes first.
     pub(super) const fn rank(&self) -> u8 {
         match self {
-            Self::Defined => 0,
-            Self::Spelled(_) => 1,
-            Self::Hidden => 2,
-            Self::Needed => 3,
+            Self::Withheld => 0,
+            Self::Defined => 1,
+            Self::Spelled(_) => 2,
+            Self::Hidden => 3,
+            Self::Needed => 4,
         }
     }
 }
@@ -46,6 +50,8 @@ pub struct Wanted {
     exact: FxHashMap<Vec<u8>, Vec<usize>>,
     /// By the last word of their names, which is in mangled names as it is.
     of_source: FxHashMap<Vec<u8>, Vec<Source>>,
+    /// The version of macOS that is linked for: `11.0`.
+    minimum: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +89,46 @@ impl Wanted {
         wanted
     }
 
+    /// The same, of a link for programs that run since this version of macOS: `10.14`, `11`.
+    #[must_use]
+    pub fn since(mut self, minimum: Option<&str>) -> Self {
+        self.minimum = minimum.map(|version| {
+            let mut numbers = version.split('.');
+            let major = numbers.next().unwrap_or_default();
+            format!("{major}.{}", numbers.next().unwrap_or("0"))
+        });
+        self
+    }
+
+    /// What a name says that is an order to Apple's linker (ld64, `macho_dylib_file.cpp`):
+    ///
+    /// ```text
+    /// $ld$hide$os11.0$_name   programs for 11.0, and these alone, do not see the symbol
+    /// $ld$add$os11.0$_name    these alone see it
+    /// ```
+    ///
+    /// Others (`$ld$previous`, `$ld$install_name`) change from where it is loaded, not whether it is.
+    fn ordered(&self, order: &[u8]) -> Vec<(usize, Has)> {
+        let words: Vec<&[u8]> = order.splitn(3, |&byte| byte == b'$').collect();
+        let [verb, version, symbol] = words.as_slice() else {
+            return Vec::new();
+        };
+        let version = version.strip_prefix(b"os").unwrap_or_default();
+        let minimum = self.minimum.as_deref().unwrap_or_default();
+        if version.is_empty() || version != minimum.as_bytes() {
+            return Vec::new();
+        }
+        let symbol = symbol.strip_prefix(b"_").unwrap_or(symbol);
+        match *verb {
+            b"add" => self.matching(symbol, Seen::Defined),
+            b"hide" => {
+                let numbers = self.exact.get(symbol).into_iter().flatten();
+                numbers.map(|&number| (number, Has::Withheld)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn add_source(&mut self, word: &str, source: Source) {
         let sources = self.of_source.entry(word.as_bytes().to_vec());
         sources.or_default().push(source);
@@ -104,6 +150,9 @@ impl Wanted {
 
     /// What a symbol of a file, without the low line of Mach-O, is of those that are wanted.
     pub(super) fn matching(&self, name: &[u8], seen: Seen) -> Vec<(usize, Has)> {
+        if let Some(order) = name.strip_prefix(b"$ld$") {
+            return self.ordered(order);
+        }
         let mut found: Vec<(usize, Has)> = Vec::new();
         let has = match seen {
             Seen::Defined => Has::Defined,
@@ -285,5 +334,33 @@ mod tests {
         }
         let long = format!("_Z{}", "N".repeat(100_000));
         look(&["N()"], false, &long);
+    }
+
+    /// ld64's `macho_dylib_file.cpp` compares the whole version: what is hidden for 11.0 is there
+    /// for 11.1.
+    #[test]
+    fn orders_to_the_linker_are_for_one_version() {
+        let has = |name: &str, minimum: Option<&str>| {
+            let wanted = Wanted::new(["_frob"], true).since(minimum);
+            wanted.matching(name.as_bytes(), Seen::Defined)
+        };
+        let (hide, add) = ("$ld$hide$os11.0$_frob", "$ld$add$os10.14$_frob");
+        assert_eq!(has(hide, Some("11")), [(0, Has::Withheld)]);
+        assert_eq!(has(hide, Some("11.0.0")), [(0, Has::Withheld)]);
+        assert_eq!(has(add, Some("10.14")), [(0, Has::Defined)]);
+        for (name, minimum) in [
+            (hide, Some("11.1")),
+            (hide, None),
+            (add, Some("10.15")),
+            ("$ld$hide$os11.0$_other", Some("11.0")),
+            (
+                "$ld$previous$/usr/lib/libfrob.dylib$1$1$10.9$11.0$_frob$",
+                Some("11.0"),
+            ),
+            ("$ld$hide$os$_frob", Some("11.0")),
+            ("$ld$hide", Some("11.0")),
+        ] {
+            assert!(has(name, minimum).is_empty(), "{name} {minimum:?}");
+        }
     }
 }

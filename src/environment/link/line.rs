@@ -26,6 +26,8 @@ pub struct Line {
     pub format: Option<Format>,
     /// For which architecture, where they tell.
     pub arch: Option<Arch>,
+    /// The version of macOS that programs are to run on, where they tell: `11.0`.
+    pub minimum: Option<String>,
     /// `-L`, in order.
     pub folders: Vec<PathBuf>,
     /// `-F`, in order.
@@ -43,7 +45,7 @@ pub struct Line {
 }
 
 /// Options whose next word is no input.
-const WITH_VALUE: [&str; 58] = [
+const WITH_VALUE: [&str; 56] = [
     "-o",
     "-e",
     "-u",
@@ -79,8 +81,6 @@ const WITH_VALUE: [&str; 58] = [
     "-map",
     "-object_path_lto",
     "-lto_library",
-    "-macosx_version_min",
-    "-macos_version_min",
     "-dylib_install_name",
     "-dylib_compatibility_version",
     "-dylib_current_version",
@@ -162,10 +162,12 @@ impl Line {
             joined => joined,
         };
         if let Some((_, count)) = WITH_VALUES.iter().find(|(option, _)| *option == word) {
+            let mut values = rest.take(*count);
             if word == "-platform_version" {
                 self.format = Some(Format::MachO);
+                self.minimum = values.nth(1).map(str::to_owned);
             }
-            rest.take(*count).for_each(drop);
+            values.for_each(drop);
             return;
         }
         match word {
@@ -192,6 +194,10 @@ impl Line {
                 self.inputs.push(Input::File(value("").into()));
             }
             "-m" => self.emulation(value("")),
+            "-macosx_version_min" | "-macos_version_min" => {
+                self.format = Some(Format::MachO);
+                self.minimum = Some(value("").to_owned());
+            }
             _ => {
                 if let Some(joined) = word.strip_prefix("-L") {
                     self.folders.push(value(joined).into());
@@ -201,6 +207,12 @@ impl Line {
                     self.inputs.push(Input::Library(value(name).to_owned()));
                 } else if let Some(joined) = word.strip_prefix("--sysroot=") {
                     self.sysroot = Some(joined.into());
+                } else if let Some(version) = word
+                    .strip_prefix("-mmacosx-version-min=")
+                    .or_else(|| word.strip_prefix("-mmacos-version-min="))
+                {
+                    self.format = Some(Format::MachO);
+                    self.minimum = Some(version.to_owned());
                 } else if let Some(triple) = word.strip_prefix("--target=") {
                     self.triple(triple);
                 } else if let Some(name) = word.strip_prefix("-melf_") {
@@ -363,6 +375,9 @@ mod tests {
         assert_eq!(clang.arch, Some(Arch::Amd64));
         assert_eq!(clang.format, Some(Format::MachO));
         assert_eq!(clang.sysroot, Some("/sdk".into()));
+        assert_eq!(clang.minimum, None);
+        let told = line("clang -mmacosx-version-min=10.14 go.o").unwrap();
+        assert_eq!(told.minimum.as_deref(), Some("10.14"));
         assert_eq!(clang.framework_folders, [PathBuf::from("/fw")]);
         let framework = Input::Framework("CoreFoundation".to_owned());
         assert_eq!(clang.inputs, [file("go.o"), framework, library("z")]);
@@ -370,6 +385,7 @@ mod tests {
         let ld = line("/usr/bin/ld -demangle -lto_library /x/libLTO.dylib -dynamic -arch arm64 -platform_version macos 14.0.0 14.2 -syslibroot /sdk -o out -L/usr/local/lib a.o -weak-lfoo -force_load b.a -lSystem").unwrap();
         let inputs = [file("a.o"), library("foo"), file("b.a"), library("System")];
         assert_eq!(ld.inputs, inputs);
+        assert_eq!(ld.minimum.as_deref(), Some("14.0.0"));
         assert_eq!((ld.arch, ld.is_compiler), (Some(Arch::Arm64), false));
 
         let zig = line("/z/zig cc -target x86_64-macos -arch x86_64 -o out go.o -lresolv").unwrap();

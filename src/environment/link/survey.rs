@@ -143,7 +143,7 @@ pub fn survey(question: &Question<'_>, files: &dyn Files) -> Survey {
             folders: &searched,
             frameworks: &frameworks,
         },
-        wanted: Wanted::new(symbols, format == Format::MachO),
+        wanted: Wanted::new(symbols, format == Format::MachO).since(line.minimum.as_deref()),
         arch: question.arch.as_ref(),
         sdk: sdk.as_deref(),
     };

@@ -161,6 +161,7 @@ fn note(note: &Note) -> Fact<'_> {
             ..fact("constraint", Some(file.clone()))
         },
         Note::ByItsName(file) => fact("by-its-name", Some(file.clone())),
+        Note::WithheldSince(version) => fact("withheld", Some(version.clone())),
         Note::SymbolsLikely => fact("symbols-likely", None),
         Note::Homebrew => fact("homebrew", None),
         Note::LookedThrough(files, left) => Fact {

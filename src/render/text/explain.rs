@@ -320,6 +320,9 @@ fn note(note: &Note) -> String {
         Note::At(place) => format!("included at {place}"),
         Note::Constraint(file, line) => format!("{file}: {line}"),
         Note::ByItsName(file) => format!("{file}: its name may say for what it is"),
+        Note::WithheldSince(version) => {
+            format!("the library hides it ($ld$hide) from what is linked for macOS {version}, and for no other version")
+        }
         Note::SymbolsLikely => "that the symbols are of this library is likely, and not known".to_owned(),
         Note::Homebrew => {
             "Homebrew's libraries are for one architecture: arm64 in /opt/homebrew, amd64 in /usr/local".to_owned()
