@@ -11,6 +11,7 @@ use gotrace::binary::elf::{Dynamic, Elf};
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
+use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Target] = &[
         linkable,
     ),
     ("tbd", &[STUBS], linkable),
+    ("dyld-log", &["tests/data/dyld"], dyld_log),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -307,4 +309,22 @@ fn link_log(data: &[u8]) -> String {
 fn linkable(data: &[u8]) -> String {
     let wanted = WantedSymbols::new(["_frob_open", "plain", "frob::close(long)", "_one"], true);
     format!("{:?}", Linkable::of(data, &wanted))
+}
+
+/// What dyld prints of processes, in pieces of odd sizes.
+fn dyld_log(data: &[u8]) -> String {
+    let mut log = DyldLog::default();
+    let mut said = String::new();
+    let mut count = 0_u32;
+    let mut out = |_pid, event| {
+        count += 1;
+        let event = format!("{event:?}");
+        said.push_str(event.split([' ', '(']).next().unwrap_or_default());
+        said.push(' ');
+    };
+    for piece in data.chunks(777) {
+        log.feed(piece, &mut out);
+    }
+    let shortfall = log.finish(&mut out);
+    format!("{said} {shortfall:?} {count}")
 }

@@ -11,6 +11,7 @@ pub mod action_graph;
 pub mod arguments;
 pub mod bpf;
 pub mod darwin_process;
+pub mod dyld_log;
 pub mod guest;
 pub mod importcfg;
 pub mod perf_map;
