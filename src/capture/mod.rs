@@ -15,6 +15,7 @@ pub mod calls;
 mod change;
 mod conclusion;
 pub mod decode;
+mod dyldlog;
 mod graphs;
 mod launch;
 pub mod linking;
@@ -147,6 +148,18 @@ fn attach_bpf(
         let _ = (options, running);
         Err(no_bpf())
     }
+}
+
+/// Whether the backend `dyldlog` works here.
+fn dyldlog_availability() -> Result<(), Refusal> {
+    if cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: "dyld is the loader of macOS".to_owned(),
+        evidence: format!("this is {}", std::env::consts::OS),
+        remedy: "use --backend audit on Linux".to_owned(),
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

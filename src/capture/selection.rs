@@ -12,11 +12,13 @@ pub enum Name {
     Toolexec,
     /// BPF programs in the kernel.
     Bpf,
+    /// What dyld prints.
+    Dyldlog,
 }
 
 impl Name {
     /// All of them, the richest first.
-    pub const ALL: [Self; 2] = [Self::Bpf, Self::Toolexec];
+    pub const ALL: [Self; 3] = [Self::Bpf, Self::Toolexec, Self::Dyldlog];
 
     /// What `--backend` calls it.
     #[must_use]
@@ -24,6 +26,7 @@ impl Name {
         match self {
             Self::Toolexec => "toolexec",
             Self::Bpf => "bpf",
+            Self::Dyldlog => "dyldlog",
         }
     }
 
@@ -33,6 +36,7 @@ impl Name {
         match self {
             Self::Toolexec => "every tool that go commands run, with times and resource use",
             Self::Bpf => "the whole process tree, with stack samples",
+            Self::Dyldlog => "what programs load and bind on macOS, not for timing",
         }
     }
 
@@ -45,6 +49,7 @@ impl Name {
         match self {
             Self::Toolexec => Ok(()),
             Self::Bpf => super::bpf_availability(),
+            Self::Dyldlog => super::dyldlog_availability(),
         }
     }
 }
@@ -76,7 +81,7 @@ impl FromStr for Selection {
         for word in text.split(',') {
             let name = Name::ALL.into_iter().find(|name| name.word() == word);
             let name = name.ok_or_else(|| {
-                format!("no backend is called {word:?}: expected auto, or a comma list of bpf and toolexec")
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, toolexec and dyldlog")
             })?;
             if !names.contains(&name) {
                 names.push(name);

@@ -30,7 +30,9 @@ use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::system::process;
 use super::toolexec::Toolexec;
-use super::{Backend, Environment, Executed, Observation, Progress, Request, graphs, launch};
+use super::{
+    Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch,
+};
 use crate::environment::Refusal;
 use crate::environment::go_flags;
 use crate::environment::host::{self, Host};
@@ -346,6 +348,7 @@ impl Session {
                     (self.cache(), self.invoker.clone()),
                 ),
                 Name::Toolexec => self.toolexec(),
+                Name::Dyldlog => self.dyldlog(),
             };
             match backend {
                 Ok(backend) => self.backends.push(backend),
@@ -421,6 +424,21 @@ impl Session {
                 remedy: "correct the quotes in GOFLAGS".to_owned(),
             }),
         }
+    }
+
+    fn dyldlog(&self) -> Result<Box<dyn Backend>, Refusal> {
+        Name::Dyldlog.availability()?;
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        if let Some(program) = toolchain::find_on_path(&name, path) {
+            dyldlog::heeds(&program)?;
+        }
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let backend = dyldlog::DyldLogs::new(spool).map_err(|error| Refusal {
+            evidence: error.to_string(),
+            ..no_spool()
+        })?;
+        Ok(Box::new(backend))
     }
 
     /// The command's own executable, and those of the toolchain, which a build will run again and

@@ -47,6 +47,10 @@ pub struct Setting {
     pub source: StringId,
 }
 
+/// The key of the setting that a run has whose times say nothing, because of how it was recorded; its
+/// value says why.
+pub const NOT_FOR_TIMING: &str = "not_for_timing";
+
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -28,7 +28,9 @@ pub use call::{
     StackOwner,
 };
 pub use clock::{ClockAnchor, Nanos};
-pub use context::{BlindSpot, Counter, Ending, Finding, Host, Loss, Setting, Severity, Toolchain};
+pub use context::{
+    BlindSpot, Counter, Ending, Finding, Host, Loss, NOT_FOR_TIMING, Setting, Severity, Toolchain,
+};
 pub use ids::{
     FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
 };

@@ -55,7 +55,7 @@ pub fn differences(base: &[(Name, Facts)], new: &[(Name, Facts)]) -> (Vec<Differ
     for fact in facts {
         let (base, new) = (values(base, fact), values(new, fact));
         match (&base[..], &new[..]) {
-            ([one], [other]) if one.text == other.text => {
+            ([one], [other]) if one.text == other.text && fact.binding() != Binding::Absent => {
                 same.0.insert(fact.clone(), one.text.clone());
             }
             _ => differences.push(Difference {
@@ -94,5 +94,6 @@ fn binds(fact: &Fact, base: &[Value], new: &[Value]) -> bool {
         Binding::Everywhere => (&base | &new).len() > 1,
         Binding::WithinASide => base.len().max(new.len()) > 1,
         Binding::Nowhere => false,
+        Binding::Absent => !base.is_empty() || !new.is_empty(),
     }
 }

@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::translation::Translation;
 use crate::analyze::{Analysis, Name, argv};
-use crate::trace::{Arch, Process, StringId, Trace};
+use crate::trace::{Arch, NOT_FOR_TIMING, Process, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A circumstance of a run. Order is that of reports.
@@ -39,6 +39,8 @@ pub enum Fact {
     Throttled,
     /// How it was recorded: backends, rate, profiles, watched functions.
     Capture,
+    /// Why its times say nothing; not there where they do.
+    Timing,
     /// Version of the kernel.
     Kernel,
     /// Architecture of the programs that ran.
@@ -71,6 +73,7 @@ impl Fact {
             Self::Power => "power",
             Self::Throttled => "throttled",
             Self::Capture => "capture",
+            Self::Timing => "timing",
             Self::Kernel => "kernel",
             Self::Arch => "arch",
             Self::Translator => "translator",
@@ -84,6 +87,7 @@ impl Fact {
     pub fn binding(&self) -> Binding {
         match self {
             Self::Kernel | Self::Gotrace | Self::Throttled => Binding::Nowhere,
+            Self::Timing => Binding::Absent,
             Self::Arch | Self::Translator => Binding::WithinASide,
             Self::Variable(name) if decides(name) => Binding::WithinASide,
             Self::Variable(_) => Binding::Nowhere,
@@ -119,6 +123,7 @@ impl Fact {
             Self::Power => "one ran on battery",
             Self::Throttled => "the processor was too hot and slowed in some runs",
             Self::Capture => "they were recorded in different ways",
+            Self::Timing => "a run was recorded in a way that is not for timing",
             Self::Kernel => "the kernels differ",
             Self::Arch => "the programs' architectures differ",
             Self::Translator => "the translators differ",
@@ -128,7 +133,7 @@ impl Fact {
     }
 
     /// All but variables.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Exit,
         Self::Command,
         Self::Go,
@@ -144,6 +149,7 @@ impl Fact {
         Self::Power,
         Self::Throttled,
         Self::Capture,
+        Self::Timing,
         Self::Kernel,
         Self::Arch,
         Self::Translator,
@@ -151,7 +157,7 @@ impl Fact {
     ];
 
     /// All words of [`Self::permit`].
-    pub const PERMITS: [&str; 17] = [
+    pub const PERMITS: [&str; 18] = [
         "exit",
         "command",
         "go",
@@ -166,6 +172,7 @@ impl Fact {
         "governor",
         "power",
         "capture",
+        "timing",
         "arch",
         "translator",
         ENVIRONMENT,
@@ -184,6 +191,8 @@ pub enum Binding {
     WithinASide,
     /// It is only shown.
     Nowhere,
+    /// In no run: where it is there, figures lie.
+    Absent,
 }
 
 /// Whether a variable decides what is built, or how fast: runs in which it is not the same are no
@@ -284,6 +293,7 @@ impl Facts {
             facts.add(Fact::Throttled, throttled.to_owned());
         }
         facts.add(Fact::Capture, capture(trace));
+        facts.add(Fact::Timing, set(NOT_FOR_TIMING).unwrap_or_default());
         facts.add(Fact::Gotrace, trace.text(trace.host.gotrace).into_owned());
         facts.translation(&Translation::of(trace, &analysis.roles));
         facts.variables(trace);

@@ -21,6 +21,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::wire::Message;
 use crate::capture::decode::arguments;
+use crate::capture::dyldlog;
 use crate::capture::launch::{self, Environment};
 use crate::capture::sys::{self, Change};
 use crate::trace::Pid;
@@ -150,7 +151,14 @@ impl Order {
     }
 
     fn run(&self) -> io::Result<Ran> {
-        let mut program = launch::program(&self.command(), &Environment::inherited(), None)?;
+        let mut environment = Environment::inherited();
+        let log = dyldlog::log_of_tool(&self.spool, Pid(std::process::id()));
+        for (name, value) in log.iter().flat_map(|log| dyldlog::variables(log)) {
+            if let Some(name) = name.to_str() {
+                environment.set(name, &value);
+            }
+        }
+        let mut program = launch::program(&self.command(), &environment, None)?;
         // What kills the shim would have killed the tool.
         program.dies_with_parent = true;
         let mask = sys::block_signals(&[]);

@@ -202,6 +202,8 @@ pub enum Event {
         symbol: Vec<u8>,
         /// Where it is; `None` where it is not.
         address: Option<Avma>,
+        /// The image that this lies in, where its segments were printed.
+        provider: Option<Name>,
     },
     /// A program or a `dlopen` failed: dyld's words.
     Failed {
@@ -221,6 +223,40 @@ pub struct Shortfall {
     pub unjoined: u64,
     /// Targets that were given up to keep memory within bounds.
     pub forgotten: u64,
+}
+
+impl Shortfall {
+    /// Adds that of another log.
+    pub fn add(&mut self, other: &Self) {
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.ambiguous, other.ambiguous);
+        add(&mut self.unread, other.unread);
+        add(&mut self.unjoined, other.unjoined);
+        add(&mut self.forgotten, other.forgotten);
+    }
+
+    /// What is missing: of what, how many, and why.
+    #[must_use]
+    pub const fn words(&self) -> [(&'static str, u64, &'static str); 4] {
+        [
+            (
+                "lines of dyld",
+                self.unread,
+                "of no known form, of no process, or without an end",
+            ),
+            (
+                "lines of dyld",
+                self.ambiguous,
+                "processes wrote at once, and it could not be told whose they are: some are with another process",
+            ),
+            (
+                "slots of binds",
+                self.unjoined,
+                "their targets were not printed before",
+            ),
+            ("slots of binds", self.forgotten, "too many targets at once"),
+        ]
+    }
 }
 
 /// Reads a log, in pieces of any size.

@@ -494,10 +494,14 @@ impl Process {
                 self.opening = self.opening.saturating_sub(1);
                 self.fails(b"", why);
             }
-            Line::LookedUp { symbol, address } => tell(Event::LookedUp {
-                symbol: symbol.to_vec(),
-                address: address.map(Avma),
-            }),
+            Line::LookedUp { symbol, address } => {
+                let image = address.and_then(|address| self.images.holder(address, b""));
+                tell(Event::LookedUp {
+                    symbol: symbol.to_vec(),
+                    address: address.map(Avma),
+                    provider: image.map(|image| Arc::clone(&image.path)),
+                });
+            }
             Line::Unmapped { start, end, path } => {
                 self.images.remove(Avma(start));
                 tell(Event::Unloaded {

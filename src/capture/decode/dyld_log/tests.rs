@@ -67,9 +67,14 @@ fn words(pid: Pid, event: &Event) -> String {
             from,
             to,
         } => format!("{} interposes {} {from} {to}", text(by), text(symbol)),
-        Event::LookedUp { symbol, address } => {
+        Event::LookedUp {
+            symbol,
+            address,
+            provider,
+        } => {
             let address = address.map_or("nothing".to_owned(), |address| address.to_string());
-            format!("looks up {} {address}", text(symbol))
+            let provider = provider.as_deref().map_or("-".to_owned(), text);
+            format!("looks up {} {address} {provider}", text(symbol))
         }
         Event::Failed { why } => format!("fails {}", text(why)),
     };
@@ -150,8 +155,8 @@ fn a_translated_process_its_searches_and_the_program_after_it() {
             "9077 loads /usr/local/lib/libnow.dylib aaaaaaaabbbb3ccc8dddeeeeeeeeeeee File { slice: 0 } 0x105000000 __TEXT,__DATA by dlopen",
             // Slots without numbers: one holds an address of the image itself, one that of a target.
             "9077 binds /usr/local/lib/libnow.dylib _plug_open /usr/local/lib/libplug.dylib 0x104601200 0x105004008 +0x4008 by value by dlopen",
-            "9077 looks up plug_now 0x105001040",
-            "9077 looks up plug_later nothing",
+            "9077 looks up plug_now 0x105001040 /usr/local/lib/libnow.dylib",
+            "9077 looks up plug_later nothing -",
             "9077 unloads /usr/local/lib/libnow.dylib 0x105000000 0x10500c000",
             "9077 binds /usr/local/lib/libnow.dylib _deflateInit2_ /usr/lib/libz.1.dylib 0x7ff810401a40 no slot by dlopen",
             "9077 begins /Users/me/bin/after-exec",
