@@ -7,7 +7,7 @@ use super::{
     machine::Machine,
     profile::{FunctionRow, Profile, Weight},
 };
-use crate::trace::{Arch, ExitStatus, Nanos, Severity, Trace};
+use crate::trace::{Arch, ExitStatus, NOT_FOR_TIMING, Nanos, Severity, Trace};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 
@@ -281,6 +281,15 @@ pub(super) fn gaps(analysis: &Analysis<'_>, unreadable_blocks: u64) -> Vec<Gap> 
             &trace.text(loss.why),
             Some(loss.count),
         );
+    }
+    for setting in &trace.settings {
+        if trace.strings.get(setting.key) == NOT_FOR_TIMING.as_bytes() {
+            note(
+                "times without what gotrace adds",
+                &trace.text(setting.value),
+                None,
+            );
+        }
     }
     for spot in &trace.blind_spots {
         note(&trace.text(spot.what), &trace.text(spot.why), None);

@@ -48,7 +48,11 @@ pub(super) fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusa
         let Ok(image) = MachO::parse(slice) else {
             continue;
         };
-        if image.segments().iter().any(|segment| segment.name == "__RESTRICT") {
+        if image
+            .segments()
+            .iter()
+            .any(|segment| segment.name == "__RESTRICT")
+        {
             let evidence = "its segment __RESTRICT".to_owned();
             return refuse("is restricted", evidence, COPY);
         }
