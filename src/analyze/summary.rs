@@ -254,6 +254,30 @@ pub fn label(analysis: &Analysis<'_>, segment: &Segment) -> Name {
     })
 }
 
+/// What is wrong with the file of a trace.
+fn damage(trace: &Trace, note: &mut dyn FnMut(&str, &str, Option<u64>)) {
+    if trace.integrity.unsealed || trace.ending.is_none() {
+        let why = "the recorder was killed or the file was cut";
+        note("the end of the recording", why, None);
+    }
+    if trace.integrity.cut_bytes > 0 {
+        let bytes = trace.integrity.cut_bytes;
+        note(
+            "bytes at the end of the file",
+            "they hold no whole block",
+            Some(bytes),
+        );
+    }
+    let damaged = trace.integrity.damaged_blocks;
+    if damaged > 0 {
+        note(
+            "blocks of the file",
+            "their checksum or contents are wrong",
+            Some(damaged),
+        );
+    }
+}
+
 /// Everything that was lost or not seen; equal ones are counted together.
 pub(super) fn gaps(analysis: &Analysis<'_>, unreadable_blocks: u64) -> Vec<Gap> {
     let trace = analysis.trace;
@@ -294,26 +318,7 @@ pub(super) fn gaps(analysis: &Analysis<'_>, unreadable_blocks: u64) -> Vec<Gap> 
     for spot in &trace.blind_spots {
         note(&trace.text(spot.what), &trace.text(spot.why), None);
     }
-    if trace.integrity.unsealed || trace.ending.is_none() {
-        let why = "the recorder was killed or the file was cut";
-        note("the end of the recording", why, None);
-    }
-    if trace.integrity.cut_bytes > 0 {
-        let bytes = trace.integrity.cut_bytes;
-        note(
-            "bytes at the end of the file",
-            "they hold no whole block",
-            Some(bytes),
-        );
-    }
-    let damaged = trace.integrity.damaged_blocks;
-    if damaged > 0 {
-        note(
-            "blocks of the file",
-            "their checksum or contents are wrong",
-            Some(damaged),
-        );
-    }
+    damage(trace, &mut note);
     if unreadable_blocks > 0 {
         let blocks = Some(unreadable_blocks);
         note("blocks of samples", "they cannot be read", blocks);

@@ -58,27 +58,32 @@ fn the_variables_print_to_the_file_and_not_the_environment() {
     );
 }
 
-#[test]
-fn what_programs_print_becomes_loads_binds_and_searches() {
+/// What comes of a native program, and of a translated tool with a log of its own.
+fn recorded() -> (Vec<Observation>, Pid, Pid) {
     let spool = Spool::create(Path::new("/tmp"), None).expect("made");
     assert_eq!(log_of_tool(spool.path(), Pid(7)), None);
     let mut backend = DyldLogs::new(&spool).expect("made");
     let (out, observations) = crossbeam_channel::unbounded();
     backend.start(Pid(1), out).expect("starts");
     let program = print(NATIVE, "501", backend.environment());
-    // A tool has a log of its own.
     let log = log_of_tool(spool.path(), Pid(7)).expect("kept");
     let tool = print(TRANSLATED, "9077", variables(&log));
     backend.finish().expect("ends");
-    let observations: Vec<_> = observations.iter().collect();
-    let of = |pid: Pid| -> Vec<What> {
-        let events = observations.iter().filter_map(|one| match one {
-            Observation::Linked(batch) if batch.pid == pid => Some(&batch.events),
-            _ => None,
-        });
-        events.flatten().map(|event| event.what.clone()).collect()
-    };
-    let native = of(program);
+    (observations.iter().collect(), program, tool)
+}
+
+fn of(observations: &[Observation], pid: Pid) -> Vec<What> {
+    let events = observations.iter().filter_map(|one| match one {
+        Observation::Linked(batch) if batch.pid == pid => Some(&batch.events),
+        _ => None,
+    });
+    events.flatten().map(|event| event.what.clone()).collect()
+}
+
+#[test]
+fn what_a_program_prints_becomes_loads_and_binds() {
+    let (observations, program, _) = recorded();
+    let native = of(&observations, program);
     let loads = native.iter().filter_map(|what| match what {
         What::Loaded(loaded) => Some((
             loaded.number,
@@ -126,7 +131,12 @@ fn what_programs_print_becomes_loads_binds_and_searches() {
             (b"_not_on_this_system", hello, None, Some(0x1_04ad_7ff0)),
         ]
     );
-    let translated = of(tool);
+}
+
+#[test]
+fn searches_marks_and_what_is_missing_are_told() {
+    let (observations, _, tool) = recorded();
+    let translated = of(&observations, tool);
     let searches = translated.iter().filter_map(|what| match what {
         What::Searched(searched) => Some(searched.outcome),
         _ => None,
