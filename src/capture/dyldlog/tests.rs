@@ -1,3 +1,5 @@
+//! The backend with programs that write what dyld would.
+
 use super::*;
 use crate::capture::Executed;
 use crate::capture::linking::{ImageNumber, What};
@@ -99,7 +101,7 @@ fn what_a_program_prints_becomes_loads_and_binds() {
         [
             (
                 ImageNumber(0),
-                &b"/Users/me/bin/hello"[..],
+                &b"/opt/me/bin/hello"[..],
                 LoadOrigin::File,
                 Some(0x1_04a0_0000)
             ),
@@ -205,7 +207,7 @@ fn a_trace_holds_what_a_program_printed() {
             time: before,
             pid: program,
             argv: b"hello\0".to_vec(),
-            exe: b"/Users/me/bin/hello".to_vec(),
+            exe: b"/opt/me/bin/hello".to_vec(),
             ..Executed::default()
         }),
     ] {
@@ -235,7 +237,7 @@ fn a_trace_holds_what_a_program_printed() {
     let first = first.expect("four");
     let image = |id: crate::trace::ImageId| trace.text(trace.images[id.index()].path).into_owned();
     assert_eq!(trace.text(first.symbol), "_open");
-    assert_eq!(image(first.importer), "/Users/me/bin/hello");
+    assert_eq!(image(first.importer), "/opt/me/bin/hello");
     let provider = first.provider.map(image);
     assert_eq!(
         provider.as_deref(),

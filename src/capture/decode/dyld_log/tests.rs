@@ -1,3 +1,5 @@
+//! What dyld prints, read: transcripts with what they say, and every way to spoil them.
+
 use super::*;
 
 /// What each event says, in a line.
@@ -110,17 +112,17 @@ fn targets_are_joined_with_the_slots_that_they_were_written_to() {
     assert_eq!(
         events,
         [
-            "501 begins /Users/me/bin/hello",
-            "501 loads /Users/me/bin/hello 7a2c1b9e4f503d1a8e2b90c4d5e6f701 Kernel 0x104a00000 __PAGEZERO,__TEXT,__DATA_CONST,__DATA,__LINKEDIT",
+            "501 begins /opt/me/bin/hello",
+            "501 loads /opt/me/bin/hello 7a2c1b9e4f503d1a8e2b90c4d5e6f701 Kernel 0x104a00000 __PAGEZERO,__TEXT,__DATA_CONST,__DATA,__LINKEDIT",
             "501 looks for /usr/lib/libSystem.B.dylib at /usr/lib/libSystem.B.dylib: dylib-from-cache",
             "501 loads /usr/lib/libSystem.B.dylib 3a1f0c229d413b3ea5d60e6e2e6f4a10 Cache 0x19f2c8000 __TEXT,__DATA_CONST,__LINKEDIT",
             "501 looks for /usr/lib/system/libsystem_kernel.dylib at /usr/lib/system/libsystem_kernel.dylib: dylib-from-cache",
             "501 loads /usr/lib/system/libsystem_kernel.dylib 51c9f3a055b23a069c8e7d7b0c1e2d3f Cache 0x19f100000 __TEXT,__DATA_CONST",
             // 0x104ad7fe0 - 0x104a00000
-            "501 binds /Users/me/bin/hello _open /usr/lib/system/libsystem_kernel.dylib 0x19f1012a4 0x104ad7fe0 +0xd7fe0",
-            "501 binds /Users/me/bin/hello ___error /usr/lib/system/libsystem_kernel.dylib 0x19f104c88 0x104ad7fe8 +0xd7fe8",
-            "501 binds /Users/me/bin/hello ___error /usr/lib/system/libsystem_kernel.dylib 0x19f104c88 0x104ad8010 +0xd8010",
-            "501 binds /Users/me/bin/hello _not_on_this_system /usr/lib/libSystem.B.dylib missing 0x104ad7ff0 +0xd7ff0",
+            "501 binds /opt/me/bin/hello _open /usr/lib/system/libsystem_kernel.dylib 0x19f1012a4 0x104ad7fe0 +0xd7fe0",
+            "501 binds /opt/me/bin/hello ___error /usr/lib/system/libsystem_kernel.dylib 0x19f104c88 0x104ad7fe8 +0xd7fe8",
+            "501 binds /opt/me/bin/hello ___error /usr/lib/system/libsystem_kernel.dylib 0x19f104c88 0x104ad8010 +0xd8010",
+            "501 binds /opt/me/bin/hello _not_on_this_system /usr/lib/libSystem.B.dylib missing 0x104ad7ff0 +0xd7ff0",
             "501 runs 0x19f2c8e30 of /usr/lib/libSystem.B.dylib",
         ]
     );
@@ -133,9 +135,9 @@ fn a_translated_process_its_searches_and_the_program_after_it() {
     assert_eq!(
         events,
         [
-            "9077 begins /Users/me/bin/tool",
-            "9077 loads /Users/me/bin/tool c2a10f440b1c3e5d9f6a123456789abc Kernel 0x104000000 __PAGEZERO,__TEXT,__DATA",
-            "9077 looks for @rpath/libplug.dylib at /Users/me/bin/../lib/libplug.dylib: Missing",
+            "9077 begins /opt/me/bin/tool",
+            "9077 loads /opt/me/bin/tool c2a10f440b1c3e5d9f6a123456789abc Kernel 0x104000000 __PAGEZERO,__TEXT,__DATA",
+            "9077 looks for @rpath/libplug.dylib at /opt/me/bin/../lib/libplug.dylib: Missing",
             "9077 looks for @rpath/libplug.dylib at /opt/homebrew/lib/libplug.dylib: dylib-from-disk",
             "9077 looks for @rpath/libplug.dylib at /opt/homebrew/lib/libplug.dylib: mach-o file, but is an incompatible architecture (have 'arm64', need 'x86_64')",
             "9077 looks for @rpath/libplug.dylib at /private/lib/libplug.dylib: Errno(13)",
@@ -143,10 +145,10 @@ fn a_translated_process_its_searches_and_the_program_after_it() {
             "9077 loads /usr/local/lib/libplug.dylib - File { slice: 16384 } 0x104600000 __TEXT,__DATA,__LINKEDIT aot 0x104610000 0x104620000",
             "9077 looks for /usr/lib/libz.1.dylib at /usr/lib/libz.1.dylib: dylib-from-cache",
             "9077 loads /usr/lib/libz.1.dylib 0d1e2f30415236378899aabbccddeeff Cache 0x7ff810400000 __TEXT",
-            "9077 pages in /Users/me/bin/tool",
+            "9077 pages in /opt/me/bin/tool",
             // No slot was printed of the program, which the kernel links.
-            "9077 binds /Users/me/bin/tool _plug_open /usr/local/lib/libplug.dylib 0x104601200 no slot",
-            "9077 binds /Users/me/bin/tool _deflateInit2_ /usr/lib/libz.1.dylib 0x7ff810401a40 no slot",
+            "9077 binds /opt/me/bin/tool _plug_open /usr/local/lib/libplug.dylib 0x104601200 no slot",
+            "9077 binds /opt/me/bin/tool _deflateInit2_ /usr/lib/libz.1.dylib 0x7ff810401a40 no slot",
             "9077 binds /usr/local/lib/libplug.dylib _deflateInit2_ /usr/lib/libz.1.dylib 0x7ff810401a40 0x104604018 +0x4018",
             "9077 binds /usr/local/lib/libplug.dylib __ZNSt9exceptionD1Ev - missing 0x104604020 +0x4020 weak",
             "9077 binds /usr/local/lib/libplug.dylib __ZnwmX /usr/local/lib/libplug.dylib 0x104601300 0x104604028 +0x4028 weak",
@@ -159,8 +161,8 @@ fn a_translated_process_its_searches_and_the_program_after_it() {
             "9077 looks up plug_later nothing -",
             "9077 unloads /usr/local/lib/libnow.dylib 0x105000000 0x10500c000",
             "9077 binds /usr/local/lib/libnow.dylib _deflateInit2_ /usr/lib/libz.1.dylib 0x7ff810401a40 no slot by dlopen",
-            "9077 begins /Users/me/bin/after-exec",
-            "9077 loads /Users/me/bin/after-exec 11111111222233338444555555555555 Kernel 0x100000000 __TEXT,__DATA",
+            "9077 begins /opt/me/bin/after-exec",
+            "9077 loads /opt/me/bin/after-exec 11111111222233338444555555555555 Kernel 0x100000000 __TEXT,__DATA",
         ]
     );
     // The last line is cut in the middle of an address.
@@ -208,7 +210,7 @@ fn lines_of_two_processes_that_write_at_once_are_told_apart() {
 fn program(pid: u32, leaf: &str, base: u64, symbols: &[u8]) -> Vec<String> {
     let text = base + 0x4000;
     let data = base + 0x8000;
-    let path = format!("/Users/me/bin/{leaf}");
+    let path = format!("/opt/me/bin/{leaf}");
     let mut lines = vec![
         format!("<{pid:08X}-0000-3000-8000-000000000000> {path}"),
         format!("Kernel mapped {path}"),
