@@ -227,6 +227,7 @@ impl Gathering<'_> {
             Ok(_) => return needs,
             Err(error) => return self.unread(&error.to_string()),
         };
+        needs.bind_now = binds.iter().all(|bind| bind.how != How::Lazy);
         let stubs = image.stubs();
         let stubs: BTreeMap<Svma, Svma> = stubs
             .iter()

@@ -575,3 +575,46 @@ fn what_did_not_happen_is_told_from_what_may_still() {
     small.0.images[library.index()].kind = ImageKind::Kernel;
     assert_eq!(promised(&small.0)[0].promises[0].expected, Found::Nowhere);
 }
+
+/// Files of macOS say which library has what; some libraries hand on what others define.
+#[test]
+fn what_names_its_library_is_not_searched_for() {
+    let mut small = Small::new();
+    let system = "/usr/lib/libSystem.B.dylib";
+    let program = small.image(
+        "/tmp/program",
+        &[system, "@rpath/libm.dylib"],
+        LinkCause::Start,
+        0,
+    );
+    let library = small.image(system, &[], LinkCause::Start, 0);
+    let other = small.image(
+        "/usr/lib/system/libsystem_c.dylib",
+        &[],
+        LinkCause::Start,
+        0,
+    );
+    for image in [library, other] {
+        small.needs(image).imports.clear();
+    }
+    small.define(program);
+    let name = small.needs(library).own_name;
+    small.needs(program).imports[0].library = name;
+    small.needs(program).bind_now = true;
+    let one = |small: &Small| {
+        let promise = promised(&small.0)[0].promises[0];
+        (promise.expected, promise.fit)
+    };
+    assert_eq!(one(&small), (Found::In(library), Fit::Derived));
+    let symbol = small.1;
+    small.0.push_bindings(&[Binding {
+        importer: program,
+        provider: Some(other),
+        symbol,
+        ..Binding::default()
+    }]);
+    assert_eq!(one(&small), (Found::In(library), Fit::Seen));
+    let name = small.needs(program).libraries[1];
+    small.needs(program).imports[0].library = name;
+    assert_eq!(one(&small), (Found::Nowhere, Fit::Interposed));
+}

@@ -154,18 +154,22 @@ fn promise<'t>(
         Found::In(image) => Some(image),
         _ => None,
     };
-    // Data is never told of: what was seen of the same symbol was seen of its calls.
-    let told = import.kind == ImportKind::Call;
+    let named = needs.names_providers(importer);
+    // ld.so does not tell of data: what was seen of the same symbol was seen of its calls.
+    let told = import.kind == ImportKind::Call || named;
     let of_import = seen.get(&(importer, import.symbol)).filter(|_| told);
     let most = of_import.and_then(|providers| providers.iter().max_by_key(|(_, count)| **count));
     let provider = most.and_then(|(provider, _)| *provider);
-    let lazy = needs.get(importer).is_some_and(|needs| !needs.bind_now);
+    let calls = import.kind == ImportKind::Call;
+    let lazy = calls && needs.get(importer).is_some_and(|needs| !needs.bind_now);
     let fit = match (most, expected) {
-        (Some(_), _) if provider != expected && expected.is_some() => Fit::Elsewhere,
+        // A library of macOS may hand on what another one defines.
+        (Some(_), Some(_)) if provider != expected && !named => Fit::Elsewhere,
         (_, None) if import.weak && provider.is_none() => Fit::MissingWeak,
-        (None, _) if told && lazy => Fit::NeverCalled,
-        (None, _) if told => Fit::NotBound,
-        (None, None) => Fit::NotBound,
+        (None, _) if lazy => Fit::NeverCalled,
+        // What the kernel fills in when a page is read, dyld does not tell of.
+        (None, _) if named => Fit::Derived,
+        (None, expected) if told || expected.is_none() => Fit::NotBound,
         _ if is_interposed(trace, needs, resolved, provider.or(expected)) => Fit::Interposed,
         (Some(_), _) => Fit::Seen,
         (None, _) => Fit::Derived,
@@ -189,16 +193,16 @@ fn is_interposed(
     resolved: &Resolved<'_>,
     provider: Option<ImageId>,
 ) -> bool {
-    let (Some(provider), library) = (provider, resolved.import.library) else {
+    let library = resolved.import.library;
+    let Some(provider) = provider.filter(|_| library != StringId::EMPTY) else {
         return false;
     };
-    let system = |path: &[u8]| path.starts_with(b"/usr/lib/") || path.starts_with(b"/System/");
-    if library == StringId::EMPTY || needs.is_called(trace, provider, library) {
+    if needs.is_called(trace, provider, library) {
         return false;
     }
-    let name = trace.strings.get(library);
     // Libraries of macOS hand on what others define.
-    if name.first() == Some(&b'/') && system(name) {
+    let name = trace.strings.get(library);
+    if name.starts_with(b"/usr/lib/") || name.starts_with(b"/System/") {
         return false;
     }
     let stands_for_it = resolved.offer.is_some_and(|offer| offer.stub)

@@ -4,7 +4,7 @@ use super::order::{Group, Scopes};
 use crate::trace::{
     ImageId, ImageNeeds, Import, ImportKind, LinkCause, Load, Offer, ProcessId, StringId, Trace,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -12,6 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Needs<'t> {
     by_image: FxHashMap<ImageId, &'t ImageNeeds>,
+    by_path: FxHashSet<ImageId>,
     offers: FxHashMap<ImageId, FxHashMap<StringId, Vec<&'t Offer>>>,
 }
 
@@ -26,7 +27,13 @@ impl<'t> Needs<'t> {
                 of_image.entry(offer.symbol).or_default().push(offer);
             }
         }
+        let paths = |needs: &&ImageNeeds| {
+            let mut names = needs.libraries.iter().map(|name| trace.strings.get(*name));
+            names.any(|name| matches!(name.first(), Some(b'/' | b'@')))
+        };
+        let by_path = trace.needs.iter().filter(paths);
         Self {
+            by_path: by_path.map(|needs| needs.image).collect(),
             by_image: trace.needs.iter().map(|one| (one.image, one)).collect(),
             offers,
         }
@@ -56,7 +63,15 @@ impl<'t> Needs<'t> {
         let path = trace.images.get(image.index()).map(|image| image.path);
         let path = path.map_or(&[][..], |path| trace.strings.get(path));
         let name = trace.strings.get(name);
-        path == name || path.rsplit(|byte| *byte == b'/').next() == Some(name)
+        // `@rpath` stands for whatever folder the loader found it in.
+        let anywhere = name.first() == Some(&b'@') || !name.contains(&b'/');
+        path == name || anywhere && last_part(path) == last_part(name)
+    }
+
+    /// Whether an image's file names the library of each import, by path, as files of macOS do:
+    /// then nothing is searched for.
+    pub(super) fn names_providers(&self, image: ImageId) -> bool {
+        self.by_path.contains(&image)
     }
 
     /// Whether an image names another one.
@@ -97,6 +112,11 @@ impl<'t> Needs<'t> {
     }
 }
 
+/// A path without its folders.
+fn last_part(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
 /// What an import comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -120,7 +140,7 @@ pub struct Resolved<'t> {
     pub import: &'t Import,
     /// What that comes to.
     pub found: Found,
-    /// The definition that was found.
+    /// The definition that was found; not known where the file names the image.
     pub offer: Option<&'t Offer>,
 }
 
@@ -220,7 +240,7 @@ impl<'a, 't> Lookup<'a, 't> {
                             None if import.weak => Found::MissingWeak,
                             None => Found::Nowhere,
                         },
-                        offer: found.map(|(_, offer)| offer),
+                        offer: found.and_then(|(_, offer)| offer),
                     });
                 }
             }
@@ -254,7 +274,13 @@ impl<'a, 't> Lookup<'a, 't> {
         program: Option<ImageId>,
         import: &Import,
         places: impl Iterator<Item = ImageId>,
-    ) -> Option<(ImageId, &'t Offer)> {
+    ) -> Option<(ImageId, Option<&'t Offer>)> {
+        if self.needs.names_providers(importer) {
+            let mut places = self.scopes.images(namespace);
+            let named =
+                places.find(|image| self.needs.is_called(self.trace, *image, import.library));
+            return named.map(|image| (image, None));
+        }
         let copied = import.kind == ImportKind::Copy;
         let mut places = places.filter(|place| !(copied && Some(*place) == program));
         let found = places.find_map(|place| Some((place, self.needs.find(place, import)?)));
@@ -271,6 +297,6 @@ impl<'a, 't> Lookup<'a, 't> {
             .needs
             .find(importer, import)
             .filter(|own| own.protected);
-        Some(own.map_or((image, offer), |own| (importer, own)))
+        Some(own.map_or((image, Some(offer)), |own| (importer, Some(own))))
     }
 }
