@@ -1,7 +1,7 @@
 //! Dynamic linking: counts, costs and differences against values worked out by hand.
 
 use super::builder::{Builder, ms};
-use gotrace::analyze::bindings::{Bindings, Difference, Linked};
+use gotrace::analyze::bindings::{Bindings, Difference, Happened, Linked, Sums};
 use gotrace::analyze::{Analysis, Filter};
 use gotrace::trace::{
     Avma, BindHow, BindKind, Binding, ImageId, ImageNeeds, Interpreter, LinkCause, Linking, Load,
@@ -258,6 +258,27 @@ fn providers_and_symbols_are_counted_once_a_program() {
     );
     let search = &found.searches[0];
     assert_eq!((search.missed, search.found, search.processes), (3, 1, 2));
+}
+
+#[test]
+fn binds_belong_to_the_time_of_relocation_that_they_are_in() {
+    let trace = trace();
+    let found = Happened::of(&Analysis::of(&trace));
+    let spans: Vec<_> = found
+        .spans
+        .iter()
+        .map(|span| (span.linking.process.0, span.linking.from, span.binds))
+        .collect();
+    // All are of 42 ms, in the second time of gcc's; as has but one time, which was over.
+    assert_eq!(spans, [(1, ms(22), 0), (2, ms(22), 0), (1, ms(41), 5)]);
+    let files: Vec<_> = found.marks.iter().map(|mark| mark.file()).collect();
+    assert_eq!(files, ["gcc", "libc.so.6", "as", "libc.so.6", "plugin.so"]);
+    let gcc = Sums {
+        loads: 3,
+        binds: 5,
+        linking: ms(8),
+    };
+    assert_eq!(found.sums[&ProcessId(1)], gcc);
 }
 
 #[test]

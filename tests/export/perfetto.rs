@@ -514,6 +514,9 @@ fn counters_losses_and_blind_spots_are_there() {
             ("recorded by gotrace", 0),
             ("lost: samples", ms(400).0),
             ("not seen: an action graph", ms(500).0),
+            ("gcc", ms(731).0),
+            ("libc.so.6", ms(731).0),
+            ("libz.so.1", ms(800).0),
         ]
     );
     let clocks = message
@@ -537,4 +540,28 @@ fn counters_losses_and_blind_spots_are_there() {
         readings,
         [(3, MONOTONIC_NS), (1, 1_700_000_000_000_000_000)]
     );
+}
+
+#[test]
+fn loaders_have_a_track_in_each_process() {
+    let Some(message) = decoded(&fixture::trace()) else {
+        return;
+    };
+    let read = read(&message);
+    let linking: Vec<&Slice> = read
+        .slices
+        .iter()
+        .filter(|slice| slice.categories == ["linking"])
+        .collect();
+    let wanted = expected([
+        ("relocation", 732, 734),
+        ("relocation for dlopen", 801, 802),
+    ]);
+    assert_eq!(spans(&linking), wanted);
+    for slice in linking {
+        let (name, parent) = &read.tracks[&slice.track];
+        assert_eq!(name, "dynamic linking");
+        assert!(parent.is_some());
+        assert!(slice.notes.contains_key("binds"));
+    }
 }

@@ -4,18 +4,20 @@
 //! [`Bindings`] reads all binds once; memory is bounded by programs, images and distinct symbols. Binds
 //! that no loader tells of come from [`super::scope`], and are counted apart, as derived. What an image
 //! cost is shared out by its relocations ([`super::shares`]), and is an estimate. [`Difference`] lays the
-//! binds of two traces side by side.
+//! binds of two traces side by side; [`Happened`] has what is drawn over time.
 
 mod cost;
 mod count;
 mod difference;
 mod finding;
+mod happened;
 mod programs;
 
 pub use cost::{Cost, ImageRow};
 pub use count::{Counts, ProviderRow, SymbolRow};
 pub use difference::{Difference, Link};
 pub use finding::Finding;
+pub use happened::{Happened, Mark, Span, Sums};
 pub use programs::{Linked, ProgramRow, SearchRow};
 
 use super::scope::{Promised, promised};

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 /// The first number of a thread that is none: Linux counts to here (`PID_MAX_LIMIT` of
 /// include/linux/threads.h).
-const FIRST: u32 = 1 << 22;
+pub(super) const FIRST: u32 = 1 << 22;
 
 /// What has a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

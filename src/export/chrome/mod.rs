@@ -3,12 +3,13 @@
 //! One object: `traceEvents` with slices, arrows, counters and instants, `samples`, and
 //! `stackFrames`, the tree of their stacks. Times are microseconds since the trace's start,
 //! with nanoseconds as decimals; a sample's `weight` is in nanoseconds. Builds stand as pid 0,
-//! a lane as a thread of it; phases and goroutines are threads of their process, with numbers that
-//! no thread has. Arguments and paths that are not UTF-8 are shown with replacement
+//! a lane as a thread of it; phases, goroutines and dynamic linking are threads of their process,
+//! with numbers that no thread has. Arguments and paths that are not UTF-8 are shown with replacement
 //! characters, and `bytes_hex` in the event's `args` has their bytes.
 
 mod events;
 mod goroutines;
+mod linking;
 mod stacks;
 
 use super::text::Texts;
@@ -39,6 +40,7 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     builds(analysis, &mut events)?;
     processes(analysis, &mut events)?;
     let unreadable_calls = goroutines::write(analysis, &mut events)?;
+    let unreadable_bindings = linking::write(analysis, &mut events)?;
     counters(analysis, &mut events)?;
     out.write_all(b"\n],\n\"samples\":[")?;
     let (used, unreadable_samples) = samples(trace, out)?;
@@ -46,9 +48,9 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     stacks::write(trace, &used, out)?;
     writeln!(
         out,
-        "\n}},\n\"otherData\":{{\"unreadable_sample_blocks\":{unreadable_samples},\"unreadable_call_blocks\":{unreadable_calls}}}}}"
+        "\n}},\n\"otherData\":{{\"unreadable_sample_blocks\":{unreadable_samples},\"unreadable_call_blocks\":{unreadable_calls},\"unreadable_binding_blocks\":{unreadable_bindings}}}}}"
     )?;
-    Ok(unreadable_samples + unreadable_calls)
+    Ok(unreadable_samples + unreadable_calls + unreadable_bindings)
 }
 
 fn recording(trace: &Trace, events: &mut Events<impl Write>) -> io::Result<()> {

@@ -29,7 +29,7 @@ impl Lanes {
         let number = u32::try_from(self.tracks.len()).unwrap_or(u32::MAX);
         let rank = i32::try_from(number).unwrap_or(i32::MAX);
         let process = Track::Process(lane.pid);
-        packets.track(Track::Lane(number).below(process, lane.name(), rank.saturating_add(3)))?;
+        packets.track(Track::Lane(number).below(process, lane.name(), rank.saturating_add(4)))?;
         self.tracks.insert(lane, number);
         Ok(number)
     }

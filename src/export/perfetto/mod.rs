@@ -8,6 +8,8 @@
 //! - each process is a Perfetto process, each program it ran a slice with its arguments;
 //! - each process has its phases, and a lane for each goroutine of which calls were recorded: the
 //!   calls as slices, samples as points, and with the set `sched` when it ran and waited;
+//! - each process has what its dynamic loader did: relocations as slices with the binds that were made
+//!   in them, loads as points;
 //! - on-CPU samples are perf samples, off-CPU samples slices of their threads;
 //! - counters, settings, losses and blind spots have tracks of their own.
 //!
@@ -15,6 +17,7 @@
 
 mod builds;
 mod goroutines;
+mod linking;
 mod packets;
 mod programs;
 mod proto;
@@ -26,7 +29,7 @@ use crate::analyze::Analysis;
 use packets::Packets;
 use std::io::{self, Write};
 
-/// Writes a trace. Returns how many blocks of samples and calls could not be read.
+/// Writes a trace. Returns how many blocks of samples, calls and binds could not be read.
 ///
 /// # Errors
 ///
@@ -39,8 +42,13 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let mut threads = programs::write(analysis, &mut packets)?;
     recording::counters(analysis, &mut packets)?;
     let (lanes, unreadable_calls) = goroutines::write(analysis, &mut packets)?;
+    let unreadable_bindings = linking::write(analysis, &mut packets)?;
     let unreadable_samples = samples::write(trace, (&mut threads, &lanes), &mut packets)?;
-    let unreadable = [("samples", unreadable_samples), ("calls", unreadable_calls)];
+    let unreadable = [
+        ("samples", unreadable_samples),
+        ("calls", unreadable_calls),
+        ("bindings", unreadable_bindings),
+    ];
     recording::unreadable(trace, unreadable, &mut packets)?;
-    Ok(unreadable_samples + unreadable_calls)
+    Ok(unreadable_samples + unreadable_calls + unreadable_bindings)
 }

@@ -167,7 +167,7 @@ fn settings(trace: &Trace) -> TrackEvent {
 /// Says of what blocks could not be read, and how many.
 pub(super) fn unreadable(
     trace: &Trace,
-    of: [(&str, u64); 2],
+    of: [(&str, u64); 3],
     packets: &mut Packets<impl Write>,
 ) -> io::Result<()> {
     for (what, blocks) in of.into_iter().filter(|(_, blocks)| *blocks > 0) {

@@ -32,6 +32,8 @@ pub(super) enum Track {
     Lane(u32),
     /// What the goroutine of a lane does: run, wait.
     State(u32),
+    /// What the dynamic loader of a process does.
+    Linking(Pid),
 }
 
 impl Track {
@@ -53,6 +55,7 @@ impl Track {
             Self::Beside(pid) => (11, pid.0.into()),
             Self::Lane(index) => (12, index.into()),
             Self::State(index) => (13, index.into()),
+            Self::Linking(pid) => (14, pid.0.into()),
         };
         (kind << 56) | within
     }

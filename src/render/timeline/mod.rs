@@ -4,7 +4,8 @@
 //! title, legend
 //! chart     cores in use (area), bars under way (line)
 //! path      the critical path, piece by piece
-//! lanes     one bar for each action or program; on the critical path framed
+//! lanes     one bar for each action or program; on the critical path framed; of programs ticks where
+//!           images were loaded
 //! ```
 
 pub mod goroutines;
@@ -16,10 +17,12 @@ use super::palette::Family;
 use super::text::middle;
 use super::units;
 use super::xml;
+use crate::analyze::bindings::{Happened, Sums};
 use crate::analyze::build::{Segment, SegmentKind};
 use crate::analyze::timeline::{Bar, BarOf, Bars, CpuSource};
 use crate::analyze::{Analysis, Timeline, summary, timeline};
-use crate::trace::Nanos;
+use crate::trace::{Nanos, ProcessId};
+use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::io;
 
@@ -38,6 +41,8 @@ const CHARACTER: f64 = 6.1;
 const HEAD: f64 = 58.0;
 /// Phases in the legend: those that have a colour of their own.
 const PHASES: usize = 6;
+/// Height of the tick of a load.
+const TICK: f64 = 4.0;
 /// Bins of the chart.
 const BINS: u32 = 300;
 
@@ -57,6 +62,10 @@ pub fn draw(analysis: &Analysis<'_>, bars: Bars, out: &mut dyn io::Write) -> io:
 struct Picture<'a, 't> {
     analysis: &'a Analysis<'t>,
     timeline: &'a Timeline,
+    /// Loads, binds and times of relocation, by program.
+    linked: FxHashMap<ProcessId, Sums>,
+    /// When images were loaded, by program.
+    loaded: FxHashMap<ProcessId, Vec<Nanos>>,
     body: String,
     /// Where the next part begins.
     y: f64,
@@ -64,9 +73,12 @@ struct Picture<'a, 't> {
 
 impl<'a, 't> Picture<'a, 't> {
     fn of(analysis: &'a Analysis<'t>, timeline: &'a Timeline) -> Self {
+        let linked = Happened::of(analysis);
         let mut picture = Self {
             analysis,
             timeline,
+            loaded: linked.load_times(),
+            linked: linked.sums,
             body: String::new(),
             y: HEAD,
         };
@@ -294,9 +306,49 @@ impl<'a, 't> Picture<'a, 't> {
                     },
                 };
                 self.body.push_str(&shape.draw());
+                self.loads(bar);
             }
             self.y += LANE;
         }
+    }
+
+    /// Ticks in the bar of a program where images were loaded; one for those that are too near to
+    /// each other to be told apart.
+    fn loads(&mut self, bar: &Bar) {
+        let BarOf::Process(process) = bar.of else {
+            return;
+        };
+        let loaded = self.loaded.get(&process).into_iter().flatten();
+        let within = loaded.filter(|time| (bar.start..bar.end).contains(*time));
+        let mut ticks: Vec<String> = within.map(|&time| format!("{:.1}", self.x(time))).collect();
+        ticks.dedup();
+        let y = self.y + BAR - TICK;
+        for x in ticks {
+            self.add(&format!(r#"<path d="M{x} {y:.1}v{TICK}" class="load"/>"#));
+        }
+    }
+
+    /// What dynamic linking there was in a bar, in a line of its tooltip.
+    fn linking(&self, bar: &Bar) -> Option<String> {
+        let sums = |process: &ProcessId| self.linked.get(process).copied();
+        let all = match bar.of {
+            BarOf::Process(process) => sums(&process)?,
+            BarOf::Action(at) => {
+                let build = self.analysis.builds.builds.get(at.build as usize)?;
+                let processes = build.action(at.action)?.processes.iter();
+                let mut all = Sums::default();
+                processes.filter_map(sums).for_each(|one| all += one);
+                all
+            }
+        };
+        (all != Sums::default()).then(|| {
+            format!(
+                "{} loaded, {} in {} of linking",
+                units::counted(all.loads, "image", "images"),
+                units::counted(all.binds, "bind", "binds"),
+                units::duration(all.linking)
+            )
+        })
     }
 
     /// What the picture cannot show.
@@ -340,6 +392,9 @@ impl<'a, 't> Picture<'a, 't> {
                     line(format!("process {}", process.pid.0));
                 }
             }
+        }
+        if let Some(linking) = self.linking(bar) {
+            line(linking);
         }
         if bar.critical {
             line("on the critical path".to_owned());

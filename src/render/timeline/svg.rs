@@ -69,6 +69,7 @@ text{{fill:#14171a;font-size:11px}}
 .tick{{stroke-dasharray:none}}
 .waiting{{fill:#e4e7eb;stroke:#8a9099;stroke-width:.5}}
 .sample{{stroke:#14171a;stroke-width:.7;opacity:.6}}
+.load{{stroke:#14171a;stroke-width:.6}}
 .critical{{stroke:#c5221f;stroke-width:1.6}}
 .none{{fill:none}}
 #page{{fill:#fff}}

@@ -1,7 +1,7 @@
 //! Bars lie where their times are: against values worked out by hand.
 
 use super::*;
-use crate::trace::{Exec, Exit, ExitStatus, Pid, Process, ProcessId, Trace, Usage};
+use crate::trace::{Exec, Exit, ExitStatus, Image, Load, Pid, Process, ProcessId, Trace, Usage};
 
 /// Two programs in ten seconds: one from 0 s to 10 s, one from 2.5 s to 5 s.
 fn trace() -> Trace {
@@ -55,6 +55,34 @@ fn bars_lie_where_their_times_are() {
     assert_eq!((x, width), (14.0 + 293.0, 293.0));
     assert_eq!(second - first, LANE, "they overlap: two lanes");
     assert!(document.root_element().attribute("viewBox").is_some());
+}
+
+#[test]
+fn loads_are_ticks_in_the_bar_of_their_program() {
+    let mut trace = trace();
+    let path = trace.strings.push(b"/lib/libc.so.6");
+    trace.images.push(Image {
+        path,
+        ..Image::default()
+    });
+    // Two at one place are one tick; what came after the program's end is none.
+    for at in [3_000, 3_000, 4_000, 6_000] {
+        trace.loads.push(Load {
+            time: Nanos(at * 1_000_000),
+            process: ProcessId(1),
+            ..Load::default()
+        });
+    }
+    let svg = drawn(&trace);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let ticks = document
+        .descendants()
+        .filter(|node| node.attribute("class") == Some("load"));
+    let begins: Vec<&str> = ticks
+        .map(|node| node.attribute("d").unwrap().split(' ').next().unwrap())
+        .collect();
+    assert_eq!(begins, ["M365.6", "M482.8"]);
+    assert!(svg.contains("4 images loaded, 0 binds in 0 ns of linking"));
 }
 
 #[test]

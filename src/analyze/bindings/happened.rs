@@ -1,0 +1,123 @@
+//! What loaders did, in the order of time, for those who draw it: loads as marks, relocations as
+//! spans with the binds that were made in them.
+
+use super::image_name;
+use crate::analyze::{Analysis, Name};
+use crate::trace::{Linking, Load, Nanos, ProcessId};
+use rustc_hash::FxHashMap;
+
+/// An image came into a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The load.
+    pub load: Load,
+    /// Path of the image.
+    pub image: Name,
+}
+
+impl Mark {
+    /// The name of the image's file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.image.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// A time in which images were relocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The time.
+    pub linking: Linking,
+    /// Binds that a loader told of in it.
+    pub binds: u64,
+}
+
+/// How much a program had of dynamic linking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Images that were loaded.
+    pub loads: u64,
+    /// Binds that a loader told of.
+    pub binds: u64,
+    /// Time of relocation, by the clock.
+    pub linking: Nanos,
+}
+
+impl std::ops::AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.loads += other.loads;
+        self.binds += other.binds;
+        self.linking += other.linking;
+    }
+}
+
+/// What loaders did in the programs of a trace, gotrace's own left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// Loads, by time.
+    pub marks: Vec<Mark>,
+    /// Relocations, by time.
+    pub spans: Vec<Span>,
+    /// By program.
+    pub sums: FxHashMap<ProcessId, Sums>,
+    /// Blocks of binds that could not be read.
+    pub unreadable_blocks: u64,
+}
+
+impl Happened {
+    /// When images were loaded, by program.
+    #[must_use]
+    pub fn load_times(&self) -> FxHashMap<ProcessId, Vec<Nanos>> {
+        let mut times: FxHashMap<ProcessId, Vec<Nanos>> = FxHashMap::default();
+        for Mark { load, .. } in &self.marks {
+            times.entry(load.process).or_default().push(load.time);
+        }
+        times
+    }
+
+    /// Reads all binds once.
+    #[must_use]
+    pub fn of(analysis: &Analysis<'_>) -> Self {
+        let trace = analysis.trace;
+        let known = |process: ProcessId| analysis.roles.get(process).is_some();
+        let mut happened = Self::default();
+        for load in trace.loads.iter().filter(|load| known(load.process)) {
+            let image = image_name(trace, load.image);
+            happened.marks.push(Mark { load: *load, image });
+            happened.sums.entry(load.process).or_default().loads += 1;
+        }
+        happened.marks.sort_by_key(|mark| mark.load.time);
+        let linkings = trace.linkings.iter().filter(|one| known(one.process));
+        happened.spans = linkings
+            .map(|&linking| Span { linking, binds: 0 })
+            .collect();
+        happened.spans.sort_by_key(|span| span.linking.from);
+        let mut of_process: FxHashMap<ProcessId, Vec<usize>> = FxHashMap::default();
+        for (number, span) in happened.spans.iter().enumerate() {
+            let linking = &span.linking;
+            of_process.entry(linking.process).or_default().push(number);
+            let sums = happened.sums.entry(linking.process).or_default();
+            sums.linking += linking.to.since(linking.from);
+        }
+        for block in trace.bindings() {
+            let Ok(block) = block else {
+                happened.unreadable_blocks += 1;
+                continue;
+            };
+            for bind in block.iter().filter(|bind| known(bind.process)) {
+                happened.sums.entry(bind.process).or_default().binds += 1;
+                let spans = of_process.get(&bind.process).map_or(&[][..], Vec::as_slice);
+                let began = spans.partition_point(|&number| {
+                    let span = happened.spans.get(number);
+                    span.is_some_and(|span| span.linking.from <= bind.time)
+                });
+                let last = began.checked_sub(1).and_then(|at| spans.get(at));
+                let span = last.and_then(|&number| happened.spans.get_mut(number));
+                if let Some(span) = span.filter(|span| bind.time <= span.linking.to) {
+                    span.binds += 1;
+                }
+            }
+        }
+        happened
+    }
+}
