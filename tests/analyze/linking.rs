@@ -1,7 +1,7 @@
 //! Dynamic linking: counts, costs and differences against values worked out by hand.
 
 use super::builder::{Builder, ms};
-use gotrace::analyze::bindings::{Bindings, Difference, Happened, Linked, Sums};
+use gotrace::analyze::bindings::{Bindings, Difference, Happened, Linked, Mark, Sums};
 use gotrace::analyze::{Analysis, Filter};
 use gotrace::trace::{
     Avma, BindHow, BindKind, Binding, ImageId, ImageNeeds, Interpreter, LinkCause, Linking, Load,
@@ -271,7 +271,7 @@ fn binds_belong_to_the_time_of_relocation_that_they_are_in() {
         .collect();
     // All are of 42 ms, in the second time of gcc's; as has but one time, which was over.
     assert_eq!(spans, [(1, ms(22), 0), (2, ms(22), 0), (1, ms(41), 5)]);
-    let files: Vec<_> = found.marks.iter().map(|mark| mark.file()).collect();
+    let files: Vec<_> = found.marks.iter().map(Mark::file).collect();
     assert_eq!(files, ["gcc", "libc.so.6", "as", "libc.so.6", "plugin.so"]);
     let gcc = Sums {
         loads: 3,
