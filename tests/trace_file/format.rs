@@ -11,6 +11,12 @@ const FIXTURE: &str = concat!(
     "/tests/data/format/v1-small.gotrace"
 );
 
+/// The same with calls and dynamic linking, which came later.
+const BINDINGS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/format/v1-bindings.gotrace"
+);
+
 /// A field of a fixed layout: where, how long, and what the page says of it.
 struct Field {
     offset: usize,
@@ -168,9 +174,24 @@ fn every_record_of_the_page_is_in_the_file() {
 }
 
 #[test]
+fn a_file_with_bindings_is_read_as_it_was_written() {
+    let fixture = Path::new(BINDINGS);
+    if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "bindings") {
+        small::write(fixture);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.gotrace");
+    small::write(&path);
+    let (old, new) = (Trace::open(fixture).unwrap(), Trace::open(&path).unwrap());
+    assert_eq!(old.integrity, Integrity::default());
+    assert_eq!(small::told(&old), small::told(&new));
+    assert_eq!((old.binding_count(), old.loads.len()), (2, 1));
+}
+
+#[test]
 fn a_file_of_version_1_is_read_as_it_was_written() {
     let fixture = Path::new(FIXTURE);
-    if std::env::var_os("WRITE_FIXTURE").is_some() {
+    if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "1") {
         small::write_without_calls(fixture);
     }
     let folder = tempfile::tempdir().unwrap();

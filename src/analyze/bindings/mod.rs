@@ -82,6 +82,8 @@ pub struct Bindings {
     pub searches: Vec<SearchRow>,
     /// What is not as files say.
     pub findings: Vec<Finding>,
+    /// Files were read, so that there can be findings and derived binds.
+    pub has_files: bool,
     /// All binds.
     pub counts: Counts,
     /// Images that were loaded, each once a program and load.
@@ -128,6 +130,7 @@ impl Bindings {
             searches: programs::searches(trace, &takes),
             images,
             findings,
+            has_files: !trace.needs.is_empty(),
             counts: counted.all,
             loads: trace
                 .loads

@@ -37,6 +37,9 @@ pub fn write(
     if table.is_empty() {
         let words = match by {
             GroupBy::Search => "no library was looked for in vain, or loaders did not tell of it",
+            GroupBy::Finding if !bindings.has_files => {
+                "what the files of images ask for was not recorded: there is nothing to compare with"
+            }
             GroupBy::Finding => "every bind is as the files say, as far as they were read",
             _ => "nothing passes the filter",
         };
