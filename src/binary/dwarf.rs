@@ -218,12 +218,17 @@ impl Dwarf<'_> {
             });
             lines.push(Line {
                 function: function.unwrap_or_default(),
-                file: location.file.unwrap_or_default().as_bytes().to_vec(),
+                file: file_name(location.file.unwrap_or_default()).into(),
                 line: location.line.unwrap_or(0),
             });
         }
         Ok(lines)
     }
+}
+
+/// With `-trimpath` Go says that it compiled in `.`, from which names are that have no folder.
+fn file_name(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
 }
 
 /// What a parameter is, as far as that tells how to show it.

@@ -247,7 +247,10 @@ fn everything() -> Inspection {
         arch: "386".to_owned(),
         offset: FileOffset(0x20_0000),
         size: 4096,
-        unread: Some("Mach-O magic: expected feedfacf (64-bit), found 0xfeedface".to_owned()),
+        unread: Some(
+            "Mach-O file at 0x80000: expected 64 bits, little-endian, found 32 bits, for 386"
+                .to_owned(),
+        ),
         ..SliceFacts::default()
     };
     let mut member = SliceFacts {

@@ -73,7 +73,8 @@ fn files_that_are_changed_do_no_harm() {
     }
 }
 
-fn fat(slices: &[(u32, u32, &[u8])]) -> Vec<u8> {
+/// A fat file: cpu type, offset and bytes of each slice.
+pub(crate) fn fat(slices: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(0xcafe_babe_u32.to_be_bytes());
     file.extend(u32::try_from(slices.len()).unwrap().to_be_bytes());
@@ -143,8 +144,8 @@ fn errors_name_the_place() {
     let class = [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 61];
     assert!(error(&class).starts_with("neither"));
     assert_eq!(
-        error(&[0xce, 0xfa, 0xed, 0xfe, 0, 0, 0, 0]),
-        "Mach-O magic: expected feedfacf (64-bit), found 0xfeedface"
+        error(&[0xce, 0xfa, 0xed, 0xfe, 7, 0, 0, 0, 3]),
+        "Mach-O file at 0x0: expected 64 bits, little-endian, found 32 bits, for 386"
     );
     assert_eq!(
         error(&thin(1, 16, &[0; 8])),

@@ -1,7 +1,7 @@
 //! Imports, put together from bindings, stubs and re-exports.
 
 use super::text;
-use crate::binary::macho::{Bind, Exported, How, MachO, Provider, Section};
+use crate::binary::macho::{Bind, Exported, FileType, How, MachO, Provider, Section, Symbol};
 use crate::binary::{Error, Svma};
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ pub struct Import {
     pub section: Option<String>,
     /// Address of the stub that jumps through the pointer.
     pub stub: Option<Svma>,
-    /// `opcodes`, `lazy opcodes`, `weak opcodes`, `chained fixup`, `re-export`.
+    /// `opcodes`, `lazy opcodes`, `weak opcodes`, `chained fixup`, `indirect symbol`, `relocation`,
+    /// `re-export`; `undefined` in an object, where a linker has yet to say.
     pub how: &'static str,
     /// What is added to the address.
     pub addend: i64,
@@ -32,6 +33,9 @@ pub struct Import {
 
 /// All imports of a slice, in the order of its tables.
 pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
+    if image.file_type == FileType::Object {
+        return undefined(image);
+    }
     let stubs: BTreeMap<Svma, Svma> = image
         .stubs()
         .iter()
@@ -71,6 +75,26 @@ pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
     Ok(imports)
 }
 
+/// What an object needs: from where is for the linker to find out.
+fn undefined(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
+    let symbols = image.symbols()?;
+    let needed = symbols.iter().filter(Symbol::is_needed);
+    Ok(needed
+        .map(|symbol| Import {
+            symbol: text(symbol.name),
+            provider: "whatever it is linked with".to_owned(),
+            library: None,
+            slot: None,
+            section: None,
+            stub: None,
+            how: "undefined",
+            addend: 0,
+            weak: symbol.may_be_missing(),
+            signed: false,
+        })
+        .collect())
+}
+
 fn import(bind: &Bind<'_>, libraries: &[String]) -> Import {
     Import {
         symbol: text(bind.symbol),
@@ -87,6 +111,8 @@ fn import(bind: &Bind<'_>, libraries: &[String]) -> Import {
             How::Lazy => "lazy opcodes",
             How::Weak => "weak opcodes",
             How::Chained => "chained fixup",
+            How::Indirect => "indirect symbol",
+            How::Relocation => "relocation",
         },
         addend: bind.addend,
         weak: bind.weak_import,

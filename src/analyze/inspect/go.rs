@@ -11,6 +11,8 @@ pub enum LinkedBy {
     Go,
     /// The system's, which Go's calls (`-linkmode=external`, cgo).
     System,
+    /// None yet: Go's has made an object for the system's (`-buildmode=c-archive`).
+    None,
 }
 
 /// A module that packages came from.

@@ -122,10 +122,12 @@ fn libraries(image: &MachO<'_>) -> Vec<LibraryFacts> {
 }
 
 /// Go's linker puts its stubs into a section of another name than all others do, and never says
-/// that imports name their library.
+/// that imports name their library; what is linked with `-flat_namespace` does not say so either.
 fn linked_by(image: &MachO<'_>) -> LinkedBy {
-    let own = image.section("__TEXT", "__symbol_stub1").is_some();
-    if own || !image.flags.has(Flags::TWO_LEVEL) {
+    let has = |stubs| image.section("__TEXT", stubs).is_some();
+    if image.file_type == FileType::Object {
+        LinkedBy::None
+    } else if has("__symbol_stub1") || !image.flags.has(Flags::TWO_LEVEL) && !has("__stubs") {
         LinkedBy::Go
     } else {
         LinkedBy::System

@@ -11,7 +11,7 @@
 //! A bind moves on by the size of a pointer. In the lazy table each import ends with "done", and
 //! none is bound lazily: the dynamic loader of macOS 12 and later binds all when a file is
 //! loaded. Source: `<mach-o/loader.h>`, dyld's `MachOAnalyzer.cpp`. Newer files have chains
-//! instead: see [`super::chain`].
+//! instead, see [`super::chain`]; older ones symbols alone, see [`super::symbol_binding`].
 
 use super::command::{Command, LoaderTables, Table};
 use super::cursor::Cursor;
@@ -62,6 +62,10 @@ pub enum How {
     Weak,
     /// By chained fixups.
     Chained,
+    /// By the symbol that the table of indirect symbols has for the pointer.
+    Indirect,
+    /// By a relocation.
+    Relocation,
 }
 
 /// One place that an import is put.
@@ -85,7 +89,7 @@ pub struct Bind<'a> {
     pub signed: bool,
     /// How the dynamic loader is told.
     pub how: How,
-    /// Where in the slice that is said: the opcode, or the pointer of a chain.
+    /// Where in the slice that is said: the opcode, the pointer of a chain, the entry of a table.
     pub at: FileOffset,
 }
 
@@ -107,6 +111,9 @@ impl<'a> MachO<'a> {
                 .map_err(|error| error.further(self.start.0))?;
         }
         binds.extend(self.chained()?.binds);
+        if self.is_bound_by_symbols() {
+            self.bound_by_symbols(&mut binds)?;
+        }
         Ok(binds)
     }
 
@@ -142,7 +149,7 @@ impl<'a> MachO<'a> {
 }
 
 impl Bind<'_> {
-    const fn nothing(how: How) -> Self {
+    pub(super) const fn nothing(how: How) -> Self {
         Self {
             symbol: &[],
             provider: match how {

@@ -4,6 +4,7 @@
 //! any               0 u32 command   4 u32 size
 //! LC_SYMTAB         8 u32 offset of symbols  12 u32 number  16 u32 offset of names  20 u32 size
 //! LC_DYSYMTAB      56 u32 offset of indirect symbols  60 u32 number
+//!                  64 u32 offset of external relocations  68 u32 number
 //! LC_*_DYLIB        8 u32 offset of the path in the command  16 u32 version  20 u32 compatible with
 //! LC_RPATH, LC_LOAD_DYLINKER   8 u32 offset of the path in the command
 //! LC_UUID           8 16 bytes
@@ -46,8 +47,8 @@ pub enum Command<'a> {
     Segment,
     /// Where symbols and their names are.
     Symbols(Place),
-    /// Where tables of symbols are, of which the indirect ones are read.
-    DynamicSymbols(Table),
+    /// Where tables of symbols for the dynamic loader are, of which two are read.
+    DynamicSymbols(DynamicSymbols),
     /// A library.
     Dylib(Dylib<'a>),
     /// The name of the library that this file is.
@@ -116,6 +117,15 @@ pub struct Table {
     pub offset: u64,
     /// How many.
     pub size: u64,
+}
+
+/// Tables of `LC_DYSYMTAB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DynamicSymbols {
+    /// Which symbols pointers and stubs are of.
+    pub indirect: Table,
+    /// Where else addresses of imports are put.
+    pub relocations: Table,
 }
 
 /// The tables of `LC_DYLD_INFO`.
@@ -274,7 +284,10 @@ fn contents<'a>(number: u32, body: Bytes<'a>) -> Result<Command<'a>, Error> {
             names: table(16)?,
         }),
         0x05 => Command::Entry(Entry::Address(program_counter(body)?)),
-        0x0b => Command::DynamicSymbols(table(56)?),
+        0x0b => Command::DynamicSymbols(DynamicSymbols {
+            indirect: table(56)?,
+            relocations: table(64)?,
+        }),
         0x0c => dylib(DylibUse::Required)?,
         0x0d => Command::OwnName(path()?),
         0x0e => Command::Loader(path()?),

@@ -15,6 +15,8 @@ use std::fmt;
 
 const MAGIC_64: u32 = 0xfeed_facf;
 const MAGIC_32: u32 = 0xfeed_face;
+const MAGIC_64_BE: u32 = MAGIC_64.swap_bytes();
+const MAGIC_32_BE: u32 = MAGIC_32.swap_bytes();
 /// Size of the header.
 const HEADER: u64 = 32;
 
@@ -145,12 +147,8 @@ impl<'a> MachO<'a> {
         };
         match bytes.u32("magic", 0) {
             Ok(MAGIC_64) => {}
-            Ok(MAGIC_32) => {
-                return Err(Error::Unsupported {
-                    what: "Mach-O magic",
-                    expected: "feedfacf (64-bit)",
-                    found: MAGIC_32.into(),
-                });
+            Ok(other @ (MAGIC_32 | MAGIC_32_BE | MAGIC_64_BE)) => {
+                return Err(not_read(bytes, other));
             }
             _ => return Err(not_macho),
         }
@@ -343,6 +341,30 @@ impl<'a> MachO<'a> {
             None => Ok(Symbols::default()),
         };
         read().map_err(|error| error.further(self.start.0))
+    }
+}
+
+/// Why a file of the past, or of a watch, is not read.
+fn not_read(bytes: Bytes<'_>, magic: u32) -> Error {
+    let big_endian = matches!(magic, MAGIC_32_BE | MAGIC_64_BE);
+    let field = |offset| match big_endian {
+        true => bytes.u32_be("cpu type", offset).unwrap_or(0),
+        false => bytes.u32("cpu type", offset).unwrap_or(0),
+    };
+    let cpu = Cpu {
+        family: field(4),
+        subtype: field(8),
+    };
+    let bits = match magic {
+        MAGIC_64_BE => "64 bits, big-endian",
+        MAGIC_32_BE => "32 bits, big-endian",
+        _ => "32 bits",
+    };
+    Error::Unexpected {
+        what: "Mach-O file",
+        offset: 0,
+        expected: "64 bits, little-endian".to_owned(),
+        found: format!("{bits}, for {cpu}"),
     }
 }
 

@@ -22,10 +22,13 @@ pub mod signature;
 mod slice;
 mod stub;
 mod symbol;
+mod symbol_binding;
 
 pub use binding::{Bind, How, Provider};
 pub use chain::Chained;
-pub use command::{Command, Dylib, DylibUse, Entry, LoadCommand, LoaderTables, Table, TableOf};
+pub use command::{
+    Command, Dylib, DylibUse, DynamicSymbols, Entry, LoadCommand, LoaderTables, Table, TableOf,
+};
 pub use cpu::Cpu;
 pub use export::{Export, Exported};
 pub use header::{FileType, Flags, MachO};

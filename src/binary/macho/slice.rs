@@ -19,6 +19,10 @@ const FAT: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
 const FAT_64: [u8; 4] = [0xca, 0xfe, 0xba, 0xbf];
 const THIN_64: [u8; 4] = [0xcf, 0xfa, 0xed, 0xfe];
 const THIN_32: [u8; 4] = [0xce, 0xfa, 0xed, 0xfe];
+/// Files for PowerPC.
+const THIN_64_BE: [u8; 4] = [0xfe, 0xed, 0xfa, 0xcf];
+const THIN_32_BE: [u8; 4] = [0xfe, 0xed, 0xfa, 0xce];
+const THIN: [[u8; 4]; 4] = [THIN_64, THIN_32, THIN_64_BE, THIN_32_BE];
 const ARCHIVE: &[u8] = b"!<arch>\n";
 /// More slices than this are none: see the module's note on Java.
 const MOST_SLICES: u32 = 44;
@@ -60,8 +64,7 @@ impl<'a> Slices<'a> {
     #[must_use]
     pub fn begins(data: &[u8]) -> bool {
         let starts = |magic: &[u8]| data.starts_with(magic);
-        starts(&THIN_64)
-            || starts(&THIN_32)
+        THIN.iter().any(|magic| starts(magic))
             || starts(ARCHIVE)
             || (starts(&FAT) || starts(&FAT_64))
                 && Bytes(data)
@@ -82,7 +85,7 @@ impl<'a> Slices<'a> {
                 found: data.get(..4).unwrap_or(data).to_vec(),
             }),
             Some(start) if start == FAT || start == FAT_64 => fat(data),
-            Some(start) if start == THIN_64 || start == THIN_32 => Ok(Self {
+            Some(start) if THIN.iter().any(|magic| start == magic) => Ok(Self {
                 format: "Mach-O",
                 slices: vec![Slice {
                     of: SliceOf::Thin,

@@ -9,7 +9,7 @@
 //!
 //! Source: `<mach-o/nlist.h>`, `<mach-o/loader.h>`.
 
-use super::command::{Command, Table};
+use super::command::{Command, DynamicSymbols, Table};
 use super::header::MachO;
 use crate::binary::{Error, Svma, bytes::Bytes};
 
@@ -19,6 +19,9 @@ const OUTSIDE: u8 = 0x01;
 const KIND: u8 = 0x0e;
 const LOCAL: u32 = 0x8000_0000;
 const ABSOLUTE: u32 = 0x4000_0000;
+/// In descriptions: an import that may be missing, and a definition that others may take the place of.
+const WEAK_REFERENCE: u16 = 0x40;
+const WEAK_DEFINITION: u16 = 0x80;
 
 /// Where symbols and their names are in a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,25 @@ impl Symbol<'_> {
     #[must_use]
     pub const fn is_defined(&self) -> bool {
         matches!(self.kind, SymbolKind::Section(_) | SymbolKind::Absolute)
+    }
+
+    /// It is not in this file. What is undefined and has a size is a variable of C that any file
+    /// may define.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.kind == SymbolKind::Undefined && self.external && self.address == Svma(0)
+    }
+
+    /// It is imported, and may be missing.
+    #[must_use]
+    pub const fn may_be_missing(&self) -> bool {
+        !self.is_defined() && self.description & WEAK_REFERENCE != 0
+    }
+
+    /// It is in this file, unless another loaded file has it first.
+    #[must_use]
+    pub const fn is_weak_definition(&self) -> bool {
+        self.is_defined() && self.external && self.description & WEAK_DEFINITION != 0
     }
 }
 
@@ -148,19 +170,25 @@ pub enum Indirect {
 }
 
 impl<'a> MachO<'a> {
+    /// The tables of `LC_DYSYMTAB`, empty where there is none.
+    pub(super) fn dynamic_symbols(&self) -> DynamicSymbols {
+        let mut tables = self.commands.iter().filter_map(|one| match one.command {
+            Command::DynamicSymbols(tables) => Some(tables),
+            _ => None,
+        });
+        tables.next().unwrap_or_default()
+    }
+
     /// The table of indirect symbols, empty where there is none.
     ///
     /// # Errors
     ///
     /// When it reaches beyond the end of the slice.
     pub fn indirect_symbols(&self) -> Result<Vec<Indirect>, Error> {
-        let place = self.commands.iter().find_map(|one| match one.command {
-            Command::DynamicSymbols(table) => Some(table),
-            _ => None,
-        });
-        let Some(place) = place.filter(|place| place.size > 0) else {
+        let place = self.dynamic_symbols().indirect;
+        if place.size == 0 {
             return Ok(Vec::new());
-        };
+        }
         let size = place.size.saturating_mul(4);
         let table = Bytes(self.data)
             .slice("indirect symbols", place.offset, size)

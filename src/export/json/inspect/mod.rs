@@ -324,6 +324,7 @@ fn go(go: &GoFacts) -> Go<'_> {
         linked_by: match go.linked_by {
             LinkedBy::Go => "go",
             LinkedBy::System => "system",
+            LinkedBy::None => "none",
         },
     }
 }

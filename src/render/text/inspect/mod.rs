@@ -159,6 +159,7 @@ fn of_go(go: &GoFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let linked = match go.linked_by {
         LinkedBy::Go => "Go's linker",
         LinkedBy::System => "the system's linker",
+        LinkedBy::None => "none yet: for the system's linker",
     };
     let table = match &go.table {
         Ok(since) => format!(
@@ -294,11 +295,17 @@ pub fn bindings(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     for slice in &inspection.slices {
-        let title = format!(
-            "{named}: {} imports of {}",
-            units::count(slice.imports.len() as u64),
-            slice.arch
-        );
+        let name = title_of(named, slice);
+        let title = match &slice.unread {
+            Some(why) => format!("{name}: {}: not read: {why}", slice.arch),
+            None if inspection.format == "ELF" => {
+                format!("{name}: imports of ELF files are not listed")
+            }
+            None => {
+                let count = units::count(slice.imports.len() as u64);
+                format!("{name}: {count} imports of {}", slice.arch)
+            }
+        };
         writeln!(out, "{}", page.paint(&page.safe(&title), Tone::Strong))?;
         let mut table = Table::new(vec![
             Column::name("symbol"),
