@@ -3,6 +3,9 @@
 //! which breaks one rule.
 
 #[cfg(test)]
+#[path = "macho/cgo.rs"]
+mod cgo;
+#[cfg(test)]
 #[path = "macho/chained.rs"]
 mod chained;
 #[cfg(test)]

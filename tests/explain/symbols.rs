@@ -141,7 +141,7 @@ fn stubs_have_what_llvm_lists() {
 #[test]
 fn a_real_stub_is_read_whole() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = root.join(".tools/fixtures/ziglang-0.17.1/ziglang/lib/libc/darwin/libSystem.tbd");
+    let file = root.join(".tools/fixtures/zig-0.17.1/ziglang/lib/libc/darwin/libSystem.tbd");
     let Ok(text) = std::fs::read_to_string(&file) else {
         println!("skipped: no stub of zig: scripts/fetch-fixtures");
         return;

@@ -6,11 +6,14 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Name, architecture, arguments of `go build`.
-const WAYS: [(&str, &str, &[&str]); 4] = [
+const WAYS: [(&str, &str, &[&str]); 6] = [
     ("arm64", "arm64", &[]),
     ("amd64", "amd64", &[]),
     ("stripped", "arm64", &["-ldflags=-s -w", "-trimpath"]),
     ("pie", "amd64", &["-buildmode=pie"]),
+    ("calls", "arm64", &["-gcflags=-l"]),
+    // At an address of its own, as all were up to Go 1.21: without opcodes that bind.
+    ("fixed", "amd64", &["-buildmode=exe"]),
 ];
 
 /// The files by the names of [`WAYS`], built once; `None` where there is no go command.
@@ -32,7 +35,7 @@ pub(crate) fn bytes(name: &str) -> Option<Vec<u8>> {
     Some(std::fs::read(path).unwrap())
 }
 
-fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("macho")
 }
 

@@ -1,8 +1,10 @@
 //! Small files that linkers other than Go's made, for each of Apple's systems: `tests/data/macho`.
 
+use crate::facts::pointers;
 use crate::files::{go, go_version, llvm};
+use crate::symbols::hold_lines;
 use gotrace::analyze::Inspection;
-use gotrace::analyze::inspect::{Import, Wanted};
+use gotrace::analyze::inspect::{Import, LinkedBy, Wanted};
 use gotrace::binary::macho::{MachO, Slices};
 use gotrace::symbolize;
 use gotrace::trace::{Image, Load, Trace};
@@ -16,6 +18,14 @@ const ALL: Wanted = Wanted {
 fn data(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/macho");
     folder.join(name)
+}
+
+/// A file that is kept packed, unpacked to where other readers find it, too.
+fn unpacked(name: &str) -> PathBuf {
+    let packed = std::fs::read(data(&format!("{name}.zst"))).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    path
 }
 
 fn inspected(name: &str) -> Inspection {
@@ -71,6 +81,85 @@ fn imports_of_c_have_their_slots_and_stubs() {
             }
         }
     }
+}
+
+/// Go with C in it, whose tables are reached by way of the chains: the file has no address in it.
+#[test]
+fn chains_lead_to_the_tables_of_go() {
+    let path = unpacked("chained-go.dylib");
+    let found = Inspection::of(&std::fs::read(&path).unwrap(), ALL)
+        .unwrap()
+        .slices
+        .remove(0);
+    assert_eq!(found.findings.as_deref(), Some(&[][..]));
+    let go = found.go.as_ref().unwrap();
+    assert_eq!((go.linked_by, go.functions), (LinkedBy::System, 1542));
+    let signed = found.signature.as_ref().unwrap();
+    assert_eq!(signed.flags, ["ad hoc", "linker-signed"]);
+    let Some(known) = pointers(&path) else {
+        return;
+    };
+    let ours: Vec<(u64, String)> = found
+        .imports
+        .iter()
+        .map(|one| (one.slot.unwrap().0, one.symbol.clone()))
+        .collect();
+    assert!(ours.iter().all(|row| known.contains(row)), "{ours:x?}");
+    assert_eq!(ours.len(), 67);
+    assert!(found.imports.iter().all(|one| one.how == "chained fixup"));
+    if go_version().is_some() {
+        assert!(hold_lines(&path, false) > 10);
+    }
+}
+
+/// Single symbols of another library, passed on under their own name and under another one. No
+/// linker here writes that: the trie is by hand, and LLVM reads it, too.
+#[test]
+fn single_symbols_may_be_passed_on() {
+    let mut file = std::fs::read(data("classic")).unwrap();
+    let trie = [
+        &[0, 2][..],
+        b"_length\0",
+        &[20],
+        b"_strlen\0",
+        &[32],
+        // "_length" is "_strlen" of library 1, "_strlen" the one of library 1.
+        &[10, 8, 1],
+        b"_strlen\0",
+        &[0],
+        &[3, 8, 1, 0, 0],
+    ]
+    .concat();
+    let command = [0x8000_0022_u32, 48].map(u32::to_le_bytes).concat();
+    let tables = file.windows(8).position(|bytes| bytes == command).unwrap();
+    let [place, size] = [file.len(), trie.len()].map(|number| u32::try_from(number).unwrap());
+    file[tables + 40..tables + 48].copy_from_slice(&[place, size].map(u32::to_le_bytes).concat());
+    file.extend(trie);
+    let found = Inspection::of(&file, ALL).unwrap().slices.remove(0);
+    let passed: Vec<(&str, &str, Option<u64>)> = found
+        .imports
+        .iter()
+        .filter(|one| one.how == "re-export")
+        .map(|one| (one.symbol.as_str(), one.provider.as_str(), one.library))
+        .collect();
+    let system = "/usr/lib/libSystem.B.dylib";
+    assert_eq!(
+        passed,
+        [("_strlen", system, Some(1)), ("_strlen", system, Some(1))]
+    );
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("passed-on");
+    std::fs::write(&path, &file).unwrap();
+    let Some(listing) = llvm("llvm-objdump", &["--macho", "--exports-trie"], &path) else {
+        return;
+    };
+    assert!(
+        listing.contains("[re-export] _length (_strlen from libSystem)"),
+        "{listing}"
+    );
+    assert!(
+        listing.contains("[re-export] _strlen (from libSystem)"),
+        "{listing}"
+    );
 }
 
 #[test]
@@ -131,6 +220,67 @@ fn platforms_have_their_names() {
         let found = Inspection::of(&changed, ALL).unwrap();
         assert_eq!(found.slices[0].platforms[0].name, name);
     }
+}
+
+/// A library by Apple's linker whose pointers are signed; the table of indirect symbols says the
+/// same as its chains.
+#[test]
+fn signed_pointers_have_their_stubs() {
+    let path = unpacked("preload.dylib");
+    let found = Inspection::of(&std::fs::read(&path).unwrap(), ALL).unwrap();
+    let archs: Vec<&str> = found.slices.iter().map(|one| one.arch.as_str()).collect();
+    assert_eq!(archs, ["amd64", "arm64", "arm64e"]);
+    for slice in &found.slices {
+        assert_eq!(slice.findings.as_deref(), Some(&[][..]), "{}", slice.arch);
+        let signed = slice.arch == "arm64e";
+        assert_eq!(slice.abi.signed_pointers, signed);
+        let called = |import: &&Import| import.stub.is_some();
+        let called: Vec<&Import> = slice.imports.iter().filter(called).collect();
+        assert_eq!(called.len(), 19, "{}", slice.arch);
+        assert!(called.iter().all(|import| import.signed == signed));
+        let arch = slice.arch.replace("amd64", "x86_64");
+        let arguments = ["--macho", "--indirect-symbols", &format!("--arch={arch}")];
+        let Some(listing) = llvm("llvm-objdump", &arguments, &path) else {
+            continue;
+        };
+        for import in called {
+            for address in [import.stub, import.slot] {
+                let row = listing.lines().find(|line| {
+                    let address = format!("0x{:016x}", address.unwrap().0);
+                    line.starts_with(&address)
+                });
+                assert!(
+                    row.is_some_and(|row| row.ends_with(&import.symbol)),
+                    "{import:?}"
+                );
+            }
+        }
+        // What it puts in the place of functions of others is called by nobody here.
+        let interposed = slice.imports.iter().filter(|import| {
+            import.section.as_deref() == Some("__DATA,__interpose") && import.stub.is_none()
+        });
+        assert_eq!(interposed.count(), 2);
+    }
+}
+
+/// An object's imports are for the linker to find.
+#[test]
+fn objects_have_what_they_need() {
+    let found = inspected("needs.o");
+    let imports = &found.slices[0].imports;
+    let rows: Vec<(&str, &str, bool)> = imports
+        .iter()
+        .map(|one| (one.symbol.as_str(), one.how, one.weak))
+        .collect();
+    assert_eq!(
+        rows,
+        [("_may", "undefined", true), ("_must", "undefined", false)]
+    );
+    let Some(listing) = llvm("llvm-nm", &["-u"], &data("needs.o")) else {
+        return;
+    };
+    let known: Vec<&str> = listing.split_whitespace().collect();
+    assert_eq!(known, ["_may", "_must"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Symbols and look-ups, against what Go's own tools, LLVM and binutils say of the same files.
 
-use crate::files::{built, bytes, go, llvm};
+use crate::files::{built, bytes, go, go_version, llvm, scratch};
 use gotrace::analyze::Inspection;
 use gotrace::analyze::inspect::Wanted;
 use gotrace::analyze::inspect::symbols::{
@@ -120,56 +120,138 @@ fn symbols_of_go_are_those_of_its_nm() {
     }
 }
 
+/// Functions, files and lines of a program are those that `go tool addr2line` has, and those of its
+/// DWARF, where it has some. Returns how many addresses lie in inlined calls.
+pub(crate) fn hold_lines(path: &Path, dwarf: bool) -> usize {
+    let data = std::fs::read(path).unwrap();
+    let all = known(&data, None, &[]).symbols.unwrap();
+    // The build id and the like are no code.
+    let is_code = |one: &&Symbol| is_by(one, Table::Pclntab) && !one.name.starts_with("go:");
+    let functions = all.iter().filter(is_code);
+    // In the middle of each tenth function, where calls are inlined.
+    let addresses: Vec<u64> = functions
+        .step_by(10)
+        .map(|symbol| symbol.start.0 + symbol.size / 8 * 4)
+        .collect();
+    let lines: String = addresses.iter().map(|one| format!("{one:#x}\n")).collect();
+    let listing = fed(go().args(["tool", "addr2line"]).arg(path), &lines).unwrap();
+    let asked: Vec<Asked> = addresses.iter().map(|one| Asked::Address(*one)).collect();
+    let found = known(&data, None, &asked);
+    let theirs: Vec<&str> = listing.lines().collect();
+    let (mut inlined, mut agreed) = (0, 0);
+    for (lookup, theirs) in found.lookups.iter().zip(theirs.chunks(2)) {
+        let [function, place] = theirs else {
+            panic!("{theirs:?}");
+        };
+        let Some(answer) = by(Table::Pclntab, &lookup.answers) else {
+            // Padding: no instruction is there.
+            continue;
+        };
+        assert_eq!(answer.name, *function);
+        let inner = &answer.places[0];
+        assert_eq!(
+            format!("{}:{}", inner.file, inner.line),
+            *place,
+            "{lookup:?}"
+        );
+        inlined += usize::from(answer.places.len() > 1);
+        assert_eq!(lookup.names().len(), 1, "{lookup:?}");
+        // DWARF is made by the same compiler, and read by another reader.
+        let by_dwarf = by(Table::Dwarf, &lookup.answers);
+        assert_eq!(by_dwarf.is_some(), dwarf, "{lookup:?}");
+        agreed += usize::from(by_dwarf.is_some_and(|by_dwarf| by_dwarf.places == answer.places));
+    }
+    assert!(found.lookups.len() > 100);
+    assert!(
+        !dwarf || agreed * 10 > found.lookups.len() * 9,
+        "{agreed} of {}",
+        found.lookups.len()
+    );
+    inlined
+}
+
 #[test]
 fn lines_of_go_are_those_of_its_addr2line() {
     let Some(files) = built() else {
         return;
     };
-    for name in ["arm64", "amd64"] {
+    for name in ["arm64", "amd64", "fixed", "calls"] {
         let (_, path) = files.iter().find(|(way, _)| *way == name).unwrap();
-        let data = std::fs::read(path).unwrap();
-        let all = known(&data, None, &[]).symbols.unwrap();
-        // The build id and the like are no code.
-        let is_code = |one: &&Symbol| is_by(one, Table::Pclntab) && !one.name.starts_with("go:");
-        let functions = all.iter().filter(is_code);
-        // In the middle of each tenth function, where calls are inlined.
-        let addresses: Vec<u64> = functions
-            .step_by(10)
-            .map(|symbol| symbol.start.0 + symbol.size / 8 * 4)
-            .collect();
-        let lines: String = addresses.iter().map(|one| format!("{one:#x}\n")).collect();
-        let listing = fed(go().args(["tool", "addr2line"]).arg(path), &lines).unwrap();
-        let asked: Vec<Asked> = addresses.iter().map(|one| Asked::Address(*one)).collect();
-        let found = known(&data, None, &asked);
-        let theirs: Vec<&str> = listing.lines().collect();
-        let (mut inlined, mut agreed) = (0, 0);
-        for (lookup, theirs) in found.lookups.iter().zip(theirs.chunks(2)) {
-            let [function, place] = theirs else {
-                panic!("{theirs:?}");
-            };
-            let Some(answer) = by(Table::Pclntab, &lookup.answers) else {
-                // Padding: no instruction is there.
-                continue;
-            };
-            assert_eq!(answer.name, *function);
-            let inner = &answer.places[0];
-            assert_eq!(
-                format!("{}:{}", inner.file, inner.line),
-                *place,
-                "{lookup:?}"
-            );
-            inlined += usize::from(answer.places.len() > 1);
-            // DWARF is made by the same compiler, and read by another reader.
-            let dwarf = by(Table::Dwarf, &lookup.answers).unwrap();
-            assert_eq!(lookup.names().len(), 1, "{lookup:?}");
-            agreed += usize::from(dwarf.places == answer.places);
+        assert!(hold_lines(path, true) > 10, "{name}");
+    }
+}
+
+/// Of the package that was compiled without inlining no function has a tree of inlined calls.
+#[test]
+fn functions_without_inlined_calls_have_lines() {
+    let Some(file) = bytes("calls") else {
+        return;
+    };
+    let all = known(&file, None, &[]).symbols.unwrap();
+    let own = all.iter().filter(|one| one.name.starts_with("main."));
+    let functions: Vec<&Symbol> = own.filter(|one| is_by(one, Table::Pclntab)).collect();
+    assert!(!functions.is_empty());
+    for function in functions {
+        let asked = (0..function.size)
+            .step_by(4)
+            .map(|into| Asked::Address(function.start.0 + into))
+            .collect::<Vec<_>>();
+        for lookup in known(&file, None, &asked).lookups {
+            if let Some(answer) = by(Table::Pclntab, &lookup.answers) {
+                assert_eq!(answer.places.len(), 1, "{answer:?}");
+                assert!(answer.places[0].file.ends_with("samples/hello/main.go"));
+            }
         }
-        assert!(inlined > 10, "{inlined}");
-        assert!(
-            agreed * 10 > found.lookups.len() * 9,
-            "{agreed} of {}",
-            found.lookups.len()
-        );
+    }
+}
+
+/// Go's compiler writes DWARF 4 for a Mac, unless it is told otherwise.
+#[test]
+fn dwarf_5_of_go_has_its_lines() {
+    let Some(version) = go_version() else {
+        println!("skipped: no go on PATH");
+        return;
+    };
+    let minor = version
+        .split('.')
+        .nth(1)
+        .and_then(|minor| minor.parse().ok());
+    if minor.is_some_and(|minor: u32| minor < 25) {
+        println!("skipped: {version} has no DWARF 5");
+        return;
+    }
+    let folder = scratch().join(&version).join("dwarf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = folder.join("main.go");
+    std::fs::write(
+        &source,
+        "package main\n\nfunc main() { println(len(\"five\")) }\n",
+    )
+    .unwrap();
+    for (experiment, version) in [("nodwarf5", 4), ("dwarf5", 5)] {
+        let program = folder.join(experiment);
+        let output = go()
+            .current_dir(&folder)
+            .envs([
+                ("GOOS", "darwin"),
+                ("GOARCH", "arm64"),
+                ("GOEXPERIMENT", experiment),
+            ])
+            .args(["build", "-ldflags=-compressdwarf=false", "-o"])
+            .args([&program, &source])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        assert!(hold_lines(&program, true) > 10);
+        let Some(listing) = llvm("llvm-dwarfdump", &["--debug-info"], &program) else {
+            return;
+        };
+        let units = listing
+            .lines()
+            .filter(|line| line.contains("Compile Unit:"));
+        let wanted = format!("version = 0x{version:04x}");
+        assert!(units.clone().count() > 5 && units.clone().all(|unit| unit.contains(&wanted)));
     }
 }
 
