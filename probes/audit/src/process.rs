@@ -1,0 +1,168 @@
+//! This process: what it was started with, and where its events go.
+
+use core::ffi::{CStr, c_char, c_int, c_uint};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use crate::abi::{AT_NULL, AT_SECURE, AT_SYSINFO_EHDR, Auxiliary};
+use crate::buffer::{self, Event};
+use crate::clock;
+use crate::layout::{RUN_BYTES, RUN_MARK, kind};
+use crate::system;
+
+/// First argument of gotrace where it stands in front of a tool.
+const SHIM: &CStr = c"__shim";
+/// The variable by which the go command tells a tool for which package it runs.
+const PACKAGE: &[u8] = b"TOOLEXEC_IMPORTPATH=";
+
+/// What gotrace writes here when it unpacks this library for a run.
+#[used]
+static RUN: [u8; RUN_BYTES] = {
+    let mut run = [0; RUN_BYTES];
+    let mut at = 0;
+    while at < RUN_MARK.len() {
+        run[at] = RUN_MARK[at];
+        at += 1;
+    }
+    run
+};
+
+/// Arguments, each ended by a zero byte, lie one behind the other in memory.
+static ARGUMENTS: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+/// What the environment has for [`PACKAGE`].
+static PACKAGE_TEXT: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+static ARGUMENT_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// This is gotrace itself, in front of a tool.
+static OWN: AtomicBool = AtomicBool::new(false);
+static SECURE: AtomicBool = AtomicBool::new(false);
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// glibc hands each constructor what `main` gets.
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+static CONSTRUCTOR: unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = construct;
+
+unsafe extern "C" fn construct(
+    count: c_int,
+    arguments: *mut *mut c_char,
+    variables: *mut *mut c_char,
+) {
+    // SAFETY: as many arguments as said, each ends with a zero byte.
+    if count > 1 && unsafe { CStr::from_ptr(arguments.add(1).read()) } == SHIM {
+        OWN.store(true, Relaxed);
+    }
+    if count > 0 {
+        // SAFETY: there are `count` arguments.
+        let (first, last) = unsafe { (arguments.read(), arguments.add(count as usize - 1).read()) };
+        // SAFETY: each ends with a zero byte.
+        let (length, _) = unsafe { crate::images::length(last, buffer::MOST_TEXT) };
+        // They are the kernel's, in order, unless ld.so was called by name and has moved them.
+        if let Some(bytes) = (last as usize + length + 1).checked_sub(first as usize) {
+            ARGUMENTS.store(first, Relaxed);
+            ARGUMENT_BYTES.store(bytes, Relaxed);
+        }
+    }
+    // SAFETY: the environment ends with a null pointer.
+    unsafe {
+        let mut variable = variables;
+        while !variable.read().is_null() {
+            let text = variable.read();
+            if *text.cast::<u8>() == b'T' && CStr::from_ptr(text).to_bytes().starts_with(PACKAGE) {
+                PACKAGE_TEXT.store(text.add(PACKAGE.len()), Relaxed);
+            }
+            variable = variable.add(1);
+        }
+        auxiliary(variable.add(1).cast());
+    }
+}
+
+/// Reads the auxiliary vector.
+unsafe fn auxiliary(mut entry: *const Auxiliary) {
+    loop {
+        // SAFETY: it ends with an entry of tag AT_NULL.
+        let Auxiliary { tag, value } = *unsafe { &*entry };
+        match tag {
+            AT_NULL => return,
+            AT_SECURE => SECURE.store(value != 0, Relaxed),
+            // SAFETY: the kernel's own object.
+            AT_SYSINFO_EHDR => unsafe { clock::find(value as *const u8) },
+            _ => {}
+        }
+        // SAFETY: there is another entry.
+        entry = unsafe { entry.add(1) };
+    }
+}
+
+/// The run that this library was unpacked for: the path of the folder of buffers, a zero byte, and
+/// gotrace's process id in digits. None where it was not unpacked, or gotrace is gone: nobody
+/// would read what is written, nor take it away. A process with numbers of its own (a container)
+/// finds nobody either.
+pub(crate) fn run() -> Option<[u8; RUN_BYTES]> {
+    // Volatile, lest the compiler takes it for what is written above.
+    // SAFETY: a static.
+    let run = unsafe { core::ptr::from_ref(&RUN).read_volatile() };
+    let mut parts = run.split(|byte| *byte == 0);
+    let (path, digits) = (parts.next()?, parts.next()?);
+    let pid = digits.iter().try_fold(0_u32, |pid, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        pid.checked_mul(10)?.checked_add(u32::from(digit))
+    })?;
+    (path.first() == Some(&b'/') && system::exists(pid)).then_some(run)
+}
+
+/// Whether nothing is to be told of this program: one that is set-id, or has capabilities, or
+/// gotrace itself.
+pub(crate) fn is_exempt() -> bool {
+    SECURE.load(Relaxed) || OWN.load(Relaxed)
+}
+
+/// Opens the buffer. Whether there is one.
+pub(crate) fn begin(interface: c_uint) -> bool {
+    buffer::open(interface, 0)
+}
+
+/// Writes what this process runs.
+pub(crate) fn describe() {
+    let mut path = [0_u8; 4096];
+    text(kind::PROGRAM, path_of_executable(&mut path));
+    let arguments = ARGUMENTS.load(Relaxed);
+    if !arguments.is_null() {
+        let bytes = ARGUMENT_BYTES.load(Relaxed);
+        // SAFETY: the memory of the arguments, which the program has not touched yet.
+        text(kind::ARGUMENTS, unsafe {
+            core::slice::from_raw_parts(arguments.cast(), bytes)
+        });
+    }
+    text(kind::FOLDER, working_directory(&mut path));
+    let package = PACKAGE_TEXT.load(Relaxed);
+    if !package.is_null() {
+        // SAFETY: a variable of the environment, which the program has not touched yet.
+        text(kind::PACKAGE, unsafe { CStr::from_ptr(package) }.to_bytes());
+    }
+}
+
+fn text(kind: u8, text: &[u8]) {
+    buffer::write_text(&Event::of(kind, 0), text);
+}
+
+fn path_of_executable(path: &mut [u8; 4096]) -> &[u8] {
+    let length = system::read_link(c"/proc/self/exe", path);
+    path.get(..length).unwrap_or(&[])
+}
+
+fn working_directory(path: &mut [u8; 4096]) -> &[u8] {
+    // The kernel counts the zero byte.
+    let length = system::working_directory(path);
+    path.get(..length.saturating_sub(1)).unwrap_or(&[])
+}
+
+/// The process ends by way of `exit`.
+pub(crate) fn end() {
+    if !ENDING.swap(true, Relaxed) {
+        buffer::write_unless_forked(&Event::of(kind::ENDING, 0));
+    }
+}
+
+/// Whether [`end`] was called.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Relaxed)
+}
