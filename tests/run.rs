@@ -21,6 +21,10 @@ mod files;
 #[path = "run/lifetime.rs"]
 mod lifetime;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/linking.rs"]
+mod linking;
+#[cfg(test)]
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]

@@ -108,6 +108,7 @@ impl Attachment {
             toolchain: None,
             user_flags: &[],
             added_flags: &[],
+            added_variables: &[],
         });
         let recorder = thread::Builder::new()
             .name("gotrace-record".to_owned())

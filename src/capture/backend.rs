@@ -16,6 +16,8 @@ pub struct Request {
     pub off_cpu: bool,
     /// The tools' own CPU profiles, too.
     pub profile: bool,
+    /// What programs load and bind, too.
+    pub bindings: bool,
 }
 
 /// A way of watching a command.

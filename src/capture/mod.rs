@@ -150,6 +150,62 @@ fn attach_bpf(
     }
 }
 
+impl Name {
+    /// The backend that records image loads and binds on this system.
+    pub(crate) const OF_BINDINGS: Self = if cfg!(target_os = "macos") {
+        Self::Dyldlog
+    } else {
+        Self::Audit
+    };
+}
+
+/// Whether the backend `audit` works here.
+fn audit_availability() -> Result<(), Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        linux::audit::availability()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Err(no_audit())
+    }
+}
+
+/// Opens the backend `audit`. The command would have `users` as `LD_AUDIT`.
+fn open_audit(
+    spool: &spool::Spool,
+    invoker: Option<&Invoker>,
+    users: Option<&std::ffi::OsStr>,
+    follows_tree: bool,
+) -> Result<Box<dyn Backend>, Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        linux::audit::availability()?;
+        let backend = linux::audit::Audit::new(linux::audit::Options {
+            folder: spool.path(),
+            secret: spool.secret(),
+            invoker,
+            users,
+            follows_tree,
+        })?;
+        Ok(Box::new(backend))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (spool.path(), spool.secret(), invoker, users, follows_tree);
+        Err(no_audit())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn no_audit() -> Refusal {
+    Refusal {
+        reason: "LD_AUDIT is a part of Linux's glibc".to_owned(),
+        evidence: format!("this is {}", std::env::consts::OS),
+        remedy: "use --bindings, which takes the backend dyldlog here".to_owned(),
+    }
+}
+
 /// Whether the backend `dyldlog` works here.
 fn dyldlog_availability() -> Result<(), Refusal> {
     if cfg!(target_os = "macos") {
@@ -158,7 +214,7 @@ fn dyldlog_availability() -> Result<(), Refusal> {
     Err(Refusal {
         reason: "dyld is the loader of macOS".to_owned(),
         evidence: format!("this is {}", std::env::consts::OS),
-        remedy: "use --backend audit on Linux".to_owned(),
+        remedy: "use --bindings, which takes the backend audit here".to_owned(),
     })
 }
 

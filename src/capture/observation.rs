@@ -25,6 +25,23 @@ pub enum Observation {
     },
     /// A process began to run a program.
     Executed(Executed),
+    /// A process was found to run a program some moments after it had begun. Another backend may
+    /// tell of it, too.
+    Discovered {
+        /// Its parent, when it began: a shim for that which started the shim.
+        parent: Pid,
+        /// The package that the go command runs it for, or empty.
+        package: Vec<u8>,
+        /// The program.
+        executed: Executed,
+    },
+    /// A shim is about to start a tool.
+    ToolBegins {
+        /// The shim's process.
+        shim: Pid,
+        /// The go command that started it.
+        go: Pid,
+    },
     /// A thread ended.
     ThreadEnded {
         /// When.

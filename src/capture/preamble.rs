@@ -1,5 +1,7 @@
 //! What a trace says before its first event: the machine, the toolchain, how it is recorded.
 
+use std::ffi::OsString;
+
 use super::recorder::Context;
 use super::redact;
 use super::selection::Name;
@@ -39,6 +41,7 @@ pub(super) struct Preamble<'a> {
     pub(super) toolchain: Option<&'a Toolchain>,
     pub(super) user_flags: &'a [u8],
     pub(super) added_flags: &'a [u8],
+    pub(super) added_variables: &'a [(OsString, OsString)],
     pub(super) findings: &'a [Found],
     pub(super) host: &'a Host,
 }
@@ -106,7 +109,11 @@ impl Preamble<'_> {
             let rate = rate.to_string();
             set("rate_hz", rate.as_bytes(), given(request.rate_hz.is_some()));
         }
-        for (key, on) in [("off_cpu", request.off_cpu), ("profile", request.profile)] {
+        for (key, on) in [
+            ("off_cpu", request.off_cpu),
+            ("profile", request.profile),
+            ("bindings", request.bindings),
+        ] {
             set(key, on.to_string().as_bytes(), given(on));
         }
         for (name, value) in self.environment.pairs() {
@@ -125,6 +132,10 @@ impl Preamble<'_> {
             );
         }
         set("added.GOFLAGS", &redact::value(self.added_flags), "gotrace");
+        for (name, value) in self.added_variables {
+            let key = format!("added.{}", name.to_string_lossy());
+            set(&key, &redact::value(value.as_bytes()), "gotrace");
+        }
         if let Some(go) = self.toolchain {
             for name in GO_SETTINGS {
                 let value = redact::value(go.variable(name).as_bytes());

@@ -12,13 +12,15 @@ pub enum Name {
     Toolexec,
     /// BPF programs in the kernel.
     Bpf,
+    /// A library that ld.so loads into each program.
+    Audit,
     /// What dyld prints.
     Dyldlog,
 }
 
 impl Name {
     /// All of them, the richest first.
-    pub const ALL: [Self; 3] = [Self::Bpf, Self::Toolexec, Self::Dyldlog];
+    pub const ALL: [Self; 4] = [Self::Bpf, Self::Toolexec, Self::Audit, Self::Dyldlog];
 
     /// What `--backend` calls it.
     #[must_use]
@@ -26,6 +28,7 @@ impl Name {
         match self {
             Self::Toolexec => "toolexec",
             Self::Bpf => "bpf",
+            Self::Audit => "audit",
             Self::Dyldlog => "dyldlog",
         }
     }
@@ -36,6 +39,7 @@ impl Name {
         match self {
             Self::Toolexec => "every tool that go commands run, with times and resource use",
             Self::Bpf => "the whole process tree, with stack samples",
+            Self::Audit => "what programs load and bind, with --bindings",
             Self::Dyldlog => "what programs load and bind on macOS, not for timing",
         }
     }
@@ -49,6 +53,7 @@ impl Name {
         match self {
             Self::Toolexec => Ok(()),
             Self::Bpf => super::bpf_availability(),
+            Self::Audit => super::audit_availability(),
             Self::Dyldlog => super::dyldlog_availability(),
         }
     }
@@ -81,7 +86,7 @@ impl FromStr for Selection {
         for word in text.split(',') {
             let name = Name::ALL.into_iter().find(|name| name.word() == word);
             let name = name.ok_or_else(|| {
-                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, toolexec and dyldlog")
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, toolexec, audit and dyldlog")
             })?;
             if !names.contains(&name) {
                 names.push(name);

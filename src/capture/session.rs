@@ -136,6 +136,7 @@ pub struct Session {
     toolchain: Option<Toolchain>,
     user_flags: Vec<u8>,
     added_flags: Vec<u8>,
+    added_variables: Vec<(OsString, OsString)>,
     backends: Vec<Box<dyn Backend>>,
     refused: Vec<(Name, Refusal)>,
     spool: Option<Spool>,
@@ -243,6 +244,7 @@ impl Session {
             toolchain,
             user_flags,
             added_flags: Vec::new(),
+            added_variables: Vec::new(),
             backends: Vec::new(),
             refused: Vec::new(),
             spool,
@@ -311,7 +313,7 @@ impl Session {
     }
 
     fn choose(&mut self) -> Result<(), Error> {
-        let names = match &self.options.selection {
+        let mut names = match &self.options.selection {
             Selection::Named(names) => names.clone(),
             Selection::Auto => match Name::Bpf.availability() {
                 Ok(()) if self.options.request.profile => vec![Name::Bpf, Name::Toolexec],
@@ -322,6 +324,9 @@ impl Session {
                 }
             },
         };
+        if self.options.request.bindings && !names.contains(&Name::OF_BINDINGS) {
+            names.push(Name::OF_BINDINGS);
+        }
         if self.options.watch.is_asked_for() && !names.contains(&Name::Bpf) {
             let refusal = match self.refused.pop() {
                 Some((Name::Bpf, refusal)) => refusal,
@@ -348,6 +353,7 @@ impl Session {
                     (self.cache(), self.invoker.clone()),
                 ),
                 Name::Toolexec => self.toolexec(),
+                Name::Audit => self.audit(),
                 Name::Dyldlog => self.dyldlog(),
             };
             match backend {
@@ -426,6 +432,12 @@ impl Session {
         }
     }
 
+    fn audit(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let users = self.unwatched.get("LD_AUDIT");
+        super::open_audit(spool, self.invoker.as_ref(), users, self.follows_tree())
+    }
+
     fn dyldlog(&self) -> Result<Box<dyn Backend>, Refusal> {
         Name::Dyldlog.availability()?;
         let name = self.options.command.first().cloned().unwrap_or_default();
@@ -469,13 +481,13 @@ impl Session {
             self.environment.set("GOFLAGS", OsStr::from_bytes(&all));
             self.added_flags = go_flags::join(&flags).unwrap_or_default();
         }
-        for (name, value) in self
-            .backends
-            .iter()
+        let of_backends = self.backends.iter();
+        self.added_variables = of_backends
             .flat_map(|backend| backend.environment())
-        {
+            .collect();
+        for (name, value) in &self.added_variables {
             if let Some(name) = name.to_str() {
-                self.environment.set(name, &value);
+                self.environment.set(name, value);
             }
         }
     }
@@ -603,7 +615,9 @@ impl Session {
                     return Err(Error::Refused { backend, refusal });
                 }
                 self.refused.push((Name::Bpf, refusal));
-                self.open(&[Name::Toolexec])?;
+                let bindings = self.options.request.bindings.then_some(Name::OF_BINDINGS);
+                let names: Vec<Name> = [Name::Toolexec].into_iter().chain(bindings).collect();
+                self.open(&names)?;
                 self.start(out)
             }
         }
@@ -704,6 +718,7 @@ impl Session {
             toolchain: self.toolchain.as_ref(),
             user_flags: &self.user_flags,
             added_flags: &self.added_flags,
+            added_variables: &self.added_variables,
             findings: &self.findings,
             host: &self.host,
         }

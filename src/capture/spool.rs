@@ -90,6 +90,12 @@ impl Spool {
         &self.path
     }
 
+    /// A name that nobody can guess.
+    #[must_use]
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// A name for gotrace's own executable that needs no quotes.
     #[must_use]
     pub(super) fn executable(&self) -> PathBuf {

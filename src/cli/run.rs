@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf and toolexec
+    /// How to watch: auto, or a comma list of bpf, toolexec, audit and dyldlog
     #[arg(long, value_name = "NAMES", default_value = "auto")]
     backend: Selection,
     /// Stack samples a second and core (backend bpf), 0 for none [default: 199]
@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Record the CPU profiles that Go's compiler and linker make of themselves
     #[arg(long)]
     profile: bool,
+    /// Record what programs load and bind, too: adds the backend audit
+    #[arg(long)]
+    bindings: bool,
     /// Wait for descendants that outlive the command
     #[arg(long)]
     wait: bool,
@@ -69,6 +72,7 @@ impl Args {
             rate_hz: self.rate,
             off_cpu: self.off_cpu,
             profile: self.profile,
+            bindings: self.bindings,
         };
         let options = Options {
             command: self.command.clone(),

@@ -9,6 +9,7 @@
 
 pub mod action_graph;
 pub mod arguments;
+pub mod audit;
 pub mod bpf;
 pub mod darwin_process;
 pub mod dyld_log;

@@ -1,6 +1,7 @@
 //! Linux: BPF programs, perf events, and the memory shared with them; processes and files as the
 //! kernel shows them. Calls only; what they deliver is read in [`super::decode`].
 
+pub mod audit;
 pub mod bpf;
 pub(super) mod process;
 pub mod qemu;

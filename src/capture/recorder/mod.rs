@@ -3,6 +3,7 @@
 mod builds;
 mod calls;
 mod context;
+mod discovered;
 mod images;
 mod linking;
 mod made_code;
@@ -33,6 +34,7 @@ use builds::Builds;
 pub(super) use builds::Built;
 use calls::Calls;
 pub(super) use context::Context;
+use discovered::Discovered;
 use images::OpenImages;
 use linking::Loaders;
 use made_code::MadeCode;
@@ -98,6 +100,7 @@ pub(super) struct Recorder {
     calls: Calls,
     images: OpenImages,
     loaders: Loaders,
+    discovered: Discovered,
     made: MadeCode,
     root: Pid,
     follows_tree: bool,
@@ -124,6 +127,7 @@ impl Recorder {
             calls: Calls::default(),
             images: OpenImages::below(plan.temporary),
             loaders: Loaders::default(),
+            discovered: Discovered::default(),
             made: MadeCode::new(MAPS.into(), owners, began),
             root: plan.root,
             follows_tree: plan.follows_tree,
@@ -189,9 +193,24 @@ impl Recorder {
     fn observe(&mut self, observation: Observation) {
         match observation {
             Observation::Forked { time, pid, parent } => {
-                self.processes.forked(self.sink.at(time), pid, parent);
+                if !self.discovered.runs(pid) {
+                    self.processes.forked(self.sink.at(time), pid, parent);
+                }
             }
-            Observation::Executed(executed) => self.executed(&executed, b""),
+            Observation::Executed(executed) => {
+                if self.follows_tree {
+                    self.executed(&executed, b"");
+                } else if !self.discovered.is(&executed) {
+                    self.discovered.add(&executed);
+                    self.executed(&executed, b"");
+                }
+            }
+            Observation::Discovered {
+                parent,
+                package,
+                executed,
+            } => self.found_running(parent, &package, &executed),
+            Observation::ToolBegins { shim, go } => self.discovered.shim(shim, go),
             Observation::ThreadEnded { .. } => self.thread_ended(observation),
             Observation::Exited {
                 time,
@@ -379,6 +398,7 @@ impl Recorder {
     fn exited(&mut self, at: Nanos, pid: Pid, status: ExitStatus, used: (Usage, bool)) {
         let (usage, whole) = used;
         self.progress.ended(pid);
+        self.discovered.ended(pid);
         if let Some(live) = self.processes.live(pid) {
             self.made.ends(pid, &live.space);
         }
@@ -396,6 +416,22 @@ impl Recorder {
         self.builds.ended(row, at);
         self.sink
             .record(Record::ProcessEnded(row, Exit { at, status, usage }));
+    }
+
+    /// A program was found that may be known already: the command's own, go commands and what is
+    /// above them, and where every exec is seen, all.
+    fn found_running(&mut self, parent: Pid, package: &[u8], executed: &Executed) {
+        let pid = executed.pid;
+        if self.follows_tree || self.discovered.is(executed) {
+            return;
+        }
+        if !self.processes.runs(pid) {
+            let parent = self.discovered.go_command(parent);
+            let time = self.sink.at(executed.time);
+            self.processes.forked(time, pid, parent);
+        }
+        self.discovered.add(executed);
+        self.executed(executed, package);
     }
 
     fn thread_ended(&mut self, observation: Observation) {
@@ -518,6 +554,13 @@ impl Recorder {
         self.shim_cpu += run.shim_usage.cpu();
         self.elsewhere.add(&run.shim_usage);
         let pid = run.executed.pid;
+        self.discovered.tool_ran(run);
+        if self.discovered.runs(pid) {
+            let status = exit_status(run.wait_status);
+            let end = self.sink.at(run.end);
+            self.exited(end, pid, status, (run.usage, true));
+            return;
+        }
         if self.follows_tree || self.processes.runs(pid) {
             return;
         }

@@ -168,6 +168,7 @@ impl Listener {
                 importcfg,
             } => {
                 self.meet(go);
+                self.say(Observation::ToolBegins { shim, go });
                 let words = arguments::split(&argv);
                 let name = words
                     .first()

@@ -1,0 +1,183 @@
+//! The libraries for `LD_AUDIT`: unpacked for a run, one for each machine that its programs may be
+//! for.
+//!
+//! `LD_AUDIT` reaches every program of the tree: 32-bit ones, and those of other machines, which an
+//! emulator runs. ld.so complains on stderr of a library that is not there, or is for another
+//! machine, and go takes what a tool says there for a diagnosis. So the path has `$LIB` in it, which
+//! each ld.so replaces by what it calls its own folder of libraries (ld.so(8)), and a library lies
+//! wherever that may lead to.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use crate::capture::decode::audit::layout::{RUN_BYTES, RUN_MARK};
+
+/// A library, and what `$LIB` is for its machine.
+struct Library {
+    bytes: &'static [u8],
+    folders: &'static [&'static str],
+}
+
+macro_rules! library {
+    ($machine:literal: $($folder:literal),+) => {
+        Library {
+            bytes: include_bytes!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/probes/prebuilt/linux-", $machine, "/libgotrace-audit.so"
+            )),
+            folders: &[$($folder),+],
+        }
+    };
+}
+
+/// On Debian `$LIB` names the machine. Elsewhere it tells 32 bits from 64 alone: there the native
+/// library is put last, and what is for other machines of the same width is not served.
+const LIBRARIES: &[Library] = &[
+    library!("amd64": "lib/x86_64-linux-gnu"),
+    library!("arm64": "lib/aarch64-linux-gnu"),
+    library!("i386": "lib/i386-linux-gnu", "lib32", "lib"),
+    library!("arm": "lib/arm-linux-gnueabihf"),
+    library!("riscv64": "lib/riscv64-linux-gnu", "lib64/lp64d"),
+    library!("armel": "lib/arm-linux-gnueabi"),
+    library!("mips64el": "lib/mips64el-linux-gnuabi64"),
+    library!("mipsel": "lib/mipsel-linux-gnu"),
+    library!("ppc64el": "lib/powerpc64le-linux-gnu"),
+    library!("x32": "lib/x86_64-linux-gnux32", "libx32"),
+];
+
+/// The library of the machine that gotrace itself is for.
+const NATIVE: usize = if cfg!(target_arch = "aarch64") { 1 } else { 0 };
+
+/// Name of the file.
+const NAME: &str = "libgotrace-audit.so";
+
+/// Unpacks the libraries below `folder`, to write into `buffers` while `gotrace` runs. Returns the
+/// value for `LD_AUDIT`.
+///
+/// # Errors
+///
+/// When a file cannot be written, or the path of `buffers` is too long.
+pub(super) fn unpack(folder: &Path, buffers: &Path, gotrace: u32) -> io::Result<PathBuf> {
+    let mut run = buffers.as_os_str().as_bytes().to_vec();
+    run.push(0);
+    run.extend_from_slice(gotrace.to_string().as_bytes());
+    if run.len() >= RUN_BYTES {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    run.resize(RUN_BYTES, 0);
+    let native = native_folder();
+    for library in LIBRARIES {
+        let bytes = written(library.bytes, &run);
+        for name in library.folders {
+            install(
+                &folder.join(name),
+                bytes.as_deref().unwrap_or(library.bytes),
+            )?;
+        }
+    }
+    if let (Some(name), Some(library)) = (native, LIBRARIES.get(NATIVE)) {
+        let bytes = written(library.bytes, &run);
+        install(
+            &folder.join(name),
+            bytes.as_deref().unwrap_or(library.bytes),
+        )?;
+    }
+    Ok(folder.join("$LIB").join(NAME))
+}
+
+/// A library with the run written into it; a stub has no place for it.
+fn written(library: &[u8], run: &[u8]) -> Option<Vec<u8>> {
+    let at = memchr::memmem::find(library, &RUN_MARK)?;
+    let mut bytes = library.to_vec();
+    bytes.get_mut(at..at + run.len())?.copy_from_slice(run);
+    Some(bytes)
+}
+
+/// Processes of all users of the tree may have to load it.
+fn install(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for part in folder.ancestors().take(2) {
+        fs::set_permissions(part, Permissions::from_mode(0o755))?;
+    }
+    let path = folder.join(NAME);
+    fs::write(&path, bytes)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755))
+}
+
+/// What `$LIB` is for the machine's own ld.so, judged by where it lies: below that folder.
+fn native_folder() -> Option<PathBuf> {
+    let loader = if cfg!(target_arch = "aarch64") {
+        "/lib/ld-linux-aarch64.so.1"
+    } else {
+        "/lib64/ld-linux-x86-64.so.2"
+    };
+    folder_of(&fs::canonicalize(loader).ok()?)
+}
+
+/// `lib64` for `/usr/lib64/ld-2.36.so`, `lib/x86_64-linux-gnu` on Debian.
+fn folder_of(loader: &Path) -> Option<PathBuf> {
+    let folder = loader.parent()?;
+    let mut parts = folder.components().map(Component::as_os_str);
+    let first = parts.position(|part| part.as_bytes().starts_with(b"lib"))?;
+    Some(folder.components().skip(first).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_library_is_for_its_machine_and_knows_its_run() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = unpack(folder.path(), Path::new("/dev/shm/x"), 4_711).expect("unpacked");
+        assert!(path.ends_with("$LIB/libgotrace-audit.so"));
+        // e_ident[EI_CLASS], e_machine as the psABIs number them, and whether it is more than a stub.
+        for (name, class, machine, whole) in [
+            ("lib/x86_64-linux-gnu", 2, 62, true),
+            ("lib/aarch64-linux-gnu", 2, 183, true),
+            ("lib/i386-linux-gnu", 1, 3, true),
+            ("lib32", 1, 3, true),
+            ("lib/arm-linux-gnueabihf", 1, 40, true),
+            ("lib/riscv64-linux-gnu", 2, 243, true),
+            ("lib/arm-linux-gnueabi", 1, 40, false),
+            ("lib/mips64el-linux-gnuabi64", 2, 8, false),
+            ("lib/mipsel-linux-gnu", 1, 8, false),
+            ("lib/powerpc64le-linux-gnu", 2, 21, false),
+            ("libx32", 1, 62, false),
+        ] {
+            let bytes = fs::read(folder.path().join(name).join(NAME)).expect(name);
+            assert_eq!((bytes[4], bytes[18]), (class, machine), "{name}");
+            let run = memchr::memmem::find(&bytes, b"/dev/shm/x\x004711\0");
+            assert_eq!(run.is_some(), whole, "{name}");
+            assert!(memchr::memmem::find(&bytes, &RUN_MARK).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let long = PathBuf::from(format!("/{}", "x".repeat(RUN_BYTES)));
+        assert!(unpack(folder.path(), &long, 1).is_err());
+    }
+
+    #[test]
+    fn the_native_folder_is_where_the_loader_lies() {
+        for (loader, folder) in [
+            (
+                "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+                "lib/x86_64-linux-gnu",
+            ),
+            ("/usr/lib64/ld-linux-x86-64.so.2", "lib64"),
+            ("/usr/lib/ld-linux-x86-64.so.2", "lib"),
+            ("/nix/store/abc-glibc-2.40/lib/ld-linux-x86-64.so.2", "lib"),
+        ] {
+            assert_eq!(
+                folder_of(Path::new(loader)),
+                Some(folder.into()),
+                "{loader}"
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The `audit` backend: a library that ld.so loads into each program of the tree tells which images
+//! it opens and what it binds.
+//!
+//! ```text
+//! LD_AUDIT=.../$LIB/libgotrace-audit.so      buffers/PID-TIME, a shared file of each process
+//!   ld.so of each program ──hooks──► library ──writes──► file ──► reader thread ──► observations
+//! ```
+//!
+//! The library is `probes/audit`, what it writes is read by [`super::super::decode::audit`].
+
+mod buffer;
+mod library;
+mod process;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder};
+use std::io::{self, PipeWriter};
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+
+use crate::capture::linux::watch::FolderWatch;
+use crate::capture::{Backend, Error, Observation};
+use crate::environment::Refusal;
+use crate::environment::invoker::Invoker;
+use crate::trace::Pid;
+use reader::Reader;
+pub use trial::availability;
+
+/// Memory without a disk: what a process writes there costs nothing when it is forgotten.
+const MEMORY: &str = "/dev/shm";
+
+/// What the backend is to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// A folder of the run that all users of the tree may pass through.
+    pub folder: &'a Path,
+    /// A name that nobody can guess.
+    pub secret: &'a str,
+    /// Who runs the command, where that is not who runs gotrace.
+    pub invoker: Option<&'a Invoker>,
+    /// The `LD_AUDIT` that the command would have.
+    pub users: Option<&'a OsStr>,
+    /// Another backend tells of processes.
+    pub follows_tree: bool,
+}
+
+/// The backend.
+#[derive(Debug)]
+pub struct Audit {
+    value: OsString,
+    buffers: PathBuf,
+    owners: Vec<u32>,
+    follows_tree: bool,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl Audit {
+    /// Unpacks the libraries.
+    ///
+    /// # Errors
+    ///
+    /// When they, or a folder for the buffers, cannot be written.
+    pub fn new(options: Options<'_>) -> Result<Self, Refusal> {
+        Self::prepare(options).map_err(|error| Refusal {
+            reason: "the library for LD_AUDIT cannot be unpacked".to_owned(),
+            evidence: format!("{}: {error}", options.folder.display()),
+            remedy: "set TMPDIR to a folder that can be written, without colons in its path"
+                .to_owned(),
+        })
+    }
+
+    fn prepare(options: Options<'_>) -> io::Result<Self> {
+        let libraries = options.folder.join("audit");
+        // ld.so takes a colon for the end of a path.
+        if libraries.as_os_str().as_encoded_bytes().contains(&b':') {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        let buffers = make_buffers(&options)?;
+        let path = library::unpack(&libraries, &buffers, std::process::id())?;
+        let mut value = options.users.map(OsStr::to_owned).unwrap_or_default();
+        if !value.is_empty() {
+            value.push(":");
+        }
+        value.push(path);
+        let own = nix::unistd::getuid().as_raw();
+        let invoker = options.invoker.map(|invoker| invoker.uid);
+        Ok(Self {
+            value,
+            buffers,
+            owners: [0, own].into_iter().chain(invoker).collect(),
+            follows_tree: options.follows_tree,
+            running: None,
+        })
+    }
+}
+
+/// A folder that the user of the command alone may write into.
+fn make_buffers(options: &Options<'_>) -> io::Result<PathBuf> {
+    let name = format!("gotrace-{}-{}", std::process::id(), options.secret);
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    let mut folder = Path::new(MEMORY).join(&name);
+    if builder.create(&folder).is_err() {
+        folder = options.folder.join(&name);
+        builder.create(&folder)?;
+    }
+    if let Some(invoker) = options.invoker {
+        chown(&folder, Some(invoker.uid), Some(invoker.gid))?;
+    }
+    Ok(folder)
+}
+
+impl Backend for Audit {
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        vec![("LD_AUDIT".into(), self.value.clone())]
+    }
+
+    fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        let failed = |call| {
+            let target = self.buffers.display().to_string();
+            move |source: io::Error| Error::Os {
+                call,
+                target,
+                source,
+            }
+        };
+        let mut watch = FolderWatch::new(&self.buffers).map_err(failed("inotify_add_watch"))?;
+        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let mut reader = Reader::new(reader::Plan {
+            folder: self.buffers.clone(),
+            owners: self.owners.clone(),
+            root,
+            follows_tree: self.follows_tree,
+            out,
+        });
+        let thread = std::thread::Builder::new()
+            .name("gotrace-audit".to_owned())
+            .spawn(move || reader.run(&mut watch, &stopped))
+            .map_err(failed("clone"))?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some((stop, thread)) = self.running.take() else {
+            return Ok(());
+        };
+        drop(stop);
+        thread.join().map_err(|_panic| Error::Os {
+            call: "join",
+            target: "the thread that reads audit buffers".to_owned(),
+            source: io::Error::other("it panicked"),
+        })
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        // Processes that live on keep what they have mapped; new ones find no folder, and stay
+        // silent. What cannot be removed harms nobody, and there is nobody to tell.
+        drop(fs::remove_dir_all(&self.buffers));
+    }
+}

@@ -1,0 +1,161 @@
+//! A process that writes a buffer, from the first sight of its file to the last reading.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::buffer::{self, BufferFile};
+use crate::capture::decode::audit::layout::CELLS;
+use crate::capture::decode::audit::{Drained, Event, Header, Malformed, Ring, Story, What};
+use crate::capture::{Executed, Monotonic, linking};
+use crate::environment::translator;
+use crate::trace::Pid;
+
+/// What lives on is read this often.
+const EVERY: Duration = Duration::from_secs(1);
+/// Cells that are read before their process is told.
+const TELL: u32 = CELLS / 8;
+/// By then a process has said what it is, and other backends have told of it.
+const FIRST: Duration = Duration::from_millis(30);
+
+/// The process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    path: PathBuf,
+    ring: Ring,
+    story: Option<Story>,
+    pub(super) header: Option<Header>,
+    /// What it runs, as it said itself.
+    pub(super) executed: Executed,
+    /// `TOOLEXEC_IMPORTPATH`, or empty.
+    pub(super) package: Vec<u8>,
+    /// It was told of.
+    pub(super) introduced: bool,
+    /// When it called `exit`.
+    pub(super) ending: Option<Monotonic>,
+    read_at: Option<Instant>,
+    seen_at: Instant,
+    /// It says that much has been written.
+    pub(super) hurry: bool,
+    /// What it knows to have been read.
+    told: u32,
+}
+
+/// Why nothing more comes of a buffer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("its buffer")]
+    Io(#[source] io::Error),
+    #[error("a limit of file sizes, or full memory, left no room for its buffer")]
+    NoRoom,
+    #[error(transparent)]
+    Malformed(Malformed),
+    #[error("its buffer is that of process {0}")]
+    Another(Pid),
+}
+
+impl Process {
+    /// By the name of its file: `PID-START`.
+    pub(super) fn of(folder: &Path, name: &OsStr) -> Option<Self> {
+        let digits = name.as_bytes().split(|byte| *byte == b'-').next()?;
+        let pid = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        Some(Self {
+            pid: Pid(pid),
+            path: folder.join(name),
+            ring: Ring::default(),
+            story: None,
+            header: None,
+            executed: Executed::default(),
+            package: Vec::new(),
+            introduced: false,
+            ending: None,
+            read_at: None,
+            seen_at: Instant::now(),
+            hurry: false,
+            told: 0,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is time to read what it wrote.
+    pub(super) fn is_due(&self) -> bool {
+        self.hurry
+            || match self.read_at {
+                Some(read_at) => read_at.elapsed() >= EVERY,
+                None => self.seen_at.elapsed() >= FIRST,
+            }
+    }
+
+    /// Reads what it wrote since the last time.
+    pub(super) fn read(
+        &mut self,
+        owners: &[u32],
+        gone: bool,
+    ) -> Result<(Drained, Vec<linking::Event>), Unreadable> {
+        self.hurry = false;
+        self.read_at = Some(Instant::now());
+        let mut file = BufferFile::open(&self.path, owners).map_err(Unreadable::Io)?;
+        let header = file.read(self.ring.read, gone).map_err(Unreadable::Io)?;
+        if gone && file.is_empty() {
+            return Err(Unreadable::NoRoom);
+        }
+        let header = header.map_err(Unreadable::Malformed)?;
+        if header.pid != self.pid {
+            return Err(Unreadable::Another(header.pid));
+        }
+        self.header = Some(header);
+        let mut ring = self.ring;
+        let mut events = Vec::new();
+        let mut raw = Vec::new();
+        let drained = ring.drain(&file, gone, |event| raw.push(event));
+        for event in raw {
+            self.hear(header, event, &mut events);
+        }
+        self.ring = ring;
+        // Only when it matters, for closing the file tells of it, as when its process does so.
+        if !gone && ring.read.wrapping_sub(self.told) >= TELL {
+            buffer::set_read(&self.path, owners, ring.read).map_err(Unreadable::Io)?;
+            self.told = ring.read;
+        }
+        if gone && let Some(story) = &mut self.story {
+            story.end(&mut events);
+        }
+        Ok((drained, events))
+    }
+
+    fn hear(&mut self, header: Header, event: Event, out: &mut Vec<linking::Event>) {
+        match &event.what {
+            What::Program(path) => self.executed.exe.clone_from(path),
+            What::Arguments { argv, cut } => {
+                self.executed.argv.clone_from(argv);
+                self.executed.argv_truncated = *cut;
+            }
+            What::Folder(path) => self.executed.cwd.clone_from(path),
+            What::Package(path) => self.package.clone_from(path),
+            What::Ending => self.ending = Some(event.time),
+            _ => {}
+        }
+        let fork = header.fork_of.is_some();
+        self.story
+            .get_or_insert_with(|| Story::new(fork))
+            .hear(event, out);
+    }
+
+    /// What it runs, for the table of processes.
+    pub(super) fn program(&self, header: Header) -> Executed {
+        let exe = Path::new(OsStr::from_bytes(&self.executed.exe));
+        Executed {
+            time: Monotonic(header.start),
+            pid: self.pid,
+            arch: header.arch,
+            translator: translator::of_executable(exe).into_bytes(),
+            ..self.executed.clone()
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! Loads and binds on Linux (`--bindings`), against what ld.so says itself, and without a trace of
+//! them in what programs say and make.
+
+use super::traced::{Place, argv, go, path_with, program, sample, stderr, warm_cache};
+use gotrace::capture::Name;
+use gotrace::trace::{BindHow, ImageId, ProcessId, Trace};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Whether ld.so tells what it does here; says why not.
+fn available() -> bool {
+    match Name::Audit.availability() {
+        Ok(()) => true,
+        Err(refusal) => {
+            println!("skipped: {refusal}; {}", refusal.remedy);
+            false
+        }
+    }
+}
+
+/// Importer, symbol and provider, by the names of their files.
+type Pair = (String, String, String);
+
+/// What an image's relocations are, by readelf: names of symbols of calls, and of all else.
+#[derive(Default)]
+struct Relocations(BTreeMap<PathBuf, [BTreeSet<String>; 2]>);
+
+impl Relocations {
+    /// Whether a symbol is bound for calls alone. What is wanted as data, too, ld.so names for that.
+    fn only_calls(&mut self, file: &Path, symbol: &str) -> bool {
+        let [calls, others] = self.0.entry(file.to_owned()).or_insert_with(|| {
+            let readelf = Command::new("readelf")
+                .arg("-rW")
+                .arg(file)
+                .output()
+                .unwrap();
+            let mut found = [BTreeSet::new(), BTreeSet::new()];
+            for line in String::from_utf8_lossy(&readelf.stdout).lines() {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                if let [_, _, kind, _, name, ..] = words[..] {
+                    let name = name.split('@').next().unwrap_or_default().to_owned();
+                    found[usize::from(!kind.contains("JUMP_SLO"))].insert(name);
+                }
+            }
+            found
+        });
+        // libc asks ld.so for more where there is an audit library; and ld.so looks up in the
+        // program's name what it needs itself.
+        let of_loader =
+            symbol.starts_with("_dl_") || ["calloc", "free", "malloc", "realloc"].contains(&symbol);
+        calls.contains(symbol) && !others.contains(symbol) && !of_loader
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The binds of calls of each program, by `LD_DEBUG=bindings`.
+fn by_ld_debug(folder: &Path, relocations: &mut Relocations) -> BTreeMap<String, BTreeSet<Pair>> {
+    let mut programs = BTreeMap::new();
+    for log in std::fs::read_dir(folder).unwrap() {
+        let log = std::fs::read(log.unwrap().path()).unwrap();
+        let log = String::from_utf8_lossy(&log);
+        let mut program = String::new();
+        let mut pairs = BTreeSet::new();
+        for line in log.lines() {
+            // `1234: binding file A [0] to B [0]: normal symbol `S' [VERSION]`
+            let Some((_, rest)) = line.split_once("binding file ") else {
+                continue;
+            };
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let [importer, _, "to", provider, _, _, "symbol", symbol, ..] = words[..] else {
+                continue;
+            };
+            // The program itself is named as it was called.
+            let [importer, provider] = [importer, provider].map(|name| {
+                let path = gotrace::environment::toolchain::find_on_path(
+                    name.as_ref(),
+                    &std::env::var_os("PATH").unwrap(),
+                );
+                let path = path.unwrap_or_else(|| name.into());
+                std::fs::canonicalize(&path).unwrap_or(path)
+            });
+            if !importer.to_string_lossy().contains(".so") {
+                program = file_name(&importer);
+            }
+            let symbol = symbol.trim_start_matches('`').trim_end_matches('\'');
+            if relocations.only_calls(&importer, symbol) {
+                pairs.insert((
+                    file_name(&importer),
+                    symbol.to_owned(),
+                    file_name(&provider),
+                ));
+            }
+        }
+        programs.insert(program, pairs);
+    }
+    programs
+}
+
+/// The binds of calls of each program of a trace.
+fn by_trace(trace: &Trace, relocations: &mut Relocations) -> BTreeMap<String, BTreeSet<Pair>> {
+    let path =
+        |image: ImageId| PathBuf::from(trace.text(trace.images[image.index()].path).into_owned());
+    let exe = |process: ProcessId| {
+        trace
+            .text(trace.process(process).unwrap().exec.exe)
+            .into_owned()
+    };
+    let mut programs: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for block in trace.bindings() {
+        for bind in block.unwrap().iter() {
+            let importer = path(bind.importer);
+            let symbol = trace.text(bind.symbol).into_owned();
+            if bind.how == BindHow::Dlsym || !relocations.only_calls(&importer, &symbol) {
+                continue;
+            }
+            let program = std::fs::canonicalize(exe(bind.process)).unwrap();
+            let provider = path(bind.provider.unwrap());
+            programs.entry(file_name(&program)).or_default().insert((
+                file_name(&importer),
+                symbol,
+                file_name(&provider),
+            ));
+        }
+    }
+    programs
+}
+
+#[test]
+fn the_binds_of_gcc_are_those_that_ld_so_names() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let work = place.path("work");
+    let source = "#include <stdio.h>\n#include <math.h>\nint main(int n, char **v) { printf(\"%f\\n\", cos(n)); }\n";
+    std::fs::write(work.join("hello.c"), source).unwrap();
+    let build = ["gcc", "-O1", "hello.c", "-o", "hello", "-lm"];
+    let logs = place.path("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let mut gcc = place.command(build[0]);
+    gcc.args(&build[1..]).env("LD_DEBUG", "bindings");
+    let status = gcc
+        .env("LD_DEBUG_OUTPUT", logs.join("ld"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    std::fs::remove_file(work.join("hello")).unwrap();
+    let output = place
+        .run(&["--bindings", "--backend", "audit"], &build)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    assert!(trace.losses.is_empty() && trace.blind_spots.is_empty());
+
+    let mut relocations = Relocations::default();
+    let expected = by_ld_debug(&logs, &mut relocations);
+    let found = by_trace(&trace, &mut relocations);
+    assert_eq!(expected.len(), 5, "{:?}", expected.keys());
+    assert_eq!(
+        expected.keys().collect::<Vec<_>>(),
+        found.keys().collect::<Vec<_>>()
+    );
+    for (program, pairs) in &expected {
+        assert!(pairs.len() > 30, "{program}");
+        let missing: Vec<_> = pairs.difference(&found[program]).collect();
+        let more: Vec<_> = found[program].difference(pairs).collect();
+        assert!(
+            missing.is_empty() && more.is_empty(),
+            "{program}: {missing:?}, {more:?}"
+        );
+    }
+    // Programs that no go command started are in the tree all the same.
+    let [gcc, cc1] = ["gcc", "cc1"].map(|name| program(&trace, name));
+    assert_eq!(cc1.parent, Some(gcc.id));
+    assert!(cc1.start > gcc.start && cc1.exit.is_some());
+    assert!(argv(&trace, cc1).contains(&b"hello.c".to_vec()));
+    // ld.so relocates each once, after it has mapped all that is needed.
+    for process in [gcc, cc1] {
+        let times: Vec<_> = trace
+            .linkings
+            .iter()
+            .filter(|one| one.process == process.id)
+            .collect();
+        let loads = trace.loads.iter().filter(|one| one.process == process.id);
+        let last = loads.map(|load| load.time).max().unwrap();
+        assert_eq!(times.len(), 1);
+        assert!(times[0].from >= last && times[0].to > times[0].from);
+    }
+}
+
+/// A build cache with the standard library in it, and nothing of `work`: a copy made of links.
+fn cache_of_its_own() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut cp = Command::new("cp");
+    cp.arg("-al").arg(warm_cache().join(".")).arg(folder.path());
+    assert!(cp.status().unwrap().success());
+    folder
+}
+
+#[test]
+fn a_build_makes_the_same_bytes_and_shows_what_its_tools_load() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let build = |mut command: Command, cache: &Path| {
+        command.env("GOCACHE", cache).env("PATH", path_with(&go));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    };
+    let words = ["go", "build", "-o", "../made", "."];
+    let plain = || {
+        let mut command = place.command(&go);
+        command.args(&words[1..]);
+        command
+    };
+    // Elsewhere, for the standard library alone: the module's path is a part of the key.
+    sample("cgo-zlib", &place.path("elsewhere"));
+    let mut first = plain();
+    first.current_dir(place.path("elsewhere"));
+    build(first, &warm_cache());
+
+    sample("cgo-zlib", &place.path("work"));
+    build(plain(), cache_of_its_own().path());
+    let expected = std::fs::read(place.path("made")).unwrap();
+    std::fs::remove_file(place.path("made")).unwrap();
+    let flags = ["--quiet", "--bindings", "--backend", "toolexec"];
+    let output = build(place.run(&flags, &words), cache_of_its_own().path());
+    assert!(
+        output.stderr.is_empty() && output.stdout.is_empty(),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        std::fs::read(place.path("made")).unwrap() == expected,
+        "other bytes"
+    );
+
+    tools_are_told_once_with_what_they_load(&place.trace());
+
+    // The program itself.
+    let output = place
+        .run(&["--quiet", "--bindings"], &[place.path("made")])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        stderr(&output)
+    );
+    let trace = place.trace();
+    let process = trace.processes.first().unwrap().id;
+    assert!(
+        loaded_names(&trace, process)
+            .iter()
+            .any(|name| name.starts_with("libz.so"))
+    );
+}
+
+fn tools_are_told_once_with_what_they_load(trace: &Trace) {
+    let setting = |key: &str| {
+        let setting = trace.settings.iter().find(|one| trace.text(one.key) == key);
+        setting.map(|one| trace.text(one.value).into_owned())
+    };
+    let added = setting("added.LD_AUDIT").unwrap();
+    assert!(added.ends_with("/$LIB/libgotrace-audit.so"), "{added}");
+    let loaded = |process: ProcessId| {
+        let loads = trace
+            .loads
+            .iter()
+            .filter(move |load| load.process == process);
+        loads.map(|load| {
+            trace
+                .text(trace.images[load.image.index()].path)
+                .into_owned()
+        })
+    };
+    for name in ["cgo", "gcc", "cc1", "as", "collect2", "ld"] {
+        let process = program(trace, name);
+        // Go's own tools are static.
+        assert_eq!(loaded(process.id).count() == 0, name == "cgo", "{name}");
+    }
+    // What a shim says of a tool, and what the tool's ld.so says, are of one program.
+    let gcc = program(trace, "gcc");
+    let status = gcc.exit.map(|exit| exit.status);
+    assert_eq!(status, Some(gotrace::trace::ExitStatus::Code(0)));
+    let of_package = trace.processes.iter().filter(|process| {
+        let name = argv(trace, process).first().cloned().unwrap_or_default();
+        trace.text(process.exec.package) == "example.com/zlib" && name.ends_with(b"cc1")
+    });
+    assert!(of_package.count() > 1);
+    let mut pids: Vec<_> = trace
+        .processes
+        .iter()
+        .map(|one| (one.pid, one.exec_at))
+        .collect();
+    pids.sort();
+    let twice = pids.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    assert_eq!(twice, None, "a program is told twice");
+}
+
+fn loaded_names(trace: &Trace, process: ProcessId) -> Vec<String> {
+    let loads = trace.loads.iter().filter(|load| load.process == process);
+    let path = |load: &gotrace::trace::Load| trace.images[load.image.index()].path;
+    let names = loads.map(|load| file_name(Path::new(&*trace.text(path(load)))));
+    names.collect()
+}
+
+/// A program that needs nothing but libc, for a machine that gcc here is not for.
+const GUEST: &str = "
+int puts(const char *); void exit(int);
+void run(void) { puts(\"hello\"); exit(0); }
+#if defined __aarch64__
+__asm__(\".globl _start\\n_start: bl run\\n\");
+#else
+__asm__(\".globl _start\\n_start: and $-16,%esp\\n call run\\n\");
+#endif
+";
+
+#[test]
+fn programs_for_other_machines_say_nothing_more_and_tell_what_they_bind() {
+    if !available() || !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.path("work").join("guest.c");
+    std::fs::write(&source, GUEST).unwrap();
+    let (arm64, i386) = ("/usr/aarch64-linux-gnu/lib", "/lib32");
+    for (name, libc, compiler, loader, emulator) in [
+        (
+            "i386",
+            i386,
+            &["gcc", "-m32"][..],
+            "/lib/ld-linux.so.2",
+            None,
+        ),
+        (
+            "arm64",
+            arm64,
+            &["clang", "--target=aarch64-linux-gnu", "-fuse-ld=lld"][..],
+            "/lib/ld-linux-aarch64.so.1",
+            Some(["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]),
+        ),
+    ] {
+        let made = place.path("work").join(name);
+        let mut compile = place.command(compiler[0]);
+        compile
+            .args(&compiler[1..])
+            .args(["-O1", "-fPIC", "-pie", "-nostdlib", "-nostartfiles"]);
+        compile
+            .arg(format!("-Wl,-dynamic-linker,{loader}"))
+            .arg(&source);
+        compile
+            .arg(format!("{libc}/libc.so.6"))
+            .arg("-o")
+            .arg(&made);
+        if !compile.output().is_ok_and(|output| output.status.success()) {
+            println!(
+                "skipped: no compiler or no libc for {name}: scripts/setup --for test --for ci"
+            );
+            continue;
+        }
+        let mut words: Vec<String> = emulator.into_iter().flatten().map(str::to_owned).collect();
+        words.push(made.display().to_string());
+        let output = place
+            .run(&["--quiet", "--bindings", "--backend", "audit"], &words)
+            .output();
+        let output = output.unwrap();
+        assert_eq!(stderr(&output), "", "{name}");
+        assert_eq!(output.stdout, b"hello\n", "{name}");
+        let trace = place.trace();
+        let mut bound = Vec::new();
+        for block in trace.bindings() {
+            let block = block.unwrap();
+            bound.extend(
+                block
+                    .iter()
+                    .map(|bind| trace.text(bind.symbol).into_owned()),
+            );
+        }
+        for symbol in ["puts", "exit"] {
+            assert!(bound.iter().any(|one| one == symbol), "{name}: {bound:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_keeps_the_audit_library_that_it_has() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let source = place.path("work").join("own.c");
+    // It says on its standard error that it was asked.
+    let text = "#include <unistd.h>\nunsigned la_version(unsigned v) { write(2, \"own\\n\", 4); return v; }\n";
+    std::fs::write(&source, text).unwrap();
+    let library = place.path("own.so");
+    let mut gcc = place.command("gcc");
+    gcc.args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source);
+    assert!(gcc.status().unwrap().success());
+    let mut run = place.run(&["--quiet", "--bindings", "--backend", "audit"], &["true"]);
+    let output = run.env("LD_AUDIT", &library).output().unwrap();
+    // Once in gotrace itself, and once in the program.
+    assert_eq!(stderr(&output), "own\nown\n");
+    let trace = place.trace();
+    assert!(!trace.loads.is_empty());
+}
