@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Record the CPU profiles that Go's compiler and linker make of themselves
     #[arg(long)]
     profile: bool,
-    /// Record what programs load and bind, too: adds the backend audit
+    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
     #[arg(long)]
     bindings: bool,
     /// Wait for descendants that outlive the command

@@ -26,7 +26,10 @@ fn listed(arguments: &[&str], file: &Path) -> Option<BTreeMap<String, BTreeSet<S
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         if let Some((_, rest)) = line.split_once("(for architecture ") {
             arch = rest.split(')').next().unwrap().to_owned();
-        } else if let [_, _, name] = line.split_whitespace().collect::<Vec<_>>()[..] {
+        } else if let [_, _, name] = line.split_whitespace().collect::<Vec<_>>()[..]
+            // No symbols, but orders to Apple's linker.
+            && !name.starts_with("$ld$")
+        {
             listed
                 .entry(arch.clone())
                 .or_default()

@@ -1,7 +1,7 @@
 //! What is run, in which order, and what is kept of it.
 
 use crate::series::settings;
-use crate::traced::{Place, argv, go, path_with, stderr, ways};
+use crate::traced::{Place, argv, go, path_with, stderr, ways_to_see_builds};
 use gotrace::trace::Trace;
 use std::process::Command;
 
@@ -27,7 +27,7 @@ fn compiled(trace: &Trace) -> usize {
 #[test]
 fn a_cold_run_compiles_everything_and_leaves_no_cache() {
     let Some(go) = go() else { return };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         let place = Place::new();
         small_module(&place);
         let flags = [way[0], way[1], "-n", "3", "--cold", "--warm-up", "0"];
@@ -173,7 +173,7 @@ fn what_looks_like_a_secret_is_in_no_trace() {
 #[test]
 fn the_hash_of_what_was_built_is_that_of_sha256sum() {
     let Some(go) = go() else { return };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         let place = Place::new();
         crate::traced::sample("hello", &place.path("work/hello"));
         let flags = [way[0], way[1], "-n", "1", "--warm-up", "0"];

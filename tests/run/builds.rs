@@ -1,6 +1,8 @@
 //! Real builds: rows, CPU time and build graphs, each against a count by other means.
 
-use crate::traced::{Place, argv, go, path_with, program, sample, stderr, warm_cache, ways};
+use crate::traced::{
+    Place, argv, go, path_with, program, sample, stderr, warm_cache, ways_to_see_builds,
+};
 use gotrace::analyze::slides::Slides;
 use gotrace::trace::{Action, ExitStatus, Process, Trace};
 use serde_json::Value;
@@ -107,7 +109,7 @@ fn a_build_agrees_with_strace_and_time_and_the_go_command() {
     sample("diamond", &place.path("work"));
     let known = known(&place, &go);
     assert!(known.execs > 100 && known.tools > 100 && known.graph.len() > 50);
-    for way in ways() {
+    for way in ways_to_see_builds() {
         std::fs::remove_dir_all(place.path("cache")).unwrap();
         let times = place.path("times");
         let time = [
@@ -223,7 +225,7 @@ fn two_go_commands_at_once_leave_a_graph_each_or_a_blind_spot() {
         println!("skipped: no make");
         return;
     }
-    for way in ways() {
+    for way in ways_to_see_builds() {
         let place = Place::new();
         sample("make", &place.path("work"));
         let trace = traced(&place, &go, way, &["make", "-j2"]);
@@ -268,7 +270,7 @@ fn two_go_commands_at_once_leave_a_graph_each_or_a_blind_spot() {
 #[test]
 fn a_graph_that_the_user_asks_for_is_theirs_and_is_read() {
     let Some(go) = go() else { return };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         for in_flags in [true, false] {
             let place = Place::new();
             sample("hello", &place.path("work"));
@@ -312,7 +314,7 @@ fn a_graph_that_the_user_asks_for_is_theirs_and_is_read() {
 #[test]
 fn a_build_that_fails_says_so_in_its_own_words() {
     let Some(go) = go() else { return };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         let place = Place::new();
         sample("broken", &place.path("work"));
         let build = ["go", "build", "./..."];
@@ -374,7 +376,7 @@ fn rebuilt(place: &Place, base: &Path, new: &Path) -> (BTreeMap<String, Vec<Stri
 /// Against the source: `units` is changed, `terrain` and `weather` import it, `forecast` those.
 #[test]
 fn why_packages_were_built_anew_is_told_from_two_traces() {
-    let (Some(go), Some(way)) = (go(), ways().into_iter().next_back()) else {
+    let (Some(go), Some(way)) = (go(), ways_to_see_builds().into_iter().next_back()) else {
         return;
     };
     let place = Place::new();

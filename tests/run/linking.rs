@@ -393,6 +393,25 @@ fn programs_for_other_machines_say_nothing_more_and_tell_what_they_bind() {
     }
 }
 
+/// What the child of a fork binds before it runs a program of its own, or ends.
+#[test]
+fn nothing_is_lost_of_forks_where_no_backend_sees_them() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    // The subshell binds what it writes with; that of `env` is a program.
+    let script = "(echo a); env true; echo b";
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let output = place.run(&flags, &["bash", "-c", script]).output().unwrap();
+    assert_eq!(output.stdout, b"a\nb\n");
+    let trace = place.trace();
+    let lost: Vec<_> = trace.losses.iter().map(|one| trace.text(one.why)).collect();
+    assert_eq!(lost, Vec::<String>::new());
+    // bash, and env with true in its place.
+    assert_eq!(trace.processes.len(), 3);
+}
+
 #[test]
 fn a_program_keeps_the_audit_library_that_it_has() {
     if !available() {

@@ -71,14 +71,23 @@ pub(crate) fn warm_cache() -> PathBuf {
 
 /// Flags for each way of watching that works here; says which do not.
 pub(crate) fn ways() -> Vec<[&'static str; 2]> {
-    let works = |name: &Name| match name.availability() {
+    flags_of(&[Name::Bpf, Name::Toolexec, Name::Audit])
+}
+
+/// The same, of those that see what a build does: `audit` sees programs with a loader alone.
+pub(crate) fn ways_to_see_builds() -> Vec<[&'static str; 2]> {
+    flags_of(&[Name::Bpf, Name::Toolexec])
+}
+
+fn flags_of(names: &[Name]) -> Vec<[&'static str; 2]> {
+    let works = |name: &&Name| match name.availability() {
         Ok(()) => true,
         Err(refusal) => {
             println!("skipped {name}: {refusal}; {}", refusal.remedy);
             false
         }
     };
-    let names = Name::ALL.into_iter().filter(works);
+    let names = names.iter().filter(works);
     names.map(|name| ["--backend", name.word()]).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The shim between a go command and its tools.
 
-use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache, ways};
+use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache, ways_to_see_builds};
 use gotrace::analyze::Tool;
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +55,7 @@ fn a_tool_that_fails_or_is_missing_ends_the_shim_as_it_would_end_itself() {
 #[test]
 fn profiles_are_of_compilers_and_linkers_and_agree_with_their_cpu_time() {
     let Some(go) = go() else { return };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         check_profiles(&go, way[1]);
     }
 }

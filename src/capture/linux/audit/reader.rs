@@ -191,12 +191,22 @@ impl Reader {
         self.say_lost(process, drained);
     }
 
-    /// Tells of a program, unless it is a fork that has none of its own.
+    /// Tells of a program, or of a fork that goes on with that of its parent.
     fn introduce(&mut self, process: &mut Process) {
-        let Some(header) = process.header.filter(|header| header.fork_of.is_none()) else {
+        let Some(header) = process.header else {
             return;
         };
         if std::mem::replace(&mut process.introduced, true) {
+            return;
+        }
+        if let Some(parent) = header.fork_of {
+            if !self.plan.follows_tree {
+                self.say(Observation::Forked {
+                    time: Monotonic(header.start),
+                    pid: process.pid,
+                    parent,
+                });
+            }
             return;
         }
         if header.interface < 2 && !std::mem::replace(&mut self.old_glibc, true) {
