@@ -27,8 +27,7 @@ fn listed(arguments: &[&str], file: &Path) -> Option<BTreeMap<String, BTreeSet<S
         if let Some((_, rest)) = line.split_once("(for architecture ") {
             arch = rest.split(')').next().unwrap().to_owned();
         } else if let [_, _, name] = line.split_whitespace().collect::<Vec<_>>()[..]
-            // No symbols, but orders to Apple's linker.
-            && !name.starts_with("$ld$")
+            && !is_order(name)
         {
             listed
                 .entry(arch.clone())
@@ -37,6 +36,11 @@ fn listed(arguments: &[&str], file: &Path) -> Option<BTreeMap<String, BTreeSet<S
         }
     }
     Some(listed)
+}
+
+/// No symbol, but an order to Apple's linker.
+fn is_order(name: &str) -> bool {
+    name.starts_with("$ld$")
 }
 
 /// Whether a file has exactly the names that are listed: all of them, and none of those that others
@@ -184,7 +188,8 @@ fn bracketed(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         for symbols in part.split("symbols:").skip(1) {
             for target in archs.iter().filter(|target| target.ends_with("-macos")) {
                 let arch = target.split('-').next().unwrap().to_owned();
-                listed.entry(arch).or_default().extend(words(symbols));
+                let symbols = words(symbols).into_iter().filter(|name| !is_order(name));
+                listed.entry(arch).or_default().extend(symbols);
             }
         }
     }

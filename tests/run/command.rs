@@ -1,6 +1,7 @@
 //! The command is as it would be without gotrace.
 
-use crate::traced::{Place, argv, end, program, stderr, ways};
+use crate::traced::{Place, argv, end, flags_of, program, stderr};
+use gotrace::capture::Name;
 use gotrace::trace::ExitStatus;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -8,6 +9,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
+
+/// Flags for each way of watching that works here, whatever it sees.
+pub(crate) fn ways() -> Vec<[&'static str; 2]> {
+    flags_of(&[Name::Bpf, Name::Toolexec, Name::Audit])
+}
 
 #[test]
 fn the_exit_code_is_the_commands() {

@@ -1,6 +1,7 @@
 //! Signals, stops, descendants that live on, and a gotrace that dies.
 
-use crate::traced::{Place, argv, end, go, path_with, program, sample, stderr, ways};
+use super::command::ways;
+use crate::traced::{Place, argv, end, go, path_with, program, sample, stderr};
 use gotrace::trace::{ExitStatus, Trace};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};

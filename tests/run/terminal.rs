@@ -1,6 +1,7 @@
 //! The command on a terminal: it keeps it, and the status line stays out of its way.
 
-use crate::traced::{Place, program, ways};
+use super::command::ways;
+use crate::traced::{Place, program};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use std::fs::File;

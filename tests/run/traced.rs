@@ -69,17 +69,13 @@ pub(crate) fn warm_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("gocache")
 }
 
-/// Flags for each way of watching that works here; says which do not.
-pub(crate) fn ways() -> Vec<[&'static str; 2]> {
-    flags_of(&[Name::Bpf, Name::Toolexec, Name::Audit])
-}
-
-/// The same, of those that see what a build does: `audit` sees programs with a loader alone.
+/// Flags for each way of watching builds that works here; says which do not.
 pub(crate) fn ways_to_see_builds() -> Vec<[&'static str; 2]> {
     flags_of(&[Name::Bpf, Name::Toolexec])
 }
 
-fn flags_of(names: &[Name]) -> Vec<[&'static str; 2]> {
+/// Flags for those of these backends that work here; says which do not.
+pub(crate) fn flags_of(names: &[Name]) -> Vec<[&'static str; 2]> {
     let works = |name: &&Name| match name.availability() {
         Ok(()) => true,
         Err(refusal) => {

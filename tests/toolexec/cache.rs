@@ -1,6 +1,6 @@
 //! What a traced build has compiled, a plain one need not compile again, and the other way round.
 
-use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache, ways};
+use crate::traced::{Place, argv, go, path_with, sample, stderr, warm_cache, ways_to_see_builds};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,7 +26,7 @@ fn builds_are_cached_across_tracing_and_not_tracing() {
         plain.args(&build[1..]);
         plain
     };
-    for way in ways() {
+    for way in ways_to_see_builds() {
         let flags = [way[0], way[1], "--quiet"];
         for traced_first in [true, false] {
             let changed = place.path("work/units/units.go");
