@@ -235,7 +235,10 @@ fn two_go_commands_at_once_leave_a_graph_each_or_a_blind_spot() {
             .collect();
         let blind = trace.blind_spots.iter();
         let blind = blind.filter(|spot| trace.text(spot.what).contains("action graph"));
-        assert_eq!(graphs.len() + blind.count(), 2, "{way:?}");
+        // Of one whose file the other wrote over, the first graph may be left, and that it has no times
+        // is a blind spot, too.
+        assert!(graphs.len() <= 2, "{way:?}: {}", graphs.len());
+        assert!(graphs.len() + blind.count() >= 2, "{way:?}");
         for name in ["encode", "decode"] {
             let of = |graph: &&BTreeMap<String, Vec<usize>>| {
                 graph
