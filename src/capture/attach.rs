@@ -94,6 +94,7 @@ impl Attachment {
             anchor,
             root: pid,
             follows_tree: true,
+            watches_loaders: false,
             temporary: Vec::new(),
             user: user_of(None),
             progress: Arc::new(Progress::default()),

@@ -524,6 +524,7 @@ impl Session {
             anchor,
             root,
             follows_tree: self.follows_tree(),
+            watches_loaders: self.backends().contains(&Name::OF_BINDINGS.word()),
             temporary: self.temporary(),
             user: user_of(self.invoker.as_ref()),
             progress: Arc::clone(&self.progress),

@@ -343,6 +343,25 @@ pub(super) fn open_if(
     }
 }
 
+/// Whether an executable has capabilities of its own, which whoever runs it gets.
+pub(super) fn has_capabilities(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = CString::new(path.as_os_str().as_bytes());
+        // SAFETY: both strings end with a zero byte, and no value is asked for.
+        path.is_ok_and(|path| unsafe {
+            let name = c"security.capability".as_ptr();
+            libc::getxattr(path.as_ptr(), name, ptr::null_mut(), 0) > 0
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Makes children waitable even where gotrace was started with SIGCHLD ignored, and a trace that
 /// may grow no more (`ulimit -f`) an error instead of gotrace's death.
 pub(super) fn settle_dispositions() {

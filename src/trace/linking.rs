@@ -171,7 +171,7 @@ pub struct Interpreter {
     /// Which program.
     pub process: ProcessId,
     /// The loader that its file names (`/lib64/ld-linux-x86-64.so.2`); empty for a static program,
-    /// which has nothing to bind.
+    /// which has nothing to bind, and where it is not known.
     pub path: StringId,
     /// Why what the loader did was not watched; empty where it was, or where there is none.
     pub unwatched: StringId,

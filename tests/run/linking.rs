@@ -1,10 +1,11 @@
 //! Loads and binds on Linux (`--bindings`), against what ld.so says itself, and without a trace of
 //! them in what programs say and make.
 
-use super::traced::{Place, argv, go, path_with, program, sample, stderr, warm_cache};
+use super::traced::{Place, argv, flags_of, go, path_with, program, sample, stderr, warm_cache};
 use gotrace::capture::Name;
-use gotrace::trace::{BindHow, ImageId, ProcessId, Trace};
+use gotrace::trace::{BindHow, ImageId, Interpreter, Process, ProcessId, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -288,6 +289,9 @@ fn tools_are_told_once_with_what_they_load(trace: &Trace) {
         let process = program(trace, name);
         // Go's own tools are static.
         assert_eq!(loaded(process.id).count() == 0, name == "cgo", "{name}");
+        let told = interpreter(trace, process);
+        assert_eq!(told.path == StringId::EMPTY, name == "cgo", "{name}");
+        assert_eq!(told.unwatched, StringId::EMPTY, "{name}");
     }
     // What a shim says of a tool, and what the tool's ld.so says, are of one program.
     let gcc = program(trace, "gcc");
@@ -313,6 +317,75 @@ fn loaded_names(trace: &Trace, process: ProcessId) -> Vec<String> {
     let path = |load: &gotrace::trace::Load| trace.images[load.image.index()].path;
     let names = loads.map(|load| file_name(Path::new(&*trace.text(path(load)))));
     names.collect()
+}
+
+/// The loader that a file asks for, by readelf; empty where it asks for none.
+fn interpreter_by_readelf(file: &str) -> String {
+    let readelf = Command::new("readelf")
+        .args(["-lW", file])
+        .output()
+        .unwrap();
+    let segments = String::from_utf8_lossy(&readelf.stdout).into_owned();
+    let path = segments.split_once("Requesting program interpreter: ");
+    let path = path.and_then(|(_, rest)| rest.split_once(']'));
+    path.map_or_else(String::new, |(path, _)| path.to_owned())
+}
+
+/// What the trace has of the loader of a program.
+fn interpreter<'t>(trace: &'t Trace, process: &Process) -> &'t Interpreter {
+    let mut told = trace.interpreters.iter();
+    let told = told.find(|one| one.process == process.id);
+    told.unwrap_or_else(|| panic!("nothing of {}", trace.text(process.exec.exe)))
+}
+
+#[test]
+fn programs_whose_loader_says_nothing_are_told_with_the_reason() {
+    if !available() || flags_of(&[Name::Bpf]).is_empty() {
+        return;
+    }
+    let place = Place::new();
+    let source = place.path("work").join("main.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    for (name, flags) in [
+        ("static", &["-static"][..]),
+        ("static-pie", &["-static-pie"]),
+        ("dynamic", &[]),
+        ("of-group", &[]),
+    ] {
+        let mut gcc = place.command("gcc");
+        gcc.args(flags).arg(&source).args(["-o", name]);
+        assert!(gcc.status().unwrap().success(), "{name}");
+    }
+    // Another group than that of the user, which root alone can give it.
+    let of_group = place.path("work").join("of-group");
+    let is_root = nix::unistd::geteuid().is_root();
+    chown(&of_group, None, is_root.then_some(65_534)).unwrap();
+    std::fs::set_permissions(&of_group, PermissionsExt::from_mode(0o2755)).unwrap();
+    let script = "./static; ./static-pie; ./dynamic; ./of-group; env -u LD_AUDIT ./dynamic";
+    let flags = ["--quiet", "--bindings", "--backend", "bpf,audit"];
+    let output = place.run(&flags, &["sh", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for process in &trace.processes {
+        let exe = trace.text(process.exec.exe).into_owned();
+        let told = interpreter(&trace, process);
+        assert_eq!(trace.text(told.path), interpreter_by_readelf(&exe), "{exe}");
+        let why = trace.text(told.unwatched).into_owned();
+        found
+            .entry(file_name(Path::new(&exe)))
+            .or_default()
+            .push(why);
+    }
+    assert_eq!(found["static"], [""]);
+    assert_eq!(found["static-pie"], [""]);
+    let [watched, alone] = &found["dynamic"][..] else {
+        panic!("{found:?}");
+    };
+    assert!(watched.is_empty() && alone.contains("LD_AUDIT"), "{alone}");
+    if is_root {
+        assert!(found["of-group"][0].contains("group"), "{found:?}");
+    }
 }
 
 /// A program that needs nothing but libc, for a machine that gcc here is not for.

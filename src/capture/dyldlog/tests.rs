@@ -220,6 +220,7 @@ fn a_trace_holds_what_a_program_printed() {
         anchor,
         root: program,
         follows_tree: false,
+        watches_loaders: true,
         temporary: Vec::new(),
         user: 0,
         progress: Arc::new(Progress::default()),

@@ -2,8 +2,9 @@
 //! symbols can be read.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
@@ -29,6 +30,20 @@ pub(super) fn build_id(path: &[u8]) -> Vec<u8> {
         .as_ref()
         .and_then(|elf| elf.build_id().or_else(|| elf.go_build_id()));
     id.unwrap_or_default().to_vec()
+}
+
+/// Tells whether a path still leads to the same file.
+pub(super) type Stamp = Option<[i128; 4]>;
+
+/// The stamp of the file that a path leads to now; none where there is none.
+pub(super) fn stamp(path: &Path) -> Stamp {
+    let found = fs::metadata(path).ok()?;
+    Some([
+        i128::from(found.dev()),
+        i128::from(found.ino()),
+        i128::from(found.size()),
+        i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()),
+    ])
 }
 
 /// Executables of temporary folders, held open since they were first mapped.

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
 
-use super::images::{self, OpenImages};
+use super::images::{self, OpenImages, Stamp, stamp};
+use super::interpreters::Interpreters;
 use super::processes::Processes;
 use super::sink::Sink;
+use crate::capture::Executed;
 use crate::capture::linking::{Batch, Bound, Event, ImageNumber, Loaded, Searched, What};
 use crate::trace::{
     Avma, Binding, Image, ImageId, ImageKind, Interpreter, Linking, Load, Loss, Nanos, Pid,
@@ -36,6 +37,8 @@ pub(super) struct Loaders {
     images: FxHashMap<(ProcessId, Pid, ImageNumber), (ImageId, u32)>,
     files: FxHashMap<Vec<u8>, (Stamp, ImageId)>,
     loads: Vec<Load>,
+    /// None where loaders are not watched.
+    interpreters: Option<Interpreters>,
     /// Events of processes that nobody told of, and binds of images whose load was not told of.
     lost: Lost,
 }
@@ -49,10 +52,22 @@ struct Lost {
     to: Nanos,
 }
 
-/// Tells whether a path still leads to the same file.
-type Stamp = Option<[i128; 4]>;
-
 impl Loaders {
+    /// Where a backend tells of loaders, it is noted which of them say nothing.
+    pub(super) fn new(watched: bool) -> Self {
+        Self {
+            interpreters: watched.then(Interpreters::default),
+            ..Self::default()
+        }
+    }
+
+    /// A program begins.
+    pub(super) fn began(&mut self, process: ProcessId, executed: &Executed, sink: &mut Sink) {
+        if let Some(interpreters) = &mut self.interpreters {
+            interpreters.began(process, executed, sink);
+        }
+    }
+
     /// Takes what a loader did. It waits until [`Self::settle`]: another backend tells of processes,
     /// and may be some moments behind.
     pub(super) fn add(&mut self, batch: Batch) {
@@ -115,6 +130,9 @@ impl Loaders {
                 sink.record(Record::Loss(loss));
             }
         }
+        if let Some(interpreters) = self.interpreters {
+            interpreters.finish(sink);
+        }
         self.loads
     }
 
@@ -131,6 +149,9 @@ impl Loaders {
             self.lost.see(time).strangers += 1;
             return;
         };
+        if let Some(interpreters) = &mut self.interpreters {
+            interpreters.told(process);
+        }
         let at = Place {
             time,
             process,
@@ -306,14 +327,4 @@ fn intern(sink: &mut Sink, path: &[u8], build_id: Vec<u8>, kind: ImageKind) -> I
         kind,
         ..Image::default()
     })
-}
-
-fn stamp(path: &Path) -> Stamp {
-    let found = fs::metadata(path).ok()?;
-    Some([
-        i128::from(found.dev()),
-        i128::from(found.ino()),
-        i128::from(found.size()),
-        i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()),
-    ])
 }

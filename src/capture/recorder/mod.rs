@@ -5,6 +5,7 @@ mod calls;
 mod context;
 mod discovered;
 mod images;
+mod interpreters;
 mod linking;
 mod made_code;
 mod processes;
@@ -65,6 +66,8 @@ pub(super) struct Plan {
     /// A backend sees every process; else the root's use of the machine holds that of all that
     /// were not seen.
     pub(super) follows_tree: bool,
+    /// A backend tells what dynamic loaders do.
+    pub(super) watches_loaders: bool,
     /// Folders whose executables may be gone before the end.
     pub(super) temporary: Vec<PathBuf>,
     /// Who the command runs as.
@@ -126,7 +129,7 @@ impl Recorder {
             builds: Builds::default(),
             calls: Calls::default(),
             images: OpenImages::below(plan.temporary),
-            loaders: Loaders::default(),
+            loaders: Loaders::new(plan.watches_loaders),
             discovered: Discovered::default(),
             made: MadeCode::new(MAPS.into(), owners, began),
             root: plan.root,
@@ -370,6 +373,8 @@ impl Recorder {
             && arguments::base_name(&executed.exe).starts_with(b"gotrace");
         if own {
             self.processes.mark_own(begun.row);
+        } else {
+            self.loaders.began(begun.row, executed, &mut self.sink);
         }
         let sink = &mut self.sink;
         let kept = redact::arguments(argv);

@@ -52,7 +52,7 @@ pub struct Dynamic<'a> {
     pub class: Class,
     /// Instruction set.
     pub machine: Machine,
-    /// Path of the dynamic loader, if the file names one.
+    /// Path of the dynamic loader, if the file names one; empty where its bytes are not there.
     pub interpreter: Option<&'a [u8]>,
     data: &'a [u8],
     memory: Memory<'a>,
@@ -145,8 +145,8 @@ impl<'a> Dynamic<'a> {
                 }),
                 PT_DYNAMIC => self.entries = entries(class, contents.unwrap_or_default()),
                 PT_INTERP => {
-                    self.interpreter =
-                        contents.map(|path| path.strip_suffix(b"\0").unwrap_or(path));
+                    let path = contents.unwrap_or_default();
+                    self.interpreter = Some(path.strip_suffix(b"\0").unwrap_or(path));
                 }
                 _ => {}
             }
