@@ -128,7 +128,7 @@ impl FolderWatch {
             0,
         );
         // Without a timer the rest is told at the end.
-        let _ = self.queue.kevent(&[timer], &mut [], None);
+        self.queue.kevent(&[timer], &mut [], None).ok();
     }
 
     fn drain(&self) {
