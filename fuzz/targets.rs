@@ -224,6 +224,7 @@ fn signer(data: &[u8]) -> String {
             name: "fuzzed".to_owned(),
             entitlements,
             manner,
+            ..AdHoc::default()
         };
         let signed = match signer.sign(data) {
             Ok(signed) => signed,

@@ -198,6 +198,13 @@ fn fat_files_have_a_signature_in_each_slice() {
             println!("skipped: no {module}: scripts/fetch-fixtures");
             return;
         };
+        let renamed = AdHoc {
+            renames: true,
+            ..ad_hoc("module")
+        };
+        for slice in read(&renamed.sign(&before).unwrap()) {
+            assert_eq!(slice["identifier"], "module");
+        }
         let signed = ad_hoc("module").sign(&before).unwrap();
         let (old, new) = (read(&before), assert_sound(&signed, module));
         assert_eq!(new.len(), 2);

@@ -34,6 +34,8 @@ const PAGE_POWER: u8 = 12;
 pub struct AdHoc {
     /// What a program is called whose old signature does not say it: its file's name.
     pub name: String,
+    /// It is called so even where the old signature says otherwise: linkers call it by where they wrote it.
+    pub renames: bool,
     /// Entitlements: keys that are true.
     pub entitlements: Vec<String>,
     /// After whose manner.
@@ -106,7 +108,10 @@ impl AdHoc {
             .map_or((0, 0), |text| (text.offset, text.file_size));
         let statement = Statement {
             manner: self.manner,
-            identifier: directory.map_or(self.name.as_bytes(), |directory| directory.identifier),
+            identifier: match directory {
+                Some(directory) if !self.renames => directory.identifier,
+                _ => self.name.as_bytes(),
+            },
             entitlements: &self.entitlements,
             page_power: match directory {
                 Some(directory) if directory.hash == HashKind::Sha256 => {
