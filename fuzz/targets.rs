@@ -12,6 +12,8 @@ use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use gotrace::capture::decode::dyld_log::DyldLog;
+use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
+use gotrace::capture::decode::memory::ReadMemory;
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
@@ -41,6 +43,7 @@ pub(crate) const ALL: &[Target] = &[
     ),
     ("tbd", &[STUBS], linkable),
     ("dyld-log", &["tests/data/dyld"], dyld_log),
+    ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -328,4 +331,46 @@ fn dyld_log(data: &[u8]) -> String {
     }
     let shortfall = log.finish(&mut out);
     format!("{said} {shortfall:?} {count}")
+}
+
+/// A process that has nothing but the bytes, and zeros up to the end of their page.
+struct Process<'a>(&'a [u8]);
+
+impl Process<'_> {
+    const START: u64 = 0x1_0460_4000;
+}
+
+impl ReadMemory for Process<'_> {
+    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        let Some(Ok(from)) = address.checked_sub(Self::START).map(usize::try_from) else {
+            return false;
+        };
+        let end = self.0.len().next_multiple_of(0x1000);
+        if from.checked_add(into.len()).is_none_or(|last| last > end) {
+            return false;
+        }
+        let bytes = self.0.iter().skip(from).chain(std::iter::repeat(&0));
+        for (into, byte) in into.iter_mut().zip(bytes) {
+            *into = *byte;
+        }
+        true
+    }
+}
+
+/// What dyld has loaded into a process, by its memory.
+fn image_infos(data: &[u8]) -> String {
+    let info = DyldInfo {
+        address: Avma(Process::START),
+        bytes: data.len() as u64,
+        format: 1,
+    };
+    match ImageInfos::read(&Process(data), info) {
+        Ok(found) => {
+            let named = found.images.iter().filter(|image| image.path.is_some());
+            let (named, error) = (named.count(), found.error.map(|error| error.kind));
+            let counts = (found.images.len(), found.translated.len());
+            format!("{counts:?} {named} {error:?}")
+        }
+        Err(error) => error.to_string(),
+    }
 }

@@ -13,6 +13,7 @@
 //! - thread-local storage holds a pointer to the CPU (`thread_cpu`), of which `CPUArchState` is a
 //!   part.
 
+use super::memory::ReadMemory;
 use std::fmt::Write as _;
 
 /// Where things are.
@@ -32,12 +33,6 @@ pub struct Offsets {
     pub block_code: u16,
     /// From the block to its code.
     pub block_bytes: u32,
-}
-
-/// Reads the memory of the process that runs [`program`].
-pub trait ReadMemory {
-    /// Fills `into` from an address on; false when there is no such memory.
-    fn read(&self, address: u64, into: &mut [u8]) -> bool;
 }
 
 /// Registers of the host.

@@ -1,7 +1,8 @@
 //! Offsets of two made-up qemus, laid out by hand; and the guest program, read by other means.
 #![expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-use super::{FLAG, HostRegisters, Offsets, ReadMemory, Running, code, mark, program};
+use super::{FLAG, HostRegisters, Offsets, Running, code, mark, program};
+use crate::capture::decode::memory::ReadMemory;
 use std::collections::BTreeMap;
 
 /// Memory of a few pages.

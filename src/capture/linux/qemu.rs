@@ -4,9 +4,8 @@
 //! The cache is a folder with a file for each build id, in the form of [`Offsets::to_text`].
 
 use crate::binary::elf::Elf;
-use crate::capture::decode::qemu::{
-    self, FLAG, HostRegisters, Offsets, ReadMemory, Running, WAITING_CALL,
-};
+use crate::capture::decode::memory::ReadMemory;
+use crate::capture::decode::qemu::{self, FLAG, HostRegisters, Offsets, Running, WAITING_CALL};
 use crate::capture::own_children::OwnChild;
 use crate::capture::plain_file;
 use crate::environment::invoker::Invoker;
