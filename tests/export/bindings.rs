@@ -125,6 +125,9 @@ fn tables_are_as_they_were() {
         out.extend(format!("--by {}\n", by.name()).into_bytes());
         text::write(&bindings, by, 20, &page, &mut out).unwrap();
     }
+    out.extend(b"--lazy\n");
+    let lazy = analysis.bindings(&Filter::default(), true);
+    text::write(&lazy, GroupBy::Process, 20, &page, &mut out).unwrap();
     for (base, new) in &differences() {
         let (base, new) = (Analysis::of(base), Analysis::of(new));
         let filter = Filter::default();

@@ -118,6 +118,8 @@ pub(crate) struct Timespec {
 
 /// `LA_ACT_CONSISTENT`: the change of the link map is complete.
 pub(crate) const LA_ACT_CONSISTENT: u32 = 0;
+/// `LA_ACT_ADD`: images are about to be added to the link map.
+pub(crate) const LA_ACT_ADD: u32 = 1;
 /// `LA_FLG_BINDTO | LA_FLG_BINDFROM`: binds of this image's symbols are of interest.
 pub(crate) const LA_FLG_BIND_BOTH: u32 = 3;
 /// `LA_SYMB_NOPLTENTER | LA_SYMB_NOPLTEXIT`.

@@ -220,6 +220,11 @@ pub(crate) fn others_may_run() {
     }
 }
 
+/// No code of the program has run yet.
+pub(crate) fn is_starting() -> bool {
+    state().is_some_and(|state| state.others.load(Relaxed) == 0)
+}
+
 /// Writes an event, in the child of a fork, too.
 ///
 /// # Safety

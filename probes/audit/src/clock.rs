@@ -1,10 +1,12 @@
-//! `CLOCK_MONOTONIC`, read without a system call where the kernel offers that.
+//! `CLOCK_MONOTONIC`, read without a system call where the kernel offers that, and the CPU time of
+//! relocations.
 //!
 //! The kernel maps an object into each process that knows how: vdso(7). A system call for each
-//! bind would be the costliest part of recording it.
+//! bind would be the costliest part of recording it. CPU time takes one, and is read twice a
+//! relocation, and once an image at the start.
 
 use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::abi::{
     DT_GNU_HASH, DT_NULL, DT_STRTAB, DT_SYMTAB, Dynamic, FileHeader, PT_DYNAMIC, PT_LOAD, Segment,
@@ -16,6 +18,9 @@ type Read = unsafe extern "C" fn(c_int, *mut Timespec) -> c_int;
 
 /// The function of the vdso, or 0.
 static FUNCTION: AtomicUsize = AtomicUsize::new(0);
+/// What CPU time its thread had when the last relocation began: seconds, and nanoseconds. ld.so
+/// opens images and changes the link map under a lock.
+static BEGAN: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
 /// Nanoseconds.
 pub(crate) fn now() -> u64 {
@@ -27,11 +32,36 @@ pub(crate) fn now() -> u64 {
     let told =
         read.is_some_and(|read| unsafe { read(system::CLOCK_MONOTONIC, &raw mut time) } == 0);
     if !told {
-        system::read_clock(&mut time);
+        system::read_clock(system::CLOCK_MONOTONIC, &mut time);
     }
-    (time.seconds as u64)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(time.nanos as u64)
+    nanos(time.seconds, time.nanos)
+}
+
+/// A relocation begins, as far as is known.
+pub(crate) fn begin_relocation() {
+    let time = cpu();
+    let parts = [time.seconds as u32, time.nanos as u32];
+    for (place, part) in BEGAN.iter().zip(parts) {
+        place.store(part, Relaxed);
+    }
+}
+
+/// CPU time of this thread since the relocation began that it is in, in nanoseconds.
+pub(crate) fn of_relocation() -> u64 {
+    let time = cpu();
+    let [seconds, part] = [&BEGAN[0], &BEGAN[1]].map(|place| i64::from(place.load(Relaxed)));
+    nanos(time.seconds - seconds, time.nanos - part)
+}
+
+/// CPU time of this thread.
+fn cpu() -> Timespec {
+    let mut time = Timespec::default();
+    system::read_clock(system::CLOCK_THREAD_CPUTIME_ID, &mut time);
+    time
+}
+
+fn nanos(seconds: i64, nanos: i64) -> u64 {
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos) as u64
 }
 
 /// Looks for the function in the object at `base`.

@@ -3,9 +3,10 @@
 use core::ffi::{c_char, c_long, c_uint};
 
 use crate::abi::{
-    LA_ACT_CONSISTENT, LA_FLG_BIND_BOTH, LA_SYMB_DLSYM, LA_SYMB_NO_PLT, LinkMap, Symbol,
+    LA_ACT_ADD, LA_ACT_CONSISTENT, LA_FLG_BIND_BOTH, LA_SYMB_DLSYM, LA_SYMB_NO_PLT, LinkMap, Symbol,
 };
 use crate::buffer::{self, Event};
+use crate::clock;
 use crate::images;
 use crate::layout::{flag, kind};
 use crate::process;
@@ -41,6 +42,10 @@ pub(crate) unsafe extern "C" fn la_objopen(
     unsafe { cookie.write(slot) };
     // SAFETY: the map is that of an open image.
     unsafe { buffer::write(&images::opened(map, id, namespace as u32, 0)) };
+    if buffer::is_starting() {
+        // This may be the last image before they are relocated.
+        clock::begin_relocation();
+    }
     LA_FLG_BIND_BOTH
 }
 
@@ -96,13 +101,23 @@ pub(crate) unsafe extern "C" fn la_objsearch(
 pub(crate) unsafe extern "C" fn la_activity(cookie: *mut usize, action: c_uint) {
     // SAFETY: as this function's.
     let image = unsafe { images::id(cookie) };
-    if !process::is_ending() {
-        buffer::write_unless_forked(&Event {
-            flags: action,
-            ..Event::of(kind::ACTIVITY, image)
-        });
+    if process::is_ending() {
+        return;
     }
-    if action == LA_ACT_CONSISTENT {
+    let consistent = action == LA_ACT_CONSISTENT;
+    buffer::write_unless_forked(&Event {
+        flags: action,
+        address: if consistent {
+            clock::of_relocation()
+        } else {
+            0
+        },
+        ..Event::of(kind::ACTIVITY, image)
+    });
+    if action == LA_ACT_ADD {
+        clock::begin_relocation();
+    }
+    if consistent {
         // From here on, code of the program runs, which may make threads and processes.
         buffer::others_may_run();
     }

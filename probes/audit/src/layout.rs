@@ -101,7 +101,9 @@ pub mod kind {
     pub const BOUND: u8 = 7;
     /// A name of a library, or a path, is tried: flags are those of `la_objsearch`.
     pub const SEARCHED: u8 = 8;
-    /// The link map changes: flags are those of `la_activity`.
+    /// The link map changes: flags are those of `la_activity`. When it is consistent again, address
+    /// is the CPU time of the thread, in nanoseconds: at the start since the last image was opened,
+    /// later since the link map began to change.
     pub const ACTIVITY: u8 = 9;
     /// The program's own code is about to run.
     pub const STARTED: u8 = 10;

@@ -69,7 +69,8 @@ pub(super) fn of(
     let mut by_process: FxHashMap<ProcessId, Cost> = FxHashMap::default();
     let mut all = Cost::default();
     let mut ends: FxHashMap<ProcessId, Nanos> = FxHashMap::default();
-    for linking in &trace.linkings {
+    // Binds at first calls are made outside of these times.
+    for linking in trace.linkings.iter().filter(|_| !takes.lazy) {
         let since = ends.insert(linking.process, linking.to).unwrap_or_default();
         if !takes.at(linking.process, linking.from) {
             continue;

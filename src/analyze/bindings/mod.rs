@@ -96,7 +96,8 @@ pub struct Bindings {
 
 impl Bindings {
     /// Counts and adds up. Reads all binds twice where files were read, else once. Of a time range the
-    /// loads, binds and relocations that begin in it pass. With `lazy` only binds at first calls count.
+    /// loads, binds and relocations that begin in it pass. With `lazy` only binds at first calls count, and no
+    /// times, for those are no part of a time of relocation.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, filter: &Filter, lazy: bool) -> Self {
         let trace = analysis.trace;

@@ -83,7 +83,9 @@ fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
         words.push(estimate.to_owned());
     }
     if matches!(by, GroupBy::Process | GroupBy::Image) && bindings.cost.unmeasured > Nanos::ZERO {
-        words.push("linking is wall time where CPU time was not measured".to_owned());
+        words.push(
+            "≤ at most: where CPU time of linking was not measured, wall time stands for it".to_owned(),
+        );
     }
     let findings = bindings.findings.len() as u64;
     if by != GroupBy::Finding && findings > 0 {
@@ -93,47 +95,46 @@ fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
     words
 }
 
-/// Columns of counts: those that occur.
-struct Shown {
-    lazy: bool,
-    dlsym: bool,
-    derived: bool,
-}
+/// Columns of counts: the kinds of binds that occur, where there is more than one.
+struct Shown([bool; 4]);
 
 impl Shown {
-    const fn of(counts: &Counts) -> Self {
-        Self {
-            lazy: counts.lazy > 0,
-            dlsym: counts.dlsym > 0,
-            derived: counts.derived > 0,
-        }
+    fn of(counts: &Counts) -> Self {
+        let occur = Self::kinds(counts).map(|(_, count)| count > 0);
+        let several = occur.iter().filter(|&&occurs| occurs).count() > 1;
+        Self(occur.map(|occurs| occurs && several))
+    }
+
+    const fn kinds(counts: &Counts) -> [(&'static str, u64); 4] {
+        [
+            ("eager", counts.eager),
+            ("lazy", counts.lazy),
+            ("dlsym", counts.dlsym),
+            ("derived", counts.derived),
+        ]
+    }
+
+    fn those(&self, counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let kinds = self.0.into_iter().zip(Self::kinds(counts));
+        kinds.filter_map(|(shown, kind)| shown.then_some(kind))
     }
 
     fn columns(&self) -> impl Iterator<Item = Column> {
-        let all = [
-            (true, "eager"),
-            (self.lazy, "lazy"),
-            (self.dlsym, "dlsym"),
-            (self.derived, "derived"),
-        ];
-        let shown = all.into_iter().filter(|(shown, _)| *shown);
-        shown.map(|(_, title)| Column::number(title).optional(2))
+        let kinds = self.those(&Counts::default());
+        kinds.map(|(title, _)| Column::number(title).optional(2))
     }
 
     fn cells(&self, counts: &Counts) -> impl Iterator<Item = Cell> {
-        let all = [
-            (true, counts.eager),
-            (self.lazy, counts.lazy),
-            (self.dlsym, counts.dlsym),
-            (self.derived, counts.derived),
-        ];
-        let shown = all.into_iter().filter(|(shown, _)| *shown);
-        shown.map(|(_, count)| units::count(count).into())
+        let kinds = self.those(counts);
+        kinds.map(|(_, count)| units::count(count).into())
     }
 }
 
 fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
     let shown = Shown::of(&bindings.counts);
+    let rows = bindings.programs.iter().filter(|row| is_shown(row));
+    let missed = rows.clone().any(|row| row.misses > 0);
+    let timed = bindings.cost.count > 0;
     let mut columns = vec![
         Column::name("program"),
         Column::name("package").optional(4),
@@ -142,16 +143,14 @@ fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
         Column::number("binds"),
     ];
     columns.extend(shown.columns());
-    columns.extend([
-        Column::number("missed").optional(5),
-        Column::number("linking"),
-        Column::number("of CPU").optional(1),
-    ]);
+    columns.extend(missed.then(|| Column::number("missed").optional(5)));
+    if timed {
+        columns.push(Column::number("linking"));
+        columns.push(Column::number("of CPU").optional(1));
+    }
     let mut table = Table::new(columns);
-    let rows = bindings.programs.iter().filter(|row| is_shown(row));
     let scale = Scale::of_all(rows.clone().take(top).map(|row| row.cost.cpu));
     for row in rows.clone().take(top) {
-        let share = row.cpu.filter(|cpu| *cpu > Nanos::ZERO);
         let mut cells = vec![
             (*row.tool).into(),
             row.package.as_deref().unwrap_or_default().into(),
@@ -160,48 +159,69 @@ fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
             units::count(row.counts.total()).into(),
         ];
         cells.extend(shown.cells(&row.counts));
-        cells.extend([
-            units::count(row.misses).into(),
-            linking(&row.cost, scale),
-            share
-                .map_or(String::new(), |cpu| units::share(row.cost.cpu, cpu))
-                .into(),
-        ]);
+        cells.extend(missed.then(|| units::count(row.misses).into()));
+        if timed {
+            cells.extend(linking(row, scale));
+        }
         table.push(cells);
     }
     (table, rows.count())
 }
 
-fn linking(cost: &Cost, scale: Scale) -> Cell {
-    match cost.count {
+/// What linking took in a program, and what part of its CPU time that is.
+fn linking(row: &ProgramRow, scale: Scale) -> [Cell; 2] {
+    let at_most = at_most(&row.cost);
+    let time = match row.cost.count {
         0 => Cell::toned("-", Tone::Dim),
-        _ => scale.write(cost.cpu).into(),
+        _ => format!("{at_most}{}", scale.write(row.cost.cpu)).into(),
+    };
+    let share = match row.cpu {
+        Some(cpu) if cpu > Nanos::ZERO => {
+            format!("{at_most}{}", units::share(row.cost.cpu.min(cpu), cpu))
+        }
+        _ => String::new(),
+    };
+    [time, share.into()]
+}
+
+/// What stands before a time of which a part was not measured.
+const fn at_most(cost: &Cost) -> &'static str {
+    match cost.unmeasured {
+        Nanos::ZERO => "",
+        _ => "≤ ",
     }
 }
 
 fn images(bindings: &Bindings, top: usize) -> (Table, usize) {
-    let mut table = Table::new(vec![
-        Column::name("image"),
-        Column::number("linking"),
-        Column::number("share").optional(1),
+    let timed = bindings.cost.count > 0;
+    let mut columns = vec![Column::name("image")];
+    if timed {
+        columns.push(Column::number("linking"));
+        columns.push(Column::number("share").optional(1));
+    }
+    columns.extend([
         Column::number("loads"),
         Column::number("dlopen").optional(3),
         Column::number("relocations").optional(4),
         Column::number("wants").optional(2),
         Column::number("gives").optional(2),
     ]);
+    let mut table = Table::new(columns);
     let scale = Scale::of_all(bindings.images.iter().take(top).map(|row| row.estimate));
     for row in bindings.images.iter().take(top) {
-        table.push(vec![
-            (*row.image).into(),
-            scale.write(row.estimate).into(),
-            units::share(row.estimate, bindings.cost.cpu).into(),
+        let mut cells = vec![(*row.image).into()];
+        if timed {
+            cells.push(scale.write(row.estimate).into());
+            cells.push(units::share(row.estimate, bindings.cost.cpu).into());
+        }
+        cells.extend([
             units::count(row.loads).into(),
             units::count(row.dlopens).into(),
             row.relocations.map_or("?".to_owned(), units::count).into(),
             units::count(row.wants.total()).into(),
             units::count(row.gives.total()).into(),
         ]);
+        table.push(cells);
     }
     (table, bindings.images.len())
 }
@@ -394,12 +414,9 @@ pub fn clauses(bindings: &Bindings, cpu: Nanos) -> Vec<String> {
             Nanos::ZERO => String::new(),
             cpu => format!(" ({})", units::share(cost.cpu, cpu)),
         };
-        let of = match cost.unmeasured {
-            Nanos::ZERO => " of CPU",
-            _ => "",
-        };
         words.push(format!(
-            "linking took {}{of}{share}",
+            "linking took {}{} of CPU{share}",
+            at_most(cost),
             units::duration(cost.cpu)
         ));
     }

@@ -15,6 +15,7 @@ pub(crate) use machine::{MACHINE, VDSO_CLOCK};
 use machine::{call, number};
 
 pub(crate) const CLOCK_MONOTONIC: c_int = 1;
+pub(crate) const CLOCK_THREAD_CPUTIME_ID: c_int = 3;
 
 const AT_FDCWD: usize = -100_isize as usize;
 const O_RDWR: usize = 2;
@@ -68,11 +69,11 @@ pub(crate) fn exists(pid: u32) -> bool {
     call!(KILL, pid as usize, 0) != -ESRCH as usize
 }
 
-/// The clock by a system call.
+/// A clock by a system call.
 #[cold]
-pub(crate) fn read_clock(time: &mut Timespec) {
+pub(crate) fn read_clock(clock: c_int, time: &mut Timespec) {
     let place = core::ptr::from_mut(time) as usize;
-    if done(call!(CLOCK_GETTIME, CLOCK_MONOTONIC as usize, place)).is_some() {
+    if done(call!(CLOCK_GETTIME, clock as usize, place)).is_some() {
         return;
     }
     // Before Linux 5.1 there are 32 bits only on a 32-bit machine.
@@ -81,7 +82,7 @@ pub(crate) fn read_clock(time: &mut Timespec) {
         let mut short = [0_i32; 2];
         call!(
             CLOCK_GETTIME_32,
-            CLOCK_MONOTONIC as usize,
+            clock as usize,
             short.as_mut_ptr() as usize
         );
         let [seconds, nanos] = short.map(i64::from);

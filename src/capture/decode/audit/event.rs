@@ -75,6 +75,8 @@ pub enum What {
         image: u32,
         /// What begins.
         action: u32,
+        /// CPU time since relocation began, in nanoseconds, if the link map is consistent again.
+        cpu_ns: u64,
     },
     /// The program's `main` is about to run.
     Started,
@@ -161,6 +163,7 @@ impl Fields {
             kind::ACTIVITY => What::Activity {
                 image,
                 action: self.flags,
+                cpu_ns: self.address,
             },
             kind::STARTED => What::Started,
             kind::ENDING => What::Ending,

@@ -39,6 +39,8 @@ struct Relocation {
     tid: Tid,
     from: Monotonic,
     to: Option<Monotonic>,
+    /// CPU time from then until then, where that was measured.
+    cpu_ns: Option<u64>,
     /// First image that was opened in it.
     first: Option<u32>,
 }
@@ -133,8 +135,8 @@ impl Story {
                 self.searched(time, tid, (path, rule, image), out);
                 return;
             }
-            What::Activity { action, .. } => {
-                self.activity(time, tid, action);
+            What::Activity { action, cpu_ns, .. } => {
+                self.activity(time, tid, action, cpu_ns);
                 return;
             }
         };
@@ -157,18 +159,20 @@ impl Story {
         }
     }
 
-    fn activity(&mut self, time: Monotonic, tid: Tid, action: u32) {
+    fn activity(&mut self, time: Monotonic, tid: Tid, action: u32, cpu_ns: u64) {
         match (action, &mut self.relocation) {
             (ADD, None) => {
                 self.relocation = Some(Relocation {
                     tid,
                     from: time,
                     to: None,
+                    cpu_ns: None,
                     first: None,
                 });
             }
             (CONSISTENT, Some(relocation)) if relocation.tid == tid => {
                 relocation.to = Some(relocation.to.map_or(time, |to| to.max(time)));
+                relocation.cpu_ns = Some(cpu_ns);
             }
             _ => {}
         }
@@ -209,6 +213,7 @@ impl Story {
                 Some(_),
             ) if relocation.first.is_some_and(|first| *importer >= first) => {
                 relocation.to = Some(time);
+                relocation.cpu_ns = None;
             }
             (_, Some(_)) => self.tell_relocation(out),
             (_, None) => {}
@@ -216,17 +221,18 @@ impl Story {
     }
 
     fn tell_relocation(&mut self, out: &mut Vec<linking::Event>) {
-        let Some(Relocation { tid, from, to, .. }) = self.relocation.take() else {
+        let Some(relocation) = self.relocation.take() else {
             return;
         };
-        if let Some(to) = to {
+        let Relocation { tid, from, .. } = relocation;
+        if let Some(to) = relocation.to {
             out.push(linking::Event {
                 time: from,
                 tid,
                 what: linking::What::Relocated {
                     to,
                     cause: self.cause,
-                    cpu_ns: None,
+                    cpu_ns: relocation.cpu_ns,
                 },
             });
         }
