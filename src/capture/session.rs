@@ -31,7 +31,7 @@ use super::sys::{self, HeldChild};
 use super::system::process;
 use super::toolexec::Toolexec;
 use super::{
-    Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch,
+    Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch, translated,
 };
 use crate::environment::Refusal;
 use crate::environment::go_flags;
@@ -687,7 +687,7 @@ impl Session {
         let exe = std::path::absolute(&exe).unwrap_or(exe);
         let words = self.options.command.iter();
         let cwd = std::env::current_dir().unwrap_or_default();
-        Executed {
+        let mut executed = Executed {
             time,
             pid,
             argv: words
@@ -700,7 +700,9 @@ impl Session {
             exe: exe.into_os_string().into_vec(),
             cwd: cwd.into_os_string().into_vec(),
             ..Executed::default()
-        }
+        };
+        translated::reveal(&mut executed);
+        executed
     }
 
     /// Folders whose executables may be gone before their symbols are read.

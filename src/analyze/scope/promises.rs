@@ -21,6 +21,8 @@ pub enum Fit {
     NeverCalled,
     /// No image defines it, which is allowed.
     MissingWeak,
+    /// It was not seen, and some file that may define it could not be read.
+    Unknown,
     /// Its image is bound when it is loaded, and a program went on without it.
     NotBound,
     /// It was seen to be bound to another definition than the rules say.
@@ -44,6 +46,7 @@ impl Fit {
             Self::Derived => "derived",
             Self::NeverCalled => "never called",
             Self::MissingWeak => "missing, weak",
+            Self::Unknown => "not known",
             Self::NotBound => "not bound",
             Self::Elsewhere => "bound elsewhere",
             Self::Interposed => "interposed",
@@ -163,8 +166,16 @@ fn promise<'t>(
     let calls = import.kind == ImportKind::Call;
     let lazy = calls && needs.get(importer).is_some_and(|needs| !needs.bind_now);
     let fit = match (most, expected) {
-        // A library of macOS may hand on what another one defines.
-        (Some(_), Some(_)) if provider != expected && !named => Fit::Elsewhere,
+        // A library of macOS may hand on what another one defines, and what was not read defines
+        // whatever is bound to it.
+        (Some(_), Some(_))
+            if provider != expected
+                && !named
+                && provider.is_none_or(|image| needs.is_read(image)) =>
+        {
+            Fit::Elsewhere
+        }
+        (None, _) if found == Found::Unknown && !lazy => Fit::Unknown,
         (_, None) if import.weak && provider.is_none() => Fit::MissingWeak,
         (None, _) if lazy => Fit::NeverCalled,
         // What the kernel fills in when a page is read, dyld does not tell of.

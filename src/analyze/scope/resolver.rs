@@ -45,6 +45,12 @@ impl<'t> Needs<'t> {
         self.by_image.get(&image).copied()
     }
 
+    /// Whether it is known what the file of an image offers.
+    pub(super) fn is_read(&self, image: ImageId) -> bool {
+        self.get(image)
+            .is_some_and(|needs| needs.unread == StringId::EMPTY)
+    }
+
     /// The libraries that an image names.
     pub(super) fn libraries(&self, image: ImageId) -> impl Iterator<Item = StringId> + use<'t> {
         let needs = self.get(image);
@@ -124,9 +130,10 @@ pub enum Found {
     In(ImageId),
     /// Nothing, and it may be missing.
     MissingWeak,
-    /// Nothing, although it must not be missing: a lazy one that is never called, or one of an
-    /// image whose file could not be read.
+    /// Nothing, although it must not be missing: a lazy one that is never called.
     Nowhere,
+    /// That is not known: the file of an image that is searched could not be read.
+    Unknown,
 }
 
 /// One import and what it comes to.
@@ -222,6 +229,8 @@ impl<'a, 't> Lookup<'a, 't> {
         let mut resolved = Vec::new();
         for group in &self.scopes.groups {
             let places = self.places(group);
+            let mut images = self.scopes.images(group.namespace);
+            let all_read = images.all(|image| self.needs.is_read(image));
             for &importer in &group.images {
                 let Some(needs) = self.needs.get(importer) else {
                     continue;
@@ -237,6 +246,7 @@ impl<'a, 't> Lookup<'a, 't> {
                         import,
                         found: match found {
                             Some((image, _)) => Found::In(image),
+                            None if !all_read => Found::Unknown,
                             None if import.weak => Found::MissingWeak,
                             None => Found::Nowhere,
                         },

@@ -38,8 +38,8 @@ impl Guest {
             Invocation::Binfmt { keeps_argv0: true } => (1, 2, None),
             Invocation::Binfmt { keeps_argv0: false } => (1, 1, None),
             Invocation::ByName if translator.starts_with("qemu-") => {
-                let (program, name) = after_options(&words)?;
-                (program, program, name)
+                let options = Options::of(&words);
+                (options.end?, options.end?, options.name)
             }
             Invocation::ByName => (1, 1, None),
         };
@@ -61,21 +61,43 @@ impl Guest {
     }
 }
 
-/// Where qemu's options end, and what `-0` names the program.
-fn after_options<'a>(words: &[&'a [u8]]) -> Option<(usize, Option<&'a [u8]>)> {
-    let mut name = None;
-    let mut at = 1_usize;
-    loop {
-        let word = words.get(at)?;
-        let Some(option) = word.strip_prefix(b"-").filter(|rest| !rest.is_empty()) else {
-            return Some((at, name));
-        };
-        let option = option.strip_prefix(b"-").unwrap_or(option);
-        let takes = WITH_VALUE.contains(&option);
-        if option == b"0" {
-            name = words.get(at.checked_add(1)?).copied();
+/// The folder below which qemu, called by its name, is told to look for the guest's files first.
+#[must_use]
+pub fn folder_of_libraries<'a>(words: &[&'a [u8]]) -> Option<&'a [u8]> {
+    Options::of(words).folder
+}
+
+/// Options of qemu's user mode.
+#[derive(Default)]
+struct Options<'a> {
+    /// Which word is the first that is none of them: the guest's program.
+    end: Option<usize>,
+    /// What `-0` names the program.
+    name: Option<&'a [u8]>,
+    /// What `-L` names.
+    folder: Option<&'a [u8]>,
+}
+
+impl<'a> Options<'a> {
+    fn of(words: &[&'a [u8]]) -> Self {
+        let mut options = Self::default();
+        let mut rest = words.iter().enumerate().skip(1);
+        while let Some((at, word)) = rest.next() {
+            let Some(option) = word.strip_prefix(b"-").filter(|rest| !rest.is_empty()) else {
+                options.end = Some(at);
+                break;
+            };
+            let option = option.strip_prefix(b"-").unwrap_or(option);
+            let takes = WITH_VALUE.contains(&option);
+            let value = rest.by_ref().take(usize::from(takes)).next();
+            let value = value.map(|(_, word)| *word);
+            match option {
+                b"0" => options.name = value,
+                b"L" => options.folder = value,
+                _ => {}
+            }
         }
-        at = at.checked_add(if takes { 2 } else { 1 })?;
+        options
     }
 }
 
@@ -138,6 +160,16 @@ mod tests {
                 None,
                 "{line}"
             );
+        }
+        for (line, folder) in [
+            ("qemu-aarch64 -strace -L /usr/aarch64 a", Some("/usr/aarch64")),
+            ("qemu-aarch64 --L x a -L y", Some("x")),
+            ("qemu-aarch64 -E -L a", None),
+            ("qemu-aarch64 -L", None),
+        ] {
+            let line = words(line);
+            let found = folder_of_libraries(&arguments::split(&line));
+            assert_eq!(found, folder.map(str::as_bytes));
         }
         let box64 = guest("box64", "box64 a -b", Invocation::ByName);
         assert_eq!(box64, Some(("a".to_owned(), words("a -b"))));

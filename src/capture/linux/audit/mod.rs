@@ -9,6 +9,7 @@
 //! The library is `probes/audit`, what it writes is read by [`super::super::decode::audit`].
 
 mod buffer;
+mod guest;
 mod library;
 mod process;
 mod reader;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::buffer::{self, BufferFile};
+use super::guest::Guest;
 use crate::capture::decode::audit::layout::CELLS;
 use crate::capture::decode::audit::{Drained, Event, Header, Malformed, Ring, Story, What};
 use crate::capture::{Executed, Monotonic, linking};
@@ -25,6 +26,8 @@ const FIRST: Duration = Duration::from_millis(30);
 pub(super) struct Process {
     pub(super) pid: Pid,
     path: PathBuf,
+    /// If a translator runs it.
+    guest: Option<Guest>,
     ring: Ring,
     story: Option<Story>,
     pub(super) header: Option<Header>,
@@ -61,10 +64,11 @@ impl Process {
     /// By the name of its file: `PID-START`.
     pub(super) fn of(folder: &Path, name: &OsStr) -> Option<Self> {
         let digits = name.as_bytes().split(|byte| *byte == b'-').next()?;
-        let pid = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let pid = Pid(std::str::from_utf8(digits).ok()?.parse().ok()?);
         Some(Self {
-            pid: Pid(pid),
+            pid,
             path: folder.join(name),
+            guest: Guest::of(pid),
             ring: Ring::default(),
             story: None,
             header: None,
@@ -81,6 +85,11 @@ impl Process {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a translator runs it.
+    pub(super) const fn is_guest(&self) -> bool {
+        self.guest.is_some()
     }
 
     /// Whether it is time to read what it wrote.
@@ -142,19 +151,30 @@ impl Process {
             _ => {}
         }
         let fork = header.fork_of.is_some();
+        let before = out.len();
         self.story
             .get_or_insert_with(|| Story::new(fork))
             .hear(event, out);
+        let Some(guest) = &self.guest else { return };
+        for event in out.iter_mut().skip(before) {
+            if let linking::What::Loaded(loaded) = &mut event.what {
+                loaded.path = guest.path(std::mem::take(&mut loaded.path));
+            }
+        }
     }
 
     /// What it runs, for the table of processes.
     pub(super) fn program(&self, header: Header) -> Executed {
         let exe = Path::new(OsStr::from_bytes(&self.executed.exe));
+        let translator = match &self.guest {
+            Some(guest) => guest.translator.clone(),
+            None => translator::of_executable(exe),
+        };
         Executed {
             time: Monotonic(header.start),
             pid: self.pid,
             arch: header.arch,
-            translator: translator::of_executable(exe).into_bytes(),
+            translator: translator.into_bytes(),
             ..self.executed.clone()
         }
     }

@@ -67,7 +67,7 @@ impl Reader {
                 match event {
                     FileEvent::Written(name) => self.written(&name),
                     FileEvent::Overflow => self.see_all(),
-                    FileEvent::Created(_) => {}
+                    FileEvent::Created(name) => self.created(&name),
                 }
             }
             self.look();
@@ -91,7 +91,14 @@ impl Reader {
         }
     }
 
-    /// A file was closed by who writes it: it is new, or much was written.
+    /// A process has made its file. Only of a guest something must be known before it ends: the
+    /// kernel tells of all others when the last of a file is closed, its mapping.
+    fn created(&mut self, name: &std::ffi::OsStr) {
+        let process = Process::of(&self.plan.folder, name);
+        self.live.extend(process.filter(Process::is_guest));
+    }
+
+    /// A file was closed by who writes it: the process ends, or much was written.
     fn written(&mut self, name: &std::ffi::OsStr) {
         let path = self.plan.folder.join(name);
         match self.live.iter_mut().find(|process| process.path() == path) {
