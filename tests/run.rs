@@ -18,6 +18,10 @@ mod experiment;
 #[path = "run/files.rs"]
 mod files;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/guests.rs"]
+mod guests;
+#[cfg(test)]
 #[path = "run/lifetime.rs"]
 mod lifetime;
 #[cfg(test)]

@@ -31,7 +31,8 @@ use super::sys::{self, HeldChild};
 use super::system::process;
 use super::toolexec::Toolexec;
 use super::{
-    Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch, translated,
+    Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch,
+    translated,
 };
 use crate::environment::Refusal;
 use crate::environment::go_flags;

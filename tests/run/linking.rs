@@ -1,9 +1,10 @@
 //! Loads and binds on Linux (`--bindings`), against what ld.so says itself, and without a trace of
 //! them in what programs say and make.
 
+use super::guests::{ARM64, I386};
 use super::traced::{Place, argv, flags_of, go, path_with, program, sample, stderr, warm_cache};
 use gotrace::capture::Name;
-use gotrace::trace::{BindHow, ImageId, Interpreter, Process, ProcessId, StringId, Trace};
+use gotrace::trace::{BindHow, ImageId, Interpreter, Nanos, Process, ProcessId, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -392,11 +393,6 @@ fn programs_whose_loader_says_nothing_are_told_with_the_reason() {
 const GUEST: &str = "
 int puts(const char *); void exit(int);
 void run(void) { puts(\"hello\"); exit(0); }
-#if defined __aarch64__
-__asm__(\".globl _start\\n_start: bl run\\n\");
-#else
-__asm__(\".globl _start\\n_start: and $-16,%esp\\n call run\\n\");
-#endif
 ";
 
 #[test]
@@ -404,53 +400,14 @@ fn programs_for_other_machines_say_nothing_more_and_tell_what_they_bind() {
     if !available() || !cfg!(target_arch = "x86_64") {
         return;
     }
-    let place = Place::new();
-    let source = place.path("work").join("guest.c");
-    std::fs::write(&source, GUEST).unwrap();
-    let (arm64, i386) = ("/usr/aarch64-linux-gnu/lib", "/lib32");
-    for (name, libc, compiler, loader, emulator) in [
-        (
-            "i386",
-            i386,
-            &["gcc", "-m32"][..],
-            "/lib/ld-linux.so.2",
-            None,
-        ),
-        (
-            "arm64",
-            arm64,
-            &["clang", "--target=aarch64-linux-gnu", "-fuse-ld=lld"][..],
-            "/lib/ld-linux-aarch64.so.1",
-            Some(["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]),
-        ),
-    ] {
-        let made = place.path("work").join(name);
-        let mut compile = place.command(compiler[0]);
-        compile
-            .args(&compiler[1..])
-            .args(["-O1", "-fPIC", "-pie", "-nostdlib", "-nostartfiles"]);
-        compile
-            .arg(format!("-Wl,-dynamic-linker,{loader}"))
-            .arg(&source);
-        compile
-            .arg(format!("{libc}/libc.so.6"))
-            .arg("-o")
-            .arg(&made);
-        if !compile.output().is_ok_and(|output| output.status.success()) {
-            println!(
-                "skipped: no compiler or no libc for {name}: scripts/setup --for test --for ci"
-            );
+    for machine in [I386, ARM64] {
+        let (place, name) = (Place::new(), machine.name);
+        let Some(made) = machine.compile(&place, GUEST, &["libc.so.6"]) else {
             continue;
-        }
-        let mut words: Vec<String> = emulator.into_iter().flatten().map(str::to_owned).collect();
-        words.push(made.display().to_string());
-        let output = place
-            .run(&["--quiet", "--bindings", "--backend", "audit"], &words)
-            .output();
-        let output = output.unwrap();
+        };
+        let (output, trace) = machine.run(&place, &made);
         assert_eq!(stderr(&output), "", "{name}");
         assert_eq!(output.stdout, b"hello\n", "{name}");
-        let trace = place.trace();
         let mut bound = Vec::new();
         for block in trace.bindings() {
             let block = block.unwrap();
@@ -464,6 +421,53 @@ fn programs_for_other_machines_say_nothing_more_and_tell_what_they_bind() {
             assert!(bound.iter().any(|one| one == symbol), "{name}: {bound:?}");
         }
     }
+}
+
+/// A program that sleeps while it is relocated: ld.so asks its own code which function to take.
+const SLEEPS: &str = "
+static int seven(void) { return 7; }
+static void nap(void) {
+    long time[2] = {0, 200000000}, outcome;
+#ifdef __x86_64__
+    __asm__ volatile(\"syscall\" : \"=a\"(outcome) : \"a\"(35), \"D\"(time), \"S\"(0)
+                     : \"rcx\", \"r11\", \"memory\");
+#else
+    register long number __asm__(\"x8\") = 101, first __asm__(\"x0\") = (long)time,
+                  second __asm__(\"x1\") = 0;
+    __asm__ volatile(\"svc 0\" : \"+r\"(first) : \"r\"(number), \"r\"(second) : \"memory\");
+#endif
+}
+static int (*choose(void))(void) { nap(); return seven; }
+int function(void) __attribute__((ifunc(\"choose\")));
+int main(void) { return function() - 7; }
+";
+
+#[test]
+fn the_time_of_relocation_is_that_of_the_processor() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let source = place.path("work").join("sleeps.c");
+    std::fs::write(&source, SLEEPS).unwrap();
+    let program = place.path("work").join("sleeps");
+    let mut gcc = place.command("gcc");
+    gcc.args(["-fPIC", "-pie", "-Wl,-z,now", "-o"]);
+    assert!(gcc.arg(&program).arg(&source).status().unwrap().success());
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let output = place.run(&flags, &[&program]).output().unwrap();
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
+    let trace = place.trace();
+    let [linking] = &trace.linkings[..] else {
+        panic!("{:?}", trace.linkings);
+    };
+    let wall = linking.to.since(linking.from);
+    assert!(wall >= Nanos(200_000_000), "{wall:?}: it slept");
+    let cpu = linking.cpu.unwrap();
+    assert!(cpu > Nanos::ZERO && cpu < Nanos(200_000_000), "{cpu:?}");
 }
 
 /// What the child of a fork binds before it runs a program of its own, or ends.

@@ -8,6 +8,24 @@ use crate::trace::{ImageId, StringId, Trace};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
 
+/// What a C library for Linux consists of, and its loader: how their names begin.
+const C_LIBRARY: [&str; 10] = [
+    LOADER,
+    "libanl.so",
+    "libc.so",
+    "libdl.so",
+    "libm.so",
+    "libmvec.so",
+    "libpthread.so",
+    "libresolv.so",
+    "librt.so",
+    "libutil.so",
+];
+/// The loader's name on every architecture.
+const LOADER: &str = "ld-linux";
+/// Where a C library keeps what guards stacks; for amd64 it is no symbol.
+const STACK_GUARD: &str = "__stack_chk_guard";
+
 /// Who wants what, and who has it; images by the names of their files, folders left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
@@ -19,6 +37,15 @@ pub struct Link {
     pub provider: Option<Name>,
 }
 
+impl Link {
+    /// Whether the C library wants it of itself, or by the architecture alone.
+    fn is_of_c_library(&self) -> bool {
+        let is_part = |image: &str| C_LIBRARY.iter().any(|name| image.starts_with(name));
+        let provided = self.provider.as_deref().is_some_and(is_part);
+        provided && (is_part(&self.importer) || &*self.symbol == STACK_GUARD)
+    }
+}
+
 /// What the binds of two traces differ by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -28,6 +55,9 @@ pub struct Difference {
     pub came: Vec<Link>,
     /// How many both have.
     pub common: u64,
+    /// Between a native and a translated run: how many more differ within the C library, which binds to
+    /// itself as its architecture wants it. They are in neither of the lists.
+    pub of_c_library: u64,
     /// One of the two ran on its own processor, the other was translated: they are expected to have
     /// the same binds.
     pub translation: bool,
@@ -47,13 +77,22 @@ impl Difference {
         let derived = !lazy && !b.needs.is_empty() && !n.needs.is_empty();
         let of_base = links(b, &Takes::of(base, base_filter, lazy), derived);
         let of_new = links(n, &Takes::of(new, new_filter, lazy), derived);
-        Self {
+        let mut found = Self {
             gone: of_base.difference(&of_new).cloned().collect(),
             came: of_new.difference(&of_base).cloned().collect(),
             common: of_base.intersection(&of_new).count() as u64,
+            of_c_library: 0,
             translation: is_translated(base) != is_translated(new),
             derived,
+        };
+        if found.translation {
+            for links in [&mut found.gone, &mut found.came] {
+                let all = links.len();
+                links.retain(|link| !link.is_of_c_library());
+                found.of_c_library += (all - links.len()) as u64;
+            }
         }
+        found
     }
 
     /// Whether both have the same binds.
@@ -64,12 +103,9 @@ impl Difference {
 }
 
 fn is_translated(analysis: &Analysis<'_>) -> bool {
-    let mut programs = analysis.roles.iter();
-    let process = |(id, _)| analysis.trace.process(id);
-    programs
-        .by_ref()
-        .filter_map(process)
-        .any(|process| process.exec.translator != StringId::EMPTY)
+    let programs = analysis.roles.iter();
+    let mut processes = programs.filter_map(|(id, _)| analysis.trace.process(id));
+    processes.any(|process| process.exec.translator != StringId::EMPTY)
 }
 
 fn links(trace: &Trace, takes: &Takes, derived: bool) -> BTreeSet<Link> {
@@ -99,8 +135,8 @@ fn links(trace: &Trace, takes: &Takes, derived: bool) -> BTreeSet<Link> {
 fn plain(trace: &Trace, image: ImageId) -> Name {
     let path = image_name(trace, image);
     let file = path.rsplit('/').next().unwrap_or_default();
-    if file.starts_with("ld-linux") {
-        return Name::from("ld-linux");
+    if file.starts_with(LOADER) {
+        return Name::from(LOADER);
     }
     Name::from(&*portable(file))
 }

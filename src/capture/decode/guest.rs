@@ -162,7 +162,10 @@ mod tests {
             );
         }
         for (line, folder) in [
-            ("qemu-aarch64 -strace -L /usr/aarch64 a", Some("/usr/aarch64")),
+            (
+                "qemu-aarch64 -strace -L /usr/aarch64 a",
+                Some("/usr/aarch64"),
+            ),
             ("qemu-aarch64 --L x a -L y", Some("x")),
             ("qemu-aarch64 -E -L a", None),
             ("qemu-aarch64 -L", None),

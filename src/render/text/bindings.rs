@@ -84,7 +84,8 @@ fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
     }
     if matches!(by, GroupBy::Process | GroupBy::Image) && bindings.cost.unmeasured > Nanos::ZERO {
         words.push(
-            "≤ at most: where CPU time of linking was not measured, wall time stands for it".to_owned(),
+            "≤ at most: where CPU time of linking was not measured, wall time stands for it"
+                .to_owned(),
         );
     }
     let findings = bindings.findings.len() as u64;
@@ -386,6 +387,12 @@ pub fn difference(
             let words = format!("{rows} left out: --top 0 shows all");
             writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
         }
+    }
+    if difference.of_c_library > 0 {
+        let binds = units::counted(difference.of_c_library, "bind", "binds");
+        let words =
+            format!("{binds} more within the C library, which differs between architectures");
+        writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
     }
     if !difference.derived {
         let words = "binds that loaders do not tell of are not compared: they were not derived on both sides";
