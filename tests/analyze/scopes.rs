@@ -618,3 +618,37 @@ fn what_names_its_library_is_not_searched_for() {
     small.needs(program).imports[0].library = name;
     assert_eq!(one(&small), (Found::Nowhere, Fit::Interposed));
 }
+
+/// A file that could not be read may define whatever is asked for.
+#[test]
+fn what_a_file_defines_that_was_not_read_is_not_known() {
+    let mut small = Small::new();
+    let program = small.image("program", &["liba.so", "libb.so"], LinkCause::Start, 0);
+    let unread = small.image("liba.so", &[], LinkCause::Start, 0);
+    let library = small.image("libb.so", &[], LinkCause::Start, 0);
+    for image in [unread, library] {
+        small.needs(image).imports.clear();
+    }
+    let symbol = small.1;
+    small.needs(unread).unread = symbol;
+    let import = &mut small.needs(program).imports[0];
+    import.kind = ImportKind::Call;
+    import.weak = true;
+    let one = |small: &Small| {
+        let promise = promised(&small.0)[0].promises[0];
+        (promise.expected, promise.fit)
+    };
+    assert_eq!(one(&small), (Found::Unknown, Fit::NeverCalled));
+    small.needs(program).bind_now = true;
+    assert_eq!(one(&small), (Found::Unknown, Fit::Unknown));
+    small.0.push_bindings(&[Binding {
+        importer: program,
+        provider: Some(unread),
+        symbol,
+        ..Binding::default()
+    }]);
+    assert_eq!(one(&small), (Found::Unknown, Fit::Seen));
+    // Another library has it as well, and comes later.
+    small.define(library);
+    assert_eq!(one(&small), (Found::In(library), Fit::Seen));
+}
