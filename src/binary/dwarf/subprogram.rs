@@ -62,7 +62,7 @@ impl<'u, 'a> Units<'u, 'a> {
     ) -> Result<(), gimli::Error> {
         let mut entries = unit.entries();
         while let Some(entry) = entries.next_dfs()? {
-            if entry.tag() != gimli::DW_TAG_subprogram {
+            if entry.tag() != gimli::DW_TAG_subprogram || ends_nowhere(unit, entry) {
                 continue;
             }
             // A declaration has no code, and what the linker left out begins at 0.
@@ -113,5 +113,44 @@ impl<'u, 'a> Units<'u, 'a> {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// Whether a function is longer than there is memory behind its start: `gimli` adds the two unseen.
+fn ends_nowhere<'a>(
+    unit: UnitRef<'_, Slice<'a>>,
+    entry: &DebuggingInformationEntry<Slice<'a>>,
+) -> bool {
+    let start = entry.attr_value(gimli::DW_AT_low_pc);
+    let start = start.and_then(|start| unit.attr_address(start).ok()?);
+    match (start, entry.attr_value(gimli::DW_AT_high_pc)) {
+        (Some(start), Some(AttributeValue::Udata(bytes))) => start.checked_add(bytes).is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::binary::dwarf::DebugSections;
+
+    /// `DW_AT_low_pc` of `main` in `object-dwarf.o`, by `llvm-dwarfdump --debug-info` at 0x138 of `.debug_info`,
+    /// which begins at 0xd0.
+    const START_OF_MAIN: usize = 520;
+
+    #[test]
+    fn a_function_behind_the_last_address_is_none() {
+        let whole = include_bytes!("../../../fuzz/seeds/elf/object-dwarf.o");
+        let functions = |start: u64| {
+            let mut file = whole.to_vec();
+            file[START_OF_MAIN..START_OF_MAIN + 8].copy_from_slice(&start.to_le_bytes());
+            let sections = DebugSections::of(&file).unwrap();
+            let functions = sections.dwarf().unwrap().subprograms().unwrap();
+            functions
+                .iter()
+                .map(|function| function.start.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(functions(0x1000), [0x1000]);
+        assert_eq!(functions(u64::MAX - 7), [0; 0]);
     }
 }
