@@ -13,7 +13,8 @@ use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols}
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
-use gotrace::capture::decode::memory::ReadMemory;
+use gotrace::capture::decode::memory::MemoryCopy;
+use gotrace::capture::decode::rosetta::fragments::Runtime;
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
@@ -44,6 +45,7 @@ pub(crate) const ALL: &[Target] = &[
     ("tbd", &[STUBS], linkable),
     ("dyld-log", &["tests/data/dyld"], dyld_log),
     ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
+    ("rosetta", &["fuzz/seeds/rosetta"], rosetta),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -337,38 +339,27 @@ fn dyld_log(data: &[u8]) -> String {
     format!("{said} {shortfall:?} {count}")
 }
 
-/// A process that has nothing but the bytes, and zeros up to the end of their page.
-struct Process<'a>(&'a [u8]);
+/// Where the memory of made-up processes begins.
+const START: u64 = 0x1_0460_4000;
 
-impl Process<'_> {
-    const START: u64 = 0x1_0460_4000;
-}
-
-impl ReadMemory for Process<'_> {
-    fn read(&self, address: u64, into: &mut [u8]) -> bool {
-        let Some(Ok(from)) = address.checked_sub(Self::START).map(usize::try_from) else {
-            return false;
-        };
-        let end = self.0.len().next_multiple_of(0x1000);
-        if from.checked_add(into.len()).is_none_or(|last| last > end) {
-            return false;
-        }
-        let bytes = self.0.iter().skip(from).chain(std::iter::repeat(&0));
-        for (into, byte) in into.iter_mut().zip(bytes) {
-            *into = *byte;
-        }
-        true
+/// The memory of a process that has nothing but the bytes, and zeros up to the end of their page.
+fn process(data: &[u8]) -> MemoryCopy {
+    let mut bytes = data.to_vec();
+    bytes.resize(data.len().next_multiple_of(0x1000), 0);
+    MemoryCopy {
+        start: START,
+        bytes,
     }
 }
 
 /// What dyld has loaded into a process, by its memory.
 fn image_infos(data: &[u8]) -> String {
     let info = DyldInfo {
-        address: Avma(Process::START),
+        address: Avma(START),
         bytes: data.len() as u64,
         format: 1,
     };
-    match ImageInfos::read(&Process(data), info) {
+    match ImageInfos::read(&process(data), info) {
         Ok(found) => {
             let named = found.images.iter().filter(|image| image.path.is_some());
             let (named, error) = (named.count(), found.error.map(|error| error.kind));
@@ -377,4 +368,19 @@ fn image_infos(data: &[u8]) -> String {
         }
         Err(error) => error.to_string(),
     }
+}
+
+/// Where the program is at places of translated code. The first word is the root of the tree.
+fn rosetta(data: &[u8]) -> String {
+    let memory = process(data);
+    let runtime = Runtime {
+        address: START,
+        root: 0,
+    };
+    let hosts = (0x2000..0x4000).step_by(0x44);
+    let places = hosts.map(|host| match runtime.guest(&memory, host) {
+        Ok(guest) => format!("{guest:?} "),
+        Err(torn) => format!("{torn:?} "),
+    });
+    places.collect()
 }

@@ -1,36 +1,14 @@
-"""Writes the seeds `dyld-images` and `rosetta`: darwin_memory.py FOLDER.
+"""Writes the seed of the target rosetta: a tree of three pieces that Rosetta translated, at 0x104604000.
 
-Each is a piece of a process's memory from 0x10000 on. The first is dyld's list of images
-(`mach-o/dyld_images.h`) of a translated process. The second is a tree of three pieces that Rosetta translated,
-which begins with the pointer to its root; the layout is that of `src/capture/decode/rosetta`.
+Usage: python3 fuzz/seeds/rosetta.py >fuzz/seeds/rosetta/tree
+
+It begins with the pointer to its root; the layout is that of `src/capture/decode/rosetta`.
 """
 
-import pathlib
 import struct
 import sys
 
-START = 0x10000
-
-
-def images():
-    """Two images, one translation, and why a program did not start."""
-    lists = START + 368
-    translated = lists + 2 * 24
-    paths = translated + 56
-    names = [b"/tmp/go/pkg/tool/compile\0", b"/usr/lib/libSystem.B.dylib\0"]
-    second = paths + len(names[0])
-    data = bytearray(368)
-    for at, value in [
-        (0x08, lists), (0x20, 0x7FF841000000), (0x68, START - 0x8000), (0x78, 4), (0x80, paths),
-        (0x88, second), (0x98, 0x2300000), (0xB0, 0x7FF802300000), (0xB8, 77), (0x148, translated), (0x150, 78),
-    ]:
-        struct.pack_into("<Q", data, at, value)
-    for at, value in [(0x00, 18), (0x04, 2), (0x140, 1), (0x144, 1)]:
-        struct.pack_into("<I", data, at, value)
-    data[0xA0:0xB0] = b"0123456789abcdef"
-    data += struct.pack("<6Q", 0x100000000, paths, 0, 0x7FF811110000, second, 9)
-    data += struct.pack("<3Q", 0x100000000, 0x120000000, 0x4000) + bytes([0xAB] * 32)
-    return bytes(data) + b"".join(names) + bytes(1100)
+START = 0x104604000
 
 
 def piece(below, above, host, host_bytes, guest, guest_bytes, kind, offsets):
@@ -69,11 +47,7 @@ def tree():
         piece(0, 0, 0x3900, 0x100, 0x500000, 8, 4, maps + len(first)),
         first,
         second,
-        bytes(256),
     ])
 
 
-for name, data in [("dyld-images", images()), ("rosetta", tree())]:
-    folder = pathlib.Path(sys.argv[1]) / name
-    folder.mkdir(exist_ok=True)
-    (folder / "process").write_bytes(data)
+sys.stdout.buffer.write(tree())

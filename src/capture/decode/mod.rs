@@ -21,3 +21,4 @@ pub mod perf_map;
 pub mod pprof;
 pub mod proc_stat;
 pub mod qemu;
+pub mod rosetta;

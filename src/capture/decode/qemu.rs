@@ -151,13 +151,6 @@ pub fn program() -> Vec<u8> {
     elf
 }
 
-fn word(memory: &dyn ReadMemory, address: u64) -> Option<u64> {
-    let mut bytes = [0; 8];
-    memory
-        .read(address, &mut bytes)
-        .then(|| u64::from_le_bytes(bytes))
-}
-
 fn words<const N: usize>(memory: &dyn ReadMemory, address: u64) -> Option<[u64; N]> {
     let mut bytes = vec![0; N.saturating_mul(8)];
     if !memory.read(address, &mut bytes) {
@@ -198,7 +191,7 @@ impl Running {
         let block = find_block(memory, host.pc)?;
         let mut cpus = Vec::new();
         for back in (8..=STORAGE_BYTES).step_by(8) {
-            let Some(cpu) = word(memory, host.thread.wrapping_sub(back)) else {
+            let Some(cpu) = memory.long(host.thread.wrapping_sub(back)) else {
                 break;
             };
             let distance = host.bp.wrapping_sub(cpu);
@@ -235,7 +228,7 @@ impl Running {
         // things that happen to lie before the CPU lie farther away.
         let still = self.cpus.iter().filter(|(offset, distance)| {
             let at = host.thread.wrapping_add_signed(i64::from(*offset));
-            word(memory, at) == Some(self.state.wrapping_sub(u64::from(*distance)))
+            memory.long(at) == Some(self.state.wrapping_sub(u64::from(*distance)))
         });
         let (cpu, state) = still
             .min_by_key(|(_, distance)| *distance)

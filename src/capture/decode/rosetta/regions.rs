@@ -1,6 +1,6 @@
 //! Which part of Rosetta runs, from the tag of the memory and from what dyld lists: no private structure is needed.
 
-use crate::capture::decode::dyld_images::TranslatedImage;
+use crate::capture::decode::image_infos::TranslatedImage;
 
 /// What memory that Rosetta asked for is for: `osfmk/mach/vm_statistics.h` of xnu, `VM_MEMORY_ROSETTA` to
 /// `VM_MEMORY_ROSETTA_10`.
@@ -61,7 +61,11 @@ impl Code {
         runtime: &std::ops::Range<u64>,
         user_tag: u32,
     ) -> Self {
-        if translated.iter().any(|image| image.contains(host)) {
+        let ahead = |image: &TranslatedImage| {
+            let into = host.checked_sub(image.code.0);
+            into.is_some_and(|into| into < image.code_bytes)
+        };
+        if translated.iter().any(ahead) {
             return Self::AheadOfTime;
         }
         if runtime.contains(&host) {
@@ -78,6 +82,7 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Avma;
 
     #[test]
     fn tags_are_those_of_the_kernel() {
@@ -99,9 +104,9 @@ mod tests {
     #[test]
     fn code_is_whose_it_is() {
         let image = TranslatedImage {
-            address: 0x1_0000_0000,
-            translation: 0x2_0000,
-            bytes: 0x1000,
+            address: Avma(0x1_0000_0000),
+            code: Avma(0x2_0000),
+            code_bytes: 0x1000,
             key: [0; 32],
         };
         let at = |host, tag| Code::at(host, &[image], &(0x3_0000..0x3_1000), tag);
