@@ -44,3 +44,6 @@ mod signer;
 #[cfg(test)]
 #[path = "macho/symbols.rs"]
 mod symbols;
+#[cfg(test)]
+#[path = "macho/unwinding.rs"]
+mod unwinding;

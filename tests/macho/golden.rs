@@ -9,7 +9,7 @@ use gotrace::analyze::inspect::symbols::{
 };
 use gotrace::analyze::inspect::{
     AbiFacts, CommandFacts, Finding, GoFacts, Import, LibraryFacts, LinkedBy, Module,
-    PlatformFacts, Rule, SegmentFacts, SignatureFacts, SliceFacts,
+    PlatformFacts, Rule, SegmentFacts, SignatureFacts, SliceFacts, Unwound,
 };
 use gotrace::binary::{FileOffset, Svma};
 use gotrace::export::json;
@@ -214,6 +214,12 @@ fn whole() -> SliceFacts {
             unwind: vec!["compact", "eh_frame"],
             signed_pointers: true,
             frame_pointers: Some(true),
+            unwound: Some(Ok(Unwound {
+                frame_pointer: 12,
+                frameless: 3,
+                dwarf: 4,
+                nothing: 2_345,
+            })),
         },
         go: Some(table),
         debug_information: true,
@@ -261,6 +267,9 @@ fn everything() -> Inspection {
         findings: Some(Vec::new()),
         ..SliceFacts::default()
     };
+    member.abi.unwound = Some(Err(
+        "version of compact unwinding: expected 1, found 0x2".to_owned()
+    ));
     member.go = whole().go.map(|go| GoFacts {
         table: Err("no start of Go code".to_owned()),
         ..go

@@ -15,13 +15,13 @@ const ALL: Wanted = Wanted {
     findings: true,
 };
 
-fn data(name: &str) -> PathBuf {
+pub(crate) fn data(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/macho");
     folder.join(name)
 }
 
 /// A file that is kept packed, unpacked to where other readers find it, too.
-fn unpacked(name: &str) -> PathBuf {
+pub(crate) fn unpacked(name: &str) -> PathBuf {
     let packed = std::fs::read(data(&format!("{name}.zst"))).unwrap();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, zstd::decode_all(packed.as_slice()).unwrap()).unwrap();

@@ -41,7 +41,7 @@ fn official_executables_are_hardened() {
 }
 
 /// A file of a package that is fetched.
-fn fixture(name: &str) -> Option<PathBuf> {
+pub(crate) fn fixture(name: &str) -> Option<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/fixtures");
     let found = fixtures.join(name);
     if found.exists() {

@@ -65,6 +65,7 @@ pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
             },
             signed_pointers: false,
             frame_pointers: go.is_some().then_some(true),
+            unwound: None,
         },
         go,
         debug_information: elf.section(b".debug_info").is_some()

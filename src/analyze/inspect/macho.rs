@@ -4,11 +4,11 @@ use super::go::{self, LinkedBy};
 use super::rule::{Finding, Rule};
 use super::{
     AbiFacts, CommandFacts, LibraryFacts, PlatformFacts, SegmentFacts, SignatureFacts, SliceFacts,
-    Wanted, bindings, hexadecimal, layout, signing, stubs, text,
+    Unwound, Wanted, bindings, hexadecimal, layout, signing, stubs, text,
 };
 use crate::binary::Error;
 use crate::binary::macho::signature::{CodeDirectory, Signature};
-use crate::binary::macho::{Command, DylibUse, FileType, Flags, MachO, Triple};
+use crate::binary::macho::{Command, DylibUse, FileType, Flags, MachO, Triple, Unwinding};
 
 /// All that is known of a slice, and what is wanted besides. Imports that are wanted and cannot
 /// be read are an error: none would be shown for none that there are.
@@ -135,10 +135,9 @@ fn linked_by(image: &MachO<'_>) -> LinkedBy {
 }
 
 fn abi(image: &MachO<'_>, go: bool) -> AbiFacts {
-    let filled = |name: &str| {
-        image
-            .section_named(name)
-            .is_some_and(|section| section.size > 0)
+    let filled = |name| {
+        let section = image.section_named(name);
+        section.is_some_and(|section| !section.data.is_empty())
     };
     let mut unwind = Vec::new();
     if filled("__unwind_info") || filled("__compact_unwind") {
@@ -152,7 +151,23 @@ fn abi(image: &MachO<'_>, go: bool) -> AbiFacts {
         unwind,
         signed_pointers: image.cpu.is_arm64e() || filled("__auth_stubs") || chained,
         frame_pointers: go.then_some(true),
+        unwound: unwound(image),
     }
+}
+
+fn unwound(image: &MachO<'_>) -> Option<Result<Unwound, String>> {
+    let functions = match image.unwinding() {
+        Ok(functions) if functions.is_empty() => return None,
+        Ok(functions) => functions,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let count = |way| functions.iter().filter(|one| **one == way).count() as u64;
+    Some(Ok(Unwound {
+        frame_pointer: count(Unwinding::FramePointer),
+        frameless: count(Unwinding::Frameless),
+        dwarf: count(Unwinding::Dwarf),
+        nothing: count(Unwinding::Nothing),
+    }))
 }
 
 fn has_debug_information(image: &MachO<'_>) -> bool {

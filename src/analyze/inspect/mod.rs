@@ -129,8 +129,23 @@ pub struct AbiFacts {
     pub unwind: Vec<&'static str>,
     /// Pointers are signed.
     pub signed_pointers: bool,
-    /// Whether functions keep frame pointers, where that is known: Go's do.
+    /// Whether functions of Go keep frame pointers: they do.
     pub frame_pointers: Option<bool>,
+    /// How functions are unwound, or why that cannot be read; `None` where no table says so.
+    pub unwound: Option<Result<Unwound, String>>,
+}
+
+/// How many functions are unwound in which way, by the tables of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unwound {
+    /// By their frame pointer.
+    pub frame_pointer: u64,
+    /// Without one, by the size of their frame.
+    pub frameless: u64,
+    /// By DWARF (`__eh_frame`).
+    pub dwarf: u64,
+    /// In no such way, as Go's, which have tables of their own.
+    pub nothing: u64,
 }
 
 /// What is known of one slice.

@@ -23,6 +23,7 @@ mod slice;
 mod stub;
 mod symbol;
 mod symbol_binding;
+mod unwind;
 
 pub use binding::{Bind, How, Provider};
 pub use chain::Chained;
@@ -37,3 +38,4 @@ pub use segment::{Protection, Section, SectionType, Segment};
 pub use slice::{Slice, SliceOf, Slices};
 pub use stub::{NoStub, Stub};
 pub use symbol::{Indirect, Place, Symbol, SymbolKind, Symbols};
+pub use unwind::Unwinding;

@@ -108,7 +108,7 @@ pub struct Section<'a> {
     pub size: u64,
     /// Where its bytes are in the slice.
     pub offset: u64,
-    /// Its bytes; empty for zeroes, and when they are not all there.
+    /// Its bytes; empty for zeroes, and when they are not, or not all, there.
     pub data: &'a [u8],
     /// Type and attributes.
     pub flags: u32,
@@ -216,7 +216,8 @@ impl<'a> Section<'a> {
             reserved2: header.u32(what, 72)?,
             header: FileOffset(at),
         };
-        if section.kind() != SectionType::Zeroes {
+        // A file begins with its header: what dsymutil makes has sections without their bytes there.
+        if section.kind() != SectionType::Zeroes && section.offset != 0 {
             let found = bytes.slice(what, section.offset, section.size);
             section.data = found.unwrap_or_default();
         }

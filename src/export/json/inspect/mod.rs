@@ -5,7 +5,7 @@ mod symbols;
 
 use super::object;
 use crate::analyze::inspect::{
-    Finding, GoFacts, Import, Inspection, LinkedBy, Module, SignatureFacts, SliceFacts,
+    Finding, GoFacts, Import, Inspection, LinkedBy, Module, SignatureFacts, SliceFacts, Unwound,
 };
 use crate::binary::Svma;
 use serde::Serialize;
@@ -49,6 +49,10 @@ struct Row<'a> {
     signed_pointers: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     frame_pointers: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unwound: Option<UnwoundFunctions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unwound_error: Option<&'a str>,
     debug_information: bool,
     libraries: Vec<Library<'a>>,
     run_paths: &'a [String],
@@ -80,6 +84,14 @@ struct Platform<'a> {
     minimum: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sdk: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct UnwoundFunctions {
+    frame_pointer_count: u64,
+    frameless_count: u64,
+    dwarf_count: u64,
+    nothing_count: u64,
 }
 
 #[derive(Serialize)]
@@ -227,7 +239,17 @@ fn address(address: Svma) -> String {
     address.to_string()
 }
 
+fn unwound_functions(functions: Unwound) -> UnwoundFunctions {
+    UnwoundFunctions {
+        frame_pointer_count: functions.frame_pointer,
+        frameless_count: functions.frameless,
+        dwarf_count: functions.dwarf,
+        nothing_count: functions.nothing,
+    }
+}
+
 fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings: bool) -> Row<'a> {
+    let unwound = slice.abi.unwound.as_ref();
     Row {
         file,
         format,
@@ -254,6 +276,8 @@ fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings:
         unwind: &slice.abi.unwind,
         signed_pointers: slice.abi.signed_pointers,
         frame_pointers: slice.abi.frame_pointers,
+        unwound: unwound.and_then(|unwound| unwound.as_ref().ok().copied().map(unwound_functions)),
+        unwound_error: unwound.and_then(|unwound| unwound.as_ref().err().map(String::as_str)),
         debug_information: slice.debug_information,
         libraries: slice
             .libraries

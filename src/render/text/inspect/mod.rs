@@ -8,7 +8,8 @@ pub use symbols::{lookups, symbols};
 
 use super::{Cell, Column, Page, Table, Tone};
 use crate::analyze::inspect::{
-    Finding, GoFacts, Import, Inspection, Level, LinkedBy, Module, Rule, SignatureFacts, SliceFacts,
+    Finding, GoFacts, Import, Inspection, Level, LinkedBy, Module, Rule, SignatureFacts,
+    SliceFacts, Unwound,
 };
 use crate::render::units;
 use std::io;
@@ -117,6 +118,21 @@ fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result
     some("entry", slice.entry.map(|entry| entry.to_string()))?;
     some("loader", slice.loader.clone())?;
     some("source", slice.source_version.clone())?;
+    rows("ABI", abi(slice), page, out)?;
+    let libraries = slice.libraries.iter().zip(1..).map(|(library, number)| {
+        let version = library.version.as_ref();
+        let version = version.map_or_else(String::new, |version| format!(" {version}"));
+        let used = match library.used {
+            "required" => String::new(),
+            used => format!(" ({used})"),
+        };
+        format!("{number} {}{version}{used}", library.path)
+    });
+    rows("libraries", libraries, page, out)?;
+    rows("rpaths", slice.run_paths.iter().cloned(), page, out)
+}
+
+fn abi(slice: &SliceFacts) -> Vec<String> {
     let mut unwind = slice.abi.unwind.join(" and ");
     if unwind.is_empty() {
         unwind = match &slice.go {
@@ -136,18 +152,25 @@ fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result
     } else {
         "no DWARF".to_owned()
     });
-    some("ABI", Some(abi.join("; ")))?;
-    let libraries = slice.libraries.iter().zip(1..).map(|(library, number)| {
-        let version = library.version.as_ref();
-        let version = version.map_or_else(String::new, |version| format!(" {version}"));
-        let used = match library.used {
-            "required" => String::new(),
-            used => format!(" ({used})"),
-        };
-        format!("{number} {}{version}{used}", library.path)
+    let functions = slice.abi.unwound.as_ref().map(|functions| match functions {
+        Ok(functions) => unwound(functions),
+        Err(why) => format!("unwinding not read: {why}"),
     });
-    rows("libraries", libraries, page, out)?;
-    rows("rpaths", slice.run_paths.iter().cloned(), page, out)
+    [abi.join("; ")].into_iter().chain(functions).collect()
+}
+
+fn unwound(functions: &Unwound) -> String {
+    let ways = [
+        (functions.frame_pointer, "with a frame pointer"),
+        (functions.frameless, "frameless"),
+        (functions.dwarf, "by DWARF"),
+        (functions.nothing, "by no table of the system"),
+    ];
+    let ways = ways.iter().filter(|(count, _)| *count > 0);
+    let ways: Vec<String> = ways
+        .map(|(count, way)| format!("{} {way}", units::count(*count)))
+        .collect();
+    format!("functions unwound: {}", ways.join(", "))
 }
 
 fn of_go(go: &GoFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
