@@ -74,3 +74,21 @@ fn other_files_are_bad_input() {
     let said = String::from_utf8(found.stderr).unwrap();
     assert!(said.contains("neither an ELF nor a Mach-O file"), "{said}");
 }
+
+/// Folders of programs have scripts in them, too.
+#[test]
+fn files_beside_bad_ones_are_looked_into() {
+    let own = Path::new(env!("CARGO_BIN_EXE_gotrace"));
+    for options in [&["--check"][..], &["--json"]] {
+        let files = ["Cargo.toml", "README.md"];
+        let found = inspect(&[options, &files].concat(), own);
+        assert_eq!(found.status.code(), Some(3));
+        let said = String::from_utf8(found.stderr.clone()).unwrap();
+        let [first, last] = said.lines().collect::<Vec<_>>()[..] else {
+            panic!("{said}");
+        };
+        assert!(first.contains("Cargo.toml: no executable"), "{first}");
+        assert!(last.contains("README.md: no executable"), "{last}");
+        assert!(text(&found).contains("ELF"), "{options:?}");
+    }
+}

@@ -74,19 +74,20 @@ impl Args {
             bindings: self.bindings,
             findings: self.check,
         };
-        let inspected = match self.at_runtime {
-            None => {
-                let files = self.files.iter().map(|path| self.read(path, wanted));
-                files.collect::<anyhow::Result<_>>()?
-            }
+        let (inspected, unread) = match self.at_runtime {
+            None => self.of_files(wanted),
             Some(pid) => match self.of_process(pid, wanted)? {
-                Ok(inspected) => inspected,
+                Ok(inspected) => (inspected, Ok(())),
                 Err(refusal) => {
                     output::note(&refusal.to_string());
                     output::hint(&refusal.remedy);
                     return Ok(ExitCode::from(NOT_PERMITTED));
                 }
             },
+        };
+        let unread = match unread {
+            Err(error) if inspected.is_empty() => return Err(error),
+            unread => unread,
         };
         let mut output = Output::stdout();
         if self.json {
@@ -95,10 +96,28 @@ impl Args {
             self.write(&inspected, &mut output)?;
         }
         output.finish()?;
+        unread?;
         let broken = |(_, found): &(String, Inspection)| found.has_errors() || found.is_misplaced();
         let broken = inspected.iter().any(broken);
         let missing = !(0..self.lookup.len()).all(|number| is_found(&inspected, number));
         Ok(ExitCode::from(u8::from(broken || missing)))
+    }
+
+    /// The files that can be read. The error is of the last one that cannot be; those before it are said.
+    fn of_files(&self, wanted: Wanted) -> (Vec<(String, Inspection)>, anyhow::Result<()>) {
+        let mut inspected = Vec::new();
+        let mut unread = Ok(());
+        for path in &self.files {
+            match self.read(path, wanted) {
+                Ok(found) => inspected.push(found),
+                Err(error) => {
+                    if let Err(earlier) = std::mem::replace(&mut unread, Err(error)) {
+                        output::note(&format!("{earlier:#}"));
+                    }
+                }
+            }
+        }
+        (inspected, unread)
     }
 
     fn read(&self, path: &Path, wanted: Wanted) -> anyhow::Result<(String, Inspection)> {
