@@ -238,6 +238,8 @@ fn settings_agree() {
         pair.settings("translated", &format!("{line}\n"));
         let value = line.split_once('=').unwrap().1;
         pair.assert_only(check, standing, ["", "", value]);
+        let (_, _, row) = &pair.complaints()[0];
+        assert!(!row["remedy"].as_str().unwrap().contains("unset"), "{row}");
     }
 }
 

@@ -273,7 +273,11 @@ fn runs(base: Read<'_>, new: Read<'_>) -> Vec<Check> {
 }
 
 fn signed(base: Read<'_>, new: Read<'_>) -> Check {
-    let values = [signatures(&base.side.goroot), signatures(&new.side.goroot)];
+    let shown = |read: Read<'_>| match signatures(&read.side.goroot) {
+        none if none.is_empty() => "nothing that is signed".to_owned(),
+        signatures => signatures,
+    };
+    let values = [shown(base), shown(new)];
     let remedy = "prepare both, or none: gotrace toolchain prepare";
     let mut check = equal(
         "signatures",
@@ -375,12 +379,12 @@ fn alike(base: Read<'_>, new: Read<'_>) -> Vec<Check> {
         let values = both(name);
         let differ = architectures(&base.side.goroot) != architectures(&new.side.goroot);
         let open = differ && values.contains(&"unset".to_owned());
-        let remedy = format!("set {name} for both: {why}");
-        let mut check = equal(name, Standing::Error, name, values, &remedy);
+        let remedy = "give both sides the same";
+        let mut check = equal(name, Standing::Error, name, values, remedy);
         if open {
             check.standing = Standing::Warning;
             check.expected = "the same for both".to_owned();
-            check.remedy = remedy;
+            check.remedy = format!("set {name} for both: {why}");
         }
         checks.push(check);
     }
