@@ -26,7 +26,7 @@ mod macos;
 mod observation;
 mod outputs;
 #[cfg_attr(
-    not(target_os = "linux"),
+    not(any(target_os = "linux", test)),
     expect(dead_code, reason = "it is qemus that are tried")
 )]
 mod own_children;
