@@ -175,7 +175,10 @@ fn promise<'t>(
         {
             Fit::Elsewhere
         }
-        (None, _) if found == Found::Unknown && !lazy => Fit::Unknown,
+        (None, _) if found == Found::Unknown => match lazy {
+            true => Fit::NeverCalled,
+            false => Fit::Unknown,
+        },
         (_, None) if import.weak && provider.is_none() => Fit::MissingWeak,
         (None, _) if lazy => Fit::NeverCalled,
         // What the kernel fills in when a page is read, dyld does not tell of.
