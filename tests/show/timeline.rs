@@ -4,7 +4,7 @@ use crate::build::{gotrace, record};
 use gotrace::analyze::Analysis;
 use gotrace::analyze::timeline::Bars;
 use gotrace::render::text::{Page, timeline};
-use gotrace::trace::{Exec, Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Trace, Usage};
+use gotrace::trace::{Exec, Exit, ExitStatus, Load, Nanos, Pid, Process, ProcessId, Trace, Usage};
 
 /// A chart of 100 columns for 1000 ms, beside a gutter of 7: a column is 10 ms. Each column of
 /// cores is eighths of four cores. A sample of 10 ms tells of those before it: one core from 90 to
@@ -118,6 +118,27 @@ fn what_overlaps_lies_in_lanes_below_and_what_is_short_is_still_seen() {
             ),
             "       = on the critical path".to_owned(),
         ]
+    );
+}
+
+#[test]
+fn loads_are_counted_where_they_fall() {
+    let mut trace = programs(&[("first", 0, Some(400)), ("second", 100, Some(400))]);
+    // 10 ms a column: three images in the first, eight in that of 100 ms, one in the last.
+    let at = [(0, 0, 3), (1, 100, 8), (1, 399, 1)];
+    for (process, time, count) in at {
+        let load = Load {
+            process: ProcessId(process),
+            time: Nanos(time * 1_000_000),
+            ..Load::default()
+        };
+        trace.loads.extend([load; 8].iter().take(count));
+    }
+    let lines = drawn(&trace, &ascii(40));
+    let line = format!("loads  :{}#{}.", " ".repeat(9), " ".repeat(28));
+    assert_eq!(
+        lines[2..4],
+        [line, "       12 images loaded, 0 binds".to_owned()]
     );
 }
 

@@ -3,11 +3,12 @@
 use super::page::{Page, Tone};
 use super::ranking::NO_PHASES;
 use super::width::{self, middle};
+use crate::analyze::bindings::{Happened, Sums};
 use crate::analyze::timeline::{Bar, Bars, Lane};
 use crate::analyze::{Analysis, Timeline, timeline};
 use crate::render::axis;
 use crate::render::palette::Family;
-use crate::render::timeline::colour_of;
+use crate::render::timeline::{colour_of, linking};
 use crate::render::units;
 use crate::trace::Nanos;
 use std::io;
@@ -47,6 +48,9 @@ pub fn write(
     };
     chart.axis(out)?;
     chart.cores(out)?;
+    if !analysis.trace.loads.is_empty() {
+        chart.loads(&Happened::of(analysis), out)?;
+    }
     for lane in timeline.lanes.iter().take(MOST_LANES) {
         writeln!(out, "{:GUTTER$}{}", "", chart.lane(lane))?;
     }
@@ -94,26 +98,50 @@ impl Chart<'_> {
         writeln!(out, "{:GUTTER$}{}", "", self.page.paint(&line, Tone::Dim))
     }
 
-    /// Cores in use, an eighth of the height for each step.
+    /// Cores in use, of all.
     fn cores(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        const ASCII: [char; 9] = [' ', '.', '.', ':', ':', '=', '=', '#', '#'];
-        let steps = if self.page.unicode { STEPS } else { ASCII };
         let cores = f64::from(self.timeline.cores.max(1));
-        let line: String = self
-            .timeline
-            .cpu
-            .iter()
-            .map(|cpu| {
-                let step = (cpu / cores * 8.0).round().clamp(0.0, 8.0) as usize;
-                steps.get(step).copied().unwrap_or(' ')
-            })
-            .collect();
+        let line = self.heights(self.timeline.cpu.iter().map(|cpu| cpu / cores));
         let label = format!("{} cpu", self.timeline.cores);
         let line = self
             .page
             .paint(line.trim_end(), Tone::Palette(Family::Compile.terminal()));
         writeln!(out, "{label:<GUTTER$}{line}")
+    }
+
+    /// Images that were loaded in each column, of those in the fullest one, and what came of them.
+    fn loads(&self, happened: &Happened, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut counts = vec![0_u32; self.columns];
+        for mark in &happened.marks {
+            let column = self.column(mark.load.time).min(self.columns - 1);
+            if let Some(count) = counts.get_mut(column) {
+                *count += 1;
+            }
+        }
+        let most = f64::from(counts.iter().copied().max().unwrap_or(0).max(1));
+        // A single one is seen, too.
+        let parts = counts.iter().map(|&count| match count {
+            0 => 0.0,
+            count => (f64::from(count) / most).max(0.125),
+        });
+        let line = self.heights(parts);
+        let mut all = Sums::default();
+        happened.sums.values().for_each(|one| all += *one);
+        let line = self.page.paint(line.trim_end(), Tone::Dim);
+        writeln!(out, "{:<GUTTER$}{line}", "loads")?;
+        let words = self.page.paint(&linking(all), Tone::Dim);
+        writeln!(out, "{:GUTTER$}{words}", "")
+    }
+
+    /// Parts of a whole, an eighth of the height for each step.
+    fn heights(&self, parts: impl Iterator<Item = f64>) -> String {
+        const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        const ASCII: [char; 9] = [' ', '.', '.', ':', ':', '=', '=', '#', '#'];
+        let steps = if self.page.unicode { STEPS } else { ASCII };
+        let step = |part: f64| (part * 8.0).round().clamp(0.0, 8.0) as usize;
+        parts
+            .map(|part| steps.get(step(part)).copied().unwrap_or(' '))
+            .collect()
     }
 
     fn lane(&self, lane: &Lane) -> String {

@@ -341,14 +341,7 @@ impl<'a, 't> Picture<'a, 't> {
                 all
             }
         };
-        (all != Sums::default()).then(|| {
-            format!(
-                "{} loaded, {} in {} of linking",
-                units::counted(all.loads, "image", "images"),
-                units::counted(all.binds, "bind", "binds"),
-                units::duration(all.linking)
-            )
-        })
+        (all != Sums::default()).then(|| linking(all))
     }
 
     /// What the picture cannot show.
@@ -411,6 +404,19 @@ impl<'a, 't> Picture<'a, 't> {
         out.write_all(self.body.as_bytes())?;
         out.write_all(b"</svg>\n")
     }
+}
+
+/// What dynamic linking there was, in words.
+pub(super) fn linking(all: Sums) -> String {
+    let took = match all.linking {
+        Nanos::ZERO => String::new(),
+        time => format!(" in {} of linking", units::duration(time)),
+    };
+    format!(
+        "{} loaded, {}{took}",
+        units::counted(all.loads, "image", "images"),
+        units::counted(all.binds, "bind", "binds"),
+    )
 }
 
 /// Its tool's, or its phase's.
