@@ -3,7 +3,7 @@
 
 use super::image_name;
 use crate::analyze::{Analysis, Name};
-use crate::trace::{Linking, Load, Nanos, ProcessId};
+use crate::trace::{LinkCause, Linking, Load, Nanos, ProcessId};
 use rustc_hash::FxHashMap;
 
 /// An image came into a program.
@@ -30,6 +30,17 @@ pub struct Span {
     pub linking: Linking,
     /// Binds that a loader told of in it.
     pub binds: u64,
+}
+
+impl Span {
+    /// What it is, in one to three words.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.linking.cause {
+            LinkCause::Start => "relocation",
+            LinkCause::Dlopen => "relocation for dlopen",
+        }
+    }
 }
 
 /// How much a program had of dynamic linking.

@@ -4,7 +4,7 @@ use super::events::{Args, Event, Events};
 use super::goroutines::FIRST;
 use crate::analyze::Analysis;
 use crate::analyze::bindings::Happened;
-use crate::trace::{LinkCause, Pid, ProcessId};
+use crate::trace::{Pid, ProcessId};
 use rustc_hash::FxHashSet;
 use std::io::{self, Write};
 
@@ -36,7 +36,7 @@ pub(super) fn write(analysis: &Analysis<'_>, events: &mut Events<impl Write>) ->
             args = args.number("cpu_ns", cpu.0);
         }
         events.put(&Event {
-            name: name(linking.cause),
+            name: span.name(),
             cat: "linking",
             args: Some(args),
             ..Event::slice(thread, (linking.from, linking.to))
@@ -59,11 +59,4 @@ pub(super) fn write(analysis: &Analysis<'_>, events: &mut Events<impl Write>) ->
         })?;
     }
     Ok(happened.unreadable_blocks)
-}
-
-const fn name(cause: LinkCause) -> &'static str {
-    match cause {
-        LinkCause::Start => "relocation",
-        LinkCause::Dlopen => "relocation for dlopen",
-    }
 }

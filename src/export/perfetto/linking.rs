@@ -5,7 +5,7 @@ use super::proto::TrackEvent;
 use super::tracks::Track;
 use crate::analyze::Analysis;
 use crate::analyze::bindings::Happened;
-use crate::trace::{LinkCause, Pid, ProcessId};
+use crate::trace::{Pid, ProcessId};
 use rustc_hash::FxHashSet;
 use std::io::{self, Write};
 
@@ -28,14 +28,10 @@ pub(super) fn write(analysis: &Analysis<'_>, packets: &mut Packets<impl Write>) 
         let Some(track) = track(linking.process, packets)? else {
             continue;
         };
-        let name = match linking.cause {
-            LinkCause::Start => "relocation",
-            LinkCause::Dlopen => "relocation for dlopen",
-        };
         let cpu = linking.cpu.map(|cpu| packets::number("cpu_ns", cpu.0));
         let binds = packets::number("binds", span.binds);
         let notes = [binds].into_iter().chain(cpu).collect();
-        let event = event(name, "linking", notes);
+        let event = event(span.name(), "linking", notes);
         packets.slice(track, (linking.from, linking.to), event)?;
     }
     for mark in &happened.marks {
