@@ -223,12 +223,6 @@ impl<'a> Elf<'a> {
         self.sections.iter().find(|section| section.name == name)
     }
 
-    /// Whether nothing is bound when it starts: no dynamic loader, no dynamic section.
-    #[must_use]
-    pub const fn is_static(&self) -> bool {
-        self.interpreter.is_none() && self.dynamic.is_none()
-    }
-
     /// The full table of symbols (`.symtab`), which `strip` removes.
     #[must_use]
     pub fn symbols(&self) -> Symbols<'a> {

@@ -161,12 +161,6 @@ impl<'a> Dynamic<'a> {
         self.memory.loads()
     }
 
-    /// Nothing is bound when it starts: it names no loader and has no dynamic section.
-    #[must_use]
-    pub const fn is_static(&self) -> bool {
-        self.interpreter.is_none() && self.entries.is_empty()
-    }
-
     /// The libraries that it needs, in its order (`DT_NEEDED`).
     pub fn needed(&self) -> impl Iterator<Item = &'a [u8]> {
         let needed = self.entries.iter().filter(|(tag, _)| *tag == DT_NEEDED);
