@@ -16,7 +16,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, PipeReader, PipeWriter, Read as _};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Seek as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
 
-use super::decode::dyld_log::{DyldLog, Shortfall};
+use super::decode::dyld_log::{DyldLog, Event, Shortfall};
 use super::linking::Batch;
 use super::spool::Spool;
 use super::sys;
@@ -44,6 +44,12 @@ const COMMON: &str = "command";
 const EVERY: u16 = 100;
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 18;
+/// Bytes of a log after which what they say is handed over.
+const AT_ONCE: u64 = 1 << 22;
+/// Events of a batch at most.
+const BATCH: usize = 4_096;
+/// Processes of a log whose images are remembered.
+const MOST_STORIES: usize = 4_096;
 /// The largest file of a program that is looked into.
 const LARGEST: u64 = 1 << 30;
 /// What dyld is to print. `DYLD_PRINT_ENV` is not among them: it prints secrets.
@@ -174,8 +180,12 @@ impl Backend for DyldLogs {
 struct Log {
     file: File,
     reader: DyldLog,
-    stories: FxHashMap<Pid, Story>,
+    stories: Stories,
 }
+
+/// What the processes of a log have told.
+#[derive(Default)]
+struct Stories(FxHashMap<Pid, Story>);
 
 /// Reads the logs as they grow.
 struct Reader {
@@ -192,7 +202,6 @@ impl Reader {
             let waited = poll(&mut fds, PollTimeout::from(EVERY));
             stop = waited.is_ok_and(|count| count > 0);
             self.look();
-            self.hand_over(false);
         }
         self.finish();
     }
@@ -207,8 +216,17 @@ impl Reader {
         }
         let now = sys::now();
         for log in self.logs.values_mut() {
-            // A log that cannot be read further is as long as it is.
-            drop(log.read_on(now));
+            // A log that cannot be read further is as long as it is; what is written meanwhile
+            // is for the next time.
+            let mut left = log.unread().unwrap_or(0);
+            loop {
+                drop(log.read_on(left.min(AT_ONCE), now));
+                log.stories.hand_over(false, &self.out);
+                left = left.saturating_sub(AT_ONCE);
+                if left == 0 {
+                    break;
+                }
+            }
         }
     }
 
@@ -224,21 +242,9 @@ impl Reader {
             let log = Log {
                 file,
                 reader: DyldLog::default(),
-                stories: FxHashMap::default(),
+                stories: Stories::default(),
             };
             self.logs.insert(name, log);
-        }
-    }
-
-    fn hand_over(&mut self, all: bool) {
-        for log in self.logs.values_mut() {
-            for (pid, story) in &mut log.stories {
-                let events = story.take(all);
-                if !events.is_empty() {
-                    let batch = Batch { pid: *pid, events };
-                    drop(self.out.send(Observation::Linked(batch)));
-                }
-            }
         }
     }
 
@@ -247,12 +253,10 @@ impl Reader {
         let mut missing = Shortfall::default();
         for log in self.logs.values_mut() {
             let stories = &mut log.stories;
-            let one = log.reader.finish(&mut |pid, event| {
-                stories.entry(pid).or_default().add(now, pid, &event);
-            });
-            missing.add(&one);
+            let add = &mut |pid, event| stories.add(now, pid, &event);
+            missing.add(&log.reader.finish(add));
+            stories.hand_over(true, &self.out);
         }
-        self.hand_over(true);
         for (what, count, why) in missing.words() {
             if count > 0 {
                 drop(self.out.send(Observation::Lost {
@@ -268,18 +272,44 @@ impl Reader {
 }
 
 impl Log {
-    fn read_on(&mut self, now: Monotonic) -> io::Result<()> {
+    /// Bytes that have been written, and not been read.
+    fn unread(&mut self) -> io::Result<u64> {
+        let read = self.file.stream_position()?;
+        Ok(self.file.metadata()?.len().saturating_sub(read))
+    }
+
+    fn read_on(&mut self, most: u64, now: Monotonic) -> io::Result<()> {
+        let mut file = (&self.file).take(most);
         let mut chunk = vec![0; CHUNK];
         loop {
-            let count = self.file.read(&mut chunk)?;
+            let count = file.read(&mut chunk)?;
             let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else {
                 return Ok(());
             };
             let stories = &mut self.stories;
-            self.reader.feed(read, &mut |pid, event| {
-                let story = stories.entry(pid).or_default();
-                story.add(now, pid, &event);
-            });
+            let add = &mut |pid, event| stories.add(now, pid, &event);
+            self.reader.feed(read, add);
         }
+    }
+}
+
+impl Stories {
+    fn add(&mut self, now: Monotonic, pid: Pid, event: &Event) {
+        self.0.entry(pid).or_default().add(now, pid, event);
+    }
+
+    /// Hands over what may be, and forgets processes that have told nothing since the last time where
+    /// there are too many.
+    fn hand_over(&mut self, all: bool, out: &Sender<Observation>) {
+        let too_many = self.0.len() > MOST_STORIES;
+        self.0.retain(|pid, story| {
+            let mut events = story.take(all).into_iter().peekable();
+            let told = events.peek().is_some();
+            while events.peek().is_some() {
+                let events = events.by_ref().take(BATCH).collect();
+                drop(out.send(Observation::Linked(Batch { pid: *pid, events })));
+            }
+            told || story.is_waiting() || !too_many
+        });
     }
 }

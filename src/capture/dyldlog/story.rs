@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The loader of every program of macOS that has one.
 const LOADER: &[u8] = b"/usr/lib/dyld";
 
+/// Images that are remembered of a process.
+const MOST_IMAGES: usize = 8_192;
+
 /// What a process has told, up to now.
 #[derive(Debug, Default)]
 pub(super) struct Story {
@@ -128,7 +131,9 @@ impl Story {
     fn number(&mut self, path: &Name) -> ImageNumber {
         let number = ImageNumber(self.next);
         self.next = self.next.saturating_add(1);
-        self.numbers.insert(Arc::clone(path), number);
+        if self.numbers.len() < MOST_IMAGES {
+            self.numbers.insert(Arc::clone(path), number);
+        }
         number
     }
 
@@ -144,6 +149,11 @@ impl Story {
                 loaded.paged_in = true;
             }
         }
+    }
+
+    /// Whether there is something to hand over next time.
+    pub(super) const fn is_waiting(&self) -> bool {
+        !self.before.is_empty()
     }
 
     /// What may be handed over: what came before the last call, or all.

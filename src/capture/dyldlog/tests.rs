@@ -247,3 +247,51 @@ fn a_trace_holds_what_a_program_printed() {
     assert_eq!(first.slot.map(|slot| slot.0), Some(0x1_04ad_7fe0));
     assert!(trace.losses.is_empty(), "{:?}", trace.losses);
 }
+
+/// A log is as long as it likes: what it says does not gather.
+#[test]
+fn what_a_large_log_says_is_handed_over_in_parts() {
+    const IMAGES: usize = 800;
+    const TARGETS: usize = 100;
+    let folder = tempfile::tempdir().expect("folder");
+    let mut text = String::from("dyld[8]: Kernel mapped /opt/me/bin/app\n");
+    for image in 0..IMAGES {
+        for number in 0..TARGETS {
+            text += &format!(
+                "dyld[8]: <lib{image}.dylib/bind#{number}> -> 0x30000 <libz.dylib/_symbol>)\n"
+            );
+        }
+    }
+    assert!(text.len() as u64 > AT_ONCE);
+    fs::write(folder.path().join(COMMON), text).expect("written");
+    // As many programs as a long build has, which say no more than that they begin.
+    let programs = (0..2 * MOST_STORIES).map(|pid| format!("dyld[{pid}]: Kernel mapped /bin/x\n"));
+    let programs: String = programs.collect();
+    fs::write(folder.path().join("tool-7"), programs).expect("written");
+    let (out, observations) = crossbeam_channel::unbounded();
+    let mut reader = Reader {
+        folder: folder.path().to_owned(),
+        logs: FxHashMap::default(),
+        out,
+    };
+    for _ in 0..3 {
+        reader.look();
+    }
+    let remembered = reader.logs.values().map(|log| log.stories.0.len());
+    assert!(remembered.max() <= Some(MOST_STORIES));
+    reader.finish();
+    drop(reader);
+    let batches = observations.iter().filter_map(|one| match one {
+        Observation::Linked(batch) => Some(batch),
+        _ => None,
+    });
+    let (mut binds, mut programs) = (0, 0);
+    for batch in batches {
+        assert!(batch.events.len() <= BATCH, "{}", batch.events.len());
+        for event in &batch.events {
+            binds += usize::from(matches!(event.what, What::Bound(_)));
+            programs += usize::from(matches!(event.what, What::Asks { .. }));
+        }
+    }
+    assert_eq!((binds, programs), (IMAGES * TARGETS, 2 * MOST_STORIES + 1));
+}

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// Images that are remembered of a process.
 const MOST: usize = 8192;
+/// What an image takes besides its path.
+const IMAGE_BYTES: u64 = 192;
 /// `<none>`: a target without an image.
 const NO_PROVIDER: &[u8] = b"<none>";
 
@@ -25,6 +27,12 @@ impl Image {
         self.ranges.iter().any(inside)
     }
 
+    /// The path twice, for its last name is a key.
+    fn bytes(&self) -> u64 {
+        let path = (self.path.len() as u64).saturating_mul(2);
+        IMAGE_BYTES.saturating_add(path)
+    }
+
     /// How far from its header an address is.
     pub(super) fn offset(&self, address: u64) -> Option<ImageOffset> {
         address.checked_sub(self.header?.0).map(ImageOffset)
@@ -36,6 +44,7 @@ impl Image {
 pub(super) struct Images {
     all: Vec<Arc<Image>>,
     named: FxHashMap<Vec<u8>, Vec<Arc<Image>>>,
+    bytes: u64,
 }
 
 impl Images {
@@ -54,16 +63,25 @@ impl Images {
         });
         let named = self.named.entry(leaf(&image.path).to_vec());
         named.or_default().push(Arc::clone(&image));
+        self.bytes = self.bytes.saturating_add(image.bytes());
         self.all.push(image);
+    }
+
+    /// What they take.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Forgets the image whose header was here.
     pub(super) fn remove(&mut self, header: Avma) {
         let gone = |image: &Arc<Image>| image.header == Some(header);
         self.all.retain(|image| !gone(image));
-        self.named
-            .values_mut()
-            .for_each(|named| named.retain(|image| !gone(image)));
+        self.named.retain(|_, named| {
+            named.retain(|image| !gone(image));
+            !named.is_empty()
+        });
+        let bytes = self.all.iter().map(|image| image.bytes());
+        self.bytes = bytes.fold(0, u64::saturating_add);
     }
 
     fn named(&self, name: &[u8]) -> &[Arc<Image>] {

@@ -521,3 +521,89 @@ pub(super) fn could_begin(text: &[u8]) -> bool {
     let segment = text.starts_with(b"__") && loose.iter().take(3).any(fits);
     strict.iter().any(fits) || IGNORED.iter().any(ignored) || segment
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line for each form, in their order, as dyld's own formats make it (`%014s`, `0x%012lX`, `%p`).
+    const LINES: &[&str] = &[
+        "fixup: *0x0104AD7FD8 = 0x0000000104A01000 <rebase>",
+        "fixup: *0x0104AD7FE0 = 0x000000019F1012A4 <hello/bind#0>",
+        "fixup: *0x0104AD7FE8 = 0x000000019F1012A4 <hello/weak-bind#7>",
+        "fixup: *0x0104AD7FF0 (skipping missing weak bind) <hello/weak-bind#3>",
+        "fixup: *0x0104AD7FF8 = 0x0000000104A01000",
+        "fixup: *0x000104AD8000 = 0x000104A01000 <objc-selector 'init'>",
+        "<hello/bind#1> -> 0x19f1012a4 <libsystem_platform.dylib/variant-table#2('_memcpy')>)",
+        "<hello/bind#0> -> 0x19f1012a4 <libsystem_kernel.dylib/_open>)",
+        "<hello/bind#2> -> missing-weak-bind (_not_there)",
+        "<hello/bind#2> -> missing-weak-bind",
+        "<hello/bind#3> -> 0x19f1012a4 (libc++.1.dylib+0x00001A40)",
+        "<hello/bind#3> -> 0x19f1012a4 (libc++.1.dylib/__Znwm)",
+        "<hello/bind#4> -> 0x19f1012a4",
+        "<hello/bind#4(variant-table#1)> -> 0x19f1012a4",
+        "<7A2C1B9E-4F50-3D1A-8E2B-90C4D5E6F701> /opt/me/bin/hello",
+        "       ROSETTA (r.x) 0x000104610000->0x000104620000",
+        "Mapping /opt/me/lib/libfat.dylib (slice offset=0x4000)",
+        "Mapping /opt/me/lib/libthin.dylib",
+        "Using mapping in dyld cache for /usr/lib/libSystem.B.dylib",
+        "Kernel mapped /opt/me/bin/hello",
+        "Setting up kernel page-in linking for /opt/me/bin/hello",
+        "__map_with_linking_np(/opt/me/bin/hello) failed, falling back to linking in-process",
+        "unmapped 0x000105000000->0x00010500C000 for /opt/me/lib/libthin.dylib",
+        "using JustInTimeLoader 0x1f0a28 for /opt/me/bin/hello",
+        "using PrebuiltLoader 0x1f0a28 for /usr/lib/libSystem.B.dylib",
+        "using PremappedLoader 0x1f0a28 for /usr/lib/libSystem.B.dylib",
+        "lazy load fixup: *0x0104AD8010 = 0x19F1012A4",
+        "cache singleton fixup: *0x000104AD8010 = 0x00019F1012A4",
+        "bind:   *0x000104AD8018 = 0x00019F1012A4 (*hello+0x0000000D8018 = libSystem.B.dylib/_read)",
+        "running initializer 0x19f2c8e30 in /usr/lib/libSystem.B.dylib",
+        "dlopen(\"/opt/me/lib/libplug.dylib\", 0x00000002)",
+        "      dlopen(libplug.dylib) => NULL, 'dlopen(libplug.dylib, 0x0002): tried: ...'",
+        "      dlopen(libplug.dylib) => 0x1f0a28",
+        "dlsym(0x1f0a28, \"plug_open\")",
+        "     dlsym(\"plug_later\") => NULL",
+        "     dlsym(\"plug_open\") => 0x104601200",
+        "find path \"@rpath/libplug.dylib\"",
+        "  possible path(rpath): \"/opt/me/bin/../lib/libplug.dylib\"",
+        "  found: dylib-from-disk-error: \"/opt/me/lib/libplug.dylib\" => \"not a mach-o file\"",
+        "  found: dylib-from-cache: (0x00B4) \"/usr/lib/libz.1.dylib\"",
+        "  found: already-loaded-by-rpath: /opt/me/lib/libplug.dylib",
+        "  found: already-loaded-by-path: \"@rpath/libplug.dylib\" -> /opt/me/lib/libplug.dylib",
+        "  found: dylib-from-disk: \"/opt/me/lib/libplug.dylib\"",
+        "  found existing image by install name: \"/opt/me/lib/libplug.dylib\"",
+        "    stat(\"/private/lib/libplug.dylib\") returned: errno=13",
+        "    stat(\"/opt/me/lib\") was not a file",
+        "    \"/usr/lib/libz.1.dylib\" cannot override a protected system dylib",
+        "  not found: \"@rpath/libplug.dylib\"",
+        "Library not loaded: @rpath/libplug.dylib",
+        "Symbol not found: _plug_open",
+        "  Referenced from: <7A2C1B9E-4F50-3D1A-8E2B-90C4D5E6F701> /opt/me/bin/hello",
+        "  Reason: tried: '/opt/me/lib/libplug.dylib' (no such file)",
+        "  Expected in:     <0D1E2F30-4152-3637-8899-AABBCCDDEEFF> /opt/me/lib/libplug.dylib",
+        "  Expected as weak-def export from some loaded dylib",
+        "        __TEXT (r.x) 0x000104600000->0x000104604000",
+        "        __TEXT (r.x) 0x000104A00000->0x000104AD4000 ",
+        "    __DATA_CONST (rw.) 0x000104604000->0x000104608000 (fileOffset=0x4000, size=16KB)",
+        "libover.dylib has interposed '_read' to replacing binds to 0x19F1012A4 with 0x104700010",
+    ];
+
+    /// No other form takes a form's line, and no part of a line is taken for what never begins one.
+    #[test]
+    fn every_form_has_its_line() {
+        assert_eq!(READY.len(), LINES.len());
+        for (form, line) in READY.iter().zip(LINES) {
+            let first = READY
+                .iter()
+                .find(|one| matches!(fit(&one.pattern, line.as_bytes()), Fit::Whole(_)));
+            let first = first.unwrap_or_else(|| panic!("{line}"));
+            assert!(std::ptr::eq(first, form), "{line}: {:?}", first.pattern);
+            assert_ne!(Line::read(line.as_bytes()), Line::Unknown);
+        }
+        for line in LINES.iter().take(FORMS.len()) {
+            for end in 0..line.len() {
+                assert!(could_begin(&line.as_bytes()[..end]), "{line} up to {end}");
+            }
+        }
+    }
+}

@@ -34,11 +34,23 @@ pub(super) struct Missing {
 type Out<'o> = &'o mut dyn FnMut(Pid, Event);
 
 /// All processes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Processes {
     all: FxHashMap<u32, Process>,
     lines: u64,
     missing: Missing,
+    most_bytes: u64,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self {
+            all: FxHashMap::default(),
+            lines: 0,
+            missing: Missing::default(),
+            most_bytes: MOST_BYTES,
+        }
+    }
 }
 
 /// A target of the image that is being fixed up.
@@ -99,8 +111,7 @@ impl Processes {
         process.last_line = self.lines;
         let mut tell = |event| out(Pid(pid), event);
         process.read(line, &mut self.missing, &mut tell);
-        let is_target = matches!(line, Line::Target { .. });
-        if is_target && self.lines.is_multiple_of(1024) && self.bytes() > MOST_BYTES {
+        if self.lines.is_multiple_of(1024) && self.bytes() > self.most_bytes {
             self.forget_largest(out);
         }
     }
@@ -115,7 +126,7 @@ impl Processes {
     }
 
     fn bytes(&self) -> u64 {
-        let bytes = self.all.values().map(|process| process.fixing.bytes);
+        let bytes = self.all.values().map(Process::bytes);
         bytes.fold(0, u64::saturating_add)
     }
 
@@ -127,11 +138,12 @@ impl Processes {
         }
     }
 
+    /// Closes what the process that keeps most is fixing up; where its images are most, they go, too.
     fn forget_largest(&mut self, out: Out<'_>) {
         let largest = self
             .all
             .iter_mut()
-            .max_by_key(|(_, process)| process.fixing.bytes);
+            .max_by_key(|(_, process)| process.bytes());
         if let Some((pid, process)) = largest {
             let count = process
                 .fixing
@@ -140,6 +152,9 @@ impl Processes {
                 .saturating_add(process.fixing.weak.len());
             self.missing.forgotten = self.missing.forgotten.saturating_add(count as u64);
             process.close(&mut |event| out(Pid(*pid), event));
+            if process.bytes() > self.most_bytes / 2 {
+                process.images = Images::default();
+            }
         }
     }
 
@@ -154,6 +169,11 @@ impl Processes {
 type Tell<'t> = &'t mut dyn FnMut(Event);
 
 impl Process {
+    /// What is kept of it.
+    fn bytes(&self) -> u64 {
+        self.fixing.bytes.saturating_add(self.images.bytes())
+    }
+
     fn read(&mut self, line: &Line<'_>, missing: &mut Missing, tell: Tell<'_>) {
         if !matches!(line, Line::More { .. }) {
             self.fail(tell);
@@ -587,4 +607,51 @@ fn uuid_of(text: &[u8]) -> Option<[u8; 16]> {
     let digits: String = digits.map(|byte| char::from(*byte)).collect();
     (digits.len() == 32).then_some(())?;
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Processes {
+        Processes {
+            most_bytes: 64 << 10,
+            ..Processes::default()
+        }
+    }
+
+    #[test]
+    fn targets_are_told_early_where_there_are_too_many() {
+        let (mut processes, mut told) = (small(), 0);
+        let mut out = |_: Pid, event: Event| told += u64::from(matches!(event, Event::Bound(_)));
+        for number in 0..4096 {
+            let target = Line::Target {
+                importer: b"app",
+                number,
+                address: Some(0x30000),
+                provider: b"libz.dylib",
+                symbol: b"_symbol",
+                table: Table::Binds,
+            };
+            processes.line(1, &target, &mut out);
+            assert!(processes.bytes() < 256 << 10);
+        }
+        let missing = processes.finish(&mut out);
+        assert!(missing.forgotten > 1024, "{missing:?}");
+        assert_eq!(told, 4096);
+    }
+
+    #[test]
+    fn images_are_forgotten_where_there_are_too_many() {
+        let (mut processes, mut loads) = (small(), 0);
+        let mut out = |_: Pid, event: Event| loads += u64::from(matches!(event, Event::Loaded(_)));
+        for number in 0..4096 {
+            let path = format!("/opt/me/lib/lib{number}.dylib");
+            let path = path.as_bytes();
+            processes.line(1, &Line::Cached { path }, &mut out);
+            assert!(processes.bytes() < 512 << 10);
+        }
+        processes.finish(&mut out);
+        assert_eq!(loads, 4096);
+    }
 }
