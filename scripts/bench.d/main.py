@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import binding
 import calls
 import comparing
 import inspecting
@@ -42,6 +43,11 @@ def main():
         inspected = inspecting.measure(options.inspect, EXECUTABLE)
         print("\n".join(inspected.section(measure.machine(), load, measure.calibrate())))
         return
+    if options.only == "bindings":
+        load = os.getloadavg()[0]
+        bound = binding.measure_all(options.gotrace, options.pairs, say)
+        print("\n".join(bound.section(measure.machine(), load, measure.calibrate())))
+        return
     if options.only:
         only(options)
         return
@@ -59,7 +65,7 @@ def only(options):
     """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
     by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
     if options.only not in by_name or options.only == "plain":
-        names = ", ".join([*(name for name in by_name if name != "plain"), "compare", "inspect"])
+        names = ", ".join([*(name for name in by_name if name != "plain"), "bindings", "compare", "inspect"])
         sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
     pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
     for number in range(options.pairs):
@@ -116,6 +122,7 @@ class Results:
         self.compared = comparing.measure(options.compare, self.file("999 Hz", recorders.TRACE))
         say("looking into executables")
         self.inspected = inspecting.measure(options.inspect, EXECUTABLE)
+        self.bound = binding.measure_all(options.gotrace, options.pairs, say)
 
     def cpu_rounds(self):
         """The rounds: every recorder once in each, forwards and backwards in turn."""
