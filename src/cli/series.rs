@@ -45,12 +45,15 @@ pub(super) struct Repeating {
     /// Folder for the traces, new or empty [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf and toolexec
+    /// How to watch: auto, or a comma list of bpf, toolexec, audit and dyldlog
     #[arg(long, value_name = "NAMES", default_value = "auto")]
     backend: Selection,
     /// Stack samples a second and core (backend bpf), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
+    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
+    #[arg(long)]
+    bindings: bool,
     /// Go on when the command fails, and keep those runs, too
     #[arg(long)]
     ignore_failure: bool,
@@ -361,6 +364,7 @@ impl<'a> Series<'a> {
         let Repeating {
             backend,
             rate,
+            bindings,
             runs,
             warm_up,
             cold,
@@ -399,6 +403,7 @@ impl<'a> Series<'a> {
             selection: backend.clone(),
             request: Request {
                 rate_hz: *rate,
+                bindings: *bindings,
                 ..Request::default()
             },
             watch: self.watch.clone(),

@@ -8,7 +8,7 @@ use gotrace::trace::{BindHow, ImageId, Interpreter, Nanos, Process, ProcessId, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// Whether ld.so tells what it does here; says why not.
 fn available() -> bool {
@@ -207,18 +207,20 @@ fn cache_of_its_own() -> tempfile::TempDir {
     folder
 }
 
+/// Runs a build to its end.
+fn build(go: &Path, mut command: Command, cache: &Path) -> Output {
+    command.env("GOCACHE", cache).env("PATH", path_with(go));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    output
+}
+
 #[test]
 fn a_build_makes_the_same_bytes_and_shows_what_its_tools_load() {
     let (true, Some(go)) = (available(), go()) else {
         return;
     };
     let place = Place::new();
-    let build = |mut command: Command, cache: &Path| {
-        command.env("GOCACHE", cache).env("PATH", path_with(&go));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        output
-    };
     let words = ["go", "build", "-o", "../made", "."];
     let plain = || {
         let mut command = place.command(&go);
@@ -229,14 +231,14 @@ fn a_build_makes_the_same_bytes_and_shows_what_its_tools_load() {
     sample("cgo-zlib", &place.path("elsewhere"));
     let mut first = plain();
     first.current_dir(place.path("elsewhere"));
-    build(first, &warm_cache());
+    build(&go, first, &warm_cache());
 
     sample("cgo-zlib", &place.path("work"));
-    build(plain(), cache_of_its_own().path());
+    build(&go, plain(), cache_of_its_own().path());
     let expected = std::fs::read(place.path("made")).unwrap();
     std::fs::remove_file(place.path("made")).unwrap();
     let flags = ["--quiet", "--bindings", "--backend", "toolexec"];
-    let output = build(place.run(&flags, &words), cache_of_its_own().path());
+    let output = build(&go, place.run(&flags, &words), cache_of_its_own().path());
     assert!(
         output.stderr.is_empty() && output.stdout.is_empty(),
         "{}",
@@ -266,6 +268,31 @@ fn a_build_makes_the_same_bytes_and_shows_what_its_tools_load() {
             .iter()
             .any(|name| name.starts_with("libz.so"))
     );
+}
+
+#[test]
+fn a_build_elsewhere_without_its_paths_makes_the_same_bytes() {
+    let (true, Some(go)) = (available(), go()) else {
+        return;
+    };
+    let place = Place::new();
+    let words = ["go", "build", "-trimpath", "-o", "../made", "."];
+    for folder in ["work", "elsewhere"] {
+        sample("cgo-zlib", &place.path(folder));
+    }
+    let mut plain = place.command(&go);
+    plain.args(&words[1..]).current_dir(place.path("elsewhere"));
+    build(&go, plain, &warm_cache());
+    let expected = std::fs::read(place.path("made")).unwrap();
+    std::fs::remove_file(place.path("made")).unwrap();
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let output = build(&go, place.run(&flags, &words), cache_of_its_own().path());
+    assert_eq!(stderr(&output), "");
+    let made = std::fs::read(place.path("made")).unwrap();
+    assert!(made == expected, "other bytes");
+    // C was compiled, and not taken out of the cache.
+    let cc1 = program(&place.trace(), "cc1").id;
+    assert!(!loaded_names(&place.trace(), cc1).is_empty());
 }
 
 fn tools_are_told_once_with_what_they_load(trace: &Trace) {
@@ -511,4 +538,63 @@ fn a_program_keeps_the_audit_library_that_it_has() {
     assert_eq!(stderr(&output), "own\nown\n");
     let trace = place.trace();
     assert!(!trace.loads.is_empty());
+}
+
+/// The library is root's, and the buffers are the user's who called sudo.
+#[test]
+fn under_sudo_the_programs_of_the_caller_tell_what_they_bind() {
+    const NOBODY: &str = "65534";
+    if !available() || !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can be called by sudo");
+        return;
+    }
+    let place = Place::new();
+    let script = ["sh", "-c", "id -u; ls -d /"];
+    for backend in [None, Some("audit"), Some("toolexec")] {
+        let flags = backend.map(|name| ["--backend", name]);
+        let flags: Vec<&str> = ["--quiet", "--bindings"]
+            .into_iter()
+            .chain(flags.into_iter().flatten())
+            .collect();
+        let mut run = place.run(&flags, &script);
+        let output = run.env("SUDO_UID", NOBODY).output().unwrap();
+        assert_eq!(stderr(&output), "", "{flags:?}");
+        assert_eq!(output.stdout, format!("{NOBODY}\n/\n").as_bytes());
+        let trace = place.trace();
+        for name in ["sh", "id", "ls"] {
+            let process = program(&trace, name).id;
+            let loaded = loaded_names(&trace, process);
+            assert!(
+                loaded.contains(&"libc.so.6".to_owned()),
+                "{name}: {loaded:?}"
+            );
+            let bound = trace.bindings().map(|block| {
+                let block = block.unwrap();
+                block.iter().filter(|bind| bind.process == process).count()
+            });
+            assert!(bound.sum::<usize>() > 10, "{name}");
+        }
+        assert!(trace.losses.is_empty() && trace.blind_spots.is_empty());
+    }
+}
+
+#[test]
+fn each_run_of_a_series_tells_what_programs_bind() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let flags = ["--bindings", "--backend", "audit", "-n", "2", "--warm-up=1"];
+    let output = place.repeat(&flags, &["/bin/true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(place.files(), ["1.gotrace", "2.gotrace"]);
+    let sets = place.files().into_iter().map(|name| {
+        let trace = place.run_of(&name);
+        let process = trace.processes.first().unwrap().id;
+        (loaded_names(&trace, process), trace.binding_count())
+    });
+    let sets: Vec<_> = sets.collect();
+    assert!(sets[0].0.contains(&"libc.so.6".to_owned()), "{sets:?}");
+    // The same program loads and binds the same each time.
+    assert!(sets[0].1 > 5 && sets[0] == sets[1], "{sets:?}");
 }
