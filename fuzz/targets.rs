@@ -11,6 +11,7 @@ use gotrace::binary::elf::{Dynamic, Elf};
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
+use gotrace::capture::decode::audit::{Buffer, Header, Ring, Story};
 use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
 use gotrace::capture::decode::memory::MemoryCopy;
@@ -46,6 +47,7 @@ pub(crate) const ALL: &[Target] = &[
     ("dyld-log", &["tests/data/dyld"], dyld_log),
     ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
     ("rosetta", &["fuzz/seeds/rosetta"], rosetta),
+    ("audit", &["fuzz/seeds/audit"], audit),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -383,4 +385,53 @@ fn rosetta(data: &[u8]) -> String {
         Err(torn) => format!("{torn:?} "),
     });
     places.collect()
+}
+
+/// A file of a process under `LD_AUDIT`; beyond its end there are zeros.
+struct AuditFile<'d>(&'d [u8]);
+
+impl AuditFile<'_> {
+    fn bytes<const N: usize>(&self, from: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        let there = self.0.get(from..).unwrap_or_default();
+        for (byte, there) in bytes.iter_mut().zip(there) {
+            *byte = *there;
+        }
+        bytes
+    }
+}
+
+impl Buffer for AuditFile<'_> {
+    fn counter(&self, place: usize) -> u32 {
+        u32::from_ne_bytes(self.bytes(place))
+    }
+
+    fn cell(&self, number: u32) -> [u8; 64] {
+        let place = usize::try_from(number % 65_536).unwrap_or_default();
+        self.bytes(4096 + 64 * place)
+    }
+}
+
+/// What a process wrote, as long as it lives, and when it is gone.
+fn audit(data: &[u8]) -> String {
+    let header = match Header::parse(data) {
+        Ok(header) => header,
+        Err(error) => return error.to_string(),
+    };
+    let (mut ring, mut story) = (Ring::default(), Story::new(header.fork_of.is_some()));
+    let mut said = String::new();
+    for gone in [false, true] {
+        let mut told = Vec::new();
+        let drained = ring.drain(&AuditFile(data), gone, |event| story.hear(event, &mut told));
+        if gone {
+            story.end(&mut told);
+        }
+        for event in told.iter().take(200) {
+            let what = format!("{:?}", event.what);
+            said.push_str(what.split(['(', ' ']).next().unwrap_or_default());
+            said.push(' ');
+        }
+        said.push_str(&drained.torn.to_string());
+    }
+    said
 }

@@ -26,6 +26,10 @@ use crate::trace::{
 const MOST_LATE: usize = 1 << 18;
 /// Loads that are remembered at most for what is worked out at the end.
 const MOST_LOADS: usize = 1 << 20;
+/// Images that are known at most by the numbers that their processes give them.
+const MOST_NUMBERS: usize = 1 << 20;
+/// Files that are known at most by their paths.
+const MOST_FILES: usize = 1 << 16;
 
 /// Dynamic linking on its way into the trace.
 #[derive(Debug, Default)]
@@ -160,7 +164,10 @@ impl Loaders {
             event,
         };
         match &event.what {
-            What::Loaded(loaded) => self.loaded(&at, loaded, sink, held),
+            What::Loaded(loaded) => {
+                self.make_room(processes);
+                self.loaded(&at, loaded, sink, held);
+            }
             What::Unloaded(number) => self.unloaded(&at, *number, sink),
             What::Bound(bound) => self.bound(&at, bound, sink),
             What::Relocated { to, cause, cpu_ns } => sink.record(Record::Linking(Linking {
@@ -183,6 +190,21 @@ impl Loaders {
                 };
                 sink.record(Record::Interpreter(interpreter));
             }
+        }
+    }
+
+    /// Forgets the images of programs that have ended where there are too many, and if that does not
+    /// help, all: binds of what is still loaded are counted as lost then.
+    fn make_room(&mut self, processes: &Processes) {
+        if self.images.len() >= MOST_NUMBERS {
+            self.images
+                .retain(|(process, ..), _| processes.is_open(*process));
+            if self.images.len() > MOST_NUMBERS / 2 {
+                self.images.clear();
+            }
+        }
+        if self.files.len() >= MOST_FILES {
+            self.files.clear();
         }
     }
 
@@ -327,4 +349,41 @@ fn intern(sink: &mut Sink, path: &[u8], build_id: Vec<u8>, kind: ImageKind) -> I
         kind,
         ..Image::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Usage;
+
+    #[test]
+    fn images_without_end_take_no_memory_without_end() {
+        let mut processes = Processes::default();
+        let mut program = |pid| {
+            let begun = processes.executed(Nanos(1), Pid(pid), Usage::default());
+            begun.expect("a row").row
+        };
+        let (ended, open) = (program(1), program(2));
+        processes.exited(Pid(1), Usage::default(), true);
+        let mut loaders = Loaders::default();
+        let add = |loaders: &mut Loaders, process: ProcessId, count: usize| {
+            for number in (0..).map(ImageNumber).take(count) {
+                let image = (ImageId(0), 0);
+                loaders
+                    .images
+                    .insert((process, Pid(process.0), number), image);
+            }
+        };
+        add(&mut loaders, ended, MOST_NUMBERS - 5);
+        add(&mut loaders, open, 4);
+        loaders.make_room(&processes);
+        assert_eq!(loaders.images.len(), MOST_NUMBERS - 1);
+        add(&mut loaders, open, 5);
+        loaders.make_room(&processes);
+        assert_eq!(loaders.images.len(), 5);
+        // A program that opens images for ever.
+        add(&mut loaders, open, MOST_NUMBERS);
+        loaders.make_room(&processes);
+        assert_eq!(loaders.images.len(), 0);
+    }
 }

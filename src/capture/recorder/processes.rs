@@ -259,6 +259,11 @@ impl Processes {
         !self.live.contains_key(&pid) && self.gone.contains_key(&pid)
     }
 
+    /// Whether a program was not seen to end.
+    pub(super) fn is_open(&self, program: ProcessId) -> bool {
+        self.rows.get(program.index()).is_some_and(|row| row.open)
+    }
+
     /// Whether a process runs a program that has a row.
     pub(super) fn runs(&self, pid: Pid) -> bool {
         self.live.get(&pid).is_some_and(|live| live.row.is_some())

@@ -14,6 +14,8 @@ mod event;
 pub mod layout;
 mod ring;
 mod story;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Event, How, What};
 pub use ring::{Buffer, Drained, Header, Malformed, Ring};

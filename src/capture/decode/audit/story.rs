@@ -17,7 +17,8 @@ const KERNEL: [&[u8]; 2] = [b"linux-vdso.so.1", b"linux-gate.so.1"];
 /// The program, and ld.so, which are opened first.
 const PROGRAM: u32 = 1;
 const LOADER: u32 = 2;
-/// Different searches that are counted before they are told of.
+/// Different searches that are counted before they are told of, and paths that are tried before
+/// those of which nothing is known count as missed.
 const MOST_SEARCHES: usize = 1 << 10;
 
 /// One process, as far as it has been told.
@@ -248,6 +249,8 @@ impl Story {
         // A new name: whatever was tried for the last one, and not opened, was not there.
         if rule == AS_ASKED {
             self.missed(Some(tid), out);
+        } else if self.tried.len() >= MOST_SEARCHES {
+            self.missed(None, out);
         }
         // A name without a folder is not a place.
         if path.contains(&b'/') {
