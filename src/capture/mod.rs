@@ -171,8 +171,9 @@ fn audit_availability() -> Result<(), Refusal> {
     }
 }
 
-/// Opens the backend `audit`. The command would have `users` as `LD_AUDIT`.
+/// Opens the backend `audit` for a command that would have `users` as `LD_AUDIT`.
 fn open_audit(
+    command: &[std::ffi::OsString],
     spool: &spool::Spool,
     invoker: Option<&Invoker>,
     users: Option<&std::ffi::OsStr>,
@@ -180,6 +181,7 @@ fn open_audit(
 ) -> Result<Box<dyn Backend>, Refusal> {
     #[cfg(target_os = "linux")]
     {
+        linux::audit::reaches(command)?;
         linux::audit::availability()?;
         let backend = linux::audit::Audit::new(linux::audit::Options {
             folder: spool.path(),
@@ -192,7 +194,14 @@ fn open_audit(
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (spool.path(), spool.secret(), invoker, users, follows_tree);
+        let _ = (
+            command,
+            spool.path(),
+            spool.secret(),
+            invoker,
+            users,
+            follows_tree,
+        );
         Err(no_audit())
     }
 }

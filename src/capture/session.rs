@@ -436,7 +436,8 @@ impl Session {
     fn audit(&self) -> Result<Box<dyn Backend>, Refusal> {
         let spool = self.spool.as_ref().ok_or_else(no_spool)?;
         let users = self.unwatched.get("LD_AUDIT");
-        super::open_audit(spool, self.invoker.as_ref(), users, self.follows_tree())
+        let (command, invoker) = (&self.options.command, self.invoker.as_ref());
+        super::open_audit(command, spool, invoker, users, self.follows_tree())
     }
 
     fn dyldlog(&self) -> Result<Box<dyn Backend>, Refusal> {

@@ -598,3 +598,69 @@ fn each_run_of_a_series_tells_what_programs_bind() {
     // The same program loads and binds the same each time.
     assert!(sets[0].1 > 5 && sets[0] == sets[1], "{sets:?}");
 }
+
+/// A folder with a program in it and what that needs, by ldd.
+fn root_with(place: &Place, program: &str) -> PathBuf {
+    let root = place.path("root");
+    let ldd = Command::new("ldd").arg(program).output().unwrap();
+    let needed = String::from_utf8(ldd.stdout).unwrap();
+    let needed = needed
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
+    for path in needed.chain([program]) {
+        let to = root.join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(path, to).unwrap();
+    }
+    root
+}
+
+/// ld.so says on the standard error of a program that its library for `LD_AUDIT` is not there.
+#[test]
+fn in_another_root_nothing_is_said_and_that_nothing_was_seen_is_told() {
+    if !available() || !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root changes its root");
+        return;
+    }
+    let place = Place::new();
+    let root = root_with(&place, "/bin/echo");
+    let root = root.to_str().unwrap();
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let script = "chroot \"$0\" /bin/echo inside; /bin/echo outside";
+    let output = place
+        .run(&flags, &["sh", "-c", script, root])
+        .output()
+        .unwrap();
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.stdout, b"inside\noutside\n");
+    let trace = place.trace();
+    let [unseen] = &trace.blind_spots[..] else {
+        panic!("{:?}", trace.blind_spots);
+    };
+    let what = trace.text(unseen.what);
+    assert!(
+        what.contains("chroot (pid ") && what.ends_with("starts"),
+        "{what}"
+    );
+    assert!(trace.text(unseen.why).contains("run gotrace inside"));
+    // chroot itself, and what is not below it, are seen.
+    for name in ["chroot", "echo"] {
+        assert!(
+            !loaded_names(&trace, program(&trace, name).id).is_empty(),
+            "{name}"
+        );
+    }
+
+    let mut refused = place.run(&flags, &["chroot", root, "/bin/echo", "inside"]);
+    let output = refused.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(125), &b""[..])
+    );
+    assert!(
+        said.contains("what chroot starts is in another root"),
+        "{said}"
+    );
+    assert!(said.contains("hint: run gotrace inside"), "{said}");
+}

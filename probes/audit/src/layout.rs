@@ -111,6 +111,8 @@ pub mod kind {
     pub const ENDING: u8 = 11;
     /// The package that the go command runs the program for (`TOOLEXEC_IMPORTPATH`).
     pub const PACKAGE: u8 = 12;
+    /// What the program starts is in another root, and is not watched.
+    pub const LEAVES: u8 = 13;
 }
 
 /// Flags of events.

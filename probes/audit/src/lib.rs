@@ -7,6 +7,8 @@
 //! It is a guest in programs that it knows nothing about, so:
 //! - it needs no library, not even libc, for there would be a second one in every process;
 //! - it keeps no descriptor open, writes to no stream, touches no signal and no `errno`;
+//! - it changes nothing but its own name in `LD_AUDIT`, which it takes out for what is started in
+//!   another root: ld.so would complain there that it is missing;
 //! - it allocates nothing, waits for nobody, takes no lock: it may be called in a signal handler,
 //!   in a thread with a small stack, between `vfork` and `exec`;
 //! - whatever fails, it stays silent, and returns 0 from `la_version`, whereupon ld.so forgets it.
@@ -20,6 +22,7 @@ mod events;
 mod images;
 pub mod layout;
 mod process;
+pub mod roots;
 mod system;
 
 /// Nothing here panics; a freestanding program has to say what would happen.

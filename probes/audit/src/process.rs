@@ -7,12 +7,15 @@ use crate::abi::{AT_NULL, AT_SECURE, AT_SYSINFO_EHDR, Auxiliary};
 use crate::buffer::{self, Event};
 use crate::clock;
 use crate::layout::{RUN_BYTES, RUN_MARK, kind};
+use crate::roots;
 use crate::system;
 
 /// First argument of gotrace where it stands in front of a tool.
 const SHIM: &CStr = c"__shim";
 /// The variable by which the go command tells a tool for which package it runs.
 const PACKAGE: &[u8] = b"TOOLEXEC_IMPORTPATH=";
+/// The variable by which ld.so found this library.
+const AUDIT: &[u8] = b"LD_AUDIT=";
 
 /// What gotrace writes here when it unpacks this library for a run.
 #[used]
@@ -34,6 +37,7 @@ static ARGUMENT_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// This is gotrace itself, in front of a tool.
 static OWN: AtomicBool = AtomicBool::new(false);
 static SECURE: AtomicBool = AtomicBool::new(false);
+static LEAVES: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// glibc hands each constructor what `main` gets.
@@ -61,17 +65,48 @@ unsafe extern "C" fn construct(
             ARGUMENT_BYTES.store(bytes, Relaxed);
         }
     }
+    // SAFETY: as many arguments as said, each ends with a zero byte.
+    let words = (0..count as usize)
+        .map(|at| unsafe { CStr::from_ptr(arguments.add(at).read()) }.to_bytes());
+    let name = words
+        .clone()
+        .next()
+        .and_then(|path| path.rsplit(|byte| *byte == b'/').next());
+    LEAVES.store(
+        name.is_some_and(|name| roots::leaves_root(name, words.skip(1))),
+        Relaxed,
+    );
     // SAFETY: the environment ends with a null pointer.
     unsafe {
         let mut variable = variables;
         while !variable.read().is_null() {
             let text = variable.read();
+            if LEAVES.load(Relaxed) && CStr::from_ptr(text).to_bytes().starts_with(AUDIT) {
+                take_out(text.add(AUDIT.len()));
+            }
             if *text.cast::<u8>() == b'T' && CStr::from_ptr(text).to_bytes().starts_with(PACKAGE) {
                 PACKAGE_TEXT.store(text.add(PACKAGE.len()), Relaxed);
             }
             variable = variable.add(1);
         }
         auxiliary(variable.add(1).cast());
+    }
+}
+
+/// Takes this library out of a value of `LD_AUDIT`.
+///
+/// # Safety
+///
+/// It ends with a zero byte, and may be written.
+unsafe fn take_out(value: *mut c_char) {
+    // SAFETY: as this function's.
+    let bytes = unsafe {
+        let length = CStr::from_ptr(value).to_bytes().len();
+        core::slice::from_raw_parts_mut(value.cast::<u8>(), length)
+    };
+    let length = roots::take_out(bytes);
+    if let Some(end) = bytes.get_mut(length) {
+        *end = 0;
     }
 }
 
@@ -137,6 +172,9 @@ pub(crate) fn describe() {
     if !package.is_null() {
         // SAFETY: a variable of the environment, which the program has not touched yet.
         text(kind::PACKAGE, unsafe { CStr::from_ptr(package) }.to_bytes());
+    }
+    if LEAVES.load(Relaxed) {
+        text(kind::LEAVES, b"");
     }
 }
 

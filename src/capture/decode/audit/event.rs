@@ -32,6 +32,8 @@ pub enum What {
     Folder(Vec<u8>),
     /// The package that the go command runs it for.
     Package(Vec<u8>),
+    /// It starts others in another root, where nothing tells of them.
+    Leaves,
     /// An image was opened.
     Opened {
         /// Its number.
@@ -136,6 +138,7 @@ impl Fields {
             },
             kind::FOLDER => What::Folder(text.to_vec()),
             kind::PACKAGE => What::Package(text.to_vec()),
+            kind::LEAVES => What::Leaves,
             kind::OPENED => What::Opened {
                 image,
                 path: text.to_vec(),

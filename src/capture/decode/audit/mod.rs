@@ -13,6 +13,12 @@ mod event;
 #[path = "../../../../probes/audit/src/layout.rs"]
 pub mod layout;
 mod ring;
+#[path = "../../../../probes/audit/src/roots.rs"]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "what is added are places in one slice"
+)]
+pub mod roots;
 mod story;
 #[cfg(test)]
 mod tests;

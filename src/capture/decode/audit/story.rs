@@ -79,7 +79,11 @@ impl Story {
                 self.executable = path;
                 return;
             }
-            What::Arguments { .. } | What::Folder(_) | What::Package(_) | What::Ending => return,
+            What::Arguments { .. }
+            | What::Folder(_)
+            | What::Package(_)
+            | What::Leaves
+            | What::Ending => return,
             What::Started => {
                 self.cause = LinkCause::Dlopen;
                 return;

@@ -405,7 +405,7 @@ fn cells_that_lie_about_their_length_are_torn() {
     let mut short = event.bytes(1, event.text);
     short[2..4].copy_from_slice(&3_u16.to_ne_bytes());
     file.write(1, &short);
-    for (number, kind) in (2..).zip([0, 13, 255]) {
+    for (number, kind) in (2..).zip([0, 14, 255]) {
         file.event(number, &Written { kind, ..event });
     }
     file.set_tail(5);
@@ -553,4 +553,54 @@ fn searches_that_never_end_take_no_more_memory_than_some() {
     let last = out.len();
     assert_eq!(told + last, 100_000);
     assert!(last < 10_000, "{last} were kept to the end");
+}
+
+#[test]
+fn programs_that_start_others_in_another_root_are_known_by_their_words() {
+    let leaves = |line: &str| {
+        let mut words = line.split(' ').map(str::as_bytes);
+        super::roots::leaves_root(words.next().unwrap_or_default(), words)
+    };
+    for line in [
+        "chroot /srv/bookworm make",
+        "bwrap --ro-bind /srv / make",
+        "unshare -rR /srv make",
+        "unshare --root=/srv make",
+        "nsenter -t 1 -a",
+        "nsenter --target 1 --mount",
+    ] {
+        assert!(leaves(line), "{line}");
+    }
+    for line in [
+        "make chroot",
+        "unshare -rn go build",
+        "nsenter -t 1 -n ip a",
+        "unshare --mount make",
+        "",
+    ] {
+        assert!(!leaves(line), "{line}");
+    }
+}
+
+#[test]
+fn only_the_library_of_gotrace_is_taken_out_of_the_variable() {
+    let taken = |value: &str| {
+        let mut bytes = value.as_bytes().to_vec();
+        let length = super::roots::take_out(&mut bytes);
+        bytes.truncate(length);
+        String::from_utf8(bytes).expect("text")
+    };
+    let own = "/tmp/x/audit/$LIB/libgotrace-audit.so";
+    assert_eq!(taken(own), "");
+    assert_eq!(taken(&format!("/a.so:{own}")), "/a.so");
+    assert_eq!(
+        taken(&format!("/a.so:{own}:/b/$LIB/b.so")),
+        "/a.so:/b/$LIB/b.so"
+    );
+    assert_eq!(
+        taken(&format!("{own}:/long/name/of/another.so:{own}")),
+        "/long/name/of/another.so"
+    );
+    assert_eq!(taken("/a.so:/b.so"), "/a.so:/b.so");
+    assert_eq!(taken(""), "");
 }

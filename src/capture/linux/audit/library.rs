@@ -14,6 +14,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::capture::decode::audit::layout::{RUN_BYTES, RUN_MARK};
+use crate::environment::Refusal;
+use crate::environment::translator::{self, BinfmtEntry};
 
 /// A library, and what `$LIB` is for its machine.
 struct Library {
@@ -106,6 +108,35 @@ fn install(folder: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
+/// Whether `$LIB` leads programs of each machine that this one runs to a library of their own.
+///
+/// # Errors
+///
+/// When it does not, and there is an emulator.
+pub(super) fn tells_machines_apart() -> Result<(), Refusal> {
+    native_folder().map_or(Ok(()), |folder| {
+        apart(&folder, &translator::binfmt_entries())
+    })
+}
+
+fn apart(native: &Path, entries: &[BinfmtEntry]) -> Result<(), Refusal> {
+    let emulator = entries.iter().find(|entry| entry.is_for_programs());
+    let (1, Some(emulator)) = (native.components().count(), emulator) else {
+        return Ok(());
+    };
+    let emulator = String::from_utf8_lossy(&emulator.interpreter);
+    Err(Refusal {
+        reason: "programs of other machines would be told to load the library of this one"
+            .to_owned(),
+        evidence: format!(
+            "ld.so has $LIB for {}, whatever the machine, and {emulator} runs programs of another",
+            native.display()
+        ),
+        remedy: "run without --bindings, or disable the emulator in /proc/sys/fs/binfmt_misc"
+            .to_owned(),
+    })
+}
+
 /// What `$LIB` is for the machine's own ld.so, judged by where it lies: below that folder.
 fn native_folder() -> Option<PathBuf> {
     let loader = if cfg!(target_arch = "aarch64") {
@@ -160,6 +191,22 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let long = PathBuf::from(format!("/{}", "x".repeat(RUN_BYTES)));
         assert!(unpack(folder.path(), &long, 1).is_err());
+    }
+
+    #[test]
+    fn emulated_programs_need_a_folder_of_their_own() {
+        let entry = |enabled: &str, magic: &str| {
+            let text =
+                format!("{enabled}\ninterpreter /usr/bin/qemu\nflags: \noffset 0\nmagic {magic}\n");
+            BinfmtEntry::parse(&text).expect("an entry")
+        };
+        let (elf, other) = (entry("enabled", "7f454c46"), entry("enabled", "4d5a"));
+        let off = entry("disabled", "7f454c46");
+        let [debian, fedora] = ["lib/x86_64-linux-gnu", "lib64"].map(Path::new);
+        assert_eq!(apart(debian, std::slice::from_ref(&elf)), Ok(()));
+        assert_eq!(apart(fedora, &[other, off]), Ok(()));
+        let refusal = apart(fedora, &[elf]).expect_err("refused");
+        assert!(refusal.evidence.contains("lib64") && refusal.evidence.contains("/usr/bin/qemu"));
     }
 
     #[test]

@@ -20,12 +20,14 @@ mod trial;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io::{self, PipeWriter};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 
+use crate::capture::decode::audit::roots;
 use crate::capture::linux::watch::FolderWatch;
 use crate::capture::{Backend, Error, Observation};
 use crate::environment::Refusal;
@@ -36,6 +38,9 @@ pub use trial::availability;
 
 /// Memory without a disk: what a process writes there costs nothing when it is forgotten.
 const MEMORY: &str = "/dev/shm";
+
+/// What helps where programs are in another root.
+const INSIDE: &str = "run gotrace inside of it";
 
 /// What the backend is to know.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +55,28 @@ pub struct Options<'a> {
     pub users: Option<&'a OsStr>,
     /// Another backend tells of processes.
     pub follows_tree: bool,
+}
+
+/// Whether what a command starts finds the library.
+///
+/// # Errors
+///
+/// When it starts programs in another root.
+pub fn reaches(command: &[OsString]) -> Result<(), Refusal> {
+    let mut words = command.iter().map(|word| word.as_bytes());
+    let path = words.next().unwrap_or_default();
+    let name = path.rsplit(|byte| *byte == b'/').next();
+    if !roots::leaves_root(name.unwrap_or_default(), words) {
+        return Ok(());
+    }
+    let path = String::from_utf8_lossy(path);
+    Err(Refusal {
+        reason: format!(
+            "what {path} starts is in another root, where the library for LD_AUDIT is not"
+        ),
+        evidence: format!("the command is {path}"),
+        remedy: format!("{INSIDE}, or without --bindings"),
+    })
 }
 
 /// The backend.

@@ -35,6 +35,8 @@ pub(super) struct Process {
     pub(super) executed: Executed,
     /// `TOOLEXEC_IMPORTPATH`, or empty.
     pub(super) package: Vec<u8>,
+    /// What it starts is in another root.
+    pub(super) leaves_root: bool,
     /// It was told of.
     pub(super) introduced: bool,
     /// When it called `exit`.
@@ -74,6 +76,7 @@ impl Process {
             header: None,
             executed: Executed::default(),
             package: Vec::new(),
+            leaves_root: false,
             introduced: false,
             ending: None,
             read_at: None,
@@ -147,6 +150,7 @@ impl Process {
             }
             What::Folder(path) => self.executed.cwd.clone_from(path),
             What::Package(path) => self.package.clone_from(path),
+            What::Leaves => self.leaves_root = true,
             What::Ending => self.ending = Some(event.time),
             _ => {}
         }

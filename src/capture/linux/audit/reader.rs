@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::INSIDE;
 use super::process::{Process, Unreadable};
 use crate::capture::decode::audit::Drained;
 use crate::capture::linux::watch::FolderWatch;
@@ -222,6 +223,15 @@ impl Reader {
                 format!("what images bind when they are loaded, in {exe} and others"),
                 "their glibc is older than 2.35: it tells of binds at the first call alone"
                     .to_owned(),
+            );
+        }
+        if process.leaves_root {
+            let exe = String::from_utf8_lossy(&process.executed.exe);
+            self.unseen(
+                format!("what programs bind that {exe} (pid {}) starts", process.pid),
+                format!(
+                    "they are in another root, where the library for LD_AUDIT is not; {INSIDE}"
+                ),
             );
         }
         let root = process.pid == self.plan.root && !std::mem::replace(&mut self.root_seen, true);

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Audit, Options, buffer::BufferFile};
+use super::{Audit, Options, buffer::BufferFile, library};
 use crate::capture::backend::Backend as _;
 use crate::environment::Refusal;
 
@@ -20,6 +20,7 @@ static TRIALS: AtomicU32 = AtomicU32::new(0);
 ///
 /// What came of the trial, and what would help.
 pub fn availability() -> Result<(), Refusal> {
+    library::tells_machines_apart()?;
     let refused = |evidence: String| Refusal {
         reason: "ld.so does not tell what it does (LD_AUDIT)".to_owned(),
         evidence,
