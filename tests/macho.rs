@@ -33,6 +33,9 @@ mod hostile;
 #[path = "macho/linked.rs"]
 mod linked;
 #[cfg(test)]
+#[path = "macho/loaded.rs"]
+mod loaded;
+#[cfg(test)]
 #[path = "macho/official.rs"]
 mod official;
 #[cfg(test)]

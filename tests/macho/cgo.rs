@@ -16,8 +16,8 @@ const ALL: Wanted = Wanted {
     bindings: true,
     findings: true,
 };
-const AMD64: u32 = 0x0100_0007;
-const ARM64: u32 = 0x0100_000c;
+pub(crate) const AMD64: u32 = 0x0100_0007;
+pub(crate) const ARM64: u32 = 0x0100_000c;
 /// What is built: file, architecture, zig's name of it, `-buildmode`.
 const WAYS: [(&str, &str, &str, &str); 4] = [
     ("arm64.dylib", "arm64", "aarch64", "c-shared"),
@@ -27,7 +27,7 @@ const WAYS: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// The folder of what is built, once; `None` where that cannot be.
-fn built() -> Option<&'static Path> {
+pub(crate) fn built() -> Option<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match BUILT.get_or_init(build) {
         Ok(folder) => Some(folder),

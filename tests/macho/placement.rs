@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-fn inspect(arguments: &[&str]) -> Output {
+pub(crate) fn inspect(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gotrace"))
         .arg("inspect")
         .args(arguments)
@@ -14,38 +14,46 @@ fn inspect(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn json(arguments: &[&str]) -> serde_json::Value {
+pub(crate) fn json(arguments: &[&str]) -> serde_json::Value {
     let output = inspect(arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn number(value: &serde_json::Value) -> u64 {
+pub(crate) fn number(value: &serde_json::Value) -> u64 {
     let text = value.as_str().unwrap();
     u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
 }
 
 /// A process that prints where its functions are, and then waits for its input to end.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     addresses: Vec<u64>,
 }
 
 impl Process {
     fn start(program: &Path) -> Self {
-        let mut command = Command::new(program);
+        Self::run(Command::new(program))
+    }
+
+    pub(crate) fn run(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "{command:?} has ended");
         let words = line.split_whitespace();
         let addresses = words.map(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16));
         Self {
             addresses: addresses.collect::<Result<_, _>>().unwrap(),
             child,
         }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
     }
 }
 
@@ -56,7 +64,7 @@ impl Drop for Process {
     }
 }
 
-fn scratch(name: &str, source: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str, source: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut file = std::fs::File::create(&path).unwrap();
     file.write_all(source.as_bytes()).unwrap();
@@ -84,7 +92,7 @@ fn a_running_program_is_where_it_says() {
             .status();
         assert!(compiled.unwrap().success());
         let process = Process::start(&program);
-        let pid = process.child.id().to_string();
+        let pid = process.id();
         let (main, abort) = (process.addresses[0], process.addresses[1]);
         let asked = format!("{main:#x}");
         let found = json(&["--json", "--at-runtime", &pid, "--lookup", &asked]);
@@ -158,7 +166,7 @@ fn a_running_go_program_is_where_it_says() {
             .unwrap();
         assert!(built.status.success(), "{built:?}");
         let process = Process::start(&program);
-        let pid = process.child.id().to_string();
+        let pid = process.id();
         let asked = format!("{:#x}", process.addresses[0]);
         let found = json(&["--json", "--at-runtime", &pid, "--lookup", &asked]);
         let row = &found["rows"][0];

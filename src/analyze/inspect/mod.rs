@@ -250,13 +250,24 @@ impl Inspection {
         })
     }
 
-    /// Says where each slice is in memory: the one that `place` finds by what the slice states.
+    /// Says where each slice is in memory: the one that `place` finds by what the slice states. Of a fat
+    /// file a process has one slice: where one is found, the others are left out.
     pub fn place(&mut self, place: impl Fn(&placement::Stated<'_>) -> placement::Placement) {
         let macho = self.format != "ELF";
         for slice in &mut self.slices {
             if slice.unread.is_none() && slice.kind != "object" {
                 slice.placement = Some(place(&placement::Stated::of(slice, macho)));
             }
+        }
+        let is_in_memory =
+            |slice: &SliceFacts| slice.placement.as_ref().map(|one| one.slide.is_some());
+        if self
+            .slices
+            .iter()
+            .any(|slice| is_in_memory(slice) == Some(true))
+        {
+            self.slices
+                .retain(|slice| is_in_memory(slice) != Some(false));
         }
     }
 
