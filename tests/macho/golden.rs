@@ -55,6 +55,7 @@ fn import(symbol: &str, library: Option<u64>) -> Import {
         addend: 0,
         weak: library.is_some(),
         signed: library.is_some(),
+        exported_as: library.is_none().then(|| format!("_own{symbol}")),
     }
 }
 

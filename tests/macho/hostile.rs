@@ -147,6 +147,11 @@ fn errors_name_the_place() {
         error(&[0xce, 0xfa, 0xed, 0xfe, 7, 0, 0, 0, 3]),
         "Mach-O file at 0x0: expected 64 bits, little-endian, found 32 bits, for 386"
     );
+    // Of a watch.
+    assert_eq!(
+        error(&[0xce, 0xfa, 0xed, 0xfe, 0xc, 0, 0, 2, 1, 0, 0, 0]),
+        "Mach-O file at 0x0: expected 64 bits, little-endian, found 32 bits, for arm64_32"
+    );
     assert_eq!(
         error(&thin(1, 16, &[0; 8])),
         "load commands at 0x20: expected 16 bytes, found 8"

@@ -29,6 +29,8 @@ pub struct Import {
     pub weak: bool,
     /// The pointer is signed.
     pub signed: bool,
+    /// The name under which a re-export passes it on, where that is another one.
+    pub exported_as: Option<String>,
 }
 
 /// All imports of a slice, in the order of its tables.
@@ -57,9 +59,12 @@ pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
     for export in image.exports()? {
         if let Exported::Library { number, name } = export.of {
             let provider = Provider::Library(number);
-            let name = if name.is_empty() { export.name } else { name };
+            let (symbol, exported_as) = match name.is_empty() {
+                true => (text(&export.name), None),
+                false => (text(&name), Some(text(&export.name))),
+            };
             imports.push(Import {
-                symbol: text(&name),
+                symbol,
                 provider: provider_name(provider, &libraries),
                 library: Some(number),
                 slot: None,
@@ -69,6 +74,7 @@ pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
                 addend: 0,
                 weak: false,
                 signed: false,
+                exported_as,
             });
         }
     }
@@ -91,6 +97,7 @@ fn undefined(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
             addend: 0,
             weak: symbol.may_be_missing(),
             signed: false,
+            exported_as: None,
         })
         .collect())
 }
@@ -117,6 +124,7 @@ fn import(bind: &Bind<'_>, libraries: &[String]) -> Import {
         addend: bind.addend,
         weak: bind.weak_import,
         signed: bind.signed,
+        exported_as: None,
     }
 }
 

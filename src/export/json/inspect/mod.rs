@@ -182,6 +182,8 @@ struct Binding<'a> {
     addend: i64,
     may_be_missing: bool,
     signed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exported_as: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -388,6 +390,7 @@ fn binding(import: &Import) -> Binding<'_> {
         addend: import.addend,
         may_be_missing: import.weak,
         signed: import.signed,
+        exported_as: import.exported_as.as_deref(),
     }
 }
 

@@ -356,6 +356,9 @@ fn binding(import: &Import) -> Vec<Cell> {
             how = format!("{how}, {word}");
         }
     }
+    if let Some(name) = &import.exported_as {
+        how = format!("{how}, as {name}");
+    }
     let address = |address: Option<crate::binary::Svma>| {
         address.map_or_else(|| "-".to_owned(), |address| address.to_string())
     };
