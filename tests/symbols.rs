@@ -17,6 +17,9 @@ mod headers;
 #[path = "symbols/naming.rs"]
 mod naming;
 #[cfg(test)]
+#[path = "symbols/old_tables.rs"]
+mod old_tables;
+#[cfg(test)]
 #[path = "symbols/programs.rs"]
 mod programs;
 #[cfg(test)]

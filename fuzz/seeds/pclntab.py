@@ -1,7 +1,7 @@
 """Cuts Go's function table down to some functions: pclntab.py TABLE COUNT OUTPUT.
 
-TABLE is the section of a program: objcopy -O binary --only-section=.gopclntab PROGRAM TABLE. Of Go 1.20 to
-1.25, whose tables have the start of the code.
+TABLE is the section of a program: objcopy -O binary --only-section=.gopclntab PROGRAM TABLE. Of Go 1.16 to
+1.25, whose tables have the start of the code, or addresses.
 """
 
 import struct
@@ -39,10 +39,18 @@ def main():
     source, count, output = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     with open(source, "rb") as file:
         data = file.read()
-    magic, _, functions, files, text, names, units, filetab, pctab, index = struct.unpack_from("<I4sQQQQQQQQ", data)
-    count = min(count, functions)
+    # Go 1.16 has addresses of 64 bits; since 1.18 they count from the start of the code. 1.20 has first lines.
+    old = data[:4] == b"\xfa\xff\xff\xff"
+    header = "<4s4sQQ" if old else "<4s4sQQQ"
+    entry, fields_of = ("<QQ", "<Q8I") if old else ("<II", "<10I" if data[0] == 0xF1 else "<9I")
+    start, funcdata_of = struct.calcsize(header), "Q" if old else "I"
+    *head, files = struct.unpack_from(header, data)[:4]
+    text = list(struct.unpack_from(header, data)[4:])
+    names, units, filetab, pctab, index = struct.unpack_from("<5Q", data, start)
+    count = min(count, head[2])
+    size = struct.calcsize(entry)
     new_names, new_tables, records, new_index = bytearray(), bytearray(b"\0"), bytearray(), bytearray()
-    index_size = count * 8 + 4
+    index_size = count * size + size // 2
 
     def moved(offset):
         if offset == 0:
@@ -52,26 +60,35 @@ def main():
         return place
 
     for number in range(count):
-        entry, at = words(data, index + number * 8, 2)
-        fields = list(words(data, index + at, 10))
-        flags = data[index + at + 40 : index + at + 44]
+        address, at = struct.unpack_from(entry, data, index + number * size)
+        fields = list(struct.unpack_from(fields_of, data, index + at))
+        at += struct.calcsize(fields_of)
+        flags = data[index + at : index + at + 4]
         name = names + fields[1]
         fields[1] = len(new_names)
         new_names += data[name : data.index(0, name) + 1]
         fields[4:7] = [moved(offset) for offset in fields[4:7]]
-        pcdata = [moved(offset) for offset in words(data, index + at + 44, fields[7])]
-        funcdata = words(data, index + at + 44 + 4 * fields[7], flags[3])
-        new_index += struct.pack("<II", entry, index_size + len(records))
-        records += struct.pack("<10I", *fields) + flags
-        records += struct.pack(f"<{len(pcdata) + len(funcdata)}I", *pcdata, *funcdata)
-    new_index += struct.pack("<I", words(data, index + count * 8, 1)[0])
-    parts, offsets, place = [bytes(new_names), data[units:filetab], data[filetab:pctab], bytes(new_tables)], [], 72
+        pcdata = [moved(offset) for offset in words(data, index + at + 4, fields[7])]
+        at += 4 + 4 * fields[7]
+        at += -at % 8 if old else 0
+        funcdata = struct.unpack_from(f"<{flags[3]}{funcdata_of}", data, index + at)
+        records += bytes(-(index_size + len(records)) % 8) if old else b""
+        new_index += struct.pack(entry, address, index_size + len(records))
+        records += struct.pack(fields_of, *fields) + flags + struct.pack(f"<{len(pcdata)}I", *pcdata)
+        records += bytes(-(index_size + len(records)) % 8) if old else b""
+        records += struct.pack(f"<{len(funcdata)}{funcdata_of}", *funcdata)
+    new_index += data[index + count * size :][: size // 2]
+    parts = [bytes(new_names), data[units:filetab], data[filetab:pctab], bytes(new_tables)]
+    offsets, place = [], start + 40
     for part in parts:
         offsets.append(place)
         place += len(part)
-    header = struct.pack("<I4sQQQQQQQQ", magic, data[4:8], count, files, text, *offsets, place)
+    parts.append(bytes(-place % 8) if old else b"")
+    place += len(parts[-1])
+    head[2] = count
     with open(output, "wb") as file:
-        file.write(header + b"".join(parts) + new_index + records)
+        file.write(struct.pack(header, *head, files, *text) + struct.pack("<5Q", *offsets, place))
+        file.write(b"".join(parts) + new_index + records)
 
 
 main()
