@@ -12,6 +12,9 @@ use gotrace::binary::go::Pclntab;
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use gotrace::capture::decode::audit::{Buffer, Header, Ring, Story};
+use gotrace::capture::decode::dtrace::line::{Event, Lines};
+use gotrace::capture::decode::dtrace::message::Message;
+use gotrace::capture::decode::dtrace::order::Order;
 use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
 use gotrace::capture::decode::memory::MemoryCopy;
@@ -45,6 +48,7 @@ pub(crate) const ALL: &[Target] = &[
     ),
     ("tbd", &[STUBS], linkable),
     ("dyld-log", &["tests/data/dyld"], dyld_log),
+    ("dtrace", &["fuzz/seeds/dtrace"], dtrace),
     ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
     ("rosetta", &["fuzz/seeds/rosetta"], rosetta),
     ("audit", &["fuzz/seeds/audit"], audit),
@@ -339,6 +343,30 @@ fn dyld_log(data: &[u8]) -> String {
     }
     let shortfall = log.finish(&mut out);
     format!("{said} {shortfall:?} {count}")
+}
+
+/// Both what scripts print and what `dtrace` says.
+fn dtrace(data: &[u8]) -> String {
+    let (mut lines, mut order) = (Lines::default(), Order::new(200));
+    let mut said = String::new();
+    let mut out = |event: Event| {
+        let what = format!("{:?}", event.what);
+        said.push_str(what.split([' ', '(']).next().unwrap_or_default());
+        said.push(' ');
+    };
+    for piece in data.chunks(777) {
+        lines.feed(piece, &mut |event| order.add(event, &mut out));
+    }
+    let shortfall = lines.finish(&mut |event| order.add(event, &mut out));
+    let late = order.finish(&mut out);
+    let messages = String::from_utf8_lossy(data);
+    let messages = messages
+        .lines()
+        .map(|line| format!("{:?} ", Message::of(line)));
+    format!(
+        "{said} {shortfall:?} {late} {}",
+        messages.collect::<String>()
+    )
 }
 
 /// Where the memory of made-up processes begins.

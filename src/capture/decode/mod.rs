@@ -12,6 +12,7 @@ pub mod arguments;
 pub mod audit;
 pub mod bpf;
 pub mod darwin_process;
+pub mod dtrace;
 pub mod dyld_log;
 pub mod guest;
 pub mod image_infos;

@@ -1,0 +1,182 @@
+//! Output as the scripts would have it, written by hand.
+
+use super::{Call, Event, Frame, Lines, Shortfall, What};
+use crate::trace::{Pid, Tid};
+
+/// All of it, in pieces of some length.
+fn read(text: &[u8], piece: usize) -> (Vec<Event>, Shortfall) {
+    let (mut lines, mut found) = (Lines::default(), Vec::new());
+    let mut out = |event| found.push(event);
+    for piece in text.chunks(piece) {
+        lines.feed(piece, &mut out);
+    }
+    let shortfall = lines.finish(&mut out);
+    (found, shortfall)
+}
+
+const WHOLE: &[u8] = b"x\t100\t41\t40\tcompile\n\
+e\t200\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\tc000123000\n\
+s\t300\t41\t123456\n\
+\n\
+\x20             0x10002f0c4\n\
+\x20             compile`main.main+0x1c\n\
+\x20             libdyld.dylib`start\n\
+\x20             compile`0x100000004\n\
+\x20             compile`operator+(int)+0x2\n\
+.\n\
+r\t400\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\t1f4\n\
+z\t500\t41\t123456\t1\n";
+
+fn call(value: u64) -> Call {
+    Call {
+        tid: Tid(123_456),
+        module: b"compile".to_vec(),
+        function: b"cmd/compile/internal/ssa.Compile".to_vec(),
+        value,
+    }
+}
+
+fn named(module: &str, function: &str, offset: u64) -> Frame {
+    Frame::Named {
+        module: module.into(),
+        function: function.into(),
+        offset,
+    }
+}
+
+fn expected() -> Vec<Event> {
+    let sample = What::Sampled {
+        tid: Tid(123_456),
+        stack: vec![
+            Frame::Address(0x1_0002_f0c4),
+            named("compile", "main.main", 0x1c),
+            named("libdyld.dylib", "start", 0),
+            Frame::Address(0x1_0000_0004),
+            named("compile", "operator+(int)", 2),
+        ],
+        cut: false,
+    };
+    let executed = What::Executed {
+        parent: Pid(40),
+        name: b"compile".to_vec(),
+    };
+    [
+        executed,
+        What::Entered(call(0xc0_0012_3000)),
+        sample,
+        What::Returned(call(500)),
+        What::Ended { how: 1 },
+    ]
+    .into_iter()
+    .zip([100, 200, 300, 400, 500])
+    .map(|(what, time)| Event {
+        time,
+        pid: Pid(41),
+        what,
+    })
+    .collect()
+}
+
+#[test]
+fn each_line_is_what_it_says_wherever_it_is_cut() {
+    for piece in 1..WHOLE.len() {
+        let (found, shortfall) = read(WHOLE, piece);
+        assert_eq!(found, expected(), "{piece}");
+        assert_eq!(shortfall, Shortfall::default(), "{piece}");
+    }
+}
+
+/// The stack of the only sample, and whether it is cut.
+fn stack(text: &str) -> (usize, bool, Shortfall) {
+    let (found, shortfall) = read(text.as_bytes(), 7);
+    let [
+        Event {
+            what: What::Sampled { stack, cut, .. },
+            ..
+        },
+    ] = &found[..]
+    else {
+        panic!("one sample, found {found:?}");
+    };
+    (stack.len(), *cut, shortfall)
+}
+
+#[test]
+fn a_stack_that_does_not_end_is_cut() {
+    let none = Shortfall::default();
+    assert_eq!(stack("s\t1\t2\t3\n 0x10\n.\n"), (1, false, none));
+    assert_eq!(stack("s\t1\t2\t3\n 0x10\n"), (1, true, none));
+    let cut = Shortfall { cut: true, ..none };
+    assert_eq!(stack("s\t1\t2\t3\n 0x10\n 0x2"), (1, true, cut));
+    let (found, shortfall) = read(b"s\t1\t2\t3\n 0x10\nz\t2\t2\t3\t1\n", 5);
+    assert_eq!((found.len(), shortfall), (2, none));
+    assert!(matches!(found[0].what, What::Sampled { cut: true, .. }));
+    let one_too_many = format!("s\t1\t2\t3\n{}.\n", " 0x10\n".repeat(128));
+    let malformed = Shortfall {
+        malformed: 1,
+        ..none
+    };
+    assert_eq!(stack(&one_too_many), (127, true, malformed));
+}
+
+#[test]
+fn what_is_no_line_of_a_script_is_counted() {
+    for line in [
+        "q\t1\t2\t3\n",
+        "e\t1\t2\n",
+        "e\t1\t2\t3\tm\tf\t12\tmore\n",
+        "e\t-1\t2\t3\tm\tf\t12\n",
+        "e\t1\tx\t3\tm\tf\t12\n",
+        "e\t1\t2\tx\tm\tf\t12\n",
+        "e\t1\t2\t3\tm\tf\tx\n",
+        "r\t1\t2\t3\tm\tf\t\n",
+        "x\t1\t2\tx\tname\n",
+        "z\t1\t2\t3\tx\n",
+        "s\t1\t2\tx\n",
+        "s\t1\t2\t3\t4\n",
+        ".\n",
+        "  0x10\n",
+        "e\t1\t99999999999\t3\tm\tf\t12\n",
+        "\u{e9}\t1\t2\n",
+    ] {
+        let (found, shortfall) = read(line.as_bytes(), 3);
+        let malformed = Shortfall {
+            malformed: 1,
+            ..Shortfall::default()
+        };
+        assert_eq!((found, shortfall), (Vec::new(), malformed), "{line:?}");
+    }
+    for frame in [
+        " main.main",
+        " 0x",
+        " m`",
+        " m`+0x1",
+        " 0x10000000000000000",
+    ] {
+        let text = format!("s\t1\t2\t3\n{frame}\n.\n");
+        let malformed = Shortfall {
+            malformed: 1,
+            ..Shortfall::default()
+        };
+        assert_eq!(stack(&text), (0, false, malformed), "{frame:?}");
+    }
+}
+
+#[test]
+fn lines_without_an_end_take_no_memory() {
+    let mut text = vec![b'e'; 100_000];
+    text.extend(b"\nz\t2\t2\t3\t1\n");
+    let too_long = Shortfall {
+        too_long: 1,
+        ..Shortfall::default()
+    };
+    for piece in [1000, 16 << 10, 200_000] {
+        let (found, shortfall) = read(&text, piece);
+        assert_eq!((found.len(), shortfall), (1, too_long), "{piece}");
+    }
+    let cut = Shortfall {
+        cut: true,
+        ..Shortfall::default()
+    };
+    assert_eq!(read(&text[..100_000], 1000), (Vec::new(), cut));
+}
