@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,7 +10,7 @@ use std::process::{Command, Output};
 use super::buffer::BufferFile;
 use super::{Audit, Options};
 use crate::capture::Backend as _;
-use crate::capture::decode::audit::{Drained, Event, Header, How, Ring, What};
+use crate::capture::decode::audit::{Drained, Event, Header, How, Ring, What, layout};
 
 /// Folders of a run, and programs made for it.
 struct Run {
@@ -342,12 +343,21 @@ fn a_program_that_is_killed_or_crashes_has_told_what_it_did() {
     let mut child = run.command(&program);
     child.arg(&library).arg("100000000");
     let mut child = child.spawn().expect("started");
-    // It has written some thousands of events when it is killed.
+    // Cells that it has reserved.
+    let tail = |file: fs::DirEntry| {
+        let mut tail = [0; 4];
+        let opened = fs::File::open(file.path()).ok()?;
+        opened
+            .read_exact_at(&mut tail, layout::header::TAIL as u64)
+            .ok()?;
+        Some(u32::from_ne_bytes(tail))
+    };
+    // It is killed when it has written some thousands of events.
     let grown = |run: &Run| {
         fs::read_dir(&run.audit.buffers)
             .expect("folder")
-            .filter_map(|file| file.ok()?.metadata().ok())
-            .any(|file| file.len() > 100_000)
+            .filter_map(|file| tail(file.ok()?))
+            .any(|tail| tail > 10_000)
     };
     while !grown(&run) {
         std::thread::yield_now();
