@@ -223,6 +223,9 @@ impl LoadCommand<'_> {
             0x34 => "LC_DYLD_CHAINED_FIXUPS",
             0x35 => "LC_FILESET_ENTRY",
             0x36 => "LC_ATOM_INFO",
+            0x37 => "LC_FUNCTION_VARIANTS",
+            0x38 => "LC_FUNCTION_VARIANT_FIXUPS",
+            0x39 => "LC_TARGET_TRIPLE",
             _ => "LC_unknown",
         }
     }
@@ -377,4 +380,30 @@ fn source_version(packed: u64) -> String {
     let last = parts.iter().rposition(|&part| part > 0).unwrap_or(0).max(1);
     let parts: Vec<String> = parts.iter().map(u64::to_string).collect();
     parts.get(..=last).unwrap_or(&parts).join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::macho::{LC_ATOM_INFO, LC_FUNCTION_VARIANT_FIXUPS, LC_FUNCTION_VARIANTS};
+    use object::macho::{LC_DYLD_CHAINED_FIXUPS, LC_TARGET_TRIPLE};
+
+    #[test]
+    fn newest_commands_have_names() {
+        for (number, name) in [
+            (LC_DYLD_CHAINED_FIXUPS, "LC_DYLD_CHAINED_FIXUPS"),
+            (LC_ATOM_INFO, "LC_ATOM_INFO"),
+            (LC_FUNCTION_VARIANTS, "LC_FUNCTION_VARIANTS"),
+            (LC_FUNCTION_VARIANT_FIXUPS, "LC_FUNCTION_VARIANT_FIXUPS"),
+            (LC_TARGET_TRIPLE, "LC_TARGET_TRIPLE"),
+        ] {
+            let command = LoadCommand {
+                number: number.0,
+                offset: FileOffset(0),
+                size: 8,
+                command: Command::Other,
+            };
+            assert_eq!(command.name(), name);
+        }
+    }
 }
