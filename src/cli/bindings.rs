@@ -67,7 +67,7 @@ impl Args {
         if self.json {
             json::bindings(&analysis, &bindings, self.by, self.top(), &mut output)?;
         } else if trace.loads.is_empty() && trace.binding_count() == 0 {
-            text::nothing(&trace, &page, &mut output)?;
+            text::nothing(&bindings, &page, &mut output)?;
         } else {
             text::write(&bindings, self.by, self.top(), &page, &mut output)?;
         }

@@ -529,6 +529,20 @@ fn namespaces_do_not_see_each_other() {
     );
 }
 
+/// ld.so enters itself into each namespace that `dlmopen` makes, and tells of the first alone
+/// (`_dl_map_object_from_fd`, elf/dl-load.c of glibc).
+#[test]
+fn the_loader_is_in_every_namespace() {
+    let mut small = Small::new();
+    let program = small.image("program", &[], LinkCause::Start, 0);
+    let loader = small.image("ld-linux-x86-64.so.2", &[], LinkCause::Start, 0);
+    small.image("libc.so.6", &["ld-linux-x86-64.so.2"], LinkCause::Dlopen, 1);
+    small.define(loader);
+    small.needs(program).imports.clear();
+    small.needs(loader).imports.clear();
+    assert_eq!(small.found(), [Found::In(loader)]);
+}
+
 /// Nothing tells of `RTLD_GLOBAL`; what an earlier library defines is taken before nothing is.
 #[test]
 fn what_is_nowhere_else_is_in_what_was_opened_before() {

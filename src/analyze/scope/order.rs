@@ -20,6 +20,8 @@ pub struct Group {
 pub struct Scopes {
     /// The images of the program, by how they came.
     pub groups: Vec<Group>,
+    /// The loader: it is in every namespace, and no event says so but of the first.
+    pub loader: Option<ImageId>,
 }
 
 impl Scopes {
@@ -36,6 +38,9 @@ impl Scopes {
         };
         let mut scopes = Self::default();
         for load in loads.filter(of_file) {
+            if needs.is_loader(trace, load.image) {
+                scopes.loader = scopes.loader.or(Some(load.image));
+            }
             let known = |group: &Group| {
                 group.namespace == load.namespace && group.images.contains(&load.image)
             };
@@ -67,7 +72,8 @@ impl Scopes {
     pub(super) fn images(&self, namespace: u32) -> impl Iterator<Item = ImageId> + '_ {
         let groups = self.groups.iter();
         let groups = groups.filter(move |group| group.namespace == namespace);
-        groups.flat_map(|group| group.images.iter().copied())
+        let images = groups.flat_map(|group| group.images.iter().copied());
+        images.chain(self.loader)
     }
 
     /// Where every image of a namespace looks first: the program, what is preloaded, and what they

@@ -7,7 +7,7 @@ use crate::analyze::bindings::{
     Bindings, Cost, Counts, Difference, GroupBy, Link, Linked, ProgramRow,
 };
 use crate::render::units::{self, Scale};
-use crate::trace::{Nanos, StringId, Trace};
+use crate::trace::Nanos;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -62,22 +62,26 @@ fn is_shown(row: &ProgramRow) -> bool {
     row.linked == Linked::Dynamic || row.counts.total() > 0
 }
 
+/// How many programs there is nothing to show of, for each reason.
+fn others(bindings: &Bindings) -> Vec<String> {
+    let mut others: BTreeMap<String, u64> = BTreeMap::new();
+    for row in bindings.programs.iter().filter(|row| !is_shown(row)) {
+        *others.entry(row.linked.words()).or_default() += 1;
+    }
+    let others = others.into_iter();
+    let words = others.map(|(why, count)| {
+        let programs = units::counted(count, "program", "programs");
+        format!("{programs}: {why}")
+    });
+    words.collect()
+}
+
 /// What the reader of a table must know.
 fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
-    let mut words = Vec::new();
-    if by == GroupBy::Process {
-        // How many programs there is nothing to show of, for each reason.
-        let mut others: BTreeMap<String, u64> = BTreeMap::new();
-        for row in bindings.programs.iter().filter(|row| !is_shown(row)) {
-            *others.entry(row.linked.words()).or_default() += 1;
-        }
-        for (why, count) in others {
-            words.push(format!(
-                "{}: {why}",
-                units::counted(count, "program", "programs")
-            ));
-        }
-    }
+    let mut words = match by {
+        GroupBy::Process => others(bindings),
+        _ => Vec::new(),
+    };
     if by == GroupBy::Image && bindings.images.iter().any(|row| row.estimate > Nanos::ZERO) {
         let estimate = "times of images are estimated: the time of relocation, shared out by what there is to relocate";
         words.push(estimate.to_owned());
@@ -450,17 +454,17 @@ pub fn costliest(bindings: &Bindings, most: usize) -> Vec<String> {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let statics = |path| path == StringId::EMPTY;
-    let told = &trace.interpreters;
-    let words = if !told.is_empty()
-        && told
-            .iter()
-            .all(|one| statics(one.path) && statics(one.unwatched))
-    {
-        "all programs of the trace are static: nothing to bind"
+pub fn nothing(bindings: &Bindings, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let known = |row: &ProgramRow| row.linked != Linked::Unknown;
+    let words = if bindings.programs.iter().any(known) {
+        others(bindings)
     } else {
-        "the trace holds no loads and no binds: gotrace run --bindings -- COMMAND records them"
+        let words =
+            "the trace holds no loads and no binds: gotrace run --bindings -- COMMAND records them";
+        vec![words.to_owned()]
     };
-    writeln!(out, "{}", page.paint(words, Tone::Dim))
+    for words in words {
+        writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
+    }
+    Ok(())
 }
