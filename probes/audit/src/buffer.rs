@@ -110,7 +110,7 @@ pub(crate) fn open(interface: c_uint, fork_of: u32) -> bool {
     if opened && fork_of == 0 {
         process::describe();
     }
-    // Closing the file tells gotrace that it is there.
+    // The mapping keeps it open; gotrace is told of it when the process ends, or the file grows.
     drop(file);
     opened
 }
