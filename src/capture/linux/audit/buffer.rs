@@ -35,6 +35,12 @@ impl BufferFile {
         })
     }
 
+    /// Reads who writes it, and nothing that was written.
+    pub(super) fn header(&mut self) -> io::Result<Result<Header, Malformed>> {
+        self.read_at(0, Place::Fields)?;
+        Ok(Header::parse(&self.fields))
+    }
+
     /// Whether it was never given memory.
     pub(super) fn is_empty(&self) -> bool {
         self.fields.iter().all(|byte| *byte == 0)

@@ -39,6 +39,8 @@ pub(super) struct Process {
     pub(super) leaves_root: bool,
     /// It was told of.
     pub(super) introduced: bool,
+    /// It was looked for the process that it is a fork of.
+    parent_asked: bool,
     /// When it called `exit`.
     pub(super) ending: Option<Monotonic>,
     read_at: Option<Instant>,
@@ -78,6 +80,7 @@ impl Process {
             package: Vec::new(),
             leaves_root: false,
             introduced: false,
+            parent_asked: false,
             ending: None,
             read_at: None,
             seen_at: Instant::now(),
@@ -102,6 +105,15 @@ impl Process {
                 Some(read_at) => read_at.elapsed() >= EVERY,
                 None => self.seen_at.elapsed() >= FIRST,
             }
+    }
+
+    /// The process that it is a fork of, without a program since; told once.
+    pub(super) fn parent(&mut self, owners: &[u32]) -> Option<Pid> {
+        if std::mem::replace(&mut self.parent_asked, true) {
+            return None;
+        }
+        let mut file = BufferFile::open(&self.path, owners).ok()?;
+        file.header().ok()?.ok()?.fork_of
     }
 
     /// Reads what it wrote since the last time.

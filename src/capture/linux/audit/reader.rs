@@ -124,8 +124,44 @@ impl Reader {
         }
     }
 
+    /// Puts what a fork comes from before it, to be read first: it binds in images that its parent has
+    /// loaded, and of a parent that lives on no event has told yet.
+    fn see_parents(&mut self) {
+        let mut at = 0;
+        while let Some(process) = self.live.get_mut(at) {
+            let Some(parent) = process.parent(&self.plan.owners) else {
+                at += 1;
+                continue;
+            };
+            let is_parent = |process: &mut Process| process.pid == parent;
+            let mut parents: Vec<Process> = self.live.extract_if(at.., is_parent).collect();
+            let (before, _) = self.live.split_at_mut(at);
+            let seen = before.iter_mut().filter(|process| process.pid == parent);
+            let seen = seen.map(|process| process.hurry = true).count();
+            if parents.is_empty() && seen == 0 {
+                parents = self.files_of(parent);
+            }
+            for process in &mut parents {
+                process.hurry = true;
+            }
+            // They may be forks themselves, and are looked at next.
+            self.live.splice(at..at, parents);
+        }
+    }
+
+    /// The files of a process, a program each, in the order of time.
+    fn files_of(&self, pid: Pid) -> Vec<Process> {
+        let files = fs::read_dir(&self.plan.folder).into_iter().flatten();
+        let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
+        names.sort();
+        let all = names.iter();
+        let all = all.filter_map(|name| Process::of(&self.plan.folder, name));
+        all.filter(|process| process.pid == pid).collect()
+    }
+
     /// Reads what is to be read.
     fn look(&mut self) {
+        self.see_parents();
         let now = sys::now();
         let mut live = std::mem::take(&mut self.live);
         let pids: Vec<Pid> = live.iter().map(|process| process.pid).collect();
