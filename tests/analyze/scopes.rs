@@ -529,18 +529,19 @@ fn namespaces_do_not_see_each_other() {
     );
 }
 
-/// ld.so enters itself into each namespace that `dlmopen` makes, and tells of the first alone
+/// ld.so enters itself into a namespace of `dlmopen` where a library asks for it, and does not tell
 /// (`_dl_map_object_from_fd`, elf/dl-load.c of glibc).
 #[test]
-fn the_loader_is_in_every_namespace() {
+fn the_loader_is_in_namespaces_that_ask_for_it() {
     let mut small = Small::new();
     let program = small.image("program", &[], LinkCause::Start, 0);
     let loader = small.image("ld-linux-x86-64.so.2", &[], LinkCause::Start, 0);
     small.image("libc.so.6", &["ld-linux-x86-64.so.2"], LinkCause::Dlopen, 1);
+    small.image("libalone.so", &[], LinkCause::Dlopen, 2);
     small.define(loader);
     small.needs(program).imports.clear();
     small.needs(loader).imports.clear();
-    assert_eq!(small.found(), [Found::In(loader)]);
+    assert_eq!(small.found(), [Found::In(loader), Found::Nowhere]);
 }
 
 /// Nothing tells of `RTLD_GLOBAL`; what an earlier library defines is taken before nothing is.
@@ -664,5 +665,26 @@ fn what_a_file_defines_that_was_not_read_is_not_known() {
     assert_eq!(one(&small), (Found::Unknown, Fit::Seen));
     // Another library has it as well, and comes later.
     small.define(library);
-    assert_eq!(one(&small), (Found::In(library), Fit::Seen));
+    assert_eq!(one(&small), (Found::Unknown, Fit::Seen));
+}
+
+/// Of data nobody tells to which it was bound, and the first that defines it counts.
+#[test]
+fn data_may_be_in_a_file_that_was_not_read() {
+    let mut small = Small::new();
+    let program = small.image("program", &["liba.so", "libb.so"], LinkCause::Start, 0);
+    let unread = small.image("liba.so", &[], LinkCause::Start, 0);
+    let library = small.image("libb.so", &[], LinkCause::Start, 0);
+    for image in [unread, library] {
+        small.needs(image).imports.clear();
+    }
+    small.define(library);
+    let one = |small: &Small| {
+        let promise = promised(&small.0)[0].promises[0];
+        (promise.importer, promise.expected, promise.fit)
+    };
+    let derived = (program, Found::In(library), Fit::Derived);
+    assert_eq!(one(&small), derived);
+    small.needs(unread).unread = small.1;
+    assert_eq!(one(&small), (program, Found::Unknown, Fit::Unknown));
 }

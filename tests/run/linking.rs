@@ -516,6 +516,67 @@ fn nothing_is_lost_of_forks_where_no_backend_sees_them() {
     assert_eq!(trace.processes.len(), 3);
 }
 
+/// The child ends while its parent lives on; both call by way of images that the parent has loaded.
+#[test]
+fn what_children_of_a_fork_bind_is_told_before_their_parent_ends() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let source = r#"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    for (int deep = 0; deep < 2; deep++) {
+        int child = fork();
+        if (child) { int status; waitpid(child, &status, 0); return WEXITSTATUS(status); }
+    }
+    return atoi(argv[argc - 1]) + (strchr(argv[0], '!') != NULL);
+}
+"#;
+    std::fs::write(place.path("fork.c"), source).unwrap();
+    let mut gcc = place.command("gcc");
+    gcc.args(["-O0", "-Wl,-z,lazy", "-o"]);
+    let program = place.path("forks");
+    let made = gcc.arg(&program).arg(place.path("fork.c")).status();
+    assert!(made.unwrap().success());
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let program = program.to_str().unwrap();
+    let output = place.run(&flags, &[program, "7"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let trace = place.trace();
+    let lost: Vec<_> = trace.losses.iter().map(|one| trace.text(one.why)).collect();
+    assert_eq!(lost, Vec::<String>::new());
+    let mut names = Vec::new();
+    for block in trace.bindings() {
+        let block = block.unwrap();
+        let lazy = block.iter().filter(|bind| bind.how == BindHow::Lazy);
+        names.extend(lazy.map(|bind| trace.text(bind.symbol).into_owned()));
+    }
+    for name in ["atoi", "strchr", "waitpid"] {
+        let count = names.iter().filter(|found| **found == name).count();
+        // Parent and child wait; each of them calls for the first time.
+        assert_eq!(count, if name == "waitpid" { 2 } else { 1 }, "{names:?}");
+    }
+}
+
+/// ld.so complains of a preloaded library that is not there in each program, traced or not.
+#[test]
+fn what_ld_so_says_of_other_settings_is_no_reason_to_refuse() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let mut run = place.run(&flags, &["env", "-u", "LD_PRELOAD", "echo", "here"]);
+    let output = run.env("LD_PRELOAD", "/nonexistent.so").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.stdout, b"here\n");
+    assert!(place.trace().binding_count() > 0);
+}
+
 #[test]
 fn a_program_keeps_the_audit_library_that_it_has() {
     if !available() {

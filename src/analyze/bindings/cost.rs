@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub struct Cost {
     /// Wall time.
     pub wall: Nanos,
-    /// CPU time: as measured, or where it was not, the wall time, than which it is no more.
+    /// CPU time: as measured, or where it was not, the wall time as far as that is told.
     pub cpu: Nanos,
     /// How much of `cpu` was not measured.
     pub unmeasured: Nanos,

@@ -26,8 +26,8 @@ pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
             (Kind::Other(1), _) => "object".to_owned(),
             (Kind::Other(number), _) => format!("file type {number}"),
         },
-        flags: match elf.kind {
-            Kind::Dynamic => vec!["PIE".to_owned()],
+        flags: match (elf.kind, &elf.interpreter) {
+            (Kind::Dynamic, Some(_)) => vec!["PIE".to_owned()],
             _ => Vec::new(),
         },
         identity: elf.build_id().map(hexadecimal),

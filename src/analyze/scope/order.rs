@@ -20,8 +20,9 @@ pub struct Group {
 pub struct Scopes {
     /// The images of the program, by how they came.
     pub groups: Vec<Group>,
-    /// The loader: it is in every namespace, and no event says so but of the first.
-    pub loader: Option<ImageId>,
+    /// The loader, and the namespaces beside the first that it is in because an image there needs it:
+    /// no event says so (`_dl_map_object_from_fd`, elf/dl-load.c of glibc).
+    pub loader: Option<(ImageId, Vec<u32>)>,
 }
 
 impl Scopes {
@@ -38,9 +39,7 @@ impl Scopes {
         };
         let mut scopes = Self::default();
         for load in loads.filter(of_file) {
-            if needs.is_loader(trace, load.image) {
-                scopes.loader = scopes.loader.or(Some(load.image));
-            }
+            scopes.enter_loader(trace, needs, load);
             let known = |group: &Group| {
                 group.namespace == load.namespace && group.images.contains(&load.image)
             };
@@ -68,12 +67,27 @@ impl Scopes {
         scopes
     }
 
+    fn enter_loader(&mut self, trace: &Trace, needs: &Needs<'_>, load: &Load) {
+        match &mut self.loader {
+            None if needs.is_loader(trace, load.image) => {
+                self.loader = Some((load.image, Vec::new()));
+            }
+            Some((loader, namespaces)) if needs.names(trace, load.image, *loader) => {
+                let is_new = load.namespace != 0 && !namespaces.contains(&load.namespace);
+                namespaces.extend(is_new.then_some(load.namespace));
+            }
+            _ => {}
+        }
+    }
+
     /// All images of a namespace.
     pub(super) fn images(&self, namespace: u32) -> impl Iterator<Item = ImageId> + '_ {
         let groups = self.groups.iter();
         let groups = groups.filter(move |group| group.namespace == namespace);
         let images = groups.flat_map(|group| group.images.iter().copied());
-        images.chain(self.loader)
+        let loader = self.loader.as_ref();
+        let loader = loader.filter(|(_, namespaces)| namespaces.contains(&namespace));
+        images.chain(loader.map(|(loader, _)| *loader))
     }
 
     /// Where every image of a namespace looks first: the program, what is preloaded, and what they

@@ -292,7 +292,14 @@ impl<'a, 't> Lookup<'a, 't> {
             return named.map(|image| (image, None));
         }
         let copied = import.kind == ImportKind::Copy;
-        let mut places = places.filter(|place| !(copied && Some(*place) == program));
+        // Whoever has a protected definition keeps to it.
+        let own = self.needs.find(importer, import);
+        if let Some(own) = own.filter(|own| own.protected) {
+            return Some((importer, Some(own)));
+        }
+        let places = places.filter(|place| !(copied && Some(*place) == program));
+        // What an image that could not be read defines would come first.
+        let mut places = places.take_while(|place| self.needs.is_read(*place));
         let found = places.find_map(|place| Some((place, self.needs.find(place, import)?)));
         let (mut image, mut offer) = found?;
         if offer.unique {
@@ -302,11 +309,6 @@ impl<'a, 't> Lookup<'a, 't> {
                 .or_insert(image);
             offer = self.needs.find(image, import).unwrap_or(offer);
         }
-        // Whoever has a protected definition keeps to it.
-        let own = self
-            .needs
-            .find(importer, import)
-            .filter(|own| own.protected);
-        Some(own.map_or((image, Some(offer)), |own| (importer, Some(own))))
+        Some((image, Some(offer)))
     }
 }

@@ -82,7 +82,8 @@ impl Interpreters {
 
 /// Where nothing in the file tells why.
 const SILENT: &str = "its loader told nothing: it was started without LD_AUDIT, in another root, or \
-                      with process numbers of its own";
+                      with process numbers of its own, gotrace has no library for its machine, or there \
+                      was no room in /dev/shm";
 
 /// The loader that a program asks for, and if it says nothing, why.
 fn asked(path: &Path) -> (Vec<u8>, String) {

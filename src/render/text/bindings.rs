@@ -34,6 +34,9 @@ pub fn write(
         GroupBy::Search => searches(bindings, top),
         GroupBy::Finding => findings(bindings, top),
     };
+    if table.is_empty() && by == GroupBy::Process && bindings.programs.iter().any(is_known) {
+        return nothing(bindings, page, out);
+    }
     if table.is_empty() {
         let words = match by {
             GroupBy::Search => "no library was looked for in vain, or loaders did not tell of it",
@@ -55,6 +58,11 @@ pub fn write(
         writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
     }
     Ok(())
+}
+
+/// Whether it is known why a program binds nothing, or that it does.
+fn is_known(row: &ProgramRow) -> bool {
+    row.linked != Linked::Unknown
 }
 
 /// Whether a program has a row: the others are told of below the table.
@@ -88,7 +96,7 @@ fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
     }
     if matches!(by, GroupBy::Process | GroupBy::Image) && bindings.cost.unmeasured > Nanos::ZERO {
         words.push(
-            "≤ at most: where CPU time of linking was not measured, wall time stands for it"
+            "≈ about: where CPU time of linking was not measured, wall time stands for it"
                 .to_owned(),
         );
     }
@@ -175,14 +183,14 @@ fn programs(bindings: &Bindings, top: usize) -> (Table, usize) {
 
 /// What linking took in a program, and what part of its CPU time that is.
 fn linking(row: &ProgramRow, scale: Scale) -> [Cell; 2] {
-    let at_most = at_most(&row.cost);
+    let about = about(&row.cost);
     let time = match row.cost.count {
         0 => Cell::toned("-", Tone::Dim),
-        _ => format!("{at_most}{}", scale.write(row.cost.cpu)).into(),
+        _ => format!("{about}{}", scale.write(row.cost.cpu)).into(),
     };
     let share = match row.cpu {
         Some(cpu) if cpu > Nanos::ZERO => {
-            format!("{at_most}{}", units::share(row.cost.cpu.min(cpu), cpu))
+            format!("{about}{}", units::share(row.cost.cpu.min(cpu), cpu))
         }
         _ => String::new(),
     };
@@ -190,10 +198,10 @@ fn linking(row: &ProgramRow, scale: Scale) -> [Cell; 2] {
 }
 
 /// What stands before a time of which a part was not measured.
-const fn at_most(cost: &Cost) -> &'static str {
+const fn about(cost: &Cost) -> &'static str {
     match cost.unmeasured {
         Nanos::ZERO => "",
-        _ => "≤ ",
+        _ => "≈ ",
     }
 }
 
@@ -427,7 +435,7 @@ pub fn clauses(bindings: &Bindings, cpu: Nanos) -> Vec<String> {
         };
         words.push(format!(
             "linking took {}{} of CPU{share}",
-            at_most(cost),
+            about(cost),
             units::duration(cost.cpu)
         ));
     }
@@ -455,8 +463,7 @@ pub fn costliest(bindings: &Bindings, most: usize) -> Vec<String> {
 ///
 /// Those of the writer.
 pub fn nothing(bindings: &Bindings, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let known = |row: &ProgramRow| row.linked != Linked::Unknown;
-    let words = if bindings.programs.iter().any(known) {
+    let words = if bindings.programs.iter().any(is_known) {
         others(bindings)
     } else {
         let words =

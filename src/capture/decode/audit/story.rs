@@ -165,6 +165,8 @@ impl Story {
     }
 
     fn activity(&mut self, time: Monotonic, tid: Tid, action: u32, cpu_ns: u64) {
+        // Of `dlopen` it is that of mapping alone, until glibc 2.41, and nobody tells which one this is.
+        let cpu_ns = (self.cause == LinkCause::Start).then_some(cpu_ns);
         match (action, &mut self.relocation) {
             (ADD, None) => {
                 self.relocation = Some(Relocation {
@@ -177,7 +179,7 @@ impl Story {
             }
             (CONSISTENT, Some(relocation)) if relocation.tid == tid => {
                 relocation.to = Some(relocation.to.map_or(time, |to| to.max(time)));
-                relocation.cpu_ns = Some(cpu_ns);
+                relocation.cpu_ns = cpu_ns;
             }
             _ => {}
         }
@@ -218,7 +220,6 @@ impl Story {
                 Some(_),
             ) if relocation.first.is_some_and(|first| *importer >= first) => {
                 relocation.to = Some(time);
-                relocation.cpu_ns = None;
             }
             (_, Some(_)) => self.tell_relocation(out),
             (_, None) => {}

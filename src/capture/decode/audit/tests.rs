@@ -507,6 +507,36 @@ fn the_start_of_a_program_is_relocated_once_from_its_last_load_on() {
     assert_eq!(searches, expected);
 }
 
+/// Until glibc 2.41 ld.so says that all is consistent before it relocates what `dlopen` mapped, and its
+/// clock has nothing of that yet.
+#[test]
+fn the_cpu_time_of_dlopen_is_not_known() {
+    let bound = |how| What::Bound {
+        importer: 5,
+        provider: 2,
+        symbol: b"x".as_slice().into(),
+        address: 1,
+        how,
+    };
+    let relocated = |how| {
+        let events = told([
+            (1, What::Started),
+            (2, activity(1)),
+            (3, opened(5, "/lib/a.so")),
+            (4, activity(0)),
+            (6, bound(how)),
+            (8, What::Ending),
+        ]);
+        let mut found = events.iter().filter_map(|event| match event.what {
+            linking::What::Relocated { to, cpu_ns, .. } => Some((event.time.0, to.0, cpu_ns)),
+            _ => None,
+        });
+        (found.next(), found.next())
+    };
+    assert_eq!(relocated(How::Eager), (Some((2, 6, None)), None));
+    assert_eq!(relocated(How::Lazy), (Some((2, 4, None)), None));
+}
+
 #[test]
 fn a_story_that_makes_no_sense_is_told_as_far_as_it_goes() {
     // Ends without begins, begins without ends, an image twice, a bind before everything.

@@ -138,11 +138,11 @@ impl Cause {
             ),
             Self::Script => (
                 "dtrace does not understand gotrace's script",
-                "gotrace selftest, and a report with what it writes",
+                "a report with this line",
             ),
             Self::NoDyld => (
                 "the process has not begun: dyld is not in it yet",
-                "gotrace selftest: it says which way of starting programs works here",
+                "a report with this line",
             ),
             Self::NoProvider => (
                 "the kernel lets dtrace watch no functions",
@@ -154,7 +154,7 @@ impl Cause {
             ),
             Self::Libraries => (
                 "dtrace's own scripts contradict each other on this version of macOS",
-                "a newer version of macOS; -x nolibs is tried by itself",
+                "a newer version of macOS",
             ),
         };
         Refusal {

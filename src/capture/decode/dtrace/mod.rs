@@ -1,4 +1,5 @@
-//! What `dtrace` prints for gotrace's scripts (`probes/macos/*.d`): bytes in, events and complaints out.
+//! What `dtrace` prints for scripts of gotrace's: bytes in, events and complaints out. Neither the scripts nor
+//! the backend that starts them are there yet.
 //!
 //! ```text
 //! standard output ─► line: what happened ─► order: when it happened ─► Event

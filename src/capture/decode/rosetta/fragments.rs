@@ -39,8 +39,7 @@ pub struct Runtime {
 
 /// What is known of runtimes: the UUID of the file, the root's offset.
 ///
-/// Empty: the offset `0x3ba08` is known of a runtime of macOS 26 whose UUID nobody has written down. A
-/// user who wants the innermost frames names the offset; `gotrace selftest` prints the UUID for a report.
+/// Empty: the offset `0x3ba08` is known of a runtime of macOS 26 whose UUID nobody has written down.
 const KNOWN: &[([u8; 16], u64)] = &[];
 
 impl Runtime {

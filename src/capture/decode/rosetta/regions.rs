@@ -6,7 +6,7 @@ use crate::capture::decode::image_infos::TranslatedImage;
 /// `VM_MEMORY_ROSETTA_10`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Region {
-    /// 230: anything else.
+    /// 230, and 237 to 239, which have no name yet: anything else.
     General,
     /// 231: what belongs to a thread.
     ThreadContext,
@@ -27,7 +27,7 @@ impl Region {
     #[must_use]
     pub fn of(user_tag: u32) -> Option<Self> {
         Some(match user_tag {
-            230 => Self::General,
+            230 | 237..=239 => Self::General,
             231 => Self::ThreadContext,
             232 => Self::IndirectBranches,
             233 => Self::ReturnStack,
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn tags_are_those_of_the_kernel() {
-        let tags = (229..=237).map(Region::of);
+        let tags = (229..=240).map(Region::of);
         let expected = [
             None,
             Some(Region::General),
@@ -96,6 +96,9 @@ mod tests {
             Some(Region::ExecutableHeap),
             Some(Region::LocalDescriptors),
             Some(Region::Arena),
+            Some(Region::General),
+            Some(Region::General),
+            Some(Region::General),
             None,
         ];
         assert!(tags.eq(expected));

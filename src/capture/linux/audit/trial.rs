@@ -42,6 +42,8 @@ pub fn availability() -> Result<(), Refusal> {
         })?;
         let ran = Command::new(PROGRAM)
             .args(["-c", ":"])
+            // What a user has ld.so preload or print is said by every program, with audit or without.
+            .env_clear()
             .envs(audit.environment())
             .stdin(Stdio::null())
             .output();
