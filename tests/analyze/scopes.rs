@@ -668,6 +668,33 @@ fn what_a_file_defines_that_was_not_read_is_not_known() {
     assert_eq!(one(&small), (Found::Unknown, Fit::Seen));
 }
 
+/// ld.so looks functions of `malloc` up by name for itself, and tells of it: they are bound once.
+#[test]
+fn what_the_loader_asks_for_is_seen() {
+    let mut small = Small::new();
+    let program = small.image("program", &["libc.so.6"], LinkCause::Start, 0);
+    let loader = small.image("ld-linux-x86-64.so.2", &[], LinkCause::Start, 0);
+    let library = small.image("libc.so.6", &[], LinkCause::Start, 0);
+    small.define(library);
+    for image in [program, library] {
+        small.needs(image).imports.clear();
+    }
+    let symbol = small.1;
+    let one = |small: &Small| {
+        let promise = promised(&small.0)[0].promises[0];
+        (promise.expected, promise.fit, promise.binds)
+    };
+    assert_eq!(one(&small), (Found::In(library), Fit::Derived, 0));
+    small.0.push_bindings(&[Binding {
+        importer: loader,
+        provider: Some(library),
+        symbol,
+        how: BindHow::Dlsym,
+        ..Binding::default()
+    }]);
+    assert_eq!(one(&small), (Found::In(library), Fit::Seen, 1));
+}
+
 /// Of data nobody tells to which it was bound, and the first that defines it counts.
 #[test]
 fn data_may_be_in_a_file_that_was_not_read() {

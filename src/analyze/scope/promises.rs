@@ -124,7 +124,10 @@ pub fn promised(trace: &Trace) -> Vec<Promised<'_>> {
             let set = set_of
                 .get(&bind.process)
                 .and_then(|&number| sets.get_mut(number));
-            if let (Some((_, _, seen)), false) = (set, bind.how == BindHow::Dlsym) {
+            // What a program asks for by name is in no file; what the loader does is among its imports.
+            let in_file =
+                bind.how != BindHow::Dlsym || resolver.needs.is_loader(trace, bind.importer);
+            if let (Some((_, _, seen)), true) = (set, in_file) {
                 let of_import = seen.entry((bind.importer, bind.symbol)).or_default();
                 *of_import.entry(bind.provider).or_default() += 1;
             }
@@ -160,7 +163,8 @@ fn promise<'t>(
     let named = needs.names_providers(importer);
     // ld.so does not tell of data: what was seen of the same symbol was seen of its calls.
     let told = import.kind == ImportKind::Call || named;
-    let of_import = seen.get(&(importer, import.symbol)).filter(|_| told);
+    let of_import = seen.get(&(importer, import.symbol));
+    let of_import = of_import.filter(|_| told || needs.is_loader(trace, importer));
     let most = of_import.and_then(|providers| providers.iter().max_by_key(|(_, count)| **count));
     let provider = most.and_then(|(provider, _)| *provider);
     let calls = import.kind == ImportKind::Call;
