@@ -491,6 +491,17 @@ impl Small {
         });
     }
 
+    /// A program, and two libraries that it needs, which ask for nothing.
+    fn program_with_two_libraries(&mut self) -> [ImageId; 3] {
+        let program = self.image("program", &["liba.so", "libb.so"], LinkCause::Start, 0);
+        let libraries = ["liba.so", "libb.so"].map(|name| {
+            let library = self.image(name, &[], LinkCause::Start, 0);
+            self.needs(library).imports.clear();
+            library
+        });
+        [program, libraries[0], libraries[1]]
+    }
+
     /// Which image each image's import comes to.
     fn found(&self) -> Vec<Found> {
         let [one] = &promised(&self.0)[..] else {
@@ -638,12 +649,7 @@ fn what_names_its_library_is_not_searched_for() {
 #[test]
 fn what_a_file_defines_that_was_not_read_is_not_known() {
     let mut small = Small::new();
-    let program = small.image("program", &["liba.so", "libb.so"], LinkCause::Start, 0);
-    let unread = small.image("liba.so", &[], LinkCause::Start, 0);
-    let library = small.image("libb.so", &[], LinkCause::Start, 0);
-    for image in [unread, library] {
-        small.needs(image).imports.clear();
-    }
+    let [program, unread, library] = small.program_with_two_libraries();
     let symbol = small.1;
     small.needs(unread).unread = symbol;
     let import = &mut small.needs(program).imports[0];
@@ -699,12 +705,7 @@ fn what_the_loader_asks_for_is_seen() {
 #[test]
 fn data_may_be_in_a_file_that_was_not_read() {
     let mut small = Small::new();
-    let program = small.image("program", &["liba.so", "libb.so"], LinkCause::Start, 0);
-    let unread = small.image("liba.so", &[], LinkCause::Start, 0);
-    let library = small.image("libb.so", &[], LinkCause::Start, 0);
-    for image in [unread, library] {
-        small.needs(image).imports.clear();
-    }
+    let [program, unread, library] = small.program_with_two_libraries();
     small.define(library);
     let one = |small: &Small| {
         let promise = promised(&small.0)[0].promises[0];

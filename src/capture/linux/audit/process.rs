@@ -64,11 +64,16 @@ pub(super) enum Unreadable {
     Another(Pid),
 }
 
+/// The process that a file is of, by its name: `PID-START`.
+pub(super) fn pid_of(name: &OsStr) -> Option<Pid> {
+    let digits = name.as_bytes().split(|byte| *byte == b'-').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok().map(Pid)
+}
+
 impl Process {
-    /// By the name of its file: `PID-START`.
+    /// By the name of its file.
     pub(super) fn of(folder: &Path, name: &OsStr) -> Option<Self> {
-        let digits = name.as_bytes().split(|byte| *byte == b'-').next()?;
-        let pid = Pid(std::str::from_utf8(digits).ok()?.parse().ok()?);
+        let pid = pid_of(name)?;
         Some(Self {
             pid,
             path: folder.join(name),

@@ -1,5 +1,6 @@
 //! The thread that reads the buffers of all processes, and tells what they mean.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd as _;
@@ -11,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::INSIDE;
-use super::process::{Process, Unreadable};
+use super::process::{self, Process, Unreadable};
 use crate::capture::decode::audit::Drained;
 use crate::capture::linux::watch::FolderWatch;
 use crate::capture::sys::{self, FileEvent};
@@ -110,13 +111,7 @@ impl Reader {
 
     /// Sees files that no event told of.
     fn see_all(&mut self) {
-        let Ok(files) = fs::read_dir(&self.plan.folder) else {
-            return;
-        };
-        let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
-        // By process, then by time.
-        names.sort();
-        for name in names {
+        for name in self.files() {
             let path = self.plan.folder.join(&name);
             if !self.live.iter().any(|process| process.path() == path) {
                 self.live.extend(Process::of(&self.plan.folder, &name));
@@ -151,12 +146,18 @@ impl Reader {
 
     /// The files of a process, a program each, in the order of time.
     fn files_of(&self, pid: Pid) -> Vec<Process> {
+        let names = self.files().into_iter();
+        let names = names.filter(|name| process::pid_of(name) == Some(pid));
+        let found = names.filter_map(|name| Process::of(&self.plan.folder, &name));
+        found.collect()
+    }
+
+    /// Names of all files, by process, then by time.
+    fn files(&self) -> Vec<OsString> {
         let files = fs::read_dir(&self.plan.folder).into_iter().flatten();
         let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
         names.sort();
-        let all = names.iter();
-        let all = all.filter_map(|name| Process::of(&self.plan.folder, name));
-        all.filter(|process| process.pid == pid).collect()
+        names
     }
 
     /// Reads what is to be read.
