@@ -5,7 +5,8 @@ use crate::environment::Refusal;
 use crate::trace::Pid;
 use crossbeam_channel::Sender;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, PipeWriter};
+use std::thread::JoinHandle;
 
 /// What a backend is asked to record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,24 @@ pub trait Backend: Send {
     ///
     /// When something that was observed could not be delivered.
     fn finish(&mut self) -> Result<(), Error>;
+}
+
+/// Ends a backend's own thread, which hears that its pipe is closed, and waits for it. `what` it is, as errors
+/// name it.
+///
+/// # Errors
+///
+/// When it panicked.
+pub(super) fn join(running: Option<(PipeWriter, JoinHandle<()>)>, what: &str) -> Result<(), Error> {
+    let Some((stop, thread)) = running else {
+        return Ok(());
+    };
+    drop(stop);
+    thread.join().map_err(|_panic| Error::Os {
+        call: "join",
+        target: what.to_owned(),
+        source: io::Error::other("it panicked"),
+    })
 }
 
 /// What can go wrong while capturing.

@@ -19,7 +19,7 @@ use super::plain_file;
 use super::spool::Spool;
 use super::sys::{self, FileEvent};
 use super::system::watch::FolderWatch;
-use super::{Backend, Error, Observation};
+use super::{Backend, Error, Observation, backend};
 use crate::trace::Pid;
 
 /// The name that go commands write to.
@@ -129,15 +129,7 @@ impl Backend for ActionGraphs {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some((stop, thread)) = self.running.take() else {
-            return Ok(());
-        };
-        drop(stop);
-        thread.join().map_err(|_panic| Error::Os {
-            call: "join",
-            target: "the thread that reads action graphs".to_owned(),
-            source: io::Error::other("it panicked"),
-        })
+        backend::join(self.running.take(), "the thread that reads action graphs")
     }
 }
 

@@ -30,7 +30,7 @@ use super::decode::dyld_log::{DyldLog, Event, Shortfall};
 use super::linking::Batch;
 use super::spool::Spool;
 use super::sys;
-use super::{Backend, Error, Monotonic, Observation};
+use super::{Backend, Error, Monotonic, Observation, backend};
 use crate::environment::Refusal;
 use crate::trace::Pid;
 use story::Story;
@@ -164,15 +164,10 @@ impl Backend for DyldLogs {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some((stop, thread)) = self.running.take() else {
-            return Ok(());
-        };
-        drop(stop);
-        thread.join().map_err(|_panic| Error::Os {
-            call: "join",
-            target: "the thread that reads what dyld prints".to_owned(),
-            source: io::Error::other("it panicked"),
-        })
+        backend::join(
+            self.running.take(),
+            "the thread that reads what dyld prints",
+        )
     }
 }
 

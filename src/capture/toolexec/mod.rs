@@ -21,7 +21,7 @@ use nix::sys::socket::{Backlog, listen};
 
 use super::progress::Progress;
 use super::spool::Spool;
-use super::{Backend, Error, Observation, sys};
+use super::{Backend, Error, Observation, backend, sys};
 use crate::environment::go_flags;
 use crate::trace::Pid;
 use listener::Listener;
@@ -107,16 +107,7 @@ impl Backend for Toolexec {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some((stop, thread)) = self.running.take() else {
-            return Ok(());
-        };
-        // The listener hears that the pipe is closed.
-        drop(stop);
-        thread.join().map_err(|_panic| Error::Os {
-            call: "join",
-            target: "the thread that listens to shims".to_owned(),
-            source: io::Error::other("it panicked"),
-        })
+        backend::join(self.running.take(), "the thread that listens to shims")
     }
 }
 

@@ -27,6 +27,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 
+use crate::capture::backend;
 use crate::capture::decode::audit::roots;
 use crate::capture::linux::watch::FolderWatch;
 use crate::capture::{Backend, Error, Observation};
@@ -181,15 +182,7 @@ impl Backend for Audit {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some((stop, thread)) = self.running.take() else {
-            return Ok(());
-        };
-        drop(stop);
-        thread.join().map_err(|_panic| Error::Os {
-            call: "join",
-            target: "the thread that reads audit buffers".to_owned(),
-            source: io::Error::other("it panicked"),
-        })
+        backend::join(self.running.take(), "the thread that reads audit buffers")
     }
 }
 
