@@ -37,6 +37,7 @@ mod progress;
 mod recorder;
 mod redact;
 pub mod repeat;
+mod run_folder;
 pub mod running;
 mod selection;
 pub mod session;

@@ -24,6 +24,7 @@ use super::preamble::{self, Found, Preamble};
 use super::probes::Watch;
 use super::recorder::{self, Recorder};
 use super::repeat::cold;
+use super::run_folder::{self, MEMORY};
 use super::selection::{Name, Selection};
 use super::spool::Spool;
 use super::supervise::{self, Signals};
@@ -235,6 +236,7 @@ impl Session {
         let temporary = environment
             .get("TMPDIR")
             .map_or("/tmp".into(), PathBuf::from);
+        run_folder::sweep(&[&temporary, Path::new("/tmp"), Path::new(MEMORY)]);
         // Without a folder for sockets and graphs, there is still the command to be run.
         let spool = Spool::create(&temporary, invoker.as_ref()).ok();
         let mut session = Self {

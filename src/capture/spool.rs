@@ -1,12 +1,13 @@
 //! A private folder for one run: the socket of shims, profiles of tools, action graphs.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, Permissions};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use super::run_folder::{self, RunFolder};
 use crate::environment::invoker::Invoker;
 
 /// Longest path of the folder, so that a socket's name in it fits into `sun_path` (108 bytes).
@@ -15,11 +16,10 @@ const LONGEST: usize = 80;
 /// The folder; it goes when this value does.
 #[derive(Debug)]
 pub(super) struct Spool {
-    path: PathBuf,
+    folder: RunFolder,
     /// A name that nobody can guess.
     secret: String,
     invoker: Option<u32>,
-    keep: bool,
 }
 
 impl Spool {
@@ -39,17 +39,15 @@ impl Spool {
     }
 
     fn below(folder: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700);
+        let own = std::process::id();
         for attempt in 0..1_000 {
-            let path = folder.join(format!("gotrace-{}-{attempt}", std::process::id()));
-            match builder.create(&path) {
-                Ok(()) => {
+            let path = folder.join(format!("{}{own}-{attempt}", run_folder::PREFIX));
+            match RunFolder::create(path) {
+                Ok(folder) => {
                     let spool = Self {
-                        path,
+                        folder,
                         secret: secret(),
                         invoker: invoker.map(|invoker| invoker.uid),
-                        keep: false,
                     };
                     return spool.fill(invoker);
                 }
@@ -68,9 +66,9 @@ impl Spool {
         // knows the names may reach and write, nobody may list or take away. The name of the
         // folder of graphs is known to those alone who can read the environment of the build.
         fs::set_permissions(self.graphs(), Permissions::from_mode(0o1733))?;
-        fs::set_permissions(&self.path, Permissions::from_mode(0o711))?;
+        fs::set_permissions(self.path(), Permissions::from_mode(0o711))?;
         if let Some(invoker) = invoker {
-            for path in [self.path.clone(), self.graphs()] {
+            for path in [self.path().to_owned(), self.graphs()] {
                 std::os::unix::fs::chown(path, Some(invoker.uid), Some(invoker.gid))?;
             }
         }
@@ -87,7 +85,7 @@ impl Spool {
     /// The folder.
     #[must_use]
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
     /// A name that nobody can guess.
@@ -99,27 +97,18 @@ impl Spool {
     /// A name for gotrace's own executable that needs no quotes.
     #[must_use]
     pub(super) fn executable(&self) -> PathBuf {
-        self.path.join("gotrace")
+        self.path().join("gotrace")
     }
 
     /// Where action graphs are written.
     #[must_use]
     pub(super) fn graphs(&self) -> PathBuf {
-        self.path.join(&self.secret)
+        self.path().join(&self.secret)
     }
 
     /// Leaves the folder where it is: processes live on whose GOFLAGS name it.
     pub(super) fn keep(&mut self) {
-        self.keep = true;
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if !self.keep {
-            // What cannot be removed harms nobody, and there is nobody to tell.
-            drop(fs::remove_dir_all(&self.path));
-        }
+        self.folder.keep();
     }
 }
 

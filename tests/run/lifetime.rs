@@ -1,13 +1,15 @@
 //! Signals, stops, descendants that live on, and a gotrace that dies.
 
 use super::command::ways;
-use crate::traced::{Place, argv, end, go, path_with, program, sample, stderr};
+use crate::traced::{Place, argv, end, flags_of, go, path_with, program, sample, stderr};
+use gotrace::capture::Name;
 use gotrace::trace::{ExitStatus, Trace};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 fn pid(child: &Child) -> Pid {
@@ -205,4 +207,56 @@ fn a_build_finishes_though_gotrace_is_killed() {
                 .all(|row| !argv(&trace, row).is_empty())
         );
     }
+}
+
+/// Folders of a run: below the temporary folder, and in memory, by gotrace's process id.
+fn run_folders(temporary: &Path, gotrace: u32) -> Vec<PathBuf> {
+    let mine = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with(&format!("gotrace-{gotrace}-"))
+    };
+    let places = [temporary, Path::new("/dev/shm")].into_iter();
+    let entries = places.flat_map(|place| std::fs::read_dir(place).into_iter().flatten());
+    let entries = entries.flatten().filter(mine);
+    entries.map(|entry| entry.path()).collect()
+}
+
+#[test]
+fn what_a_killed_gotrace_left_goes_with_the_next_run_when_its_command_is_gone_too() {
+    if flags_of(&[Name::Audit]).is_empty() {
+        return;
+    }
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let command = ["sh", "-c", "echo ready; read line; exec /bin/true"];
+    let flags = ["--quiet", "--bindings", "--backend", "toolexec"];
+    let mut run = place.run(&flags, &command);
+    run.env("TMPDIR", &temporary).stdin(Stdio::piped());
+    let (mut child, mut out, line) = started(&mut run);
+    assert_eq!(line, "ready");
+    let (gotrace, input) = (child.id(), child.stdin.take());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(run_folders(&temporary, gotrace).len(), 2);
+    let next = || {
+        let mut next = place.run(&["--quiet", "--backend", "toolexec"], &["true"]);
+        let output = next.env("TMPDIR", &temporary).output().unwrap();
+        assert_eq!((end(&output), &*stderr(&output)), ((Some(0), None), ""));
+    };
+    // What its programs are told to load and to run stays while there are any.
+    next();
+    let [left] = &run_folders(&temporary, gotrace)[..] else {
+        panic!("{:?}", run_folders(&temporary, gotrace));
+    };
+    assert!(left.join("audit").is_dir() && left.join("gotrace").exists());
+    drop(input);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    // Its output ends a moment before its last process does.
+    let gone = (0..100).any(|_| {
+        next();
+        run_folders(&temporary, gotrace).is_empty()
+    });
+    assert!(gone, "{:?}", run_folders(&temporary, gotrace));
 }

@@ -6,9 +6,10 @@ use super::traced::{Place, argv, flags_of, go, path_with, program, sample, stder
 use gotrace::capture::Name;
 use gotrace::trace::{BindHow, ImageId, Interpreter, Nanos, Process, ProcessId, StringId, Trace};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Whether ld.so tells what it does here; says why not.
 fn available() -> bool {
@@ -560,6 +561,35 @@ int main(int argc, char **argv) {
         // Parent and child wait; each of them calls for the first time.
         assert_eq!(count, if name == "waitpid" { 2 } else { 1 }, "{names:?}");
     }
+}
+
+#[test]
+fn what_programs_loaded_that_ended_a_while_before_gotrace_was_killed_is_there() {
+    if !available() || flags_of(&[Name::Bpf]).is_empty() {
+        return;
+    }
+    let place = Place::new();
+    let source = place.path("work").join("main.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let mut gcc = place.command("gcc");
+    gcc.args(["-static", "-o", "static", "main.c"]);
+    assert!(gcc.status().unwrap().success());
+    let script = "/bin/true; ./static; sleep 4; echo ready; read line";
+    let mut run = place.run(&["--bindings", "--backend", "bpf"], &["sh", "-c", script]);
+    run.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = run.stderr(Stdio::null()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    child.kill().unwrap();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    let trace = Trace::open(&place.path("trace")).unwrap();
+    assert!(trace.integrity.unsealed);
+    let dynamic = program(&trace, "true");
+    let loaded = loaded_names(&trace, dynamic.id);
+    assert!(loaded.contains(&"libc.so.6".to_owned()), "{loaded:?}");
+    let told = interpreter(&trace, program(&trace, "static"));
+    assert_eq!((told.path, told.unwatched), Default::default());
 }
 
 /// ld.so complains of a preloaded library that is not there in each program, traced or not.

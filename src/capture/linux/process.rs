@@ -1,7 +1,8 @@
 //! Processes as `/proc` shows them.
 
 use std::fs;
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
 
 use crate::capture::alive::Alive;
 use crate::capture::decode::proc_stat::ProcStat;
@@ -47,6 +48,15 @@ pub(in crate::capture) fn children(pid: Pid) -> Vec<Pid> {
 pub(in crate::capture) fn name(pid: Pid) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm"));
     name.unwrap_or_default().trim_end().to_owned()
+}
+
+/// Whether some process has this path in its environment, as far as its user's processes may know.
+pub(in crate::capture) fn somebody_is_told(path: &Path) -> bool {
+    let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|process| {
+        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+        memchr::memmem::find(&environment, path.as_os_str().as_bytes()).is_some()
+    })
 }
 
 /// What a process runs, as far as its user's processes may know.

@@ -1,5 +1,7 @@
 //! Processes as `proc_pidinfo` and `sysctl` show them: all to root, to others those of one's own.
 
+use std::path::Path;
+
 use super::sys::{self, Flavor};
 use crate::capture::alive::Alive;
 use crate::capture::decode::darwin_process::{
@@ -50,6 +52,11 @@ pub(in crate::capture) fn children(pid: Pid) -> Vec<Pid> {
 pub(in crate::capture) fn name(pid: Pid) -> String {
     let name = info(pid).map(|info| info.name).unwrap_or_default();
     String::from_utf8_lossy(&name).into_owned()
+}
+
+/// Whether some process has this path in its environment: that is not asked here, and may be.
+pub(in crate::capture) const fn somebody_is_told(_path: &Path) -> bool {
+    true
 }
 
 /// What a process runs.

@@ -2,6 +2,7 @@
 //!
 //! A program's file is looked into when the program begins, for it may be gone at the end.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +15,7 @@ use super::sink::Sink;
 use crate::binary::elf::Dynamic;
 use crate::capture::{Executed, chain, dyldlog, plain_file, sys};
 use crate::environment::translator::Translator;
-use crate::trace::{Interpreter, ProcessId, Record, StringId};
+use crate::trace::{Interpreter, Nanos, ProcessId, Record, StringId};
 
 /// How much of a file is read: linkers put the name of the loader behind the headers.
 const HEAD: u64 = 16 << 10;
@@ -28,6 +29,8 @@ const MUSL: &[u8] = b"ld-musl-";
 #[derive(Debug, Default)]
 pub(super) struct Interpreters {
     silent: FxHashMap<ProcessId, Asked>,
+    /// Programs that have ended, and when: their loaders may still be heard for some moments.
+    ended: VecDeque<(Nanos, ProcessId)>,
     files: FxHashMap<Vec<u8>, (Stamp, Asked)>,
 }
 
@@ -66,17 +69,40 @@ impl Interpreters {
         self.silent.remove(&process);
     }
 
-    /// Records those that told nothing.
+    /// A program ends.
+    pub(super) fn ended(&mut self, process: ProcessId, at: Nanos) {
+        if self.silent.contains_key(&process) {
+            self.ended.push_back((at, process));
+        }
+    }
+
+    /// Records the programs that ended before `settled` and told nothing: a recorder that is killed
+    /// leaves what it knew of them.
+    pub(super) fn settle(&mut self, settled: Nanos, sink: &mut Sink) {
+        while let Some((_, process)) = self.ended.pop_front_if(|(at, _)| *at <= settled) {
+            if let Some(asked) = self.silent.remove(&process) {
+                asked.record(process, sink);
+            }
+        }
+    }
+
+    /// Records all others that told nothing.
     pub(super) fn finish(self, sink: &mut Sink) {
         let mut silent: Vec<_> = self.silent.into_iter().collect();
         silent.sort_unstable_by_key(|(process, _)| *process);
-        for (process, Asked { path, unwatched }) in silent {
-            sink.record(Record::Interpreter(Interpreter {
-                process,
-                path,
-                unwatched,
-            }));
+        for (process, asked) in silent {
+            asked.record(process, sink);
         }
+    }
+}
+
+impl Asked {
+    fn record(self, process: ProcessId, sink: &mut Sink) {
+        sink.record(Record::Interpreter(Interpreter {
+            process,
+            path: self.path,
+            unwatched: self.unwatched,
+        }));
     }
 }
 

@@ -72,6 +72,20 @@ impl Loaders {
         }
     }
 
+    /// A program ends.
+    pub(super) fn ended(&mut self, process: ProcessId, at: Nanos) {
+        if let Some(interpreters) = &mut self.interpreters {
+            interpreters.ended(process, at);
+        }
+    }
+
+    /// Records programs that ended before `settled`, and of which no loader told anything.
+    pub(super) fn settle_silent(&mut self, settled: Nanos, sink: &mut Sink) {
+        if let Some(interpreters) = &mut self.interpreters {
+            interpreters.settle(settled, sink);
+        }
+    }
+
     /// Takes what a loader did. It waits until [`Self::settle`]: another backend tells of processes,
     /// and may be some moments behind.
     pub(super) fn add(&mut self, batch: Batch) {

@@ -343,6 +343,7 @@ impl Recorder {
                 usage,
             };
             self.builds.ended(old, time);
+            self.loaders.ended(old, time);
             self.progress.ended(executed.pid);
             self.sink.record(Record::ProcessEnded(old, exit));
         }
@@ -419,6 +420,7 @@ impl Recorder {
             }
         }
         self.builds.ended(row, at);
+        self.loaders.ended(row, at);
         self.sink
             .record(Record::ProcessEnded(row, Exit { at, status, usage }));
     }
@@ -597,6 +599,7 @@ impl Recorder {
     fn take_late(&mut self, all: bool) {
         let settled = self.sink.at(super::sys::now()) - LATEST;
         self.settle_loaders(if all { Nanos(u64::MAX) } else { settled });
+        self.loaders.settle_silent(settled, &mut self.sink);
         for (time, contents) in std::mem::take(&mut self.late_graphs) {
             if all || time <= settled {
                 self.builds.action_graph(&mut self.sink, time, contents);

@@ -18,10 +18,9 @@ mod tests;
 mod trial;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder};
 use std::io::{self, PipeWriter};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -30,15 +29,13 @@ use crossbeam_channel::Sender;
 use crate::capture::backend;
 use crate::capture::decode::audit::roots;
 use crate::capture::linux::watch::FolderWatch;
+use crate::capture::run_folder::{self, MEMORY, RunFolder};
 use crate::capture::{Backend, Error, Observation};
 use crate::environment::Refusal;
 use crate::environment::invoker::Invoker;
 use crate::trace::Pid;
 use reader::Reader;
 pub use trial::availability;
-
-/// Memory without a disk: what a process writes there costs nothing when it is forgotten.
-const MEMORY: &str = "/dev/shm";
 
 /// What helps where programs are in another root.
 const INSIDE: &str = "run gotrace inside of it";
@@ -84,7 +81,9 @@ pub fn reaches(command: &[OsString]) -> Result<(), Refusal> {
 #[derive(Debug)]
 pub struct Audit {
     value: OsString,
-    buffers: PathBuf,
+    /// Processes that live on keep what they have mapped when it goes; new ones find no folder, and stay
+    /// silent.
+    buffers: RunFolder,
     owners: Vec<u32>,
     follows_tree: bool,
     running: Option<(PipeWriter, JoinHandle<()>)>,
@@ -112,7 +111,7 @@ impl Audit {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
         let buffers = make_buffers(&options)?;
-        let path = library::unpack(&libraries, &buffers, std::process::id())?;
+        let path = library::unpack(&libraries, buffers.path(), std::process::id())?;
         let mut value = options.users.map(OsStr::to_owned).unwrap_or_default();
         if !value.is_empty() {
             value.push(":");
@@ -128,20 +127,22 @@ impl Audit {
             running: None,
         })
     }
+
+    /// The buffers that are there, by process, then by time.
+    fn files(&self) -> Vec<PathBuf> {
+        let names = process::files(self.buffers.path()).into_iter();
+        names.map(|name| self.buffers.path().join(name)).collect()
+    }
 }
 
 /// A folder that the user of the command alone may write into.
-fn make_buffers(options: &Options<'_>) -> io::Result<PathBuf> {
-    let name = format!("gotrace-{}-{}", std::process::id(), options.secret);
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    let mut folder = Path::new(MEMORY).join(&name);
-    if builder.create(&folder).is_err() {
-        folder = options.folder.join(&name);
-        builder.create(&folder)?;
-    }
+fn make_buffers(options: &Options<'_>) -> io::Result<RunFolder> {
+    let own = std::process::id();
+    let name = format!("{}{own}-{}", run_folder::PREFIX, options.secret);
+    let folder = RunFolder::create(Path::new(MEMORY).join(&name))
+        .or_else(|_| RunFolder::create(options.folder.join(&name)))?;
     if let Some(invoker) = options.invoker {
-        chown(&folder, Some(invoker.uid), Some(invoker.gid))?;
+        chown(folder.path(), Some(invoker.uid), Some(invoker.gid))?;
     }
     Ok(folder)
 }
@@ -157,17 +158,18 @@ impl Backend for Audit {
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
         let failed = |call| {
-            let target = self.buffers.display().to_string();
+            let target = self.buffers.path().display().to_string();
             move |source: io::Error| Error::Os {
                 call,
                 target,
                 source,
             }
         };
-        let mut watch = FolderWatch::new(&self.buffers).map_err(failed("inotify_add_watch"))?;
+        let mut watch =
+            FolderWatch::new(self.buffers.path()).map_err(failed("inotify_add_watch"))?;
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let mut reader = Reader::new(reader::Plan {
-            folder: self.buffers.clone(),
+            folder: self.buffers.path().to_owned(),
             owners: self.owners.clone(),
             root,
             follows_tree: self.follows_tree,
@@ -183,13 +185,5 @@ impl Backend for Audit {
 
     fn finish(&mut self) -> Result<(), Error> {
         backend::join(self.running.take(), "the thread that reads audit buffers")
-    }
-}
-
-impl Drop for Audit {
-    fn drop(&mut self) {
-        // Processes that live on keep what they have mapped; new ones find no folder, and stay
-        // silent. What cannot be removed harms nobody, and there is nobody to tell.
-        drop(fs::remove_dir_all(&self.buffers));
     }
 }

@@ -1,6 +1,7 @@
 //! A process that writes a buffer, from the first sight of its file to the last reading.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,15 @@ pub(super) enum Unreadable {
 pub(super) fn pid_of(name: &OsStr) -> Option<Pid> {
     let digits = name.as_bytes().split(|byte| *byte == b'-').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok().map(Pid)
+}
+
+/// Names of all files of processes in a folder, by process, then by time.
+pub(super) fn files(folder: &Path) -> Vec<OsString> {
+    let files = fs::read_dir(folder).into_iter().flatten();
+    let names = files.flatten().map(|file| file.file_name());
+    let mut names: Vec<_> = names.filter(|name| pid_of(name).is_some()).collect();
+    names.sort();
+    names
 }
 
 impl Process {

@@ -1,6 +1,5 @@
 //! The thread that reads the buffers of all processes, and tells what they mean.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd as _;
@@ -111,7 +110,7 @@ impl Reader {
 
     /// Sees files that no event told of.
     fn see_all(&mut self) {
-        for name in self.files() {
+        for name in process::files(&self.plan.folder) {
             let path = self.plan.folder.join(&name);
             if !self.live.iter().any(|process| process.path() == path) {
                 self.live.extend(Process::of(&self.plan.folder, &name));
@@ -146,18 +145,10 @@ impl Reader {
 
     /// The files of a process, a program each, in the order of time.
     fn files_of(&self, pid: Pid) -> Vec<Process> {
-        let names = self.files().into_iter();
+        let names = process::files(&self.plan.folder).into_iter();
         let names = names.filter(|name| process::pid_of(name) == Some(pid));
         let found = names.filter_map(|name| Process::of(&self.plan.folder, &name));
         found.collect()
-    }
-
-    /// Names of all files, by process, then by time.
-    fn files(&self) -> Vec<OsString> {
-        let files = fs::read_dir(&self.plan.folder).into_iter().flatten();
-        let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
-        names.sort();
-        names
     }
 
     /// Reads what is to be read.

@@ -97,11 +97,7 @@ impl Run {
 
     /// What all processes wrote, in the order of their numbers and times.
     fn told(&self) -> Vec<Told> {
-        let mut files: Vec<_> = fs::read_dir(&self.audit.buffers)
-            .expect("folder")
-            .map(|file| file.expect("file").path())
-            .collect();
-        files.sort();
+        let files = self.audit.files();
         files.iter().map(|file| self.told_in(file)).collect()
     }
 
@@ -336,17 +332,17 @@ fn a_program_that_is_killed_or_crashes_has_told_what_it_did() {
         told.count(|what| matches!(what, What::Started | What::Ending)),
         0
     );
-    for file in fs::read_dir(&run.audit.buffers).expect("folder") {
-        fs::remove_file(file.expect("file").path()).expect("removed");
+    for file in run.audit.files() {
+        fs::remove_file(file).expect("removed");
     }
     let program = run.compile("killed", &killed, &[]);
     let mut child = run.command(&program);
     child.arg(&library).arg("100000000");
     let mut child = child.spawn().expect("started");
     // Cells that it has reserved.
-    let tail = |file: fs::DirEntry| {
+    let tail = |file: &PathBuf| {
         let mut tail = [0; 4];
-        let opened = fs::File::open(file.path()).ok()?;
+        let opened = fs::File::open(file).ok()?;
         opened
             .read_exact_at(&mut tail, layout::header::TAIL as u64)
             .ok()?;
@@ -354,10 +350,8 @@ fn a_program_that_is_killed_or_crashes_has_told_what_it_did() {
     };
     // It is killed when it has written some thousands of events.
     let grown = |run: &Run| {
-        fs::read_dir(&run.audit.buffers)
-            .expect("folder")
-            .filter_map(|file| tail(file.ok()?))
-            .any(|tail| tail > 10_000)
+        let tails = run.audit.files();
+        tails.iter().filter_map(tail).any(|tail| tail > 10_000)
     };
     while !grown(&run) {
         std::thread::yield_now();
@@ -418,9 +412,8 @@ fn a_limit_of_filesizes_costs_the_recording_not_the_program() {
         "{output:?}"
     );
     // The shell has a buffer, ls has not, and the file that it made says so by being empty.
-    let sizes = fs::read_dir(&run.audit.buffers)
-        .expect("folder")
-        .map(|file| file.expect("file").metadata().expect("there").len());
+    let sizes = run.audit.files().into_iter();
+    let sizes = sizes.map(|file| file.metadata().expect("there").len());
     let mut sizes: Vec<u64> = sizes.collect();
     sizes.sort_unstable();
     assert_eq!((sizes.len(), sizes.first()), (2, Some(&0)));

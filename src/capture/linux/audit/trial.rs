@@ -1,11 +1,11 @@
 //! Whether the backend works here: a small program is run under it.
 
-use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Audit, Options, buffer::BufferFile, library};
 use crate::capture::backend::Backend as _;
+use crate::capture::run_folder::{self, RunFolder};
 use crate::environment::Refusal;
 
 /// What is run: there is one everywhere, and nearly everywhere it is linked dynamically.
@@ -28,44 +28,40 @@ pub fn availability() -> Result<(), Refusal> {
             .to_owned(),
     };
     let number = TRIALS.fetch_add(1, Ordering::Relaxed);
-    let name = format!("gotrace-{}-trial-{number}", std::process::id());
-    let folder = std::env::temp_dir().join(&name);
-    let made =
-        fs::create_dir(&folder).map_err(|error| refused(format!("{}: {error}", folder.display())));
-    let outcome = made.and_then(|()| {
-        let audit = Audit::new(Options {
-            folder: &folder,
-            secret: &format!("trial-{number}"),
-            invoker: None,
-            users: None,
-            follows_tree: false,
-        })?;
-        let ran = Command::new(PROGRAM)
-            .args(["-c", ":"])
-            // What a user has ld.so preload or print is said by every program, with audit or without.
-            .env_clear()
-            .envs(audit.environment())
-            .stdin(Stdio::null())
-            .output();
-        match ran {
-            Err(error) => Err(refused(format!("{PROGRAM}: {error}"))),
-            Ok(output) if !output.stderr.is_empty() => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                Err(refused(format!("{PROGRAM} says: {}", said.trim_end())))
-            }
-            Ok(_) => wrote(&audit).map_err(refused),
+    let own = std::process::id();
+    let path = std::env::temp_dir().join(format!("{}{own}-trial-{number}", run_folder::PREFIX));
+    let folder = RunFolder::create(path.clone())
+        .map_err(|error| refused(format!("{}: {error}", path.display())))?;
+    let audit = Audit::new(Options {
+        folder: folder.path(),
+        secret: &format!("trial-{number}"),
+        invoker: None,
+        users: None,
+        follows_tree: false,
+    })?;
+    let ran = Command::new(PROGRAM)
+        .args(["-c", ":"])
+        // What a user has ld.so preload or print is said by every program, with audit or without.
+        .env_clear()
+        .envs(audit.environment())
+        .stdin(Stdio::null())
+        .output();
+    match ran {
+        Err(error) => Err(refused(format!("{PROGRAM}: {error}"))),
+        Ok(output) if !output.stderr.is_empty() => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(refused(format!("{PROGRAM} says: {}", said.trim_end())))
         }
-    });
-    drop(fs::remove_dir_all(&folder));
-    outcome
+        Ok(_) => wrote(&audit).map_err(refused),
+    }
 }
 
 /// Whether a buffer was written.
 fn wrote(audit: &Audit) -> Result<(), String> {
     let nothing = || format!("{PROGRAM} was run with it, and told nothing");
-    let mut files = fs::read_dir(&audit.buffers).map_err(|error| error.to_string())?;
-    let file = files.next().and_then(Result::ok).ok_or_else(nothing)?;
-    let file = BufferFile::open(&file.path(), &audit.owners);
+    let files = audit.files();
+    let file = files.first().ok_or_else(nothing)?;
+    let file = BufferFile::open(file, &audit.owners);
     let header = file.and_then(|mut file| file.read(0, true));
     match header {
         Ok(Ok(_)) => Ok(()),
