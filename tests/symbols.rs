@@ -14,6 +14,9 @@ mod functions;
 #[path = "symbols/headers.rs"]
 mod headers;
 #[cfg(test)]
+#[path = "symbols/imports.rs"]
+mod imports;
+#[cfg(test)]
 #[path = "symbols/naming.rs"]
 mod naming;
 #[cfg(test)]

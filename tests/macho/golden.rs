@@ -46,16 +46,34 @@ fn signature() -> SignatureFacts {
 fn import(symbol: &str, library: Option<u64>) -> Import {
     Import {
         symbol: symbol.to_owned(),
+        version: None,
+        kind: None,
         provider: "/usr/lib/libSystem.B.dylib".to_owned(),
         library,
         slot: library.map(|_| Svma(0x1_0002_0000)),
         section: library.map(|_| "__DATA_CONST,__got".to_owned()),
         stub: library.map(|_| Svma(0x1_0001_0000)),
         how: "chained fixup",
+        lazy: false,
         addend: 0,
         weak: library.is_some(),
         signed: library.is_some(),
         exported_as: library.is_none().then(|| format!("_own{symbol}")),
+    }
+}
+
+/// One of an ELF file.
+fn versioned() -> Import {
+    Import {
+        version: Some("GLIBC_2.2.5".to_owned()),
+        kind: Some("function"),
+        provider: "libc.so.6".to_owned(),
+        section: Some(".got.plt".to_owned()),
+        how: "JUMP_SLOT",
+        lazy: true,
+        weak: false,
+        signed: false,
+        ..import("puts", Some(1))
     }
 }
 
@@ -165,6 +183,14 @@ fn symbols() -> SymbolFacts {
     }
 }
 
+fn platform() -> PlatformFacts {
+    PlatformFacts {
+        name: "macOS".to_owned(),
+        minimum: "13.0".to_owned(),
+        sdk: Some("26.2".to_owned()),
+    }
+}
+
 fn whole() -> SliceFacts {
     let table = GoFacts {
         version: "go1.27.3".to_owned(),
@@ -181,13 +207,10 @@ fn whole() -> SliceFacts {
         offset: FileOffset(0x4000),
         size: 1_234_567,
         kind: "executable".to_owned(),
-        platforms: vec![PlatformFacts {
-            name: "macOS".to_owned(),
-            minimum: "13.0".to_owned(),
-            sdk: Some("26.2".to_owned()),
-        }],
+        platforms: vec![platform()],
         flags: strings(&["DYLDLINK", "TWOLEVEL", "PIE"]),
         identity: Some("93BDB8A7-1953-30C7-99BE-B40E2957DE97".to_owned()),
+        own_name: Some("@rpath/libweather.dylib".to_owned()),
         loader: Some("/usr/lib/dyld".to_owned()),
         entry: Some(Svma(0x1_0000_4bc0)),
         source_version: Some("1.0".to_owned()),
@@ -271,6 +294,7 @@ fn everything() -> Inspection {
     member.abi.unwound = Some(Err(
         "version of compact unwinding: expected 1, found 0x2".to_owned()
     ));
+    member.imports = vec![versioned()];
     member.go = whole().go.map(|go| GoFacts {
         table: Err("no start of Go code".to_owned()),
         ..go

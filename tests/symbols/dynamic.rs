@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Libraries of three architectures, a fixed executable with many imports, and libraries of C++
 /// with all kinds of symbols. Those that are missing are named.
-fn files() -> Vec<PathBuf> {
+pub(crate) fn files() -> Vec<PathBuf> {
     let of_gcc = |what: &str| output_of(Command::new("gcc").arg(what)).trim().to_owned();
     let files = [
         of_gcc("-print-prog-name=cc1"),

@@ -1,10 +1,15 @@
 //! Facts of an ELF file.
 
 use super::go::{self, LinkedBy};
-use super::{AbiFacts, LibraryFacts, SegmentFacts, SliceFacts, hexadecimal, text};
+use super::{
+    AbiFacts, LibraryFacts, SegmentFacts, SliceFacts, Wanted, bindings, hexadecimal, text,
+};
+use crate::binary::Error;
 use crate::binary::elf::{Elf, Kind, Machine};
 
-pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
+/// All that is known of a file, and its imports where they are wanted; those that cannot be read are an
+/// error, as they are of a Mach-O slice.
+pub(super) fn facts(data: &[u8], elf: &Elf<'_>, wanted: Wanted) -> Result<SliceFacts, Error> {
     // Compilers of C leave a line of their own; Go's linker alone leaves none.
     let linked_by = match elf.section(b".comment") {
         Some(_) => LinkedBy::System,
@@ -13,13 +18,13 @@ pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
     let go = go::facts(elf, linked_by);
     let loads = elf.memory().loads().iter();
     let letter = |set, letter| if set { letter } else { '-' };
-    SliceFacts {
+    Ok(SliceFacts {
         arch: match elf.machine {
             Machine::Amd64 => "amd64".to_owned(),
             Machine::Arm64 => "arm64".to_owned(),
             Machine::Other(number) => format!("machine {number}"),
         },
-        size,
+        size: data.len() as u64,
         kind: match (elf.kind, &elf.interpreter) {
             (Kind::Executable, _) | (Kind::Dynamic, Some(_)) => "executable".to_owned(),
             (Kind::Dynamic, None) => "library".to_owned(),
@@ -31,6 +36,7 @@ pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
             _ => Vec::new(),
         },
         identity: elf.build_id().map(hexadecimal),
+        own_name: elf.own_name().map(text),
         loader: elf.interpreter.map(text),
         entry: (elf.entry.0 != 0).then_some(elf.entry),
         segments: loads
@@ -70,6 +76,10 @@ pub(super) fn facts(elf: &Elf<'_>, size: u64) -> SliceFacts {
         go,
         debug_information: elf.section(b".debug_info").is_some()
             || elf.section(b".zdebug_info").is_some(),
+        imports: match wanted.bindings {
+            true => bindings::of_elf(data, elf)?,
+            false => Vec::new(),
+        },
         ..SliceFacts::default()
-    }
+    })
 }

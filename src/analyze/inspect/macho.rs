@@ -20,7 +20,7 @@ pub(super) fn facts(image: &MachO<'_>, wanted: Wanted) -> Result<SliceFacts, Err
     let read = signature.as_ref().ok().and_then(Option::as_ref);
     let go = go::facts(image, linked_by(image));
     let imports = if wanted.bindings {
-        bindings::imports(image)?
+        bindings::of_macho(image)?
     } else {
         Vec::new()
     };
@@ -30,6 +30,7 @@ pub(super) fn facts(image: &MachO<'_>, wanted: Wanted) -> Result<SliceFacts, Err
         platforms: image.targets().map(|target| platform(&target)).collect(),
         flags: image.flags.names(),
         identity: image.uuid().map(|uuid| uuid_text(&uuid)),
+        own_name: image.own_name().map(text),
         loader: one(&|command| match command {
             Command::Loader(path) => Some(text(path)),
             _ => None,

@@ -169,6 +169,8 @@ pub struct SliceFacts {
     pub flags: Vec<String>,
     /// Identity: UUID, or build id.
     pub identity: Option<String>,
+    /// The name by which others need a library: SONAME, or install name.
+    pub own_name: Option<String>,
     /// Dynamic loader.
     pub loader: Option<String>,
     /// Where the program begins.
@@ -226,7 +228,7 @@ impl Inspection {
             return Ok(Self {
                 format: "ELF",
                 size,
-                slices: vec![elf::facts(&elf, size)],
+                slices: vec![elf::facts(data, &elf, wanted)?],
             });
         }
         let slices = Slices::of(data)?;
@@ -304,7 +306,7 @@ fn member(slice: &Slice<'_>, wanted: Wanted) -> Result<SliceFacts, Error> {
         Err(Error::NotElf { .. }) => {
             MachO::parse(slice).and_then(|image| macho::facts(&image, wanted))
         }
-        elf => elf.map(|elf| elf::facts(&elf, size)),
+        elf => elf::facts(slice.data, &elf?, wanted),
     }
 }
 

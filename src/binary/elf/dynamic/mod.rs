@@ -2,7 +2,8 @@
 //! and stubs out. Files of 32 and of 64 bits, little-endian.
 //!
 //! All is found as a loader finds it, by the segments and the dynamic section. Section headers,
-//! which a file need not have, are asked for one thing alone: where stubs are.
+//! which a file need not have, are asked for two things alone: where stubs are, and how many symbols
+//! there are.
 
 mod layout;
 mod relocation;

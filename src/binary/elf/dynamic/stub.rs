@@ -59,7 +59,7 @@ impl Dynamic<'_> {
     }
 
     /// Address and bytes of a section.
-    fn section(&self, wanted: &[u8]) -> Option<(Svma, &[u8])> {
+    pub(super) fn section(&self, wanted: &[u8]) -> Option<(Svma, &[u8])> {
         let file = Bytes(self.data);
         let (header, layout) = (self.class.header(), self.class.section());
         let table = self.class.word(file, "sections", header.sections).ok()?;

@@ -137,6 +137,19 @@ impl<'a> Dynamic<'a> {
             .filter(DynamicSymbol::is_offered)
     }
 
+    /// What it wants of other files, with the number of each. Of a file without section headers, which
+    /// alone say how many symbols there are, those that its hash table leaves out before others.
+    pub fn undefined(&self) -> impl Iterator<Item = (u32, DynamicSymbol<'a>)> + '_ {
+        let count = self.section(b".dynsym").map(|(_, table)| {
+            let count = (table.len() as u64).checked_div(self.class.symbol().size);
+            u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX)
+        });
+        let end = count.or_else(|| Some(self.hashed()?.1)).unwrap_or(0);
+        (1..end)
+            .filter_map(|number| Some((number, self.symbol(number)?)))
+            .filter(|(_, symbol)| symbol.is_undefined() && !symbol.name.is_empty())
+    }
+
     /// The numbers of the symbols that can be looked up: first, and the one after the last.
     fn hashed(&self) -> Option<(u32, u32)> {
         self.gnu_hashed().or_else(|| {

@@ -40,6 +40,8 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    own_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loader: Option<&'a str>,
@@ -169,6 +171,10 @@ struct Signature<'a> {
 #[derive(Serialize)]
 struct Binding<'a> {
     symbol: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     provider: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     library: Option<u64>,
@@ -179,6 +185,7 @@ struct Binding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stub: Option<String>,
     how: &'static str,
+    lazy: bool,
     addend: i64,
     may_be_missing: bool,
     signed: bool,
@@ -272,6 +279,7 @@ fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings:
             .collect(),
         flags: &slice.flags,
         identity: slice.identity.as_deref(),
+        own_name: slice.own_name.as_deref(),
         entry: slice.entry.map(address),
         loader: slice.loader.as_deref(),
         source_version: slice.source_version.as_deref(),
@@ -381,12 +389,15 @@ fn signature(signature: &SignatureFacts) -> Signature<'_> {
 fn binding(import: &Import) -> Binding<'_> {
     Binding {
         symbol: &import.symbol,
+        version: import.version.as_deref(),
+        kind: import.kind,
         provider: &import.provider,
         library: import.library,
         slot: import.slot.map(address),
         section: import.section.as_deref(),
         stub: import.stub.map(address),
         how: import.how,
+        lazy: import.lazy,
         addend: import.addend,
         may_be_missing: import.weak,
         signed: import.signed,

@@ -115,6 +115,7 @@ fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result
     };
     some("flags", Some(slice.flags.join(" ")))?;
     some("identity", slice.identity.clone())?;
+    some("own name", slice.own_name.clone())?;
     some("entry", slice.entry.map(|entry| entry.to_string()))?;
     some("loader", slice.loader.clone())?;
     some("source", slice.source_version.clone())?;
@@ -248,35 +249,51 @@ fn of_signature(
     )
 }
 
-fn segments(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    if slice.segments.is_empty() {
-        return Ok(());
+/// A table of a slice, if it has any rows.
+fn table(
+    columns: Vec<Column>,
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut table = Table::new(columns).indented(2);
+    for row in rows {
+        table.push(row);
     }
-    let mut table = Table::new(vec![
+    match table.is_empty() {
+        true => Ok(()),
+        false => table.write(page, out),
+    }
+}
+
+/// A name, where there is one.
+fn or_dash(name: &str) -> Cell {
+    match name {
+        "" => "-".into(),
+        name => name.into(),
+    }
+}
+
+fn segments(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let columns = vec![
         Column::word("segment"),
         Column::number("address"),
         Column::number("size"),
         Column::number("offset"),
         Column::number("in file"),
         Column::word("protection"),
-    ])
-    .indented(2);
-    for segment in &slice.segments {
-        let name = if segment.name.is_empty() {
-            "-"
-        } else {
-            &segment.name
-        };
-        table.push(vec![
-            name.into(),
+    ];
+    let rows = slice.segments.iter().map(|segment| {
+        vec![
+            or_dash(&segment.name),
             segment.address.to_string().into(),
             format!("{:#x}", segment.size).into(),
             format!("{:#x}", segment.offset.0).into(),
             format!("{:#x}", segment.file_size).into(),
             segment.protection.clone().into(),
-        ]);
-    }
-    table.write(page, out)
+        ]
+    });
+    table(columns, rows, page, out)
 }
 
 /// Writes the load commands of each slice.
@@ -286,22 +303,19 @@ fn segments(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Res
 /// Those of the writer.
 pub fn commands(inspection: &Inspection, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     for slice in &inspection.slices {
-        let mut table = Table::new(vec![
+        let columns = vec![
             Column::number("offset"),
             Column::number("size"),
             Column::word("load command"),
-        ])
-        .indented(2);
-        for command in &slice.commands {
-            table.push(vec![
+        ];
+        let rows = slice.commands.iter().map(|command| {
+            vec![
                 format!("{:#x}", command.offset.0).into(),
                 command.size.to_string().into(),
                 format!("{} ({:#x})", command.name, command.number).into(),
-            ]);
-        }
-        if !table.is_empty() {
-            table.write(page, out)?;
-        }
+            ]
+        });
+        table(columns, rows, page, out)?;
     }
     Ok(())
 }
@@ -321,37 +335,51 @@ pub fn bindings(
         let name = title_of(named, slice);
         let title = match &slice.unread {
             Some(why) => format!("{name}: {}: not read: {why}", slice.arch),
-            None if inspection.format == "ELF" => {
-                format!("{name}: imports of ELF files are not listed")
-            }
             None => {
                 let count = units::count(slice.imports.len() as u64);
                 format!("{name}: {count} imports of {}", slice.arch)
             }
         };
         writeln!(out, "{}", page.paint(&page.safe(&title), Tone::Strong))?;
-        let mut table = Table::new(vec![
-            Column::name("symbol"),
-            Column::name("from"),
-            Column::number("slot"),
-            Column::word("section").optional(1),
-            Column::number("stub"),
-            Column::word("bound by"),
-        ])
-        .indented(2);
-        for import in &slice.imports {
-            table.push(binding(import));
-        }
-        if !table.is_empty() {
-            table.write(page, out)?;
-        }
+        imports(&slice.imports, page, out)?;
     }
     Ok(())
 }
 
+fn imports(imports: &[Import], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let kinds = imports.iter().any(|import| import.kind.is_some());
+    let mut columns = vec![
+        Column::name("symbol"),
+        Column::name("from"),
+        Column::number("slot"),
+        Column::word("section").optional(1),
+        Column::number("stub"),
+        Column::word("bound by"),
+    ];
+    if kinds {
+        columns.insert(1, Column::word("kind").optional(2));
+    }
+    let rows = imports.iter().map(|import| {
+        let mut row = binding(import);
+        if kinds {
+            row.insert(1, import.kind.unwrap_or_default().into());
+        }
+        row
+    });
+    table(columns, rows, page, out)
+}
+
 fn binding(import: &Import) -> Vec<Cell> {
+    let symbol = match &import.version {
+        Some(version) => format!("{}@{version}", import.symbol),
+        None => import.symbol.clone(),
+    };
     let mut how = import.how.to_owned();
-    for (set, word) in [(import.weak, "may be missing"), (import.signed, "signed")] {
+    for (set, word) in [
+        (import.lazy, "at the first call"),
+        (import.weak, "may be missing"),
+        (import.signed, "signed"),
+    ] {
         if set {
             how = format!("{how}, {word}");
         }
@@ -363,7 +391,7 @@ fn binding(import: &Import) -> Vec<Cell> {
         address.map_or_else(|| "-".to_owned(), |address| address.to_string())
     };
     vec![
-        import.symbol.clone().into(),
+        symbol.into(),
         import.provider.clone().into(),
         address(import.slot).into(),
         import.section.clone().unwrap_or_default().into(),

@@ -1,40 +1,13 @@
-//! Imports, put together from bindings, stubs and re-exports.
+//! Imports of a Mach-O slice, put together from bindings, stubs and re-exports.
 
-use super::text;
+use super::{FOR_THE_LINKER, Import};
+use crate::analyze::inspect::text;
 use crate::binary::macho::{Bind, Exported, FileType, How, MachO, Provider, Section, Symbol};
 use crate::binary::{Error, Svma};
 use std::collections::BTreeMap;
 
-/// One import: a symbol, where it comes from, and where its address is put.
-#[derive(Clone, Debug)]
-pub struct Import {
-    /// Symbol, as the file has it.
-    pub symbol: String,
-    /// Path of the library, or what is searched instead.
-    pub provider: String,
-    /// Number of the library.
-    pub library: Option<u64>,
-    /// Address of the pointer that is filled; none for re-exports.
-    pub slot: Option<Svma>,
-    /// The section that the pointer is in.
-    pub section: Option<String>,
-    /// Address of the stub that jumps through the pointer.
-    pub stub: Option<Svma>,
-    /// `opcodes`, `lazy opcodes`, `weak opcodes`, `chained fixup`, `indirect symbol`, `relocation`,
-    /// `re-export`; `undefined` in an object, where a linker has yet to say.
-    pub how: &'static str,
-    /// What is added to the address.
-    pub addend: i64,
-    /// It may be missing.
-    pub weak: bool,
-    /// The pointer is signed.
-    pub signed: bool,
-    /// The name under which a re-export passes it on, where that is another one.
-    pub exported_as: Option<String>,
-}
-
 /// All imports of a slice, in the order of its tables.
-pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
+pub(in crate::analyze::inspect) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
     if image.file_type == FileType::Object {
         return undefined(image);
     }
@@ -67,14 +40,9 @@ pub(super) fn imports(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
                 symbol,
                 provider: provider_name(provider, &libraries),
                 library: Some(number),
-                slot: None,
-                section: None,
-                stub: None,
                 how: "re-export",
-                addend: 0,
-                weak: false,
-                signed: false,
                 exported_as,
+                ..Import::default()
             });
         }
     }
@@ -88,16 +56,10 @@ fn undefined(image: &MachO<'_>) -> Result<Vec<Import>, Error> {
     Ok(needed
         .map(|symbol| Import {
             symbol: text(symbol.name),
-            provider: "whatever it is linked with".to_owned(),
-            library: None,
-            slot: None,
-            section: None,
-            stub: None,
+            provider: FOR_THE_LINKER.to_owned(),
             how: "undefined",
-            addend: 0,
             weak: symbol.may_be_missing(),
-            signed: false,
-            exported_as: None,
+            ..Import::default()
         })
         .collect())
 }
@@ -111,8 +73,6 @@ fn import(bind: &Bind<'_>, libraries: &[String]) -> Import {
             _ => None,
         },
         slot: bind.slot,
-        section: None,
-        stub: None,
         how: match bind.how {
             How::Opcodes => "opcodes",
             How::Lazy => "lazy opcodes",
@@ -124,12 +84,15 @@ fn import(bind: &Bind<'_>, libraries: &[String]) -> Import {
         addend: bind.addend,
         weak: bind.weak_import,
         signed: bind.signed,
-        exported_as: None,
+        ..Import::default()
     }
 }
 
 /// What a provider is called.
-pub(super) fn provider_name(provider: Provider, libraries: &[String]) -> String {
+pub(in crate::analyze::inspect) fn provider_name(
+    provider: Provider,
+    libraries: &[String],
+) -> String {
     match provider {
         Provider::Library(number) => {
             let before = usize::try_from(number)
