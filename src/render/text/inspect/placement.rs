@@ -3,7 +3,7 @@
 use super::title_of;
 use crate::analyze::inspect::Inspection;
 use crate::analyze::inspect::placement::{Placement, slide_text};
-use crate::render::text::{Column, Page, Table, Tone};
+use crate::render::text::{Column, Page, Tone};
 use std::io;
 
 /// Writes where each slice is in memory, and what one slide does not explain.
@@ -52,28 +52,21 @@ fn place(placement: &Placement) -> String {
 }
 
 fn segments(placement: &Placement, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table::new(vec![
+    let columns = vec![
         Column::word("segment"),
         Column::number("stated"),
         Column::number("actual"),
         Column::number("size"),
-    ])
-    .indented(2);
-    for segment in &placement.segments {
-        let name = if segment.name.is_empty() {
-            "-"
-        } else {
-            &segment.name
-        };
+    ];
+    let rows = placement.segments.iter().map(|segment| {
         let actual = segment.actual.filter(|_| placement.slide.is_some());
-        table.push(vec![
-            name.into(),
+        let actual = actual.map_or_else(|| "-".to_owned(), |actual| actual.to_string());
+        vec![
+            super::or_dash(&segment.name),
             segment.stated.to_string().into(),
-            actual
-                .map_or_else(|| "-".to_owned(), |actual| actual.to_string())
-                .into(),
+            actual.into(),
             format!("{:#x}", segment.size).into(),
-        ]);
-    }
-    table.write(page, out)
+        ]
+    });
+    super::table(columns, rows, page, out)
 }

@@ -4,7 +4,7 @@ use super::title_of;
 use crate::analyze::inspect::symbols::{Answer, Asked, Lookup, Symbol, SymbolFacts};
 use crate::analyze::inspect::{Inspection, SliceFacts};
 use crate::binary::Svma;
-use crate::render::text::{Column, Page, Table, Tone};
+use crate::render::text::{Cell, Column, Page, Tone};
 use crate::render::units;
 use std::io;
 
@@ -149,18 +149,15 @@ fn lookup(
         super::row("not found", what, page, out)?;
         return super::rows("near", found.near.iter().cloned(), page, out);
     }
-    let mut table = Table::new(vec![
+    let columns = vec![
         Column::word("by"),
         Column::name("symbol"),
         Column::number("from"),
         Column::number("to"),
         Column::word("file").optional(1),
-    ])
-    .indented(2);
-    for answer in &found.answers {
-        push(answer, found, &mut table);
-    }
-    table.write(page, out)?;
+    ];
+    let rows = found.answers.iter().flat_map(|one| rows(one, found));
+    super::table(columns, rows, page, out)?;
     let names: Vec<&str> = found.names().into_iter().collect();
     if names.len() > 1 && matches!(found.asked, Asked::Address(_)) {
         let line = format!("{} names: {}", names.len(), names.join(", "));
@@ -170,7 +167,7 @@ fn lookup(
 }
 
 /// A row for what the table says, and one for each call that was inlined at the address.
-fn push(answer: &Answer, found: &Lookup, table: &mut Table) {
+fn rows(answer: &Answer, found: &Lookup) -> Vec<Vec<Cell>> {
     let into = match found.asked {
         Asked::Address(asked) => {
             let address = found.stated.unwrap_or(Svma(asked));
@@ -185,22 +182,21 @@ fn push(answer: &Answer, found: &Lookup, table: &mut Table) {
     };
     let mut places = answer.places.iter().rev();
     let outer = places.next().and_then(|one| place(&one.file, one.line));
-    table.push(vec![
+    let first = vec![
         answer.by.to_string().into(),
         name.into(),
         answer.start.to_string().into(),
         answer.end.to_string().into(),
         outer.unwrap_or_default().into(),
-    ]);
-    for inlined in places {
-        table.push(vec![
+    ];
+    let inlined = places.map(|one| {
+        vec![
             "".into(),
-            format!("inlined {}", inlined.function).into(),
+            format!("inlined {}", one.function).into(),
             "".into(),
             "".into(),
-            place(&inlined.file, inlined.line)
-                .unwrap_or_default()
-                .into(),
-        ]);
-    }
+            place(&one.file, one.line).unwrap_or_default().into(),
+        ]
+    });
+    [first].into_iter().chain(inlined).collect()
 }
