@@ -44,6 +44,16 @@ impl Name {
         }
     }
 
+    /// The one system that has what it needs, if it needs such a thing: as [`std::env::consts::OS`].
+    #[must_use]
+    pub const fn system(self) -> Option<&'static str> {
+        match self {
+            Self::Toolexec => None,
+            Self::Bpf | Self::Audit => Some("linux"),
+            Self::Dyldlog => Some("macos"),
+        }
+    }
+
     /// Whether it works here.
     ///
     /// # Errors

@@ -110,8 +110,10 @@ pub(super) fn findings(session: &Session) -> Vec<Found> {
     found.collect()
 }
 
+/// What could watch on a system of this kind, and whether it does.
 fn watching() -> Vec<Watching> {
-    let ways = Name::ALL.into_iter().map(|name| Watching {
+    let here = |name: &Name| name.system().is_none_or(|os| os == std::env::consts::OS);
+    let ways = Name::ALL.into_iter().filter(here).map(|name| Watching {
         backend: name.word().to_owned(),
         gives: name.gives().to_owned(),
         refusal: name.availability().err(),

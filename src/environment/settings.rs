@@ -13,6 +13,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use strsim::osa_distance;
+
+/// Up to how many letters a name is short: other programs have such names, too, which differ in one letter.
+const SHORT: usize = 5;
 
 /// The names that a toolchain knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,14 +110,18 @@ impl KnownSettings {
         }
     }
 
-    /// What a variable that the toolchain does not know may have been meant to be.
+    /// What a variable that the toolchain does not know may have been meant to be: one that has a letter
+    /// more, less or another one, or two in the other order; of short names, those in the other order alone.
     #[must_use]
     pub fn meant(&self, name: &str) -> Option<&str> {
         let mut all = self.runtime_variables.iter().chain(&self.go_variables);
         if all.clone().any(|known| known == name) {
             return None;
         }
-        let near = all.find(|known| distance(name, known) == 1);
+        let near = all.find(|known| {
+            let swapped = || sorted(name) == sorted(known);
+            osa_distance(name, known) == 1 && (known.len() > SHORT || swapped())
+        });
         near.map(String::as_str)
     }
 
@@ -133,6 +141,12 @@ impl KnownSettings {
             format!("no key of GODEBUG is called {key}{near}")
         })
     }
+}
+
+fn sorted(word: &str) -> Vec<u8> {
+    let mut letters = word.as_bytes().to_vec();
+    letters.sort_unstable();
+    letters
 }
 
 /// `{Name: "panicnil", ...}`; what is commented out is none.
@@ -203,27 +217,11 @@ fn platforms(text: &str) -> BTreeSet<String> {
 
 /// What may have been meant: `; did you mean asyncpreemptoff?`, or nothing.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let near = known.map(|known| (distance(name, known), known)).min();
+    let near = known.map(|known| (osa_distance(name, known), known)).min();
     match near {
         Some((1..=2, known)) => format!("; did you mean {known}?"),
         _ => String::new(),
     }
-}
-
-/// How many letters to change, add or take away make one word the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut diagonal = line;
-        row[0] = line + 1;
-        for (at, against) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *against);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -322,12 +320,5 @@ mod tests {
             let refusal = known.refusal(name, value).unwrap_or_default();
             assert!(refusal.contains(words), "{name}={value}: {refusal}");
         }
-    }
-
-    #[test]
-    fn words_are_as_far_apart_as_letters_differ() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Environments that are broken on purpose. Each time the go command itself, or another program,
 //! is asked whether it is broken; then `gotrace doctor` must have found that, and nothing else.
 
+use gotrace::environment::settings::KnownSettings;
 use gotrace::trace::{Severity, Trace};
 use std::ffi::OsStr;
 use std::fs;
@@ -192,6 +193,65 @@ fn keys_of_godebug_that_do_not_exist_are_warned_of() {
     );
     let bed = bed.set("GODEBUG", "asyncpreemptoff=1");
     assert_eq!(bed.doctor(&[]).0, Vec::new());
+}
+
+/// The names of variables in the go command's own help.
+fn documented(bed: &Sickbed) -> Vec<String> {
+    let help = bed.run(&bed.go, &["help", "environment"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    let names = help
+        .lines()
+        .filter_map(|line| line.strip_prefix('\t'))
+        .filter(|line| !line.starts_with('\t'))
+        .flat_map(|line| line.split(", "))
+        .filter(|name| name.starts_with("GO") || name.starts_with("CGO_"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn misspelt_variables_are_named_and_others_are_not() {
+    let Some(bed) = Sickbed::new() else { return };
+    let names = documented(&bed);
+    assert!(names.len() > 40, "{names:?}");
+    let root = bed.run(&bed.go, &["env", "GOROOT"]).stdout;
+    let root = String::from_utf8(root).unwrap();
+    let known = KnownSettings::of(Path::new(root.trim())).unwrap();
+    // Whatever the go command or the runtime has a word for, and what other programs have.
+    let others = "GOTRACEBACK GOGC GOMEMLIMIT GOMAXPROCS GORACE GOTRACE_HOME GOLANG_VERSION GO_VERSION \
+        GOOGLE_CLOUD_PROJECT GOPACKAGESDRIVER GOROOT_FINAL GOROOT_BOOTSTRAP GOPLS GOCC GOEXEC";
+    for name in names
+        .iter()
+        .map(String::as_str)
+        .chain(others.split_whitespace())
+    {
+        assert_eq!(known.meant(name), None, "{name}");
+    }
+    let wrong = [
+        ("GOFLGAS", "GOFLAGS"),
+        ("CGO_ENALBED", "CGO_ENABLED"),
+        ("CGO_CFLAG", "CGO_CFLAGS"),
+        ("GOARHC", "GOARCH"),
+        ("GOROTO", "GOROOT"),
+        ("GOAMD46", "GOAMD64"),
+        ("CGO_LDFLAG", "CGO_LDFLAGS"),
+        ("CGOENABLED", "CGO_ENABLED"),
+        ("GOMAXPROC", "GOMAXPROCS"),
+    ];
+    for (wrong, meant) in wrong {
+        let Some(bed) = Sickbed::new() else { return };
+        let bed = bed.set(wrong, "1");
+        let expected = format!("export {meant}=1; unset {wrong}");
+        assert_eq!(bed.only("variables", "warning"), expected);
+    }
+}
+
+#[test]
+fn what_only_another_system_has_is_not_told() {
+    let Some(bed) = Sickbed::new() else { return };
+    let output = bed.run(Path::new(env!("CARGO_BIN_EXE_gotrace")), &["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("audit"), "{said}");
+    assert!(!said.contains("dyldlog"), "{said}");
 }
 
 #[test]

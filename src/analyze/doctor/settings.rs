@@ -125,7 +125,8 @@ fn variables(survey: &Survey, out: &mut Findings) {
     if let Some(known) = &survey.known {
         for (name, value) in &survey.environment {
             // GO_VERSION and such are nobody's mistake.
-            let ours = name.starts_with("GO") && !name.starts_with("GO_");
+            let ours =
+                name.starts_with("CGO") || name.starts_with("GO") && !name.starts_with("GO_");
             if let Some(meant) = known.meant(name).filter(|_| ours) {
                 out.warning(
                     Check::Variables,

@@ -391,7 +391,9 @@ fn unknown_keys_are_named_and_the_others_kept() {
             .map(str::to_owned)
             .into(),
         runtime_variables: ["GOMAXPROCS", "GOGC"].map(str::to_owned).into(),
-        go_variables: ["GOVERSION", "GOROOT"].map(str::to_owned).into(),
+        go_variables: ["CGO_ENABLED", "GOVERSION", "GOOS", "GOROOT"]
+            .map(str::to_owned)
+            .into(),
     });
     set(&mut survey, "GODEBUG", "gctrace=1,mmapheap=1,cpu.avx2=off");
     let found = only(&survey);
@@ -409,6 +411,19 @@ fn unknown_keys_are_named_and_the_others_kept() {
     survey.environment.clear();
     set(&mut survey, "GOMAXPROC", "4");
     assert_eq!(only(&survey).remedy, "export GOMAXPROCS=4; unset GOMAXPROC");
+    survey.environment.clear();
+    set(&mut survey, "CGO_ENALBED", "1");
+    assert_eq!(
+        only(&survey).remedy,
+        "export CGO_ENABLED=1; unset CGO_ENALBED"
+    );
+    survey.environment.clear();
+    // A letter of a short name is another program's; two in the wrong order are not.
+    set(&mut survey, "GOCC", "gccgo");
+    set(&mut survey, "GOPS", "1");
+    assert!(wrong(&survey).is_empty());
+    set(&mut survey, "GOSO", "linux");
+    assert_eq!(only(&survey).remedy, "export GOOS=linux; unset GOSO");
     survey.environment.clear();
     // Images of containers have such variables.
     set(&mut survey, "GO_VERSION", "1.27.3");

@@ -280,7 +280,7 @@ fn environment(surroundings: &Surroundings) -> BTreeMap<String, String> {
     let variables = surroundings.variables.iter();
     let texts = variables.filter_map(|(name, value)| {
         let name = name.to_str()?;
-        let kept = name.starts_with("GO") || name.starts_with("CGO_") || OTHERS.contains(&name);
+        let kept = name.starts_with("GO") || name.starts_with("CGO") || OTHERS.contains(&name);
         let value = value.to_string_lossy();
         (kept && !value.is_empty()).then(|| (name.to_owned(), value.into_owned()))
     });
