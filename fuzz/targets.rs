@@ -18,6 +18,7 @@ use gotrace::capture::decode::dtrace::order::Order;
 use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
 use gotrace::capture::decode::memory::MemoryCopy;
+use gotrace::capture::decode::preload::Hello;
 use gotrace::capture::decode::rosetta::fragments::Runtime;
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
@@ -52,6 +53,7 @@ pub(crate) const ALL: &[Target] = &[
     ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
     ("rosetta", &["fuzz/seeds/rosetta"], rosetta),
     ("audit", &["fuzz/seeds/audit"], audit),
+    ("preload", &["fuzz/seeds/preload"], preload),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -380,6 +382,11 @@ fn process(data: &[u8]) -> MemoryCopy {
         start: START,
         bytes,
     }
+}
+
+/// What programs send that say hello.
+fn preload(data: &[u8]) -> String {
+    Hello::read(data).map_or_else(|error| error.to_string(), |hello| format!("{hello:?}"))
 }
 
 /// What dyld has loaded into a process, by its memory.

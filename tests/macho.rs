@@ -42,6 +42,9 @@ mod official;
 #[path = "macho/placement.rs"]
 mod placement;
 #[cfg(test)]
+#[path = "macho/preload.rs"]
+mod preload;
+#[cfg(test)]
 #[path = "macho/signer.rs"]
 mod signer;
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod importcfg;
 pub mod memory;
 pub mod perf_map;
 pub mod pprof;
+pub mod preload;
 pub mod proc_stat;
 pub mod qemu;
 pub mod rosetta;
