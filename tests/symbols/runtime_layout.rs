@@ -1,6 +1,6 @@
 //! Where goroutines are, against DWARF, symbols and disassembly.
 
-use crate::programs::{Programs, binutils, built, foreign, go_tool, hex, toolchain};
+use crate::programs::{Programs, binutils, built, foreign, hex, toolchain};
 use gotrace::binary::elf::Elf;
 use gotrace::binary::go::{GoroutineFields, Pclntab, RuntimeLayout};
 use std::collections::HashMap;
@@ -111,7 +111,7 @@ fn the_offset_of_g_is_the_linkers() {
 fn the_offset_of_g_is_what_the_runtime_uses() {
     let Some(programs) = built() else { return };
     for program in [programs.path("plain"), &toolchain("compile")] {
-        let code = go_tool("objdump", &["-s", "^runtime.mcall$"], program, "");
+        let code = crate::programs::go_tool("objdump", &["-s", "^runtime.mcall$"], program, "");
         let shown = code.split("FS:0x").nth(1).unwrap();
         let end = shown.find(|c: char| !c.is_ascii_hexdigit()).unwrap();
         let shown = u32::from_str_radix(&shown[..end], 16)
