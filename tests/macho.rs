@@ -30,6 +30,9 @@ mod golden;
 #[path = "macho/hostile.rs"]
 mod hostile;
 #[cfg(test)]
+#[path = "macho/injection.rs"]
+mod injection;
+#[cfg(test)]
 #[path = "macho/linked.rs"]
 mod linked;
 #[cfg(test)]

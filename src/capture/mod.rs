@@ -15,6 +15,7 @@ pub mod calls;
 mod change;
 mod conclusion;
 pub mod decode;
+pub mod dyld_variables;
 mod dyldlog;
 mod graphs;
 mod launch;

@@ -10,7 +10,6 @@
 //! variables, so that a program that writes what dyld would tries all of it anywhere.
 
 mod story;
-mod target;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,7 @@ use super::decode::dyld_log::{DyldLog, Event, Shortfall};
 use super::linking::Batch;
 use super::spool::Spool;
 use super::sys;
-use super::{Backend, Error, Monotonic, Observation, backend};
+use super::{Backend, Error, Monotonic, Observation, backend, dyld_variables};
 use crate::environment::Refusal;
 use crate::trace::Pid;
 use story::Story;
@@ -86,7 +85,7 @@ pub(super) fn heeds(program: &Path) -> Result<(), Refusal> {
         Ok((found.permissions().mode() & 0o6000 != 0, file))
     });
     match found {
-        Ok((set_id, file)) => target::heeds(program, &file, set_id),
+        Ok((set_id, file)) => dyld_variables::heeds(program, &file, set_id),
         Err(error) => Err(Refusal {
             reason: format!("{} cannot be read", program.display()),
             evidence: error.to_string(),

@@ -4,7 +4,7 @@
 //! is in the file. A program that is refused also takes the variables away from what it starts.
 
 use crate::binary::macho::signature::{Signature, SignatureFlags};
-use crate::binary::macho::{MachO, Slices};
+use crate::binary::macho::{Cpu, FileType, MachO, Slices};
 use crate::environment::Refusal;
 use std::path::Path;
 
@@ -14,12 +14,12 @@ const RESTRICT: u32 = 0x800;
 const PLATFORM: usize = 38;
 const ALLOWS: &str = "com.apple.security.cs.allow-dyld-environment-variables";
 
-/// Whether dyld heeds the variables for a program.
+/// Whether dyld heeds the variables for a program; `set_id` is whether it runs as its owner.
 ///
 /// # Errors
 ///
 /// Why it does not, and what would help.
-pub(super) fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
+pub fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
     let name = path.display().to_string();
     let refuse = |reason: &str, evidence: String, remedy: &str| {
         Err(Refusal {
@@ -48,6 +48,10 @@ pub(super) fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusa
         let Ok(image) = MachO::parse(slice) else {
             continue;
         };
+        if image.file_type != FileType::Executable {
+            let evidence = format!("it is a {}", image.file_type);
+            return refuse("is no program", evidence, "");
+        }
         if image
             .segments()
             .iter()
@@ -89,12 +93,34 @@ pub(super) fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusa
     Ok(())
 }
 
+/// Whether dyld loads a library for arm64 and amd64 into a program that `DYLD_INSERT_LIBRARIES` names: it heeds the
+/// variable, and the library is for each of its slices, for a program whose library cannot be loaded is ended.
+///
+/// # Errors
+///
+/// Why it does not, and what would help.
+pub fn takes_library(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
+    heeds(path, file, set_id)?;
+    let slices = Slices::of(file).map_or_else(|_| Vec::new(), |slices| slices.slices);
+    let images = slices.iter().filter_map(|slice| MachO::parse(slice).ok());
+    let fits = |cpu: &Cpu| cpu.is_amd64() || cpu.is_arm64() && !cpu.is_arm64e();
+    let other = images.map(|image| image.cpu).find(|cpu| !fits(cpu));
+    let Some(cpu) = other else {
+        return Ok(());
+    };
+    Err(Refusal {
+        reason: format!("{} takes only libraries for {cpu}", path.display()),
+        evidence: format!("it has a slice for {cpu}"),
+        remedy: "build it for arm64".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CLASSIC: &[u8] = include_bytes!("../../../tests/data/macho/classic");
-    const CHAINED: &[u8] = include_bytes!("../../../tests/data/macho/chained-arm64");
+    const CLASSIC: &[u8] = include_bytes!("../../tests/data/macho/classic");
+    const CHAINED: &[u8] = include_bytes!("../../tests/data/macho/chained-arm64");
 
     /// The file with other flags and another platform in its code directory.
     fn signed(flags: u32, platform: u8) -> Vec<u8> {
