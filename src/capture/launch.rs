@@ -6,9 +6,13 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use super::slice::Preference;
 use super::sys::{Identity, Program};
+use super::{Executed, translated};
 use crate::environment::invoker::Invoker;
 use crate::environment::toolchain::{self, Toolchain};
+use crate::environment::translator;
+use crate::trace::Arch;
 
 use super::decode::arguments;
 
@@ -117,7 +121,60 @@ pub(super) fn program(
             groups: invoker.groups.clone(),
         }),
         dies_with_parent: false,
+        slice: None,
+        starts_stopped: false,
     })
+}
+
+/// Finds a command that is there and may be executed, before anything is made for it.
+///
+/// # Errors
+///
+/// As `execvp` would fail.
+pub(super) fn find(name: &OsStr, path: &OsStr) -> io::Result<PathBuf> {
+    if let Some(program) = toolchain::find_on_path(name, path) {
+        return Ok(program);
+    }
+    let there = toolchain::candidates(name, path)
+        .iter()
+        .any(|path| path.exists());
+    let kind = if there && !name.is_empty() {
+        libc::EACCES
+    } else {
+        libc::ENOENT
+    };
+    Err(io::Error::from_raw_os_error(kind))
+}
+
+/// What a command will run as, before it does; without time and process.
+pub(super) fn executed(
+    command: &[OsString],
+    environment: &Environment,
+    slice: Option<Preference>,
+) -> Executed {
+    let name = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let path = environment.get("PATH").unwrap_or_default();
+    let exe = toolchain::find_on_path(name, path).unwrap_or_default();
+    let exe = std::path::absolute(&exe).unwrap_or(exe);
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let (arch, translator) = match slice {
+        Some(slice) => (slice.arch(), slice.translator().to_owned()),
+        None => (
+            Arch::from_name(toolchain::executable_arch(&exe)),
+            translator::of_executable(&exe),
+        ),
+    };
+    let words = command.iter().flat_map(|word| [word.as_bytes(), b"\0"]);
+    let mut executed = Executed {
+        argv: words.flatten().copied().collect(),
+        arch,
+        translator: translator.into_bytes(),
+        exe: exe.into_os_string().into_vec(),
+        cwd: cwd.into_os_string().into_vec(),
+        ..Executed::default()
+    };
+    translated::reveal(&mut executed);
+    executed
 }
 
 /// Whether a command is the go command.

@@ -24,6 +24,7 @@ pub mod linking;
 pub mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+pub mod native;
 mod observation;
 mod outputs;
 #[cfg_attr(
@@ -42,6 +43,7 @@ mod run_folder;
 pub mod running;
 mod selection;
 pub mod session;
+pub mod slice;
 mod spool;
 mod supervise;
 mod sys;

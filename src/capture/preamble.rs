@@ -109,6 +109,9 @@ impl Preamble<'_> {
             let rate = rate.to_string();
             set("rate_hz", rate.as_bytes(), given(request.rate_hz.is_some()));
         }
+        if let Some(slice) = self.options.slice {
+            set("arch", slice.word().as_bytes(), "command line");
+        }
         for (key, on) in [
             ("off_cpu", request.off_cpu),
             ("profile", request.profile),

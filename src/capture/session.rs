@@ -26,6 +26,7 @@ use super::recorder::{self, Recorder};
 use super::repeat::cold;
 use super::run_folder::{self, MEMORY};
 use super::selection::{Name, Selection};
+use super::slice::{Machine, Preference, Slice};
 use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
@@ -33,14 +34,13 @@ use super::system::process;
 use super::toolexec::Toolexec;
 use super::{
     Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch,
-    translated,
 };
 use crate::environment::Refusal;
 use crate::environment::go_flags;
+use crate::environment::head::Head;
 use crate::environment::host::{self, Host};
 use crate::environment::invoker::{Invoker, invoker, user_of};
 use crate::environment::toolchain::{self, Toolchain};
-use crate::environment::translator;
 use crate::trace::file::{self, Writer};
 use crate::trace::{ClockAnchor, ExitStatus, FrameId, ImageId, Load, MadeFrom, Nanos, Pid};
 
@@ -69,6 +69,8 @@ pub struct Options {
     pub changes: Vec<Change>,
     /// The build cache is empty, so that everything is to be built.
     pub cold: bool,
+    /// Which slice of a program for several architectures is to run, where that is asked for.
+    pub slice: Option<Slice>,
     /// What the trace is to say of the run besides: key and value of settings.
     pub settings: Vec<(String, Vec<u8>)>,
 }
@@ -94,6 +96,9 @@ pub enum Error {
         /// Why, and what would help.
         refusal: Refusal,
     },
+    /// The command cannot run as what was asked for.
+    #[error("--arch: {0}")]
+    Slice(Refusal),
     /// Watching failed before it began.
     #[error("the command was not started")]
     Backend(#[source] super::Error),
@@ -122,7 +127,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Refused { refusal, .. } if !refusal.remedy.is_empty() => Some(&refusal.remedy),
+            Self::Refused { refusal, .. } | Self::Slice(refusal) if !refusal.remedy.is_empty() => {
+                Some(&refusal.remedy)
+            }
             _ => None,
         }
     }
@@ -131,6 +138,8 @@ impl Error {
 /// A command that is ready to be run.
 pub struct Session {
     options: Options,
+    /// Which slice of the command the kernel is to prefer.
+    slice: Option<Preference>,
     environment: Environment,
     /// What it would be without gotrace.
     unwatched: Environment,
@@ -219,7 +228,15 @@ impl Session {
         }
         change::apply(&options.changes, &mut environment);
         let path = environment.get("PATH").unwrap_or_default().to_owned();
-        check(&name, &path)?;
+        let program = launch::find(&name, &path).map_err(|source| Error::Exec {
+            command: PathBuf::from(&name),
+            source,
+        })?;
+        let slice = options.slice.map(|slice| {
+            let name = program.display().to_string();
+            slice.of(&name, &Head::at(&program), Machine::here())
+        });
+        let slice = slice.transpose().map_err(Error::Slice)?.flatten();
         let go = if launch::is_go(&name) {
             toolchain::find_on_path(&name, &path)
         } else {
@@ -241,6 +258,7 @@ impl Session {
         let spool = Spool::create(&temporary, invoker.as_ref()).ok();
         let mut session = Self {
             options,
+            slice,
             unwatched: environment.clone(),
             environment,
             invoker,
@@ -648,7 +666,8 @@ impl Session {
             &self.environment,
             self.invoker.as_ref(),
         );
-        let program = program.map_err(os("exec"))?;
+        let mut program = program.map_err(os("exec"))?;
+        program.slice = self.slice;
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }
 
@@ -666,7 +685,13 @@ impl Session {
                 pid: root,
                 parent,
             }));
-            drop(out.send(Observation::Executed(self.root_program(time, root))));
+            let (command, slice) = (&self.options.command, self.slice);
+            let executed = launch::executed(command, &self.environment, slice);
+            drop(out.send(Observation::Executed(Executed {
+                time,
+                pid: root,
+                ..executed
+            })));
         }
         let overrides = self.options.command.iter().skip(1);
         let overrides = overrides.filter(|word| {
@@ -682,31 +707,6 @@ impl Session {
                 why: "-toolexec on its command line takes the place of gotrace's".to_owned(),
             }));
         }
-    }
-
-    fn root_program(&self, time: super::Monotonic, pid: Pid) -> Executed {
-        let name = self.options.command.first().cloned().unwrap_or_default();
-        let path = self.environment.get("PATH").unwrap_or_default();
-        let exe = toolchain::find_on_path(&name, path).unwrap_or_default();
-        let exe = std::path::absolute(&exe).unwrap_or(exe);
-        let words = self.options.command.iter();
-        let cwd = std::env::current_dir().unwrap_or_default();
-        let mut executed = Executed {
-            time,
-            pid,
-            argv: words
-                .flat_map(|word| [word.as_bytes(), b"\0"])
-                .flatten()
-                .copied()
-                .collect(),
-            arch: crate::trace::Arch::from_name(toolchain::executable_arch(&exe)),
-            translator: translator::of_executable(&exe).into_bytes(),
-            exe: exe.into_os_string().into_vec(),
-            cwd: cwd.into_os_string().into_vec(),
-            ..Executed::default()
-        };
-        translated::reveal(&mut executed);
-        executed
     }
 
     /// Folders whose executables may be gone before their symbols are read.
@@ -730,25 +730,6 @@ impl Session {
             host: &self.host,
         }
     }
-}
-
-/// Tells early whether a command is there and may be executed, before anything is made for it.
-fn check(name: &OsStr, path: &OsStr) -> Result<(), Error> {
-    if toolchain::find_on_path(name, path).is_some() {
-        return Ok(());
-    }
-    let there = toolchain::candidates(name, path)
-        .iter()
-        .any(|path| path.exists());
-    let kind = if there && !name.is_empty() {
-        libc::EACCES
-    } else {
-        libc::ENOENT
-    };
-    Err(Error::Exec {
-        command: PathBuf::from(name),
-        source: io::Error::from_raw_os_error(kind),
-    })
 }
 
 fn no_spool() -> Refusal {
@@ -779,7 +760,10 @@ pub fn run_unwatched(session: &mut Session) -> Error {
         session.invoker.as_ref(),
     );
     let source = match program {
-        Ok(program) => sys::replace(&program, session.signals.before()),
+        Ok(mut program) => {
+            program.slice = session.slice;
+            sys::replace(&program, session.signals.before())
+        }
         Err(error) => error,
     };
     Error::Exec {

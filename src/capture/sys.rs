@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use crate::trace::{ClockAnchor, Nanos, Pid, Usage};
 
 use super::Monotonic;
+use super::slice::Preference;
+use super::system::Start;
 
 /// Signals whose action gotrace changes for itself, and whether they were ignored when it was
 /// started: what is ignored stays so in the command.
@@ -93,6 +95,14 @@ pub(super) struct Program {
     pub(super) identity: Option<Identity>,
     /// The child dies when its parent does.
     pub(super) dies_with_parent: bool,
+    /// Which slice of the file to take.
+    pub(super) slice: Option<Preference>,
+    /// It stops before its first instruction, until it is sent SIGCONT: macOS alone can have that.
+    #[cfg_attr(
+        target_os = "linux",
+        expect(dead_code, reason = "what is not yet exec is held, and that is enough")
+    )]
+    pub(super) starts_stopped: bool,
 }
 
 /// A child that was forked and waits to be let go.
@@ -123,7 +133,7 @@ impl HeldChild {
 pub(super) fn fork_held(program: &Program, mask: &libc::sigset_t) -> io::Result<HeldChild> {
     let (wait, go) = pipe()?;
     let (failure, report) = pipe()?;
-    let pointers = Pointers::of(program);
+    let pointers = Pointers::of(program)?;
     // SAFETY: the child calls only async-signal-safe functions on memory prepared above.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -150,10 +160,11 @@ struct Pointers {
     /// `/bin/sh PATH ARGUMENT...`, for a file without `#!`; slot 1 is filled in the child.
     shell: Vec<*const c_char>,
     environment: Vec<*const c_char>,
+    start: Start,
 }
 
 impl Pointers {
-    fn of(program: &Program) -> Self {
+    fn of(program: &Program) -> io::Result<Self> {
         let array = |strings: &[CString]| -> Vec<*const c_char> {
             let ends = std::iter::once(ptr::null());
             strings.iter().map(|s| s.as_ptr()).chain(ends).collect()
@@ -161,11 +172,12 @@ impl Pointers {
         let argv = array(&program.argv);
         let mut shell = vec![SHELL.as_ptr(), ptr::null()];
         shell.extend(argv.iter().skip(1));
-        Self {
+        Ok(Self {
             argv,
             shell,
             environment: array(&program.environment),
-        }
+            start: Start::of(program)?,
+        })
     }
 }
 
@@ -238,16 +250,14 @@ fn exec(program: &Program, pointers: &mut Pointers) -> Result<(), c_int> {
     let mut denied = false;
     for path in &program.paths {
         let environment = pointers.environment.as_ptr();
-        // SAFETY: path and arrays are zero-terminated and live until the process is replaced.
-        unsafe { libc::execve(path.as_ptr(), pointers.argv.as_ptr(), environment) };
-        match errno() {
+        let argv = pointers.argv.as_ptr();
+        match pointers.start.exec(path, argv, environment) {
             libc::ENOEXEC => {
                 if let Some(slot) = pointers.shell.get_mut(1) {
                     *slot = path.as_ptr();
                 }
-                // SAFETY: as above.
-                unsafe { libc::execve(SHELL.as_ptr(), pointers.shell.as_ptr(), environment) };
-                return Err(errno());
+                let shell = pointers.shell.as_ptr();
+                return Err(pointers.start.exec(SHELL, shell, environment));
             }
             libc::EACCES => denied = true,
             libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP => {}
@@ -699,7 +709,10 @@ pub(super) fn leave_signals_to(pid: Pid) {
 
 /// Replaces this process by `program`; returns only on failure.
 pub(super) fn replace(program: &Program, mask: &libc::sigset_t) -> io::Error {
-    let mut pointers = Pointers::of(program);
+    let mut pointers = match Pointers::of(program) {
+        Ok(pointers) => pointers,
+        Err(error) => return error,
+    };
     let outcome = prepare(program, mask).and_then(|()| exec(program, &mut pointers));
     io::Error::from_raw_os_error(outcome.err().unwrap_or(libc::ENOENT))
 }
@@ -750,6 +763,8 @@ mod tests {
             environment: Vec::new(),
             identity: None,
             dies_with_parent: false,
+            slice: None,
+            starts_stopped: false,
         };
         let mask = block_signals(&[]);
         let child = fork_held(&program, &mask).expect("forked");

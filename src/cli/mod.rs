@@ -31,6 +31,7 @@ mod toolchain;
 mod trace_group;
 mod trace_operand;
 
+use crate::capture::native;
 use crate::capture::toolexec::shim;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -85,6 +86,16 @@ enum Command {
     Setup(setup::Args),
 }
 
+impl Command {
+    /// Whether it watches programs, as which a translated gotrace would see less.
+    const fn records(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_) | Self::Repeat(_) | Self::Experiment(_) | Self::Attach(_)
+        )
+    }
+}
+
 /// Runs the command that the arguments name and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -92,7 +103,14 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == shim::MARK) {
         return exit::of_tool(shim::run(words.collect()));
     }
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if command.records()
+        && let Some(refusal) = native::become_native()
+    {
+        output::note(&refusal.to_string());
+        output::hint(&refusal.remedy);
+    }
+    let outcome = match command {
         Command::Run(args) => args.run(),
         Command::Repeat(args) => args.run(),
         Command::Experiment(args) => args.run(),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::analyze::Analysis;
 use crate::capture::session::{self, Options, Recording, Session};
+use crate::capture::slice::Slice;
 use crate::capture::{Name, Progress, Request, Selection, chain};
 use crate::render::text::summary;
 use crate::symbolize;
@@ -48,6 +49,10 @@ pub(super) struct Args {
     /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
     #[arg(long)]
     bindings: bool,
+    /// Which slice of the command to run, of a program for several architectures (macOS): native,
+    /// amd64 or arm64 [default: that which the system takes]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Slice>,
     /// Wait for descendants that outlive the command
     #[arg(long)]
     wait: bool,
@@ -80,6 +85,7 @@ impl Args {
             request,
             watch: self.probes.watch()?,
             wait: self.wait,
+            slice: self.arch,
             ..Options::default()
         };
         let progress = Arc::new(Progress::default());

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::capture::probes::Watch;
 use crate::capture::repeat::{Configuration, PrivateFolder, Turn, turns};
 use crate::capture::session::{self, Options, Session};
+use crate::capture::slice::Slice;
 use crate::capture::{Change, Environment, Progress, Request, Selection, Signals};
 use crate::environment::invoker::{Invoker, invoker};
 use crate::render::{text, units};
@@ -54,6 +55,10 @@ pub(super) struct Repeating {
     /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
     #[arg(long)]
     bindings: bool,
+    /// Which slice of the command to run, of a program for several architectures (macOS): native,
+    /// amd64 or arm64 [default: that which the system takes]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Slice>,
     /// Go on when the command fails, and keep those runs, too
     #[arg(long)]
     ignore_failure: bool,
@@ -407,6 +412,7 @@ impl<'a> Series<'a> {
                 ..Request::default()
             },
             watch: self.watch.clone(),
+            slice: self.repeating.arch,
             changes,
             settings,
             cold: *cold,

@@ -61,6 +61,15 @@ pub fn host() -> Host {
     }
 }
 
+/// Architecture of the processor, in Go's words: under Rosetta 2 not that which gotrace runs as.
+#[must_use]
+pub fn hardware_arch() -> &'static str {
+    match number(c"hw.optional.arm64") {
+        Some(1) => "arm64",
+        _ => ARCH,
+    }
+}
+
 /// What the machine runs on: mains if any supply of that kind is on, else a battery if there is
 /// one (`Documentation/ABI/testing/sysfs-class-power`).
 fn power(supplies: &Path) -> &'static str {

@@ -205,6 +205,12 @@ fn is_apple_silicon() -> bool {
     host::number(c"hw.optional.arm64") == Some(1)
 }
 
+/// Whether Rosetta 2 is installed.
+#[must_use]
+pub fn has_rosetta_2() -> bool {
+    has_rosetta()
+}
+
 /// Who translates gotrace itself, as in an emulated container; `None` when it runs natively.
 #[must_use]
 pub fn ours() -> Option<String> {

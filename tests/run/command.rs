@@ -265,3 +265,36 @@ fn under_sudo_the_command_is_the_callers() {
         }
     }
 }
+
+/// A command runs as what the machine is; what no file decides here is refused before it starts.
+#[test]
+fn another_architecture_is_refused_with_its_reason() {
+    let uname = std::process::Command::new("uname").arg("-m").output();
+    let machine = String::from_utf8(uname.unwrap().stdout).unwrap();
+    let machine = machine.trim();
+    let other = match machine {
+        "x86_64" => "arm64",
+        _ => "amd64",
+    };
+    for arch in ["native", machine] {
+        let place = Place::new();
+        let output = place.run(&["--arch", arch], &["true"]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let trace = place.trace();
+        let mut settings = trace.settings.iter();
+        let setting = settings.find(|one| trace.text(one.key) == "arch");
+        let word = setting.map(|one| trace.text(one.value).into_owned());
+        assert!(word.is_some_and(|word| word != other), "{arch}");
+    }
+    let place = Place::new();
+    let output = place.run(&["--arch", other], &["true"]).output().unwrap();
+    assert_eq!(end(&output), (Some(125), None));
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("/true has no code for {other}")),
+        "{said}"
+    );
+    assert!(!place.path("trace").exists());
+    let output = place.run(&["--arch", "m68k"], &["true"]).output().unwrap();
+    assert_eq!(end(&output), (Some(2), None), "a word that is none");
+}

@@ -7,3 +7,5 @@ pub(super) mod process;
 pub mod qemu;
 mod sys;
 pub(super) mod watch;
+
+pub(super) use sys::Start;

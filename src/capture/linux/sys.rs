@@ -10,7 +10,7 @@ use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr,
 };
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZero;
@@ -18,8 +18,34 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::capture::sys::Program;
+
 /// Descriptors in one packet at most (`SCM_MAX_FD` of the kernel).
 const MAX_DESCRIPTORS: usize = 253;
+
+/// How a process becomes a program. Only on macOS is there something to prepare.
+#[derive(Debug)]
+pub(in crate::capture) struct Start;
+
+impl Start {
+    #[expect(clippy::unnecessary_wraps, reason = "what macOS prepares may fail")]
+    pub(in crate::capture) fn of(_program: &Program) -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Becomes the program at `path`; returns why not. The arrays end with a null pointer.
+    pub(in crate::capture) fn exec(
+        &self,
+        path: &CStr,
+        argv: *const *const c_char,
+        environment: *const *const c_char,
+    ) -> c_int {
+        // SAFETY: path and arrays are zero-terminated and live until the process is replaced.
+        unsafe { libc::execve(path.as_ptr(), argv, environment) };
+        let error = io::Error::last_os_error();
+        error.raw_os_error().unwrap_or_default()
+    }
+}
 
 /// Pages mapped from a descriptor.
 #[derive(Debug)]

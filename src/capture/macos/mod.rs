@@ -5,3 +5,5 @@ pub(super) mod process;
 pub(super) mod signals;
 mod sys;
 pub(super) mod watch;
+
+pub(super) use sys::Start;

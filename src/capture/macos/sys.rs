@@ -5,6 +5,8 @@
     reason = "libproc, sysctl and sigpending have no safe wrapper; each block says why it is sound"
 )]
 
+mod spawn;
+
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -13,6 +15,7 @@ use mach2::mach_time::{self, mach_timebase_info};
 
 use crate::capture::decode::darwin_process::{TASK_INFO_BYTES, TaskInfo, Timebase};
 use crate::trace::Pid;
+pub(in crate::capture) use spawn::Start;
 
 /// What `proc_pidinfo` is asked for, `bsd/sys/proc_info.h`.
 #[derive(Clone, Copy, Debug)]
