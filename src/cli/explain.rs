@@ -6,11 +6,16 @@ use super::trace_operand;
 use crate::analyze::explain::{self, Answers, Diagnosis, Here, Level, Log, Program};
 use crate::binary::linkable::{Arch, Format};
 use crate::environment::host;
-use crate::environment::link::{Disk, Files as _, GoFiles, folders_with_header, survey};
+use crate::environment::link::{
+    self, Disk, Files as _, GoFiles, folders_with_header, folders_with_library,
+    folders_with_package, survey,
+};
+use crate::environment::toolchain::find_on_path;
 use crate::export::json;
 use crate::render::text::explain as text;
 use anyhow::Context as _;
-use std::ffi::OsString;
+use nix::errno::Errno;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -52,10 +57,10 @@ pub(super) struct Args {
     /// The SDK of macOS to look into [default: the one on the link line, SDKROOT, the installed one]
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
-    /// Write JSON (docs/json-schema.md)
+    /// Write JSON (docs/json-schema.md), on standard output; what a command prints there goes to standard error
     #[arg(long)]
     json: bool,
-    /// Write here [default: standard output, and standard error with a command]
+    /// Write here [default: standard output, and standard error with a command, but for JSON]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The command, and its arguments
@@ -71,25 +76,29 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Some((program, arguments)) = self.command.split_first() else {
             let log = self.read(&self.read_log()?)?;
-            let diagnoses = self.diagnose(&log);
+            let diagnoses = self.diagnose(&log, 0);
             self.write(&log, &diagnoses)?;
             return Ok(ExitCode::from(u8::from(has_errors(&diagnoses))));
         };
         let mut command = Command::new(program);
         command.args(arguments);
-        let (status, said) = match watch(&mut command) {
+        // With JSON, standard output is for that alone.
+        let out: &mut (dyn Write + Send) = match self.json && self.output.is_none() {
+            true => &mut io::stderr(),
+            false => &mut io::stdout(),
+        };
+        let killed_before = host::memory_kills();
+        let (status, said) = match watch(&mut command, out) {
             Ok(ended) => ended,
-            Err(error) => {
-                output::note(&format!("{}: cannot run: {error}", program.display()));
-                let missing = error.kind() == io::ErrorKind::NotFound;
-                return Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_RUN }));
-            }
+            Err(error) => return self.not_started(program, &error),
         };
         let mut log = self.read(&said)?;
         if status.signal() == Some(SIGKILL) {
             log.command_was_killed(&program.to_string_lossy());
         }
-        let diagnoses = self.diagnose(&log);
+        let killed = host::memory_kills().zip(killed_before);
+        let killed = killed.map_or(0, |(now, before)| now.saturating_sub(before));
+        let diagnoses = self.diagnose(&log, killed);
         if !diagnoses.is_empty() || !status.success() || self.output.is_some() {
             self.write(&log, &diagnoses)?;
         }
@@ -100,6 +109,26 @@ impl Args {
                 .signal()
                 .map_or(1, |signal| 128_u8.saturating_add(signal.to_le_bytes()[0])),
         }))
+    }
+
+    /// A command that the system did not run.
+    fn not_started(&self, program: &OsStr, error: &io::Error) -> anyhow::Result<ExitCode> {
+        output::note(&format!("{}: cannot run: {error}", program.display()));
+        if error.kind() == io::ErrorKind::NotFound {
+            return Ok(ExitCode::from(NOT_FOUND));
+        }
+        if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
+            let path = find_on_path(program, &std::env::var_os("PATH").unwrap_or_default());
+            let mut log = Log::default();
+            log.command_is_no_program(
+                &path
+                    .as_deref()
+                    .unwrap_or(Path::new(program))
+                    .to_string_lossy(),
+            );
+            self.write(&log, &self.diagnose(&log, 0))?;
+        }
+        Ok(ExitCode::from(NOT_RUN))
     }
 
     fn read(&self, said: &[u8]) -> anyhow::Result<Log> {
@@ -134,8 +163,9 @@ impl Args {
         }
     }
 
-    /// Follows what the log names to its files, and judges.
-    fn diagnose(&self, log: &Log) -> Vec<Diagnosis> {
+    /// Follows what the log names to its files, and judges; so many programs were killed meanwhile for want
+    /// of memory.
+    fn diagnose(&self, log: &Log, memory_kills: u64) -> Vec<Diagnosis> {
         let here = Here {
             arch: Arch::parse(host::ARCH),
             format: match std::env::consts::OS {
@@ -165,6 +195,20 @@ impl Args {
         let folders = log
             .folders()
             .map(|folder| (folder.to_owned(), GoFiles::of(Path::new(folder), &disk)));
+        let packages = log
+            .packages()
+            .map(|name| (name.to_owned(), folders_with_package(name, &disk)));
+        let libraries = log.not_loaded().map(|(library, user)| {
+            let beside = beside(log, &disk.folder, Path::new(user));
+            let name = library.rsplit('/').next().unwrap_or(library).to_owned();
+            let folders = folders_with_library(&name, beside, &here.arch, &disk);
+            (name, folders)
+        });
+        let search = std::env::var_os("LD_LIBRARY_PATH").filter(|_| self.root.is_none());
+        let search: Vec<PathBuf> = std::env::split_paths(&search.unwrap_or_default()).collect();
+        let needs = log
+            .not_bound()
+            .filter_map(|(file, symbol)| link::needs(file, symbol, &search, &here.arch, &disk));
         let answers = Answers {
             surveys: surveys
                 .map(|inquiry| survey(&inquiry.question(sdk.as_deref()), &disk))
@@ -172,19 +216,19 @@ impl Args {
             programs: programs.collect(),
             headers: headers.collect(),
             folders: folders.collect(),
+            packages: packages.collect(),
+            libraries: libraries.collect(),
+            needs: needs.collect(),
+            memory_kills,
         };
         explain::diagnose(log, &inquiries, &answers, &here)
     }
 
     fn write(&self, log: &Log, diagnoses: &[Diagnosis]) -> anyhow::Result<()> {
-        if !self.command.is_empty() && self.output.is_none() {
+        if !self.command.is_empty() && self.output.is_none() && !self.json {
             // Standard output is the command's.
             let mut said = Vec::new();
-            if self.json {
-                json::explain(log, diagnoses, &mut said)?;
-            } else {
-                text::write(log, diagnoses, &output::error_page(), &mut said)?;
-            }
+            text::write(log, diagnoses, &output::error_page(), &mut said)?;
             output::text(&said);
             return Ok(());
         }
@@ -203,8 +247,23 @@ fn has_errors(diagnoses: &[Diagnosis]) -> bool {
     diagnoses.iter().any(|one| one.level == Level::Error)
 }
 
+/// Where a library that a program needs may lie: beside it, and in the folders of link lines.
+fn beside(log: &Log, folder: &Path, user: &Path) -> Vec<PathBuf> {
+    let own = folder.join(user.parent().unwrap_or(Path::new("")));
+    let lines = log.links.iter().flat_map(|link| &link.line.folders);
+    [
+        own.clone(),
+        own.join("lib"),
+        own.join("../lib"),
+        folder.to_owned(),
+    ]
+    .into_iter()
+    .chain(lines.map(|one| folder.join(one)))
+    .collect()
+}
+
 /// Runs a command, passes on what it prints, and keeps the end of it.
-fn watch(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
+fn watch(command: &mut Command, to: &mut (dyn Write + Send)) -> io::Result<(ExitStatus, Vec<u8>)> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -212,7 +271,7 @@ fn watch(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let log = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        scope.spawn(|| pass(out, io::stdout(), &log));
+        scope.spawn(|| pass(out, to, &log));
         scope.spawn(|| pass(err, io::stderr(), &log));
     });
     let status = child.wait()?;

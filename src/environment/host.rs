@@ -39,6 +39,17 @@ pub struct Host {
     pub power: &'static str,
 }
 
+/// How many processes this kernel has killed for want of memory since it began, in all containers; `None`
+/// where it does not say (before Linux 4.13, and on macOS).
+#[must_use]
+pub fn memory_kills() -> Option<u64> {
+    let text = read("/proc/vmstat");
+    let count = text
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
+    count.trim().parse().ok()
+}
+
 /// Gathers the facts.
 #[must_use]
 pub fn host() -> Host {

@@ -150,11 +150,89 @@ fn what_fails_before_linking_is_explained() {
             (header, &["sqlite3.h"], "", &[], &[], "sqlite3.h"),
         ],
     );
+    // Where compilers look already, no flag helps.
+    let searched = "/usr/include/searched.h";
+    let about: &[&str] = &["searched.h"];
+    let command = "$(go env CC) -E -v -x c /dev/null";
+    check(
+        "gcc-header-searched",
+        &[(header, about, searched, &[], &[], command)],
+    );
     let other = "compiler-other-target";
     let cross = "aarch64-linux-gnu-gcc";
     check("gcc-other-target", &[(other, &[], "", &[], &[], cross)]);
     let zig = "zig cc -target x86_64-macos";
     check("gcc-darwin", &[(other, &["gcc"], "", &[], &[], zig)]);
+}
+
+#[test]
+fn what_pkg_config_misses_has_a_remedy() {
+    if !is_amd64() {
+        return;
+    }
+    let program = "pkg-config-missing";
+    check(
+        "gcc-pkg-config",
+        &[(program, &["pkg-config"], "", &[], &[], "pkg-config")],
+    );
+    let missing = "package-missing";
+    let there = "/opt/there/lib/pkgconfig";
+    check(
+        "gcc-package",
+        &[
+            (missing, &["libxml-2.0"], "", &[], &[], "libxml-2.0.pc"),
+            (missing, &["frobdep"], "", &[], &[], "frobdep.pc"),
+            ("package-version", &["frobpp"], "", &[], &[], "frobpp >= 9"),
+            (
+                missing,
+                &["there"],
+                &format!("{there}/there.pc"),
+                &[],
+                &[],
+                &format!("PKG_CONFIG_PATH={there}"),
+            ),
+        ],
+    );
+}
+
+/// A library that is there is not to be installed.
+#[test]
+fn a_library_that_is_there_is_to_be_found() {
+    if !is_amd64() {
+        return;
+    }
+    let cause = "library-not-loaded";
+    let (dep, ver) = (
+        "/home/frob/lib/libdep.so",
+        "/usr/lib/x86_64-linux-gnu/libver.so.3",
+    );
+    check(
+        "gcc-not-loaded",
+        &[
+            (
+                cause,
+                &["libdep.so"],
+                dep,
+                &[],
+                &[],
+                "-Wl,-rpath,/home/frob/lib",
+            ),
+            (cause, &["libver.so.3"], ver, &[], &[], "sudo ldconfig"),
+            (cause, &["libnosuch.so.1"], "", &[], &[], "libnosuch.so.1"),
+        ],
+    );
+}
+
+/// SIGKILL has many senders.
+#[test]
+fn want_of_memory_is_said_where_there_is_evidence() {
+    let compile: &[&str] = &["/usr/local/go/pkg/tool/linux_amd64/compile"];
+    let kernel = "sudo dmesg | grep -i \"killed process\"";
+    check("gcc-killed", &[("killed", compile, "", &[], &[], kernel)]);
+    check(
+        "gcc-killed-memory",
+        &[("killed-memory", compile, "", &[], &[], "go build -p 1")],
+    );
 }
 
 #[test]

@@ -64,3 +64,27 @@ fn every_cause_is_on_the_page() {
         }
     }
 }
+
+/// Folders stand on link lines more than once, and where none is there, each said so again.
+#[test]
+fn nothing_is_said_twice() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let nowhere = nowhere.path().display().to_string();
+    let mut seen = 0;
+    for log in logs() {
+        let file = data().join(format!("logs/{log}.log"));
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_gotrace"))
+            .args(["explain", "--json", "--root", &nowhere, "--log"])
+            .arg(file)
+            .output()
+            .unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for row in json["rows"].as_array().unwrap() {
+            let notes = row["notes"].as_array().unwrap();
+            let said: BTreeSet<String> = notes.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), notes.len(), "{log}: {row:#}");
+            seen += notes.len();
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}

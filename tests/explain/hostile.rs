@@ -4,7 +4,7 @@ use crate::{data, logs};
 use gotrace::analyze::explain::{Answers, Here, Log, Program, diagnose, inquiries};
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted};
 use gotrace::binary::tbd::{Error, Stub};
-use gotrace::environment::link::{Disk, GoFiles, survey};
+use gotrace::environment::link::{Disk, GoFiles, HeaderFolder, survey};
 use std::path::{Path, PathBuf};
 
 /// The next number of a sequence that is the same in each run (xorshift).
@@ -51,10 +51,18 @@ fn judge(text: &[u8]) {
             .collect(),
         headers: log
             .headers()
-            .map(|header| (header.to_owned(), vec![PathBuf::from("/usr/include")]))
+            .map(|header| {
+                let path = PathBuf::from("/usr/include");
+                let folder = HeaderFolder {
+                    path,
+                    searched: true,
+                };
+                (header.to_owned(), vec![folder])
+            })
             .collect(),
         surveys,
         programs,
+        ..Answers::default()
     };
     let found = diagnose(&log, &inquiries, &answers, &here);
     assert!(found.len() <= log.problems.len());

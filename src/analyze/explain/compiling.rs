@@ -94,10 +94,25 @@ fn no_header(mut diagnosis: Diagnosis, header: &str, answers: &Answers, here: &H
     let folders = found.map_or(&[][..], |(_, folders)| folders);
     diagnosis.witnesses = folders
         .iter()
-        .map(|folder| Witness::named(&folder.join(header).display().to_string(), Vec::new(), None))
+        .map(|folder| {
+            let path = folder.path.join(header).display().to_string();
+            Witness::named(&path, Vec::new(), None)
+        })
         .collect();
+    if let Some(folder) = folders.iter().find(|folder| !folder.searched) {
+        diagnosis.remedies = vec![Remedy::CompilerFlags(format!(
+            "-I{}",
+            folder.path.display()
+        ))];
+        return diagnosis;
+    }
     if let Some(folder) = folders.first() {
-        diagnosis.remedies = vec![Remedy::CompilerFlags(format!("-I{}", folder.display()))];
+        diagnosis
+            .notes
+            .push(Note::SearchedAnyway(folder.path.clone()));
+        // It prints where it looks.
+        let asked = "$(go env CC) -E -v -x c /dev/null";
+        diagnosis.remedies = vec![Remedy::Run(asked.to_owned())];
         return diagnosis;
     }
     let mut known = HEADERS.iter();

@@ -14,6 +14,7 @@ mod inquiry;
 mod known;
 mod library;
 mod log;
+mod package_config;
 mod program;
 mod running;
 mod spelling;
@@ -25,7 +26,7 @@ pub use log::{Link, Log, Problem, What};
 pub use program::Program;
 
 use crate::binary::linkable::{Arch, Kind};
-use crate::environment::link::{GoFiles, Input, Survey};
+use crate::environment::link::{GoFiles, HeaderFolder, Input, LibraryFolder, Needs, Survey};
 use std::path::PathBuf;
 
 /// What is the matter.
@@ -55,6 +56,12 @@ pub enum Cause {
     CompilerMissing,
     /// The C compiler is one for another system or processor.
     OtherTarget,
+    /// There is no pkg-config.
+    PkgConfigMissing,
+    /// pkg-config does not know a library.
+    PackageMissing,
+    /// pkg-config knows another version of a library.
+    PackageVersion,
     /// A header was not found.
     HeaderMissing,
     /// A package needs cgo, which is off.
@@ -67,8 +74,10 @@ pub enum Cause {
     NotBound,
     /// The kernel killed a program for its signature.
     KilledSignature,
-    /// The kernel killed a program, most likely for want of memory.
+    /// The kernel killed a program for want of memory.
     KilledMemory,
+    /// A program was killed, and nothing tells by whom.
+    Killed,
     /// A program is for another processor.
     WrongCpu,
     /// A file is no program of this system.
@@ -94,6 +103,9 @@ impl Cause {
             Self::GoBodyMissing => "go-body-missing",
             Self::CompilerMissing => "compiler-missing",
             Self::OtherTarget => "compiler-other-target",
+            Self::PkgConfigMissing => "pkg-config-missing",
+            Self::PackageMissing => "package-missing",
+            Self::PackageVersion => "package-version",
             Self::HeaderMissing => "header-missing",
             Self::CgoOff => "cgo-off",
             Self::FilesExcluded => "files-excluded",
@@ -101,6 +113,7 @@ impl Cause {
             Self::NotBound => "symbol-not-bound",
             Self::KilledSignature => "killed-signature",
             Self::KilledMemory => "killed-memory",
+            Self::Killed => "killed",
             Self::WrongCpu => "wrong-cpu",
             Self::WrongFormat => "wrong-format",
             Self::Translator => "translator",
@@ -199,6 +212,13 @@ pub enum Remedy {
     WriteBody(String),
     /// A command.
     Run(String),
+    /// Set a variable of the environment.
+    Set {
+        /// Which one.
+        variable: &'static str,
+        /// To what.
+        value: String,
+    },
     /// Have the link line in the log.
     ShowLinkLine,
     /// Use a Go toolchain for the machine's own processor.
@@ -284,6 +304,18 @@ pub enum Note {
     OtherAbi,
     /// The file begins so, which no program does.
     Begins(String),
+    /// A library that asks for the one that is missing.
+    RequiredBy(String),
+    /// The version that is asked for, and the one that is there.
+    Version(String, String),
+    /// A folder that compilers for this machine look in without being told.
+    SearchedAnyway(PathBuf),
+    /// A library is needed, and was not found where loaders look.
+    NotFound(String),
+    /// The kernel killed so many programs for want of memory while the command ran.
+    MemoryKills(u64),
+    /// Who sends SIGKILL.
+    Senders,
     /// A program of this format and architecture, on a machine of this architecture.
     OtherMachine(String, Arch),
 }
@@ -313,7 +345,15 @@ pub struct Answers {
     /// The programs that the log names, as far as they could be read.
     pub programs: Vec<Program>,
     /// The folders that have each header that was not found.
-    pub headers: Vec<(String, Vec<PathBuf>)>,
+    pub headers: Vec<(String, Vec<HeaderFolder>)>,
+    /// The folders that have the file of each library that pkg-config does not know.
+    pub packages: Vec<(String, Vec<PathBuf>)>,
+    /// The folders that have each library that a loader did not find.
+    pub libraries: Vec<(String, Vec<LibraryFolder>)>,
+    /// What each file needs that names a symbol which was not found.
+    pub needs: Vec<Needs>,
+    /// How many programs the kernel killed for want of memory while the command ran, where that is known.
+    pub memory_kills: u64,
     /// The files of folders of which none was built.
     pub folders: Vec<(String, GoFiles)>,
 }
@@ -347,8 +387,14 @@ pub fn diagnose(
         here,
     ));
     let problems = log.problems.iter();
-    found.extend(problems.filter_map(|problem| compiling::judge(problem, answers, here)));
-    found.extend(running::judge(log, &answers.programs, here));
+    found.extend(problems.filter_map(|problem| {
+        compiling::judge(problem, answers, here)
+            .or_else(|| package_config::judge(problem, answers, here))
+    }));
+    found.extend(running::judge(log, answers, here));
+    for diagnosis in &mut found {
+        say_once(&mut diagnosis.notes);
+    }
     // The order of the log is the order in which things went wrong.
     found.sort_by_key(|diagnosis| {
         (
@@ -357,4 +403,15 @@ pub fn diagnose(
         )
     });
     found
+}
+
+/// Folders may stand on a line more than once, and each time there is the same to say.
+fn say_once(notes: &mut Vec<Note>) {
+    let mut said: Vec<Note> = Vec::new();
+    for note in notes.drain(..) {
+        if !said.contains(&note) {
+            said.push(note);
+        }
+    }
+    *notes = said;
 }

@@ -19,6 +19,8 @@ pub struct Program {
     pub broken: Vec<(String, &'static str)>,
     /// Its first bytes, as text, where it is no program.
     pub begins: Option<String>,
+    /// It is text, without a line that says what runs it.
+    pub is_text: bool,
 }
 
 impl Program {
@@ -48,6 +50,8 @@ impl Program {
         } else {
             let begins = data.get(..16).unwrap_or(data);
             program.begins = Some(begins.escape_ascii().to_string());
+            let is_letter = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+            program.is_text = begins.iter().all(is_letter) && !begins.starts_with(b"#!");
         }
         if let Ok(inspection) = Inspection::of(data, wanted) {
             let slices = inspection

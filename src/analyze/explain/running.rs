@@ -3,18 +3,21 @@
 use super::inquiry::Here;
 use super::log::{Log, Problem, What};
 use super::undefined::for_other_arch;
-use super::{Cause, Diagnosis, Level, Note, Program, Remedy, Witness, spelling};
-use crate::binary::linkable::{Arch, Format};
+use super::{Answers, Cause, Diagnosis, Level, Note, Program, Remedy, Witness, spelling};
+use crate::analyze::doctor::quoted;
+use crate::binary::linkable::{Arch, Format, Kind};
+use crate::environment::link::Needed;
 
 /// Judges what is no matter of link lines.
-pub(super) fn judge(log: &Log, programs: &[Program], here: &Here) -> Vec<Diagnosis> {
+pub(super) fn judge(log: &Log, answers: &Answers, here: &Here) -> Vec<Diagnosis> {
     let problems = log.problems.iter();
-    let judge = Judge { programs, here };
+    let judge = Judge { log, answers, here };
     problems.filter_map(|problem| judge.one(problem)).collect()
 }
 
 struct Judge<'a> {
-    programs: &'a [Program],
+    log: &'a Log,
+    answers: &'a Answers,
     here: &'a Here,
 }
 
@@ -44,21 +47,20 @@ impl Judge<'_> {
             What::NotBound {
                 symbol,
                 user,
+                file,
                 library,
-            } => Diagnosis {
-                symbols: vec![super::Missing {
-                    symbol: symbol.clone(),
-                    source: spelling::in_source(symbol),
-                    users: user.iter().cloned().collect(),
-                }],
-                subject: library.clone(),
-                remedies: library
-                    .clone()
-                    .map(Remedy::OtherVersion)
-                    .into_iter()
-                    .collect(),
-                ..new(Cause::NotBound)
-            },
+            } => {
+                let diagnosis = Diagnosis {
+                    symbols: vec![super::Missing {
+                        symbol: symbol.clone(),
+                        source: spelling::in_source(symbol),
+                        users: user.iter().cloned().collect(),
+                    }],
+                    subject: library.clone(),
+                    ..new(Cause::NotBound)
+                };
+                self.not_bound(diagnosis, symbol, file.as_deref())
+            }
             What::Killed {
                 program,
                 signature,
@@ -80,6 +82,8 @@ impl Judge<'_> {
             | What::WrongFile { .. }
             | What::NoLibrary(_)
             | What::NoCompiler(_)
+            | What::NoPkgConfig { .. }
+            | What::NoPackage { .. }
             | What::NoHeader { .. }
             | What::OtherTarget { .. }
             | What::NoFiles { .. }
@@ -91,7 +95,8 @@ impl Judge<'_> {
 
     fn program(&self, path: Option<&str>) -> Option<&Program> {
         let path = path?;
-        self.programs
+        self.answers
+            .programs
             .iter()
             .find(|program| program.path == path && program.read)
     }
@@ -158,11 +163,94 @@ impl Judge<'_> {
                 .push(Remedy::Flags(format!("-Wl,-rpath,FOLDER_OF_{rest}")));
             diagnosis.remedies.push(Remedy::Inspect(program.to_owned()));
         } else {
-            diagnosis.remedies.push(Remedy::Install {
+            diagnosis
+                .remedies
+                .extend(self.have_found(name, &mut diagnosis.witnesses));
+        }
+        diagnosis
+    }
+
+    /// How a loader finds a library, which may be there.
+    fn have_found(&self, name: &str, witnesses: &mut Vec<Witness>) -> Vec<Remedy> {
+        let mut found = self.answers.libraries.iter();
+        let found = found.find(|(known, _)| known == name);
+        let Some((folders, first)) = found.and_then(|(_, all)| Some((all, all.first()?))) else {
+            return vec![Remedy::Install {
                 library: name.to_owned(),
                 package: None,
-            });
+            }];
+        };
+        witnesses.extend(folders.iter().map(|folder| {
+            let path = folder.path.join(name).display().to_string();
+            Witness::named(&path, Vec::new(), None)
+        }));
+        if first.of_system {
+            return vec![Remedy::Run("sudo ldconfig".to_owned())];
         }
+        let folder = first.path.display();
+        vec![
+            Remedy::Flags(format!("-Wl,-rpath,{folder}")),
+            Remedy::Set {
+                variable: "LD_LIBRARY_PATH",
+                value: folder.to_string(),
+            },
+        ]
+    }
+
+    /// Which library was to have a symbol: the one that is named, that of its version, or the one that may
+    /// be, beside those of the system.
+    fn not_bound(&self, mut diagnosis: Diagnosis, symbol: &str, file: Option<&str>) -> Diagnosis {
+        let needs = self.answers.needs.iter();
+        let needs = needs
+            .clone()
+            .find(|needs| Some(needs.file.as_str()) == file && needs.symbol == symbol);
+        if let Some(needs) = needs {
+            let own = |one: &&Needed| !one.of_system;
+            let suspects: Vec<&Needed> = match &needs.by_version {
+                Some(library) => needs
+                    .libraries
+                    .iter()
+                    .filter(|one| one.name == *library)
+                    .collect(),
+                None => needs.libraries.iter().filter(own).collect(),
+            };
+            let named = |one: &&Needed| match &one.path {
+                Some(path) => path.display().to_string(),
+                None => one.name.clone(),
+            };
+            if let [one] = suspects.as_slice() {
+                diagnosis.subject = diagnosis.subject.or_else(|| Some(named(one)));
+            }
+            let there = suspects
+                .iter()
+                .filter_map(|one| Some((one, one.path.as_ref()?)));
+            diagnosis.witnesses = there
+                .map(|(one, path)| Witness {
+                    kind: Some(Kind::Shared),
+                    archs: vec![self.here.arch.clone()],
+                    has: one
+                        .has
+                        .then(|| self.here.arch.clone())
+                        .into_iter()
+                        .collect(),
+                    ..Witness::named(&path.display().to_string(), Vec::new(), None)
+                })
+                .collect();
+            let missing = suspects.iter().filter(|one| one.path.is_none());
+            diagnosis.notes = missing
+                .map(|one| Note::NotFound(one.name.clone()))
+                .collect();
+        }
+        let user = diagnosis.symbols.first().and_then(|one| one.users.first());
+        diagnosis.remedies = match (&diagnosis.subject, user) {
+            (Some(library), _) => vec![Remedy::OtherVersion(library.clone())],
+            // What is loaded says the loader itself.
+            (None, Some(user)) if needs.is_some() => {
+                let program = user.split(" (").next().unwrap_or(user);
+                vec![Remedy::Run(format!("LD_DEBUG=libs {}", quoted(program)))]
+            }
+            (None, _) => Vec::new(),
+        };
         diagnosis
     }
 
@@ -176,20 +264,39 @@ impl Judge<'_> {
         let macos = macos.unwrap_or(self.here.format == Format::MachO);
         let program = self.program(path);
         let broken = program.is_some_and(|program| !program.broken.is_empty());
-        let unsigned = program.is_some_and(|one| one.format == Some(Format::MachO));
-        let cause = if signature || broken || (macos && unsigned) || (macos && program.is_none()) {
+        let cause = if signature || broken || (macos && self.tells_of_signature()) {
             Cause::KilledSignature
-        } else {
+        } else if self.log.out_of_memory.is_some() || self.answers.memory_kills > 0 {
             Cause::KilledMemory
+        } else {
+            Cause::Killed
         };
         let mut diagnosis = Diagnosis {
             subject: path.map(str::to_owned),
             witnesses: program.map(Self::witness).into_iter().collect(),
             ..Diagnosis::new(Level::Error, cause, problem)
         };
-        if cause == Cause::KilledMemory {
-            diagnosis.remedies.push(Remedy::FewerAtOnce);
-            return diagnosis;
+        match cause {
+            Cause::KilledMemory => {
+                let line = self.log.out_of_memory.clone();
+                diagnosis.notes.extend(line.map(Note::Message));
+                let kills = Some(self.answers.memory_kills).filter(|&kills| kills > 0);
+                diagnosis.notes.extend(kills.map(Note::MemoryKills));
+                diagnosis.remedies.push(Remedy::FewerAtOnce);
+                return diagnosis;
+            }
+            Cause::Killed => {
+                diagnosis.notes.push(Note::Senders);
+                diagnosis.remedies.push(match (macos, path) {
+                    (true, Some(path)) => Remedy::Inspect(path.to_owned()),
+                    (true, None) => Remedy::Run(
+                        "log show --last 10m | grep -i \"code sign\\|jetsam\"".to_owned(),
+                    ),
+                    (false, _) => Remedy::Run("sudo dmesg | grep -i \"killed process\"".to_owned()),
+                });
+                return diagnosis;
+            }
+            _ => {}
         }
         if let Some(program) = program {
             let broken = program.broken.iter().cloned();
@@ -205,6 +312,20 @@ impl Judge<'_> {
             diagnosis.remedies.push(Remedy::Inspect(named.to_owned()));
         }
         diagnosis
+    }
+
+    /// Whether any message is about a signature.
+    fn tells_of_signature(&self) -> bool {
+        let mut problems = self.log.problems.iter();
+        problems.any(|problem| {
+            matches!(
+                problem.what,
+                What::Killed {
+                    signature: true,
+                    ..
+                }
+            )
+        })
     }
 
     fn wrong_cpu(&self, mut diagnosis: Diagnosis, path: Option<&str>) -> Diagnosis {
@@ -238,6 +359,10 @@ impl Judge<'_> {
         diagnosis.witnesses = vec![Self::witness(program)];
         if let Some(begins) = &program.begins {
             diagnosis.notes.push(Note::Begins(begins.clone()));
+            if program.is_text {
+                let path = quoted(&program.path);
+                diagnosis.remedies.push(Remedy::Run(format!("sh {path}")));
+            }
             return diagnosis;
         }
         let format = match program.format {
@@ -249,6 +374,18 @@ impl Judge<'_> {
         diagnosis
             .remedies
             .push(Remedy::BuildFor(self.here.arch.clone()));
+        let emulator = match program.archs.first() {
+            _ if program.format != Some(Format::Elf) || self.here.format != Format::Elf => None,
+            Some(Arch::Arm64) => Some("qemu-aarch64"),
+            Some(Arch::Amd64) => Some("qemu-x86_64"),
+            _ => None,
+        };
+        diagnosis
+            .remedies
+            .extend(emulator.map(|name| Remedy::Install {
+                library: name.to_owned(),
+                package: Some("qemu-user-binfmt"),
+            }));
         diagnosis
     }
 }

@@ -9,6 +9,15 @@ const MOST_FOLDERS: usize = 4;
 /// A Go file has its constraints and imports within so many lines.
 const MOST_LINES: usize = 2_000;
 
+/// A folder that has a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderFolder {
+    /// Which one.
+    pub path: PathBuf,
+    /// Compilers for this machine look there without being told.
+    pub searched: bool,
+}
+
 /// The folders in which a compiler would find a header if it were told to look there (`-I`), those
 /// that it looks in without being told first.
 #[must_use]
@@ -17,13 +26,8 @@ pub fn folders_with_header(
     format: Format,
     arch: &Arch,
     files: &dyn Files,
-) -> Vec<PathBuf> {
-    let triple = match arch {
-        Arch::Amd64 => "x86_64-linux-gnu",
-        Arch::Arm64 => "aarch64-linux-gnu",
-        _ => "",
-    };
-    let own = format!("/usr/include/{triple}");
+) -> Vec<HeaderFolder> {
+    let own = format!("/usr/include/{}", triple(arch));
     let searched: &[&str] = match format {
         Format::Elf => &["/usr/local/include", &own, "/usr/include"],
         Format::MachO => &["/usr/local/include"],
@@ -48,10 +52,56 @@ pub fn folders_with_header(
         let kegs = files.list(prefix).into_iter();
         folders.extend(kegs.map(|keg| keg.join("include")));
     }
+    let found = having(header, folders, files).into_iter();
+    let folders = found.map(|path| HeaderFolder {
+        searched: searched.iter().any(|folder| path == Path::new(folder)),
+        path,
+    });
+    folders.collect()
+}
+
+/// The folders with the file `NAME.pc` that pkg-config does not look in, or not for every target.
+#[must_use]
+pub fn folders_with_package(name: &str, files: &dyn Files) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = [
+        "/usr/local/lib/pkgconfig",
+        "/opt/homebrew/lib/pkgconfig",
+        "/opt/local/lib/pkgconfig",
+    ]
+    .map(PathBuf::from)
+    .into();
+    // What Homebrew does not link into its folder, libraries that lie alone, and other targets.
+    for (above, below) in [
+        ("/opt/homebrew/opt", "lib/pkgconfig"),
+        ("/usr/local/opt", "lib/pkgconfig"),
+        ("/opt", "lib/pkgconfig"),
+        ("/usr/lib", "pkgconfig"),
+    ] {
+        let prefixes = files.list(Path::new(above)).into_iter();
+        folders.extend(prefixes.map(|prefix| prefix.join(below)));
+    }
+    having(&format!("{name}.pc"), folders, files)
+}
+
+/// Debian's name for a target, as folders have it; empty for one that is not known.
+pub(super) const fn triple(arch: &Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "x86_64-linux-gnu",
+        Arch::Arm64 => "aarch64-linux-gnu",
+        _ => "",
+    }
+}
+
+/// The first folders that have a file, each once.
+pub(super) fn having(
+    file: &str,
+    folders: impl IntoIterator<Item = PathBuf>,
+    files: &dyn Files,
+) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     for folder in folders {
         let new = found.len() < MOST_FOLDERS && !found.contains(&folder);
-        if new && files.size(&folder.join(header)).is_some() {
+        if new && files.size(&folder.join(file)).is_some() {
             found.push(folder);
         }
     }
@@ -123,20 +173,44 @@ mod tests {
         }
         let disk = disk(root.path());
         let found = |name, format| folders_with_header(name, format, &Arch::Amd64, &disk);
-        let folder = |path: &str| vec![PathBuf::from(path)];
+        let folder = |path: &str, searched| {
+            let path = PathBuf::from(path);
+            vec![HeaderFolder { path, searched }]
+        };
         assert_eq!(
             found("libxml/parser.h", Format::Elf),
-            folder("/usr/include/libxml2")
+            folder("/usr/include/libxml2", false)
         );
         assert_eq!(
             found("here.h", Format::Elf),
-            folder("/usr/include/x86_64-linux-gnu")
+            folder("/usr/include/x86_64-linux-gnu", true)
         );
         assert_eq!(
             found("frob.h", Format::MachO),
-            folder("/opt/homebrew/opt/frob/include")
+            folder("/opt/homebrew/opt/frob/include", false)
         );
         assert!(found("frob", Format::MachO).is_empty());
+    }
+
+    #[test]
+    fn files_of_pkg_config_are_found_where_it_does_not_look() {
+        let root = tempfile::tempdir().unwrap();
+        for path in [
+            "opt/frob/lib/pkgconfig/frob.pc",
+            "usr/lib/aarch64-linux-gnu/pkgconfig/z.pc",
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let disk = disk(root.path());
+        let found = |name| folders_with_package(name, &disk);
+        assert_eq!(found("frob"), [Path::new("/opt/frob/lib/pkgconfig")]);
+        assert_eq!(
+            found("z"),
+            [Path::new("/usr/lib/aarch64-linux-gnu/pkgconfig")]
+        );
+        assert!(found("fro").is_empty());
     }
 
     #[test]

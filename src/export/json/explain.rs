@@ -180,6 +180,18 @@ fn note(note: &Note) -> Fact<'_> {
         Note::RosettaSignals => fact("rosetta-signals", None),
         Note::OtherAbi => fact("other-abi", None),
         Note::Begins(text) => fact("begins", Some(text.clone())),
+        Note::RequiredBy(name) => fact("required-by", Some(name.clone())),
+        Note::Version(wanted, found) => Fact {
+            reason: Some(found),
+            ..fact("version", Some(wanted.clone()))
+        },
+        Note::SearchedAnyway(folder) => fact("searched-anyway", Some(folder.display().to_string())),
+        Note::NotFound(library) => fact("not-found", Some(library.clone())),
+        Note::MemoryKills(count) => Fact {
+            count: usize::try_from(*count).ok(),
+            ..fact("memory-kills", None)
+        },
+        Note::Senders => fact("senders", None),
         Note::OtherMachine(system, arch) => Fact {
             arch: Some(arch.to_string()),
             ..fact("other-machine", Some(system.clone()))
@@ -222,6 +234,7 @@ fn remedy(remedy: &Remedy) -> Fact<'_> {
             command: Some(command),
             ..fact("run", None)
         },
+        Remedy::Set { variable, value } => fact("set", Some(format!("{variable}={value}"))),
         Remedy::ShowLinkLine => Fact {
             command: Some("go build -ldflags=-v"),
             ..fact("show-link-line", None)

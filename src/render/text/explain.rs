@@ -194,18 +194,27 @@ fn headline_without_link(diagnosis: &Diagnosis, subject: &str) -> String {
                 arch.map_or_else(String::new, |arch| format!(", and the build is for {arch}"));
             format!("{} is one for another target{needed}", compiler.trim_end())
         }
+        Cause::PkgConfigMissing => {
+            format!("{subject} is not installed, which tells the flags of libraries")
+        }
+        Cause::PackageMissing => format!("pkg-config does not find {subject}.pc"),
+        Cause::PackageVersion => format!("pkg-config finds another version of {subject}"),
         Cause::HeaderMissing => format!("the C compiler does not find {subject}"),
         Cause::CgoOff => format!("{subject} needs cgo, which is off"),
         Cause::FilesExcluded => format!("every Go file of {subject} is for another target"),
         Cause::NotLoaded => format!("the loader did not find {subject}"),
-        Cause::NotBound => format!(
-            "{} not in {subject}, which was loaded for it",
-            count(&diagnosis.symbols, "is")
-        ),
+        Cause::NotBound => {
+            let symbols = count(&diagnosis.symbols, "is");
+            match &diagnosis.subject {
+                Some(library) => format!("{symbols} not in {library}, which was loaded for it"),
+                None => format!("{symbols} in no library that was loaded"),
+            }
+        }
         Cause::KilledSignature => format!("the kernel killed {subject} for its code signature"),
         Cause::KilledMemory => {
-            format!("the kernel killed {subject}, most likely for want of memory")
+            format!("the kernel killed {subject} for want of memory")
         }
+        Cause::Killed => format!("{subject} was killed (SIGKILL), and nothing here tells by whom"),
         Cause::WrongCpu => {
             format!("{subject} is for another processor, and nothing here translates it")
         }
@@ -338,6 +347,18 @@ fn note(note: &Note) -> String {
         }
         Note::OtherAbi => "it is there for Go's other calling convention: assembly cannot be called by name from everywhere".to_owned(),
         Note::Begins(text) => format!("it begins with \"{text}\", which is no program"),
+        Note::RequiredBy(name) => format!("{name} requires it"),
+        Note::Version(wanted, found) => format!("{wanted} is asked for, and {found} is there"),
+        Note::SearchedAnyway(folder) => format!(
+            "compilers for this machine look in {} without being told: this one is for another target, or the header came later",
+            folder.display()
+        ),
+        Note::NotFound(library) => format!("{library} is needed, too, and was not found in the usual folders"),
+        Note::MemoryKills(1) => "the kernel killed a process for want of memory while the command ran".to_owned(),
+        Note::MemoryKills(count) => format!("the kernel killed {count} processes for want of memory while the command ran"),
+        Note::Senders => {
+            "the kernel does so for want of memory, a container at its limit, a time-out, or somebody with kill -9".to_owned()
+        }
         Note::OtherMachine(system, arch) => format!("it is a program for {system}; this machine is {arch}"),
     }
 }
@@ -379,6 +400,7 @@ fn remedy(remedy: &Remedy) -> String {
             format!("write {symbol} in assembly for this GOARCH, or take its declaration away (see build tags)")
         }
         Remedy::Run(command) => command.clone(),
+        Remedy::Set { variable, value } => format!("set it for one run: {variable}={value}"),
         Remedy::ShowLinkLine => "have the link line in the log: go build -ldflags=-v".to_owned(),
         Remedy::NativeToolchain => {
             "use a Go toolchain for arm64, which needs no Rosetta: gotrace doctor shows which one runs".to_owned()

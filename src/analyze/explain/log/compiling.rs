@@ -9,6 +9,12 @@
 //! clang  gcc_arm64.S:30:2: error: invalid instruction mnemonic 'stp'
 //! go     package P: build constraints exclude all Go files in DIR
 //! go     cgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH
+//! go     P: exec: "pkg-config": executable file not found in $PATH
+//! pkg-config   Package frob was not found in the pkg-config search path.     No package 'frob' found
+//! pkgconf      Package 'frob', required by 'virtual:world', not found        (or by another library)
+//!              Package dependency requirement 'frob >= 9' could not be satisfied.
+//!              Package 'frob' has version '1.2', required version is '>= 9'
+//! pkg-config   Requested 'frob >= 9' but version of Frob is 1.2
 //! ```
 //!
 //! As they were seen to write; `-arch`, `-m64` and others are what `cmd/go` gives compilers
@@ -20,6 +26,8 @@ use crate::binary::linkable::{Arch, Format};
 /// What a line begins.
 pub(super) fn read(reader: &Reader, line: &str) -> Option<What> {
     no_compiler(line)
+        .or_else(|| no_pkg_config(line))
+        .or_else(|| no_package(line))
         .or_else(|| no_header(line))
         .or_else(|| of_other_target(reader, line))
         .or_else(|| no_files(line))
@@ -33,6 +41,57 @@ fn no_compiler(line: &str) -> Option<What> {
     }
     line.contains("xcrun: error: invalid active developer path")
         .then(|| What::NoCompiler("clang".to_owned()))
+}
+
+fn no_pkg_config(line: &str) -> Option<What> {
+    let (before, rest) = line.split_once("exec: \"")?;
+    let (program, why) = rest.split_once("\": ")?;
+    let is_missing = why.starts_with("executable file not found") || why.contains("no such file");
+    // `PKG_CONFIG` may name one for another target: `aarch64-linux-gnu-pkg-config`.
+    let is_one = program.ends_with("pkg-config") || program.ends_with("pkgconf");
+    let package = before.strip_suffix(": ").filter(|name| !name.contains(' '));
+    (is_missing && is_one).then(|| What::NoPkgConfig {
+        program: program.to_owned(),
+        package: package.map(str::to_owned),
+    })
+}
+
+fn no_package(line: &str) -> Option<What> {
+    let missing = |name: &str, required_by: Option<&str>, version| What::NoPackage {
+        name: name.to_owned(),
+        required_by: required_by.map(str::to_owned),
+        version,
+    };
+    if let Some(rest) = line.strip_prefix("Package ") {
+        if let Some((name, _)) = rest.split_once(" was not found in the pkg-config search path") {
+            return Some(missing(name, None, None));
+        }
+        let (name, rest) = quoted(rest)?;
+        if let Some(rest) = rest.strip_prefix(", required by ") {
+            let (by, rest) = quoted(rest)?;
+            // What was asked for on the command line.
+            let by = (by != "virtual:world").then_some(by);
+            return (rest == ", not found").then(|| missing(name, by, None));
+        }
+        let (found, rest) = quoted(rest.strip_prefix(" has version ")?)?;
+        let (wanted, _) = quoted(rest.strip_prefix(", required version is ")?)?;
+        return Some(missing(
+            name,
+            None,
+            Some((wanted.to_owned(), found.to_owned())),
+        ));
+    }
+    if let Some((name, rest)) = line.strip_prefix("No package ").and_then(quoted) {
+        return (rest == " found").then(|| missing(name, None, None));
+    }
+    let (wanted, rest) = quoted(line.strip_prefix("Requested ")?)?;
+    let (name, wanted) = wanted.split_once(' ')?;
+    let (_, found) = rest.strip_prefix(" but version of ")?.rsplit_once(" is ")?;
+    Some(missing(
+        name,
+        None,
+        Some((wanted.to_owned(), found.to_owned())),
+    ))
 }
 
 fn no_header(line: &str) -> Option<What> {

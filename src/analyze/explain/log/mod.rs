@@ -89,6 +89,22 @@ pub enum What {
     },
     /// The C compiler is not there.
     NoCompiler(String),
+    /// The program that tells flags of libraries is not there.
+    NoPkgConfig {
+        /// As it was called: `pkg-config`, or what `PKG_CONFIG` says.
+        program: String,
+        /// The package that was to be built.
+        package: Option<String>,
+    },
+    /// pkg-config does not know a library, or not of a version that is asked for.
+    NoPackage {
+        /// As pkg-config calls it: `libxml-2.0`.
+        name: String,
+        /// The one that asks for it, where that is another library.
+        required_by: Option<String>,
+        /// The version that is asked for, and the one that is there.
+        version: Option<(String, String)>,
+    },
     /// A C compiler did not find a header.
     NoHeader {
         /// As the source names it: `foo/bar.h`.
@@ -129,6 +145,8 @@ pub enum What {
         symbol: String,
         /// Who needs it.
         user: Option<String>,
+        /// The file that names it.
+        file: Option<String>,
         /// Where it was to be.
         library: Option<String>,
     },
@@ -156,6 +174,8 @@ pub struct Log {
     pub links: Vec<Link>,
     /// What went wrong, in order.
     pub problems: Vec<Problem>,
+    /// A line that tells that memory ran out.
+    pub out_of_memory: Option<String>,
     /// How many more problems there are.
     pub left_out: usize,
     /// How many lines it has.
@@ -181,17 +201,59 @@ impl Log {
     pub fn command_was_killed(&mut self, program: &str) {
         let told = |problem: &Problem| matches!(problem.what, What::Killed { .. });
         if !self.problems.iter().any(told) {
-            self.problems.push(Problem {
-                at: 0,
-                package: None,
-                link: None,
-                what: What::Killed {
-                    program: Some(program.to_owned()),
-                    signature: false,
-                    macos: None,
-                },
+            self.add(What::Killed {
+                program: Some(program.to_owned()),
+                signature: false,
+                macos: None,
             });
         }
+    }
+
+    /// Adds that the system took a command for no program.
+    pub fn command_is_no_program(&mut self, path: &str) {
+        self.add(What::BadFormat(Some(path.to_owned())));
+    }
+
+    /// Adds what no line says.
+    fn add(&mut self, what: What) {
+        self.problems.push(Problem {
+            at: 0,
+            package: None,
+            link: None,
+            what,
+        });
+    }
+
+    /// Libraries that pkg-config does not know.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NoPackage { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Libraries that the loader of Linux did not find, with the program that needs each.
+    pub fn not_loaded(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NotLoaded {
+                library,
+                user: Some(user),
+                ..
+            } => Some((library.as_str(), user.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Files that name a symbol which no library has, and the symbol.
+    pub fn not_bound(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NotBound {
+                symbol,
+                file: Some(file),
+                ..
+            } => Some((file.as_str(), symbol.as_str())),
+            _ => None,
+        })
     }
 
     /// Headers that were not found.
@@ -286,6 +348,9 @@ impl Reader {
             self.work = Some(work.to_owned());
             return;
         }
+        if self.log.out_of_memory.is_none() && running::tells_of_memory(line) {
+            self.log.out_of_memory = Some(line.trim().to_owned());
+        }
         let failed = std::mem::replace(&mut self.failed, command::failed(line).map(str::to_owned));
         let of_link = command::link_line(line, self.work.as_deref(), failed.as_deref());
         if let Some(line_of_link) = of_link {
@@ -343,7 +408,8 @@ impl Reader {
                 self.kept = false;
                 return;
             }
-        } else if self.log.problems.iter().any(|known| known.what == what)
+        } else if self.knows_package(&what)
+            || self.log.problems.iter().any(|known| known.what == what)
             || (matches!(what, What::OtherTarget { .. }) && self.knows_other_target())
         {
             self.kept = false;
@@ -368,6 +434,33 @@ impl Reader {
         problems.any(|known| {
             matches!(known.what, What::OtherTarget { .. }) && known.package == self.package
         })
+    }
+
+    /// Whether a library that pkg-config misses is known: a second line says for whom.
+    fn knows_package(&mut self, what: &What) -> bool {
+        let What::NoPackage {
+            name, required_by, ..
+        } = what
+        else {
+            return false;
+        };
+        let known = self
+            .log
+            .problems
+            .iter_mut()
+            .find_map(|known| match &mut known.what {
+                What::NoPackage {
+                    name: known,
+                    required_by,
+                    ..
+                } if known == name => Some(required_by),
+                _ => None,
+            });
+        if let Some(by) = known {
+            *by = by.take().or_else(|| required_by.clone());
+            return true;
+        }
+        false
     }
 
     fn link(&self) -> Option<usize> {

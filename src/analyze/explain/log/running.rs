@@ -39,6 +39,7 @@ fn loader(line: &str) -> Option<What> {
     Some(What::NotBound {
         symbol: symbol.split(',').next().unwrap_or(symbol).to_owned(),
         user: None,
+        file: None,
         library: None,
     })
 }
@@ -120,13 +121,30 @@ fn of_linux(line: &str) -> Option<What> {
         });
     }
     let (user, rest) = line.split_once(": symbol lookup error: ")?;
-    let (library, symbol) = rest.split_once(": undefined symbol: ")?;
+    let (file, symbol) = rest.split_once(": undefined symbol: ")?;
     let symbol = symbol.split(", version ").next().unwrap_or(symbol);
     Some(What::NotBound {
         symbol: symbol.trim().to_owned(),
-        user: Some(format!("{user} ({library})")),
+        user: Some(match file == user {
+            true => user.to_owned(),
+            false => format!("{user} ({file})"),
+        }),
+        file: Some(file.to_owned()),
         library: None,
     })
+}
+
+/// Whether a kernel, a runtime or a compiler says that there was not enough memory.
+pub(super) fn tells_of_memory(line: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        "out of memory",
+        "oom-kill:",
+        "cannot allocate memory",
+        "virtual memory exhausted",
+        "std::bad_alloc",
+    ];
+    let lower = line.to_ascii_lowercase();
+    WORDS.iter().any(|words| lower.contains(words))
 }
 
 fn not_started(line: &str) -> Option<What> {

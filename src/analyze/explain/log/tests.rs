@@ -233,6 +233,7 @@ fn loaders_say_who_needs_what_and_why_not() {
         What::NotBound {
             symbol: "_deflate".to_owned(),
             user: Some("/x/a".to_owned()),
+            file: None,
             library: Some("/usr/lib/libz.1.dylib".to_owned()),
         }
     );
@@ -240,6 +241,76 @@ fn loaders_say_who_needs_what_and_why_not() {
         only("./a: error while loading shared libraries: libz.so.1: cannot open shared object file: No such file or directory"),
         What::NotLoaded { library, .. } if library == "libz.so.1"
     ));
+}
+
+#[test]
+fn symbols_that_are_not_bound_tell_their_file() {
+    for (text, user, file) in [
+        (
+            "./m: symbol lookup error: ./m: undefined symbol: gone",
+            "./m",
+            "./m",
+        ),
+        (
+            "/x/m: symbol lookup error: /x/libdep.so.1: undefined symbol: gone, version DEP_2",
+            "/x/m (/x/libdep.so.1)",
+            "/x/libdep.so.1",
+        ),
+    ] {
+        let expected = What::NotBound {
+            symbol: "gone".to_owned(),
+            user: Some(user.to_owned()),
+            file: Some(file.to_owned()),
+            library: None,
+        };
+        assert_eq!(only(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn pkg_config_and_what_it_misses() {
+    let package = |name: &str, by: Option<&str>, version: Option<(&str, &str)>| What::NoPackage {
+        name: name.to_owned(),
+        required_by: by.map(str::to_owned),
+        version: version.map(|(wanted, found)| (wanted.to_owned(), found.to_owned())),
+    };
+    let nine = Some((">= 9", "1.2"));
+    for (text, expected) in [
+        (
+            "Package frob was not found in the pkg-config search path.\nPackage 'frob', required by 'virtual:world', not found\n",
+            package("frob", None, None),
+        ),
+        (
+            "Package dep was not found in the pkg-config search path.\nPackage 'dep', required by 'frob', not found\n",
+            package("dep", Some("frob"), None),
+        ),
+        ("No package 'frob' found\n", package("frob", None, None)),
+        (
+            "Package dependency requirement 'frob >= 9' could not be satisfied.\nPackage 'frob' has version '1.2', required version is '>= 9'\n",
+            package("frob", None, nine),
+        ),
+        (
+            "Requested 'frob >= 9' but version of The Frob is 1.2\n",
+            package("frob", None, nine),
+        ),
+        (
+            "example.com/a: exec: \"pkg-config\": executable file not found in $PATH\n",
+            What::NoPkgConfig {
+                program: "pkg-config".to_owned(),
+                package: Some("example.com/a".to_owned()),
+            },
+        ),
+    ] {
+        assert_eq!(only(text), expected, "{text}");
+    }
+    // What is said of other things.
+    for text in [
+        "Package frob: fine",
+        "No package here",
+        "exec: \"nosuch\": executable file not found in $PATH",
+    ] {
+        assert!(Log::read(text.as_bytes()).problems.is_empty(), "{text}");
+    }
 }
 
 #[test]

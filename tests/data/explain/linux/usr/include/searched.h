@@ -1,0 +1,1 @@
+/* A header that compilers find without being told. */
