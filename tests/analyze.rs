@@ -64,6 +64,9 @@ mod scipy;
 #[path = "analyze/scopes.rs"]
 mod scopes;
 #[cfg(test)]
+#[path = "analyze/selftest.rs"]
+mod selftest;
+#[cfg(test)]
 #[path = "analyze/slides.rs"]
 mod slides;
 #[cfg(test)]

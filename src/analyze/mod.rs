@@ -23,6 +23,7 @@
 //! - [`summary`] gathers what is shown after a run;
 //! - [`toolchain`] says which Go toolchains can be watched, and whether two can be compared;
 //! - [`inspect`] says what a binary is, and which rules of a Mac it breaks;
+//! - [`selftest`] compares recordings of small programs with what those say that they did;
 //! - [`doctor`] says what is wrong with a machine's Go, and what would help;
 //! - [`explain`] says why a build or a program failed.
 //!
@@ -56,6 +57,7 @@ mod portable;
 pub mod profile;
 mod role;
 pub mod scope;
+pub mod selftest;
 pub mod shares;
 pub mod slides;
 pub mod stack_difference;

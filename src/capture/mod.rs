@@ -42,6 +42,7 @@ pub mod repeat;
 mod run_folder;
 pub mod running;
 mod selection;
+pub mod selftest;
 pub mod session;
 pub mod slice;
 mod spool;

@@ -42,16 +42,7 @@ impl Args {
             let name = self.command.first().map_or(OsStr::new("go"), |name| name);
             environment.belong_to(invoker, name);
         }
-        let surroundings = surroundings(&environment, invoker.as_ref());
-        let mut survey = Survey::of(&surroundings, &self.command);
-        survey.watching = watching();
-        let mut diagnosis = Diagnosis::of(&survey);
-        // What is shown here ends in reports of bugs.
-        for finding in &mut diagnosis.findings {
-            for text in [&mut finding.text, &mut finding.evidence] {
-                *text = redacted(text);
-            }
-        }
+        let diagnosis = diagnosis(&survey(&environment, invoker.as_ref(), &self.command));
         let mut output = Output::stdout();
         if self.json {
             json::doctor(&diagnosis, &mut output)?;
@@ -71,6 +62,29 @@ impl Args {
             .any(|finding| finding.level >= worst);
         Ok(ExitCode::from(u8::from(sick)))
     }
+}
+
+/// All that is to be judged.
+pub(super) fn survey(
+    environment: &Environment,
+    invoker: Option<&Invoker>,
+    command: &[OsString],
+) -> Survey {
+    let mut survey = Survey::of(&surroundings(environment, invoker), command);
+    survey.watching = watching();
+    survey
+}
+
+/// The judgement, without what looks like a secret.
+pub(super) fn diagnosis(survey: &Survey) -> Diagnosis {
+    let mut diagnosis = Diagnosis::of(survey);
+    // What is shown here ends in reports of bugs.
+    for finding in &mut diagnosis.findings {
+        for text in [&mut finding.text, &mut finding.evidence] {
+            *text = redacted(text);
+        }
+    }
+    diagnosis
 }
 
 fn surroundings(environment: &Environment, invoker: Option<&Invoker>) -> Surroundings {

@@ -22,6 +22,7 @@ mod recover;
 mod repeat;
 mod run;
 mod selection;
+mod selftest;
 mod series;
 mod setup;
 mod show;
@@ -82,6 +83,8 @@ enum Command {
     Explain(explain::Args),
     /// Looks at Go toolchains; makes copies that a Mac lets gotrace watch.
     Toolchain(toolchain::Args),
+    /// Tries each way of recording on this machine, and writes a report.
+    Selftest(selftest::Args),
     /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
 }
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Toolchain(args) => args.run(),
+        Command::Selftest(args) => args.run(),
         Command::Setup(args) => args.run(),
     };
     exit::report(outcome)

@@ -13,6 +13,7 @@ mod inspect;
 mod limits;
 mod probes;
 mod rows;
+mod selftest;
 mod toolchain;
 
 pub use bindings::{BINDINGS_SCHEMA, bindings, bindings_difference};
@@ -23,6 +24,7 @@ pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
 pub use explain::{EXPLAIN_SCHEMA, explain};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
+pub use selftest::{SELFTEST_SCHEMA, selftest};
 pub use toolchain::{PAIR_SCHEMA, PREPARED_SCHEMA, TOOLCHAINS_SCHEMA, pair, prepared, toolchains};
 
 use crate::analyze::{Analysis, By, Filter, summary};

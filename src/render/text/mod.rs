@@ -11,6 +11,7 @@ mod limits;
 mod page;
 pub mod probes;
 pub mod ranking;
+pub mod selftest;
 pub mod series;
 pub mod summary;
 mod table;
