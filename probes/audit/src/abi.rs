@@ -105,6 +105,7 @@ pub(crate) struct Auxiliary {
 }
 
 pub(crate) const AT_NULL: usize = 0;
+pub(crate) const AT_BASE: usize = 7;
 pub(crate) const AT_SECURE: usize = 23;
 pub(crate) const AT_SYSINFO_EHDR: usize = 33;
 

@@ -14,11 +14,13 @@ use crate::process;
 /// Versions of the interface that are known: 1 to glibc 2.34, 2 since, 3 on loongarch64.
 const KNOWN: core::ops::RangeInclusive<c_uint> = 1..=3;
 
-/// Begins: opens the buffer of this process. Returns 0, "leave me out", where there is none.
+/// Begins: opens the buffer of this process. Returns 0, "leave me out", where there is none and nothing
+/// else to do.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn la_version(version: c_uint) -> c_uint {
     // ld.so says on stderr when it does not like the answer, so it gets its own number back.
-    if KNOWN.contains(&version) && !process::is_exempt() && process::begin(version) {
+    let wanted = KNOWN.contains(&version) && !process::is_exempt();
+    if wanted && (process::begin(version) || process::is_to_leave()) {
         version
     } else {
         0
@@ -118,6 +120,7 @@ pub(crate) unsafe extern "C" fn la_activity(cookie: *mut usize, action: c_uint) 
         clock::begin_relocation();
     }
     if consistent {
+        process::leave();
         // From here on, code of the program runs, which may make threads and processes.
         buffer::others_may_run();
     }

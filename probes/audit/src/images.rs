@@ -8,6 +8,7 @@ use crate::abi::{
 };
 use crate::buffer::Event;
 use crate::layout::{flag, kind};
+use crate::process;
 
 /// The number of the program itself, which is opened first.
 pub(crate) const PROGRAM: u32 = 1;
@@ -109,15 +110,22 @@ pub(crate) unsafe fn opened(map: *const LinkMap, id: u32, namespace: u32, flags:
     } else {
         0
     };
+    let name = if map.name.is_null() {
+        c"".as_ptr()
+    } else {
+        map.name
+    };
+    // SAFETY: it ends with a zero byte.
+    let is_named = id != PROGRAM || unsafe { name.read() } != 0;
+    let name = match process::named_program() {
+        Some(path) if !is_named => path,
+        _ => name,
+    };
     Event {
         other: namespace,
         flags: flags | now,
         address: map.base as u64,
-        text: if map.name.is_null() {
-            c"".as_ptr()
-        } else {
-            map.name
-        },
+        text: name,
         ..Event::of(kind::OPENED, id)
     }
 }

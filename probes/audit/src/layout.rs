@@ -92,7 +92,8 @@ pub mod kind {
     pub const ARGUMENTS: u8 = 3;
     /// Its working directory.
     pub const FOLDER: u8 = 4;
-    /// An image was opened: text is its path, address what is added to the addresses that its
+    /// An image was opened: text is its path (of the program itself empty, unless ld.so was started to
+    /// start it: then as it was named), address what is added to the addresses that its
     /// file states (`l_addr`), other the namespace.
     pub const OPENED: u8 = 5;
     /// An image was closed.

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use crate::abi::{AT_NULL, AT_SECURE, AT_SYSINFO_EHDR, Auxiliary};
+use crate::abi::{AT_BASE, AT_NULL, AT_SECURE, AT_SYSINFO_EHDR, Auxiliary};
 use crate::buffer::{self, Event};
 use crate::clock;
 use crate::layout::{RUN_BYTES, RUN_MARK, kind};
@@ -36,8 +36,12 @@ static PACKAGE_TEXT: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
 static ARGUMENT_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// This is gotrace itself, in front of a tool.
 static OWN: AtomicBool = AtomicBool::new(false);
+/// ld.so itself was started, to start the program.
+static BY_NAME: AtomicBool = AtomicBool::new(false);
 static SECURE: AtomicBool = AtomicBool::new(false);
 static LEAVES: AtomicBool = AtomicBool::new(false);
+/// Where [`AUDIT`] has to be changed, if that has to be done.
+static AUDIT_TEXT: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// glibc hands each constructor what `main` gets.
@@ -82,7 +86,7 @@ unsafe extern "C" fn construct(
         while !variable.read().is_null() {
             let text = variable.read();
             if LEAVES.load(Relaxed) && CStr::from_ptr(text).to_bytes().starts_with(AUDIT) {
-                take_out(text.add(AUDIT.len()));
+                AUDIT_TEXT.store(text.add(AUDIT.len()), Relaxed);
             }
             if *text.cast::<u8>() == b'T' && CStr::from_ptr(text).to_bytes().starts_with(PACKAGE) {
                 PACKAGE_TEXT.store(text.add(PACKAGE.len()), Relaxed);
@@ -93,13 +97,15 @@ unsafe extern "C" fn construct(
     }
 }
 
-/// Takes this library out of a value of `LD_AUDIT`.
-///
-/// # Safety
-///
-/// It ends with a zero byte, and may be written.
-unsafe fn take_out(value: *mut c_char) {
-    // SAFETY: as this function's.
+/// Takes this library out of `LD_AUDIT` for what this program starts, if that is in another root. Not
+/// before ld.so has loaded all that the variable names: it reads it as it goes.
+pub(crate) fn leave() {
+    let value = AUDIT_TEXT.swap(core::ptr::null_mut(), Relaxed);
+    if value.is_null() {
+        return;
+    }
+    // SAFETY: a variable of the environment, which ends with a zero byte and may be written, and the
+    // program does not run yet.
     let bytes = unsafe {
         let length = CStr::from_ptr(value).to_bytes().len();
         core::slice::from_raw_parts_mut(value.cast::<u8>(), length)
@@ -110,6 +116,11 @@ unsafe fn take_out(value: *mut c_char) {
     }
 }
 
+/// Whether [`leave`] has something to do.
+pub(crate) fn is_to_leave() -> bool {
+    !AUDIT_TEXT.load(Relaxed).is_null()
+}
+
 /// Reads the auxiliary vector.
 unsafe fn auxiliary(mut entry: *const Auxiliary) {
     loop {
@@ -117,6 +128,8 @@ unsafe fn auxiliary(mut entry: *const Auxiliary) {
         let Auxiliary { tag, value } = *unsafe { &*entry };
         match tag {
             AT_NULL => return,
+            // The kernel has loaded no loader.
+            AT_BASE => BY_NAME.store(value == 0, Relaxed),
             AT_SECURE => SECURE.store(value != 0, Relaxed),
             // SAFETY: the kernel's own object.
             AT_SYSINFO_EHDR => unsafe { clock::find(value as *const u8) },
@@ -148,6 +161,13 @@ pub(crate) fn run() -> Option<[u8; RUN_BYTES]> {
 /// gotrace itself.
 pub(crate) fn is_exempt() -> bool {
     SECURE.load(Relaxed) || OWN.load(Relaxed)
+}
+
+/// The path of the program, where ld.so was started to start it, and the kernel knows ld.so alone.
+pub(crate) fn named_program() -> Option<*const c_char> {
+    // ld.so has taken itself and its options away.
+    let first = ARGUMENTS.load(Relaxed);
+    (BY_NAME.load(Relaxed) && !first.is_null()).then_some(first.cast_const())
 }
 
 /// Opens the buffer. Whether there is one.

@@ -6,22 +6,86 @@
 /// How the path ends by which gotrace names the library.
 pub const LIBRARY: &[u8] = b"/$LIB/libgotrace-audit.so";
 
+/// Options of a program that starts another one: those that change the root, and those of the others
+/// whose value may be the next word. Letters, then long names.
+struct Options {
+    leave: (&'static [u8], &'static [&'static [u8]]),
+    take_value: (&'static [u8], &'static [&'static [u8]]),
+}
+
+/// unshare(1) and nsenter(1) of util-linux 2.41.
+const UNSHARE: Options = Options {
+    leave: (b"R", &[b"--root"]),
+    take_value: (
+        b"wSGl",
+        &[
+            b"--wd",
+            b"--setuid",
+            b"--setgid",
+            b"--setgroups",
+            b"--map-user",
+            b"--map-group",
+            b"--map-users",
+            b"--map-groups",
+            b"--owner",
+            b"--propagation",
+            b"--monotonic",
+            b"--boottime",
+            b"--load-interp",
+        ],
+    ),
+};
+const NSENTER: Options = Options {
+    leave: (b"amr", &[b"--all", b"--mount", b"--root"]),
+    take_value: (
+        b"tSGWN",
+        &[
+            b"--target",
+            b"--setuid",
+            b"--setgid",
+            b"--wdns",
+            b"--net-socket",
+        ],
+    ),
+};
+
 /// Whether a program, by its file's name and its arguments, starts others in another root.
-///
-/// Options are looked for among all words: what belongs to the command that is started may be taken
-/// for them, and then that one is not watched.
 pub fn leaves_root<'a>(name: &[u8], words: impl IntoIterator<Item = &'a [u8]>) -> bool {
-    let (letters, options): (&[u8], &[&[u8]]) = match name {
+    let options = match name {
         b"chroot" | b"switch_root" | b"bwrap" | b"proot" | b"systemd-nspawn" => return true,
-        b"unshare" => (b"R", &[b"--root"]),
-        b"nsenter" => (b"amr", &[b"--all", b"--mount", b"--root"]),
+        b"unshare" => UNSHARE,
+        b"nsenter" => NSENTER,
         _ => return false,
     };
-    words.into_iter().any(|word| match word {
-        [b'-', b'-', ..] => options.iter().any(|option| word.starts_with(option)),
-        [b'-', short @ ..] => short.iter().any(|letter| letters.contains(letter)),
-        _ => false,
-    })
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let value_follows = match word {
+            [b'-', b'-', _, ..] => {
+                if options.leave.1.iter().any(|name| word.starts_with(name)) {
+                    return true;
+                }
+                options.take_value.1.contains(&word)
+            }
+            [b'-', letters @ ..] if word != b"--" && !letters.is_empty() => {
+                let first = letters
+                    .iter()
+                    .position(|letter| options.take_value.0.contains(letter));
+                let before = letters.get(..first.unwrap_or(letters.len()));
+                let mut before = before.unwrap_or_default().iter();
+                if before.any(|letter| options.leave.0.contains(letter)) {
+                    return true;
+                }
+                // What stands behind the letter is its value.
+                first.is_some_and(|first| first + 1 == letters.len())
+            }
+            // The command that is started, with options of its own.
+            _ => return false,
+        };
+        if value_follows {
+            words.next();
+        }
+    }
+    false
 }
 
 /// Takes gotrace's library out of a value of `LD_AUDIT`, a list with colons, and leaves the others.

@@ -14,6 +14,8 @@ const ADD: u32 = 1;
 const AS_ASKED: u32 = 1;
 /// Names of the kernel's own image, which no file has.
 const KERNEL: [&[u8]; 2] = [b"linux-vdso.so.1", b"linux-gate.so.1"];
+/// What a program binds because it is audited.
+const AUDITORS: &[u8] = b"_dl_audit_preinit";
 /// The program, and ld.so, which are opened first.
 const PROGRAM: u32 = 1;
 const LOADER: u32 = 2;
@@ -25,6 +27,7 @@ const MOST_SEARCHES: usize = 1 << 10;
 #[derive(Debug)]
 pub struct Story {
     executable: Vec<u8>,
+    folder: Vec<u8>,
     cause: LinkCause,
     /// A time of relocation that has begun, and when it ended, as far as is known.
     relocation: Option<Relocation>,
@@ -62,6 +65,7 @@ impl Story {
     pub fn new(fork: bool) -> Self {
         Self {
             executable: Vec::new(),
+            folder: Vec::new(),
             cause: LinkCause::Start,
             relocation: None,
             tried: Vec::new(),
@@ -79,11 +83,11 @@ impl Story {
                 self.executable = path;
                 return;
             }
-            What::Arguments { .. }
-            | What::Folder(_)
-            | What::Package(_)
-            | What::Leaves
-            | What::Ending => return,
+            What::Folder(path) => {
+                self.folder = path;
+                return;
+            }
+            What::Arguments { .. } | What::Package(_) | What::Leaves | What::Ending => return,
             What::Started => {
                 self.cause = LinkCause::Dlopen;
                 return;
@@ -99,23 +103,29 @@ impl Story {
                 ..
             } => {
                 self.found(tid, &path, out);
-                let path = match image {
-                    PROGRAM if path.is_empty() => self.executable.clone(),
-                    LOADER if !self.fork => {
-                        out.push(linking::Event {
-                            time,
-                            tid,
-                            what: linking::What::Asks {
-                                interpreter: path.clone(),
-                                unwatched: String::new(),
-                            },
-                        });
-                        path
-                    }
-                    _ => path,
+                if image == LOADER && !self.fork {
+                    out.push(linking::Event {
+                        time,
+                        tid,
+                        what: linking::What::Asks {
+                            interpreter: path.clone(),
+                            unwatched: String::new(),
+                        },
+                    });
+                }
+                let path = if image == PROGRAM {
+                    self.program(path)
+                } else {
+                    path
                 };
                 linking::What::Loaded(Box::new(loaded(image, path, slide, namespace, self.cause)))
             }
+            // The C library calls it for the sake of whoever audits, and first then.
+            What::Bound {
+                how: How::Lazy,
+                symbol,
+                ..
+            } if *symbol == *AUDITORS => return,
             What::Closed(image) => linking::What::Unloaded(ImageNumber(image)),
             What::Bound {
                 importer,
@@ -146,6 +156,18 @@ impl Story {
             }
         };
         out.push(linking::Event { time, tid, what });
+    }
+
+    /// The path of the program, by the name that ld.so has for it: none, or where ld.so was started to
+    /// start it, that which it was given.
+    fn program(&self, name: Vec<u8>) -> Vec<u8> {
+        match &name[..] {
+            [] => self.executable.clone(),
+            [first, rest @ ..] if *first != b'/' && rest.contains(&b'/') => {
+                [&self.folder, &b"/"[..], &name].concat()
+            }
+            _ => name,
+        }
     }
 
     /// Nothing more comes.

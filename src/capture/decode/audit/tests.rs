@@ -598,6 +598,8 @@ fn programs_that_start_others_in_another_root_are_known_by_their_words() {
         "unshare --root=/srv make",
         "nsenter -t 1 -a",
         "nsenter --target 1 --mount",
+        "unshare -S 0 -R/srv make",
+        "unshare --wd / --root /srv make",
     ] {
         assert!(leaves(line), "{line}");
     }
@@ -606,6 +608,13 @@ fn programs_that_start_others_in_another_root_are_known_by_their_words() {
         "unshare -rn go build",
         "nsenter -t 1 -n ip a",
         "unshare --mount make",
+        "unshare -n ls -R",
+        "unshare -n -- ls -R",
+        "unshare -wRoot ls",
+        "unshare -w -R ls",
+        "nsenter -nt 1 rm --all",
+        "nsenter --target 1 -n stat -r",
+        "unshare - -R",
         "",
     ] {
         assert!(!leaves(line), "{line}");
