@@ -29,6 +29,10 @@ mod lifetime;
 #[path = "run/linking.rs"]
 mod linking;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/loader.rs"]
+mod loader;
+#[cfg(test)]
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod argv;
 pub mod bindings;
 pub mod build;
 mod by;
+mod c_library;
 pub mod call_tree;
 pub mod calls;
 pub mod compare;

@@ -6,7 +6,7 @@ use gotrace::binary::elf::Elf;
 use gotrace::symbolize;
 use gotrace::trace::{
     BindHow, BindKind, Binding, Image, ImageId, ImageKind, ImageNeeds, Import, ImportKind,
-    LinkCause, Load, Offer, ProcessId, StringId, Trace,
+    LinkCause, Linking, Load, Offer, ProcessId, StringId, Trace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -112,6 +112,10 @@ impl Recorded {
             images: BTreeMap::new(),
         };
         for (process, log) in (0..).map(ProcessId).zip(logs) {
+            recorded.trace.linkings.push(Linking {
+                process,
+                ..Linking::default()
+            });
             let own = (log.program.clone(), LinkCause::Start);
             for (name, cause) in [own].iter().chain(&log.loads) {
                 recorded.load(folder, process, log, name, *cause);
@@ -439,6 +443,7 @@ impl Small {
     fn new() -> Self {
         let mut trace = Trace::default();
         let symbol = trace.strings.push(b"f");
+        trace.linkings.push(Linking::default());
         Self(trace, symbol)
     }
 
@@ -597,6 +602,14 @@ fn what_did_not_happen_is_told_from_what_may_still() {
     small.0.push_bindings(&[right, right]);
     assert_eq!(fit(&small), Fit::Seen);
     assert_eq!(promised(&small.0)[0].promises[0].binds, 3);
+    // A program whose loader did not come to binding: ldd, or one that ended before.
+    let linkings = std::mem::take(&mut small.0.linkings);
+    assert_eq!(fit(&small), Fit::Seen);
+    small.needs(program).imports[0].kind = ImportKind::Data;
+    assert_eq!(fit(&small), Fit::NotReached);
+    small.0.linkings = linkings;
+    assert_eq!(fit(&small), Fit::Derived);
+    small.needs(program).imports[0].kind = ImportKind::Call;
     // The kernel's image is nobody's provider.
     small.0.images[library.index()].kind = ImageKind::Kernel;
     assert_eq!(promised(&small.0)[0].promises[0].expected, Found::Nowhere);
@@ -715,4 +728,25 @@ fn data_may_be_in_a_file_that_was_not_read() {
     assert_eq!(one(&small), derived);
     small.needs(unread).unread = small.1;
     assert_eq!(one(&small), (program, Found::Unknown, Fit::Unknown));
+}
+
+/// `frexp` is in libm and in libc, and a program that asks libm for it finds libc's first.
+#[test]
+fn within_the_c_library_nothing_is_interposed() {
+    let mut small = Small::new();
+    let program = small.image("program", &["libc.so.6", "libm.so.6"], LinkCause::Start, 0);
+    let libraries = ["libc.so.6", "libm.so.6"].map(|name| {
+        let library = small.image(name, &[], LinkCause::Start, 0);
+        small.needs(library).imports.clear();
+        small.define(library);
+        library
+    });
+    let asked = small.needs(program).libraries[1];
+    small.needs(program).imports[0].library = asked;
+    let fit = |small: &Small| promised(&small.0)[0].promises[0].fit;
+    assert_eq!(fit(&small), Fit::Derived);
+    // An allocator that is preloaded is another matter.
+    let other = small.0.strings.push(b"/lib/liballocator.so");
+    small.0.images[libraries[0].index()].path = other;
+    assert_eq!(fit(&small), Fit::Interposed);
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Whether ld.so tells what it does here; says why not.
-fn available() -> bool {
+pub(super) fn available() -> bool {
     match Name::Audit.availability() {
         Ok(()) => true,
         Err(refusal) => {
@@ -56,7 +56,7 @@ impl Relocations {
     }
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -341,7 +341,7 @@ fn tools_are_told_once_with_what_they_load(trace: &Trace) {
     assert_eq!(twice, None, "a program is told twice");
 }
 
-fn loaded_names(trace: &Trace, process: ProcessId) -> Vec<String> {
+pub(super) fn loaded_names(trace: &Trace, process: ProcessId) -> Vec<String> {
     let loads = trace.loads.iter().filter(|load| load.process == process);
     let path = |load: &gotrace::trace::Load| trace.images[load.image.index()].path;
     let names = loads.map(|load| file_name(Path::new(&*trace.text(path(load)))));
@@ -349,7 +349,7 @@ fn loaded_names(trace: &Trace, process: ProcessId) -> Vec<String> {
 }
 
 /// The loader that a file asks for, by readelf; empty where it asks for none.
-fn interpreter_by_readelf(file: &str) -> String {
+pub(super) fn interpreter_by_readelf(file: &str) -> String {
     let readelf = Command::new("readelf")
         .args(["-lW", file])
         .output()
@@ -607,30 +607,6 @@ fn what_ld_so_says_of_other_settings_is_no_reason_to_refuse() {
     assert!(place.trace().binding_count() > 0);
 }
 
-#[test]
-fn a_program_keeps_the_audit_library_that_it_has() {
-    if !available() {
-        return;
-    }
-    let place = Place::new();
-    let source = place.path("work").join("own.c");
-    // It says on its standard error that it was asked.
-    let text = "#include <unistd.h>\nunsigned la_version(unsigned v) { write(2, \"own\\n\", 4); return v; }\n";
-    std::fs::write(&source, text).unwrap();
-    let library = place.path("own.so");
-    let mut gcc = place.command("gcc");
-    gcc.args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source);
-    assert!(gcc.status().unwrap().success());
-    let mut run = place.run(&["--quiet", "--bindings", "--backend", "audit"], &["true"]);
-    let output = run.env("LD_AUDIT", &library).output().unwrap();
-    // Once in gotrace itself, and once in the program.
-    assert_eq!(stderr(&output), "own\nown\n");
-    let trace = place.trace();
-    assert!(!trace.loads.is_empty());
-}
-
 /// The library is root's, and the buffers are the user's who called sudo.
 #[test]
 fn under_sudo_the_programs_of_the_caller_tell_what_they_bind() {
@@ -688,70 +664,4 @@ fn each_run_of_a_series_tells_what_programs_bind() {
     assert!(sets[0].0.contains(&"libc.so.6".to_owned()), "{sets:?}");
     // The same program loads and binds the same each time.
     assert!(sets[0].1 > 5 && sets[0] == sets[1], "{sets:?}");
-}
-
-/// A folder with a program in it and what that needs, by ldd.
-fn root_with(place: &Place, program: &str) -> PathBuf {
-    let root = place.path("root");
-    let ldd = Command::new("ldd").arg(program).output().unwrap();
-    let needed = String::from_utf8(ldd.stdout).unwrap();
-    let needed = needed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'));
-    for path in needed.chain([program]) {
-        let to = root.join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(path, to).unwrap();
-    }
-    root
-}
-
-/// ld.so says on the standard error of a program that its library for `LD_AUDIT` is not there.
-#[test]
-fn in_another_root_nothing_is_said_and_that_nothing_was_seen_is_told() {
-    if !available() || !nix::unistd::geteuid().is_root() {
-        println!("skipped: only root changes its root");
-        return;
-    }
-    let place = Place::new();
-    let root = root_with(&place, "/bin/echo");
-    let root = root.to_str().unwrap();
-    let flags = ["--quiet", "--bindings", "--backend", "audit"];
-    let script = "chroot \"$0\" /bin/echo inside; /bin/echo outside";
-    let output = place
-        .run(&flags, &["sh", "-c", script, root])
-        .output()
-        .unwrap();
-    assert_eq!(stderr(&output), "");
-    assert_eq!(output.stdout, b"inside\noutside\n");
-    let trace = place.trace();
-    let [unseen] = &trace.blind_spots[..] else {
-        panic!("{:?}", trace.blind_spots);
-    };
-    let what = trace.text(unseen.what);
-    assert!(
-        what.contains("chroot (pid ") && what.ends_with("starts"),
-        "{what}"
-    );
-    assert!(trace.text(unseen.why).contains("run gotrace inside"));
-    // chroot itself, and what is not below it, are seen.
-    for name in ["chroot", "echo"] {
-        assert!(
-            !loaded_names(&trace, program(&trace, name).id).is_empty(),
-            "{name}"
-        );
-    }
-
-    let mut refused = place.run(&flags, &["chroot", root, "/bin/echo", "inside"]);
-    let output = refused.output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(
-        (output.status.code(), &*output.stdout),
-        (Some(125), &b""[..])
-    );
-    assert!(
-        said.contains("what chroot starts is in another root"),
-        "{said}"
-    );
-    assert!(said.contains("hint: run gotrace inside"), "{said}");
 }

@@ -3,26 +3,11 @@
 
 use super::{Takes, image_name};
 use crate::analyze::scope::promised;
-use crate::analyze::{Analysis, Filter, Name, portable};
+use crate::analyze::{Analysis, Filter, Name, c_library, portable};
 use crate::trace::{ImageId, StringId, Trace};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
 
-/// What a C library for Linux consists of, and its loader: how their names begin.
-const C_LIBRARY: [&str; 10] = [
-    LOADER,
-    "libanl.so",
-    "libc.so",
-    "libdl.so",
-    "libm.so",
-    "libmvec.so",
-    "libpthread.so",
-    "libresolv.so",
-    "librt.so",
-    "libutil.so",
-];
-/// The loader's name on every architecture.
-const LOADER: &str = "ld-linux";
 /// Where a C library keeps what guards stacks; for amd64 it is no symbol.
 const STACK_GUARD: &str = "__stack_chk_guard";
 
@@ -40,9 +25,8 @@ pub struct Link {
 impl Link {
     /// Whether the C library wants it of itself, or by the architecture alone.
     fn is_of_c_library(&self) -> bool {
-        let is_part = |image: &str| C_LIBRARY.iter().any(|name| image.starts_with(name));
-        let provided = self.provider.as_deref().is_some_and(is_part);
-        provided && (is_part(&self.importer) || &*self.symbol == STACK_GUARD)
+        let provided = self.provider.as_deref().is_some_and(c_library::is_part);
+        provided && (c_library::is_part(&self.importer) || &*self.symbol == STACK_GUARD)
     }
 }
 
@@ -135,8 +119,8 @@ fn links(trace: &Trace, takes: &Takes, derived: bool) -> BTreeSet<Link> {
 fn plain(trace: &Trace, image: ImageId) -> Name {
     let path = image_name(trace, image);
     let file = path.rsplit('/').next().unwrap_or_default();
-    if file.starts_with(LOADER) {
-        return Name::from(LOADER);
+    if file.starts_with(c_library::LOADER) {
+        return Name::from(c_library::LOADER);
     }
     Name::from(&*portable(file))
 }

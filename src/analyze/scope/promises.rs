@@ -5,8 +5,11 @@
 
 use super::order::Scopes;
 use super::resolver::{Found, Needs, Resolved, Resolver};
-use crate::trace::{BindHow, Binding, ImageId, Import, ImportKind, ProcessId, StringId, Trace};
-use rustc_hash::FxHashMap;
+use crate::analyze::c_library;
+use crate::trace::{
+    BindHow, Binding, ImageId, Import, ImportKind, LinkCause, ProcessId, StringId, Trace,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -19,6 +22,9 @@ pub enum Fit {
     Derived,
     /// It is bound at its first call, and was not called.
     NeverCalled,
+    /// It was not seen, and its program never got as far: it ended before, or its loader was only asked
+    /// what it would load (ldd).
+    NotReached,
     /// No image defines it, which is allowed.
     MissingWeak,
     /// It was not seen, and some file that may define it could not be read.
@@ -45,6 +51,7 @@ impl Fit {
             Self::Seen => "bound",
             Self::Derived => "derived",
             Self::NeverCalled => "never called",
+            Self::NotReached => "not reached",
             Self::MissingWeak => "missing, weak",
             Self::Unknown => "not known",
             Self::NotBound => "not bound",
@@ -84,7 +91,8 @@ impl Promise<'_> {
     /// Whether it is bound, seen or not.
     #[must_use]
     pub const fn is_bound(&self) -> bool {
-        self.provider().is_some() && !matches!(self.fit, Fit::NeverCalled | Fit::NotBound)
+        self.provider().is_some()
+            && !matches!(self.fit, Fit::NeverCalled | Fit::NotReached | Fit::NotBound)
     }
 }
 
@@ -100,21 +108,40 @@ pub struct Promised<'t> {
 /// Binds of one import that were seen: to what, how often.
 type Seen = FxHashMap<(ImageId, StringId), BTreeMap<Option<ImageId>, u64>>;
 
+/// Programs with the same images, and what was seen of them.
+struct Set<'t> {
+    processes: Vec<ProcessId>,
+    /// Their loader told that it had relocated them.
+    started: bool,
+    resolved: Rc<[Resolved<'t>]>,
+    seen: Seen,
+}
+
 /// The promises of every program whose loads were seen.
 ///
 /// Reads all binds once. Memory is bounded by the sets of images and their imports, not by binds.
 #[must_use]
 pub fn promised(trace: &Trace) -> Vec<Promised<'_>> {
     let mut resolver = Resolver::of(trace);
-    let mut numbers: FxHashMap<Scopes, usize> = FxHashMap::default();
-    let mut sets: Vec<(Vec<ProcessId>, Rc<[Resolved<'_>]>, Seen)> = Vec::new();
+    let starts = trace.linkings.iter();
+    let starts = starts.filter(|linking| linking.cause == LinkCause::Start);
+    let started: FxHashSet<ProcessId> = starts.map(|linking| linking.process).collect();
+    let mut numbers: FxHashMap<(Scopes, bool), usize> = FxHashMap::default();
+    let mut sets: Vec<Set<'_>> = Vec::new();
     let mut set_of: FxHashMap<ProcessId, usize> = FxHashMap::default();
     for (process, scopes) in resolver.all_scopes() {
-        let number = *numbers.entry(scopes.clone()).or_insert(sets.len());
+        let started = started.contains(&process);
+        let key = (scopes.clone(), started);
+        let number = *numbers.entry(key).or_insert(sets.len());
         set_of.insert(process, number);
         match sets.get_mut(number) {
-            Some((processes, _, _)) => processes.push(process),
-            None => sets.push((vec![process], resolver.scopes(scopes), Seen::default())),
+            Some(set) => set.processes.push(process),
+            None => sets.push(Set {
+                processes: vec![process],
+                started,
+                resolved: resolver.scopes(scopes),
+                seen: Seen::default(),
+            }),
         }
     }
     let binds = trace.bindings().flatten();
@@ -127,18 +154,19 @@ pub fn promised(trace: &Trace) -> Vec<Promised<'_>> {
             // What a program asks for by name is in no file; what the loader does is among its imports.
             let in_file =
                 bind.how != BindHow::Dlsym || resolver.needs.is_loader(trace, bind.importer);
-            if let (Some((_, _, seen)), true) = (set, in_file) {
-                let of_import = seen.entry((bind.importer, bind.symbol)).or_default();
+            if let (Some(set), true) = (set, in_file) {
+                let of_import = set.seen.entry((bind.importer, bind.symbol)).or_default();
                 *of_import.entry(bind.provider).or_default() += 1;
             }
         });
     sets.into_iter()
-        .map(|(processes, resolved, seen)| Promised {
-            promises: resolved
+        .map(|set| Promised {
+            promises: set
+                .resolved
                 .iter()
-                .map(|one| promise(trace, &resolver.needs, one, &seen))
+                .map(|one| promise(trace, &resolver.needs, one, &set))
                 .collect(),
-            processes,
+            processes: set.processes,
         })
         .collect()
 }
@@ -148,7 +176,7 @@ fn promise<'t>(
     trace: &Trace,
     needs: &Needs<'t>,
     resolved: &Resolved<'t>,
-    seen: &Seen,
+    set: &Set<'_>,
 ) -> Promise<'t> {
     let Resolved {
         importer,
@@ -163,7 +191,7 @@ fn promise<'t>(
     let named = needs.names_providers(importer);
     // ld.so does not tell of data: what was seen of the same symbol was seen of its calls.
     let told = import.kind == ImportKind::Call || named;
-    let of_import = seen.get(&(importer, import.symbol));
+    let of_import = set.seen.get(&(importer, import.symbol));
     let of_import = of_import.filter(|_| told || needs.is_loader(trace, importer));
     let most = of_import.and_then(|providers| providers.iter().max_by_key(|(_, count)| **count));
     let provider = most.and_then(|(provider, _)| *provider);
@@ -179,6 +207,8 @@ fn promise<'t>(
         {
             Fit::Elsewhere
         }
+        // Times of relocation are told wherever nothing else tells of the library of an import.
+        (None, _) if !set.started && !named => Fit::NotReached,
         (None, _) if found == Found::Unknown => match lazy {
             true => Fit::NeverCalled,
             false => Fit::Unknown,
@@ -218,8 +248,14 @@ fn is_interposed(
     if needs.is_called(trace, provider, library) {
         return false;
     }
-    // Libraries of macOS hand on what others define.
     let name = trace.strings.get(library);
+    // Functions of libm are in libc, too.
+    let path = trace.images.get(provider.index()).map(|image| image.path);
+    let parts = [name, path.map_or(b"", |path| trace.strings.get(path))];
+    if parts.into_iter().all(is_of_c_library) {
+        return false;
+    }
+    // Libraries of macOS hand on what others define.
     if name.starts_with(b"/usr/lib/") || name.starts_with(b"/System/") {
         return false;
     }
@@ -230,4 +266,11 @@ fn is_interposed(
                 .any(|copy| copy.kind == ImportKind::Copy && copy.symbol == resolved.import.symbol)
         });
     !stands_for_it
+}
+
+/// Whether a path, or the name of a file, is that of a part of the C library.
+fn is_of_c_library(path: &[u8]) -> bool {
+    let file = path.rsplit(|byte| *byte == b'/').next();
+    let file = file.and_then(|file| str::from_utf8(file).ok());
+    file.is_some_and(c_library::is_part)
 }
