@@ -68,6 +68,13 @@ impl Roles {
         names
     }
 
+    /// Whether some program works for the package of this import path.
+    #[must_use]
+    pub fn work_for(&self, package: &str) -> bool {
+        let mut roles = self.iter();
+        roles.any(|(_, role)| role.package.as_deref() == Some(package))
+    }
+
     fn with_tools(trace: &Trace) -> Self {
         let role = |process: &Process| {
             (!process.own).then(|| Role {

@@ -1,5 +1,6 @@
 //! `gotrace bindings`.
 
+use super::exit::{self, Usage};
 use super::gaps;
 use super::output::Output;
 use super::selection::Programs;
@@ -8,8 +9,10 @@ use crate::analyze::bindings::{Difference, GroupBy};
 use crate::analyze::{Analysis, Filter};
 use crate::export::json;
 use crate::render::text::bindings as text;
+use crate::trace::Trace;
+use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Rows without `--top`.
@@ -29,7 +32,7 @@ pub(super) struct Args {
     /// What the rows are about
     #[arg(long, value_name = "WHAT", value_parser = by(), default_value = "process")]
     by: GroupBy,
-    /// Only binds at first calls
+    /// Only binds at first calls; not with `--by search` and `--by finding`
     #[arg(long)]
     lazy: bool,
     /// Another trace: show which binds one of the two has and the other has not
@@ -52,13 +55,37 @@ fn by() -> impl clap::builder::TypedValueParser<Value = GroupBy> {
     })
 }
 
+/// Refuses to compare with what was not recorded. A recorder that watches loaders tells at least which
+/// programs had none to watch.
+fn has_binds(path: &Path, trace: &Trace) -> anyhow::Result<()> {
+    if trace.binding_count() > 0 || !trace.loads.is_empty() || !trace.interpreters.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow!(
+        "{}: no loads and no binds in this trace, so there is nothing to compare",
+        path.display()
+    );
+    Err(exit::hinted(
+        error,
+        "gotrace run --bindings -- COMMAND records them",
+    ))
+}
+
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let trace = self.trace.open()?;
+        if self.lazy && !self.by.counts_binds() {
+            let by = self.by.name();
+            let words = format!("--lazy chooses binds, and --by {by} does not count binds");
+            return Err(Usage(words).into());
+        }
+        let path = self.trace.path()?;
+        let trace = trace_operand::open(&path)?;
         let analysis = Analysis::of(&trace);
         let filter = self.programs.filter(&analysis)?;
-        if let Some(base) = &self.base {
-            let base = trace_operand::open(base)?;
+        if let Some(base_path) = &self.base {
+            let base = trace_operand::open(base_path)?;
+            has_binds(base_path, &base)?;
+            has_binds(&path, &trace)?;
             return self.difference(&Analysis::of(&base), &analysis, &filter);
         }
         let bindings = analysis.bindings(&filter, self.lazy);

@@ -45,13 +45,20 @@ impl Programs {
     ///
     /// # Errors
     ///
-    /// When no program of the trace is the tool that was asked for, or has the pid.
+    /// When no program of the trace is the tool that was asked for, has the pid, or works for the package.
     pub(super) fn filter(&self, analysis: &Analysis<'_>) -> Result<Filter, Usage> {
         let pid = self.process.map(Pid);
         if let Some(Pid(asked)) = pid
             && !analysis.ran_as(Pid(asked))
         {
             let words = format!("--process {asked}: no program of this trace has that pid");
+            return Err(Usage(words));
+        }
+        if let Some(asked) = &self.package
+            && !analysis.roles.work_for(asked)
+        {
+            let words =
+                format!("--package {asked}: no program of this trace works for that package");
             return Err(Usage(words));
         }
         let tool = self

@@ -1,8 +1,9 @@
 //! Dynamic linking: counts, costs and differences against values worked out by hand.
 
 use super::builder::{Builder, ms};
-use gotrace::analyze::bindings::{Bindings, Difference, Happened, Linked, Mark, Sums};
+use gotrace::analyze::bindings::{Bindings, Difference, GroupBy, Happened, Linked, Mark, Sums};
 use gotrace::analyze::{Analysis, Filter};
+use gotrace::render::text::{Page, bindings as text};
 use gotrace::trace::{
     Avma, BindHow, BindKind, Binding, ImageId, ImageNeeds, Interpreter, LinkCause, Linking, Load,
     Nanos, ProcessId, RelocationCounts, Search, SearchOutcome, StringId, Tid, Trace, Unload,
@@ -294,6 +295,15 @@ fn a_filter_and_lazy_leave_the_rest_out() {
     assert_eq!((found.counts.eager, found.cost.cpu), (1, ms(2)));
     let lazy = analysis.bindings(&Filter::default(), true);
     assert_eq!((lazy.counts.lazy, lazy.counts.total()), (2, 2));
+    // Each of two images made one, libc gave both; as, which is loaded as often, has none.
+    let images: Vec<_> = lazy.images.iter().map(|row| &*row.image).collect();
+    let expected = [
+        "/lib/plugin.so",
+        "/usr/bin/gcc",
+        "/lib/libc.so.6",
+        "/usr/bin/as",
+    ];
+    assert_eq!(images, expected);
     let late = Filter {
         from: Some(ms(40)),
         ..Filter::default()
@@ -355,4 +365,29 @@ fn native_and_translated_have_the_same_binds() {
     assert_eq!(names(&found.gone), ["free ls libc.so.6"]);
     assert_eq!(names(&found.came), ["write ls libc.so.6"]);
     assert_eq!(found.common, 2);
+}
+
+#[test]
+fn images_whose_files_are_gone_are_named() {
+    let mut trace = trace();
+    assert_eq!(all(&trace).unread().count(), 0);
+    let why = trace.strings.push(b"No such file or directory");
+    let gone = &mut trace.needs[3];
+    gone.unread = why;
+    gone.relocations = RelocationCounts::default();
+    let found = all(&trace);
+    let unread: Vec<_> = found.unread().collect();
+    let [(row, why)] = unread[..] else {
+        panic!("{unread:?}");
+    };
+    assert_eq!(
+        (&*row.image, &**why),
+        ("/lib/plugin.so", "No such file or directory")
+    );
+    assert_eq!(row.relocations, None);
+    let mut out = Vec::new();
+    text::write(&found, GroupBy::Process, 20, &Page::default(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let words = "1 image could not be read, no binds are derived of /lib/plugin.so (No such";
+    assert!(out.contains(words), "{out}");
 }

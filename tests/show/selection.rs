@@ -68,6 +68,11 @@ fn what_the_trace_does_not_hold_is_named() {
     );
     let complaint = refused(&[&by[..], &["--process", "1"]].concat());
     assert!(complaint.contains("--process 1: no program"), "{complaint}");
+    for words in [&by[..], &["flamegraph"], &["calls"], &["bindings"]] {
+        let complaint = refused(&[words, &["--package", "m/z"]].concat());
+        let expected = "--package m/z: no program of this trace works for that package\n";
+        assert!(complaint.ends_with(expected), "{words:?}: {complaint}");
+    }
 }
 
 #[test]
@@ -86,12 +91,34 @@ fn options_that_would_be_ignored_are_refused() {
             assert!(complaint.contains(option[0]), "{complaint}");
             assert!(complaint.contains(&format!("--by {by} ")), "{complaint}");
         }
+        for by in ["search", "finding"] {
+            let complaint = refused(&["bindings", "--lazy", "--by", by]);
+            assert!(complaint.contains("--lazy chooses binds"), "{complaint}");
+        }
         for words in [&["show"][..], &["show", "--json"]] {
             let complaint = refused(&[words, option].concat());
             assert!(complaint.contains(option[0]), "{complaint}");
             assert!(complaint.contains("without --by"), "{complaint}");
         }
     }
+}
+
+/// A run without `--bindings` is no base.
+#[test]
+fn binds_are_compared_with_those_that_were_recorded_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let base = trace.to_str().unwrap();
+    let (code, printed, complaint) = run(&["bindings", "--base", base], &trace, 80);
+    assert_eq!((code, &*printed), (Some(3), ""), "{complaint}");
+    assert!(
+        complaint.contains("build.gotrace: no loads and no binds"),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("hint: gotrace run --bindings"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use super::count::Counted;
 use super::{Counts, Takes, image_name};
 use crate::analyze::{Name, shares};
-use crate::trace::{ImageId, ImageNeeds, LinkCause, Linking, Load, Nanos, ProcessId, Trace};
+use crate::trace::{
+    ImageId, ImageNeeds, LinkCause, Linking, Load, Nanos, ProcessId, StringId, Trace,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Time of relocation.
@@ -42,6 +44,8 @@ pub struct ImageRow {
     pub processes: u64,
     /// Its relocations; `None` where its file was not read.
     pub relocations: Option<u64>,
+    /// Why its file could not be read, or not to its end.
+    pub unread: Option<Name>,
     /// What it wanted bound.
     pub wants: Counts,
     /// What others wanted of it.
@@ -93,12 +97,18 @@ pub(super) fn of(
         row.gives.add_all(gives);
     }
     for (image, needs) in needs {
-        if let Some(row) = images.known(trace, image) {
-            let relocations = needs.relocations.total();
+        let Some(row) = images.known(trace, image) else {
+            continue;
+        };
+        let relocations = needs.relocations.total();
+        if needs.unread != StringId::EMPTY {
+            row.unread = Some(Name::from(trace.strings.get(needs.unread)));
+        }
+        if row.unread.is_none() || relocations > 0 {
             row.relocations = Some(row.relocations.unwrap_or(0).max(relocations));
         }
     }
-    (images.rows(), by_process, all)
+    (images.rows(takes.lazy), by_process, all)
 }
 
 /// Whether an image was relocated in this time: at the start all that were loaded for it; later, what
@@ -140,10 +150,15 @@ impl Images {
         row.processes += u64::from(first);
     }
 
-    fn rows(self) -> Vec<ImageRow> {
+    /// The costliest first; of `lazy` binds, which have no times, those with most.
+    fn rows(self, lazy: bool) -> Vec<ImageRow> {
         let mut rows: Vec<ImageRow> = self.paths.into_values().collect();
         rows.sort_by(|a, b| {
-            let order = |row: &ImageRow| (row.estimate, row.loads, row.gives.total());
+            let order = |row: &ImageRow| {
+                let binds = (row.wants.total(), row.gives.total());
+                let first = if lazy { binds } else { (0, 0) };
+                (first, row.estimate, row.loads, binds.1)
+            };
             order(b).cmp(&order(a)).then_with(|| a.image.cmp(&b.image))
         });
         rows

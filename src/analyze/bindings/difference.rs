@@ -47,6 +47,8 @@ pub struct Difference {
     pub translation: bool,
     /// The files of both were read: derived binds are compared, too.
     pub derived: bool,
+    /// Only binds at first calls are compared.
+    pub lazy: bool,
 }
 
 impl Difference {
@@ -68,6 +70,7 @@ impl Difference {
             of_c_library: 0,
             translation: is_translated(base) != is_translated(new),
             derived,
+            lazy,
         };
         if found.translation {
             for links in [&mut found.gone, &mut found.came] {

@@ -43,6 +43,12 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
+    /// Whether its rows are about binds of some kind, and not about all of them or none.
+    #[must_use]
+    pub const fn counts_binds(self) -> bool {
+        !matches!(self, Self::Search | Self::Finding)
+    }
+
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Process,
@@ -143,6 +149,12 @@ impl Bindings {
             symbols: counted.symbols,
             unreadable_blocks,
         }
+    }
+
+    /// Images whose files could not be read: what they ask for and offer is not known.
+    pub fn unread(&self) -> impl Iterator<Item = (&ImageRow, &Name)> {
+        let images = self.images.iter();
+        images.filter_map(|row| Some((row, row.unread.as_ref()?)))
     }
 
     /// Programs that a dynamic loader was seen to load.

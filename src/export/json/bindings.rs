@@ -27,6 +27,7 @@ struct Head<'a> {
     linking_unmeasured_ns: u64,
     linking_count: u64,
     finding_count: u64,
+    unread_image_count: u64,
     unreadable_blocks: u64,
     recording: Recording<'a>,
 }
@@ -79,6 +80,7 @@ pub fn bindings(
         linking_unmeasured_ns: cost.unmeasured.0,
         linking_count: cost.count,
         finding_count: bindings.findings.len() as u64,
+        unread_image_count: bindings.unread().count() as u64,
         unreadable_blocks: bindings.unreadable_blocks,
         recording: recording(analysis.trace),
     };
@@ -169,6 +171,8 @@ struct Image<'a> {
     process_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     relocation_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<&'a str>,
     wanted_count: u64,
     given_count: u64,
     estimated_ns: u64,
@@ -183,6 +187,7 @@ impl<'a> Image<'a> {
             dlopen_count: row.dlopens,
             process_count: row.processes,
             relocation_count: row.relocations,
+            unread: row.unread.as_deref(),
             wanted_count: row.wants.total(),
             given_count: row.gives.total(),
             estimated_ns: row.estimate.0,

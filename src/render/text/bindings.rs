@@ -100,12 +100,31 @@ fn below(bindings: &Bindings, by: GroupBy) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if by != GroupBy::Search {
+        words.extend(unread(bindings));
+    }
     let findings = bindings.findings.len() as u64;
     if by != GroupBy::Finding && findings > 0 {
         let binds = units::counted(findings, "import is", "imports are");
         words.push(format!("{binds} not bound as files say: --by finding"));
     }
     words
+}
+
+/// Images of which nothing is known but what loaders told, the first of them by name.
+fn unread(bindings: &Bindings) -> Option<String> {
+    let mut unread = bindings.unread();
+    let (first, why) = unread.next()?;
+    let more = unread.count() as u64;
+    let images = units::counted(more + 1, "image", "images");
+    let others = match more {
+        0 => String::new(),
+        more => format!(" and {}", units::counted(more, "other", "others")),
+    };
+    let image = &first.image;
+    Some(format!(
+        "{images} could not be read, no binds are derived of {image} ({why}){others}"
+    ))
 }
 
 /// Columns of counts: the kinds of binds that occur, where there is more than one.
@@ -407,7 +426,11 @@ pub fn difference(
         writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
     }
     if !difference.derived {
-        let words = "binds that loaders do not tell of are not compared: they were not derived on both sides";
+        let words = if difference.lazy {
+            "only binds at first calls are compared"
+        } else {
+            "binds that loaders do not tell of are not compared: they were not derived on both sides"
+        };
         writeln!(out, "{}", page.paint(words, Tone::Dim))?;
     }
     Ok(())
