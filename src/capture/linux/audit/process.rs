@@ -12,8 +12,8 @@ use super::guest::Guest;
 use crate::capture::decode::audit::layout::CELLS;
 use crate::capture::decode::audit::{Drained, Event, Header, Malformed, Ring, Story, What};
 use crate::capture::{Executed, Monotonic, linking};
-use crate::environment::translator;
-use crate::trace::Pid;
+use crate::environment::{host, translator};
+use crate::trace::{Arch, Pid};
 
 /// What lives on is read this often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,6 +21,19 @@ const EVERY: Duration = Duration::from_secs(1);
 const TELL: u32 = CELLS / 8;
 /// By then a process has said what it is, and other backends have told of it.
 const FIRST: Duration = Duration::from_millis(30);
+
+/// What a translator is called that was not seen.
+const UNSEEN: &str = "unknown";
+
+/// Whether no kernel for this machine's processor runs such programs itself. Of 32-bit ARM and RISC-V
+/// only the size of a word is told.
+fn is_foreign(arch: Arch, word: u16) -> bool {
+    match host::ARCH {
+        "amd64" => !matches!(arch, Arch::Amd64 | Arch::X86),
+        "arm64" => !(arch == Arch::Arm64 || arch == Arch::Unknown && word == 32),
+        _ => false,
+    }
+}
 
 /// The process.
 #[derive(Debug)]
@@ -113,6 +126,12 @@ impl Process {
         self.guest.is_some()
     }
 
+    /// Whether a translator ran it that was not seen: a guest that ends at once is gone before it
+    /// can be looked at, and does not know itself who runs it.
+    pub(super) fn is_unseen_guest(&self, header: Header) -> bool {
+        self.guest.is_none() && is_foreign(header.arch, header.word)
+    }
+
     /// Whether it is time to read what it wrote.
     pub(super) fn is_due(&self) -> bool {
         self.hurry
@@ -199,7 +218,11 @@ impl Process {
         let exe = Path::new(OsStr::from_bytes(&self.executed.exe));
         let translator = match &self.guest {
             Some(guest) => guest.translator.clone(),
-            None => translator::of_executable(exe),
+            // By the kernel's table of translators; somebody may have called one by name.
+            None => match translator::of_executable(exe) {
+                name if name.is_empty() && self.is_unseen_guest(header) => UNSEEN.to_owned(),
+                name => name,
+            },
         };
         Executed {
             time: Monotonic(header.start),

@@ -253,6 +253,16 @@ impl Reader {
                     .to_owned(),
             );
         }
+        if process.is_unseen_guest(header) {
+            let exe = String::from_utf8_lossy(&process.executed.exe);
+            self.unseen(
+                format!(
+                    "who translates {exe} (pid {}), and where its libraries lie",
+                    process.pid
+                ),
+                "it ended before it was looked at".to_owned(),
+            );
+        }
         if process.leaves_root {
             let exe = String::from_utf8_lossy(&process.executed.exe);
             self.unseen(

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::buffer::BufferFile;
+use super::reader::{Plan, Reader};
 use super::{Audit, Options};
-use crate::capture::Backend as _;
 use crate::capture::decode::audit::{Drained, Event, Header, How, Ring, What, layout};
+use crate::capture::linux::watch::FolderWatch;
+use crate::capture::{Backend as _, Observation};
+use crate::trace::Pid;
 
 /// Folders of a run, and programs made for it.
 struct Run {
@@ -417,4 +420,59 @@ fn a_limit_of_filesizes_costs_the_recording_not_the_program() {
     let mut sizes: Vec<u64> = sizes.collect();
     sizes.sort_unstable();
     assert_eq!((sizes.len(), sizes.first()), (2, Some(&0)));
+}
+
+/// Nobody has seen it but its own loader, which is not told who runs it.
+#[test]
+fn a_guest_that_ends_at_once_is_translated_all_the_same() {
+    let folder = tempfile::tempdir().expect("folder");
+    // No process has such a number.
+    let pid = 1 << 30;
+    let file = |name: &str, machine: u16| {
+        let mut bytes = vec![0; layout::HEADER_BYTES];
+        bytes[..8].copy_from_slice(&layout::MAGIC);
+        for (place, value) in [
+            (layout::header::WORD, &64_u16.to_ne_bytes()[..]),
+            (layout::header::MACHINE, &machine.to_ne_bytes()),
+            (layout::header::INTERFACE, &2_u32.to_ne_bytes()),
+            (layout::header::PID, &u32::to_ne_bytes(pid)),
+        ] {
+            bytes[place..place + value.len()].copy_from_slice(value);
+        }
+        fs::write(folder.path().join(name), bytes).expect("written");
+    };
+    // EM_X86_64 and EM_AARCH64: one of them is this machine's own.
+    file(&format!("{pid}-1"), 62);
+    file(&format!("{pid}-2"), 183);
+    let (out, told) = crossbeam_channel::unbounded();
+    let mut reader = Reader::new(Plan {
+        folder: folder.path().to_owned(),
+        owners: vec![nix::unistd::getuid().as_raw()],
+        root: Pid(1),
+        follows_tree: false,
+        out,
+    });
+    let (stopped, stop) = std::io::pipe().expect("pipe");
+    drop(stop);
+    let mut watch = FolderWatch::new(folder.path()).expect("watched");
+    reader.run(&mut watch, &stopped);
+    drop(reader);
+    let (mut translators, mut unseen) = (BTreeMap::new(), Vec::new());
+    for observation in told {
+        match observation {
+            Observation::Discovered { executed, .. } => {
+                translators.insert(executed.arch.name(), executed.translator);
+            }
+            Observation::Unseen { what, .. } => unseen.push(what),
+            _ => {}
+        }
+    }
+    let (own, other) = match cfg!(target_arch = "aarch64") {
+        true => ("arm64", "amd64"),
+        false => ("amd64", "arm64"),
+    };
+    assert_eq!(translators[own], b"");
+    assert_eq!(translators[other], b"unknown");
+    assert_eq!(unseen.len(), 1, "{unseen:?}");
+    assert!(unseen[0].starts_with("who translates"), "{unseen:?}");
 }
