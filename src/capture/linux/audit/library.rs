@@ -186,6 +186,50 @@ mod tests {
         }
     }
 
+    /// By readelf: type, and what is exported. ld.so asks a library for nothing else.
+    #[test]
+    fn each_library_exports_the_hooks_of_its_kind_and_a_stub_one() {
+        let folder = tempfile::tempdir().expect("folder");
+        unpack(folder.path(), Path::new("/dev/shm/x"), 4_711).expect("unpacked");
+        let hooks = ["activity", "objclose", "objopen", "objsearch", "preinit"];
+        let mut stubs = 0;
+        for library in LIBRARIES {
+            let path = folder.path().join(library.folders[0]).join(NAME);
+            let readelf = std::process::Command::new("readelf")
+                .args(["-hdW", "--dyn-syms"])
+                .arg(&path)
+                .output()
+                .expect("readelf");
+            let said = String::from_utf8_lossy(&readelf.stderr);
+            assert!(said.is_empty(), "{}: {said}", path.display());
+            let text = String::from_utf8_lossy(&readelf.stdout);
+            assert!(text.contains("DYN (Shared object file)"), "{text}");
+            assert!(!text.contains("(NEEDED)"), "{text}");
+            let lines = text
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let exported = lines.filter_map(|words| match words[..] {
+                [_, _, _, "FUNC", "GLOBAL", "DEFAULT", place, name] if place != "UND" => {
+                    Some(name.to_owned())
+                }
+                _ => None,
+            });
+            let mut exported: Vec<_> = exported.collect();
+            exported.sort();
+            let bits = if text.contains("ELF64") { 64 } else { 32 };
+            let symbind = format!("la_symbind{bits}");
+            let whole = hooks.map(|hook| format!("la_{hook}")).into_iter();
+            let whole = whole.chain([symbind, "la_version".to_owned()]);
+            let is_stub = memchr::memmem::find(library.bytes, &RUN_MARK).is_none();
+            stubs += usize::from(is_stub);
+            match is_stub {
+                true => assert_eq!(exported, ["la_version"], "{}", path.display()),
+                false => assert_eq!(exported, whole.collect::<Vec<_>>(), "{}", path.display()),
+            }
+        }
+        assert_eq!(stubs, 5);
+    }
+
     #[test]
     fn a_path_that_is_too_long_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
