@@ -319,3 +319,71 @@ fn ctrl_c_ends_what_is_built_for_an_experiment() {
         assert_eq!(left, [""; 0]);
     }
 }
+
+/// Two libraries have a function; which of the two the program binds is what is tried.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_each_configuration_binds_is_recorded() {
+    use gotrace::capture::Name;
+    let (Some(go), Ok(())) = (go(), Name::Audit.availability()) else {
+        println!("skipped: no go, or ld.so does not tell what it binds");
+        return;
+    };
+    let place = Place::new();
+    let make = |words: &[&str]| {
+        let output = place.command("gcc").args(words).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    for (folder, value) in [("one", 1), ("two", 2)] {
+        std::fs::create_dir(place.path("work").join(folder)).unwrap();
+        let source = format!("{folder}.c");
+        let text = format!("int which(void) {{ return {value}; }}\n");
+        std::fs::write(place.path("work").join(&source), text).unwrap();
+        let library = format!("{folder}/libwhich.so");
+        make(&["-shared", "-fPIC", "-o", &library, &source]);
+    }
+    let text =
+        "#include <stdio.h>\nint which(void);\nint main(void) { printf(\"%d\\n\", which()); }\n";
+    std::fs::write(place.path("work/main.c"), text).unwrap();
+    make(&["-o", "main", "main.c", "-Lone", "-lwhich"]);
+    let [one, two] = ["one", "two"].map(|name| place.path("work").join(name));
+    let setting = format!("LD_LIBRARY_PATH={}", two.display());
+    let flags = [
+        "--bindings",
+        "-n",
+        "1",
+        "--warm-up=0",
+        "--json",
+        "-s",
+        &setting,
+    ];
+    let mut run = experiment(&place, &go, &flags, &["./main"]);
+    let output = run.env("LD_LIBRARY_PATH", &one).output().unwrap();
+    let shown = shown(&output);
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 3);
+    // The program itself says which one it called.
+    let said = stderr(&output);
+    let said: Vec<_> = said.lines().filter(|line| line.len() == 1).collect();
+    assert_eq!(said, ["1", "1", "2"]);
+    let bound = place.files().into_iter();
+    let mut bound: Vec<_> = bound
+        .map(|file| provider_of(&place.run_of(&file)))
+        .collect();
+    bound.sort();
+    let expected = [&one, &one, &two].map(|folder| folder.join("libwhich.so"));
+    assert_eq!(
+        bound,
+        expected.map(|path| std::fs::canonicalize(path).unwrap())
+    );
+}
+
+/// The file whose `which` a program was bound to.
+#[cfg(target_os = "linux")]
+fn provider_of(trace: &gotrace::trace::Trace) -> std::path::PathBuf {
+    let blocks = trace.bindings().map(|block| block.unwrap());
+    let binds = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
+    let mut binds = binds.filter(|bind| trace.text(bind.symbol) == "which");
+    let provider = binds.next().unwrap().provider.unwrap();
+    let path = trace.text(trace.images[provider.index()].path);
+    path.into_owned().into()
+}
