@@ -8,5 +8,8 @@ mod expected;
 #[path = "doctor/golden.rs"]
 mod golden;
 #[cfg(test)]
+#[path = "doctor/macs.rs"]
+mod macs;
+#[cfg(test)]
 #[path = "doctor/sick.rs"]
 mod sick;

@@ -5,7 +5,8 @@ use crate::environment::Refusal;
 use crate::environment::settings::KnownSettings;
 use crate::environment::survey::{
     Ancestor, Apple, CCompiler, Cache, Executable, FileBytes, Folder, Format, GoCommand, Head,
-    InstalledTranslator, Machine, Module, ProfileLine, Program, Survey, Tool, ToolFolder, Watching,
+    InstalledTranslator, Integrity, Machine, Module, ProfileLine, Program, Survey, Tool,
+    ToolFolder, Watching,
 };
 use crate::environment::toolchain::Toolchain;
 use std::path::PathBuf;
@@ -112,6 +113,10 @@ fn mac() -> Survey {
             "/Library/Developer/CommandLineTools/SDKs/MacOSX.sdk",
         )),
         missing_sdk: None,
+        integrity: Some(Integrity {
+            debugging: true,
+            dtrace: true,
+        }),
     });
     survey
 }

@@ -38,10 +38,44 @@ pub(super) fn check(survey: &Survey, out: &mut Findings) {
             }
         }
     }
+    integrity(survey, out);
     signatures(survey, out);
     if let Some(program) = &survey.program {
         command(program, survey, out);
     }
+}
+
+fn integrity(survey: &Survey, out: &mut Findings) {
+    let Some(apple) = &survey.apple else {
+        return;
+    };
+    let Some(integrity) = apple.integrity else {
+        out.note(
+            Check::Integrity,
+            "whether System Integrity Protection is on could not be found out",
+        )
+        .because("csrutil status says nothing that is known")
+        .remedy("csrutil status");
+        return;
+    };
+    let (what, evidence) = match (integrity.debugging, integrity.dtrace) {
+        (true, true) => {
+            out.ok(
+                Check::Integrity,
+                "on: programs of macOS itself are not watched, and dtrace sees nothing of the kernel; programs that you build need no more",
+            );
+            return;
+        }
+        (true, false) => ("off for dtrace", "DTrace Restrictions: disabled"),
+        (false, true) => ("off for debuggers", "Debugging Restrictions: disabled"),
+        (false, false) => ("off", "status: disabled"),
+    };
+    out.note(
+        Check::Integrity,
+        format!("System Integrity Protection is {what}: gotrace does not need that for programs that you build"),
+    )
+    .because(format!("csrutil status: {evidence}"))
+    .remedy("csrutil enable, in a terminal of macOS Recovery");
 }
 
 /// Whether a slice's signature keeps others from looking into the process.

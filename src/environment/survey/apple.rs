@@ -1,6 +1,6 @@
 //! What only a Mac has: Rosetta, the command line tools, SDKs; and the prefixes of Homebrew.
 
-use super::Surroundings;
+use super::{Integrity, Surroundings};
 use std::path::{Path, PathBuf};
 
 /// The file that the kernel of macOS loads to translate (xnu, `mach_loader.c`), and the bundle that
@@ -24,6 +24,8 @@ pub struct Apple {
     pub sdk: Option<PathBuf>,
     /// `SDKROOT` names a folder that is not there.
     pub missing_sdk: Option<PathBuf>,
+    /// System Integrity Protection, where it could be asked about.
+    pub integrity: Option<Integrity>,
 }
 
 impl Apple {
@@ -45,6 +47,7 @@ impl Apple {
         });
         Self {
             rosetta: has_rosetta(),
+            integrity: Integrity::of(surroundings),
             developer_tools: tools,
             missing_sdk: chosen.clone().filter(|sdk| !sdk.is_dir()),
             sdk: chosen.filter(|sdk| sdk.is_dir()).or(within),
