@@ -127,3 +127,130 @@ fn chains_that_lead_nowhere_are_errors() {
     let newer = chained(&library([BIND, 0], 3, 1)).unwrap_err();
     assert_eq!(newer.to_string(), "chained fixups at 0x8000 cannot be read");
 }
+
+/// A library with these opcodes for binding and these pointers in its data.
+fn threaded(opcodes: &[u8], pointers: [u64; 3]) -> Vec<u8> {
+    let mut commands = ["__TEXT", "__DATA", "__LINKEDIT"]
+        .iter()
+        .zip([0, DATA as u64, FIXUPS as u64])
+        .map(|(name, place)| segment(name, place))
+        .collect::<Vec<_>>()
+        .concat();
+    // Of the tables of LC_DYLD_INFO_ONLY the second is that of binds.
+    let table = [FIXUPS as u32, opcodes.len() as u32];
+    let words = [
+        0x8000_0022_u32,
+        48,
+        0,
+        0,
+        table[0],
+        table[1],
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
+    commands.extend(words.map(u32::to_le_bytes).concat());
+    let head = [
+        0xfeed_facf_u32,
+        0x0100_000c,
+        2,
+        6,
+        4,
+        commands.len() as u32,
+        0,
+        0,
+    ];
+    let mut file = [head.map(u32::to_le_bytes).concat(), commands].concat();
+    file.resize(DATA + 0x10, 0);
+    file.extend(pointers.map(u64::to_le_bytes).concat());
+    file.resize(FIXUPS, 0);
+    file.extend(opcodes);
+    file.resize(FIXUPS + 0x4000, 0);
+    file
+}
+
+type Threaded = Vec<(String, u64, bool, bool, i64)>;
+
+fn walked(opcodes: &[u8], pointers: [u64; 3]) -> Result<Threaded, Error> {
+    let file = threaded(opcodes, pointers);
+    let slices = Slices::of(&file).unwrap();
+    let image = MachO::parse(&slices.slices[0]).unwrap();
+    let binds = image.binds()?;
+    let facts = binds.iter().map(|bind| {
+        assert_eq!((bind.how, bind.segment), (How::Opcodes, 1));
+        assert_eq!(bind.at.0, DATA as u64 + bind.into);
+        let symbol = String::from_utf8_lossy(bind.symbol).into_owned();
+        (
+            symbol,
+            bind.slot.unwrap().0,
+            bind.signed,
+            bind.weak_import,
+            bind.addend,
+        )
+    });
+    Ok(facts.collect())
+}
+
+/// A table of two imports, `_a` and `_b` (may be missing, 4 is added), for a chain at 0x10 of __DATA.
+const TWO: &[u8] = b"\xd0\x02\x11\x40_a\0\x90\x41_b\0\x60\x04\x90\x71\x10\xd1\x00";
+const IMPORT: u64 = 1 << 62;
+/// The next pointer, in steps of eight.
+const STEP: u64 = 1 << 51;
+
+#[test]
+fn chains_of_old_arm64e_name_imports_of_a_table() {
+    let address = TEXT + 0x4010;
+    let found = walked(TWO, [IMPORT | STEP | 1, 0x1234 | STEP, IMPORT | (1 << 63)]).unwrap();
+    assert_eq!(
+        found,
+        [
+            ("_b".to_owned(), address, false, true, 4),
+            ("_a".to_owned(), address + 16, true, false, 0),
+        ]
+    );
+    // Two steps on; what lies between is none of the chain's.
+    let found = walked(TWO, [IMPORT | (2 * STEP), IMPORT, IMPORT]).unwrap();
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn chains_of_old_arm64e_that_lead_nowhere_are_errors() {
+    let error = |opcodes: &[u8], first| walked(opcodes, [first, 0, 0]).unwrap_err().to_string();
+    assert_eq!(
+        error(TWO, IMPORT | 2),
+        "number of an import at 0x4010: 0x2 cannot be"
+    );
+    let no_segment = TWO
+        .to_vec()
+        .iter()
+        .map(|&byte| if byte == 0x71 { 0x79 } else { byte })
+        .collect::<Vec<_>>();
+    assert_eq!(
+        error(&no_segment, IMPORT),
+        "segment of a chain at 0x8011: 0x9 cannot be"
+    );
+    // From the last bytes of the segment on.
+    let at_end = b"\xd0\x00\x71\xfc\x7f\xd1";
+    assert_eq!(
+        error(at_end, 0),
+        "pointer of a chain at 0x7ffc: expected 8 bytes, found 4"
+    );
+    assert_eq!(
+        error(b"\xd0\x01\xc0\x02\x00", 0),
+        "import of a table at 0x8002: 0x0 cannot be"
+    );
+    assert_eq!(
+        error(b"\xd2", 0),
+        "bind opcode at 0x8000: expected 00 to d1, found d2"
+    );
+    // Again and again from the same place: more binds than the file has room for.
+    let again = [&TWO[..TWO.len() - 1], &[0xd1; 0x3000]].concat();
+    let said = error(&again, IMPORT);
+    assert!(
+        said.starts_with("chain of pointers, which is walked again at 0x4010"),
+        "{said}"
+    );
+}

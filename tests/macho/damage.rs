@@ -255,7 +255,7 @@ fn imports() {
     let error = Inspection::of(&unread.0, wanted).unwrap_err().to_string();
     assert_eq!(
         error,
-        format!("bind opcode at {start:#x}: expected 00 to cf, found f0")
+        format!("bind opcode at {start:#x}: expected 00 to d1, found f0")
     );
     breaks(Rule::BindLibrary, &file, |file| {
         let (start, end) = file.opcodes();

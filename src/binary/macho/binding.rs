@@ -6,6 +6,10 @@
 //! 4 symbol follows; 1: may be missing, 8: not weak   5 type   6 addend, sleb
 //! 7 segment, small; offset in it, uleb   8 add to the offset, uleb
 //! 9 bind   a bind, add uleb   b bind, add small * 8   c bind uleb times, skipping uleb
+//! d 0: a table of uleb imports follows, of which each bind makes one; 1: apply it from here on
+//!
+//! pointer of a chain that a table is applied to (arm64e before there were tables of chained fixups):
+//! bits 0-15 number in the table, 51-61 next pointer, in steps of 8, 0 at the end, 62 import, 63 signed
 //! ```
 //!
 //! A bind moves on by the size of a pointer. In the lazy table each import ends with "done", and
@@ -19,6 +23,8 @@ use super::header::MachO;
 use crate::binary::{Error, FileOffset, Svma, bytes::Bytes};
 
 const POINTER: u64 = 8;
+const IS_IMPORT: u64 = 1 << 62;
+const IS_SIGNED: u64 = 1 << 63;
 
 /// Where an import comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +139,7 @@ impl<'a> MachO<'a> {
         let mut run = Run {
             image: self,
             place: table.offset,
+            imports: None,
             most: (self.data.len() as u64) / POINTER,
             now: Bind::nothing(how),
             binds,
@@ -140,8 +147,10 @@ impl<'a> MachO<'a> {
         let mut cursor = Cursor::new(what, data, 0);
         while !cursor.is_at_end() {
             let step = run.step(&mut cursor);
-            if !step.map_err(|error| error.further(table.offset))? {
-                break;
+            match step.map_err(|error| error.further(table.offset))? {
+                Step::On => {}
+                Step::Chain => run.chain()?,
+                Step::End => break,
             }
         }
         Ok(())
@@ -168,11 +177,23 @@ impl Bind<'_> {
     }
 }
 
+/// What comes after an opcode.
+enum Step {
+    /// The next one.
+    On,
+    /// A chain of pointers.
+    Chain,
+    /// Nothing.
+    End,
+}
+
 /// What opcodes have set so far.
 struct Run<'r, 'a> {
     image: &'r MachO<'a>,
     /// Where the table begins in the slice.
     place: u64,
+    /// The table of imports that chains of pointers name, where there is one.
+    imports: Option<Vec<Bind<'a>>>,
     /// A file has no room for more binds.
     most: u64,
     now: Bind<'a>,
@@ -180,14 +201,14 @@ struct Run<'r, 'a> {
 }
 
 impl<'a> Run<'_, 'a> {
-    /// Takes one opcode; false at the end.
-    fn step(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, Error> {
+    /// Takes one opcode.
+    fn step(&mut self, cursor: &mut Cursor<'a>) -> Result<Step, Error> {
         let at = cursor.at;
         self.now.at = FileOffset(self.place.saturating_add(at));
         let byte = cursor.u8()?;
         let small = u64::from(byte & 0xf);
         match byte >> 4 {
-            0 if self.now.how != How::Lazy => return Ok(false),
+            0 if self.now.how != How::Lazy => return Ok(Step::End),
             0 => self.now = Bind::nothing(How::Lazy),
             1 if small == 0 => self.now.provider = Provider::Own,
             1 => self.now.provider = Provider::Library(small),
@@ -219,16 +240,22 @@ impl<'a> Run<'_, 'a> {
                 let skip = cursor.unsigned()?;
                 self.bind(count, skip, at)?;
             }
+            // How many follow is seen as they do.
+            0xd if small == 0 => {
+                cursor.unsigned()?;
+                self.imports = Some(Vec::new());
+            }
+            0xd if small == 1 => return Ok(Step::Chain),
             _ => {
                 return Err(Error::Unexpected {
                     what: "bind opcode",
                     offset: at,
-                    expected: "00 to cf".to_owned(),
+                    expected: "00 to d1".to_owned(),
                     found: format!("{byte:02x}"),
                 });
             }
         }
-        Ok(true)
+        Ok(Step::On)
     }
 
     fn bind(&mut self, count: u64, skip: u64, at: u64) -> Result<(), Error> {
@@ -241,6 +268,17 @@ impl<'a> Run<'_, 'a> {
                 found: count.to_string(),
             });
         }
+        if let Some(imports) = &mut self.imports {
+            if count != 1 || imports.len() as u64 >= self.most {
+                return Err(Error::Malformed {
+                    what: "import of a table",
+                    offset: at,
+                    value: imports.len() as u64,
+                });
+            }
+            imports.push(self.now);
+            return Ok(());
+        }
         for _ in 0..count {
             let segment = self.image.segments().get(self.now.segment);
             self.now.slot = segment.and_then(|segment| segment.address.checked_add(self.now.into));
@@ -249,5 +287,46 @@ impl<'a> Run<'_, 'a> {
             self.now.into = self.now.into.wrapping_add(step);
         }
         Ok(())
+    }
+
+    /// Walks a chain of pointers from here on: those of imports name one of the table.
+    fn chain(&mut self) -> Result<(), Error> {
+        let wrong = |what, offset, value| Error::Malformed {
+            what,
+            offset,
+            value,
+        };
+        let imports = self.imports.as_deref().unwrap_or_default();
+        let number = self.now.segment;
+        let segment = self.image.segments().get(number);
+        let segment = segment.ok_or(wrong("segment of a chain", self.now.at.0, number as u64))?;
+        let contents = Bytes(self.image.data).slice("segment", segment.offset, segment.file_size);
+        let contents = Bytes(contents?);
+        let mut into = self.now.into;
+        loop {
+            let at = segment.offset.saturating_add(into);
+            let pointer = contents.u64("pointer of a chain", into);
+            let pointer = pointer.map_err(|error| error.further(segment.offset))?;
+            if pointer & IS_IMPORT != 0 {
+                let index = pointer & 0xffff;
+                let import = usize::try_from(index).ok().and_then(|at| imports.get(at));
+                let import = import.ok_or(wrong("number of an import", at, index))?;
+                if self.binds.len() as u64 >= self.most {
+                    return Err(wrong("chain of pointers, which is walked again", at, into));
+                }
+                self.binds.push(Bind {
+                    segment: number,
+                    into,
+                    slot: segment.address.checked_add(into),
+                    signed: pointer & IS_SIGNED != 0,
+                    at: FileOffset(at),
+                    ..*import
+                });
+            }
+            match (pointer >> 51 & 0x7ff).saturating_mul(POINTER) {
+                0 => return Ok(()),
+                step => into = into.saturating_add(step),
+            }
+        }
     }
 }
