@@ -175,7 +175,7 @@ fn text_and_json_are_as_they_were() {
     expected::file("toolchain/list.txt", &list);
     let mut none = Vec::new();
     text::list(&[], &wide, &mut none).unwrap();
-    assert_eq!(none, b"no Go toolchain found\n");
+    assert!(none.is_empty());
     let mut pair = Vec::new();
     text::pair(["base", "new"], &checks(), true, &wide, &mut pair).unwrap();
     text::pair(["base", "new"], &checks(), false, &wide, &mut pair).unwrap();

@@ -190,3 +190,31 @@ fn programs_are_read_and_none_is_run() {
         "{shown}"
     );
 }
+
+#[test]
+fn none_is_said_and_is_no_error() {
+    let home = scratch();
+    let list = |arguments: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_gotrace"))
+            .args(["toolchain", "list"])
+            .args(arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", home.path())
+            .output()
+            .unwrap()
+    };
+    let json: Value = serde_json::from_slice(&list(&["--json"]).stdout).unwrap();
+    if json["rows"] != json!([]) {
+        println!("skipped: toolchains are installed for all users: {json:#}");
+        return;
+    }
+    let found = list(&[]);
+    assert_eq!(
+        (found.status.code(), found.stdout.as_slice()),
+        (Some(0), &b""[..])
+    );
+    let said = String::from_utf8(found.stderr).unwrap();
+    assert!(said.starts_with("gotrace: no Go toolchain found"), "{said}");
+    assert!(said.contains("\nhint: "), "{said}");
+}

@@ -8,7 +8,7 @@ use crate::render::text::toolchain as text;
 use std::process::ExitCode;
 
 /// Lists the Go toolchains of this machine: on PATH, by GOROOT and GOTOOLCHAIN, /usr/local/go, ~/sdk,
-/// module cache, Homebrew, packages. None of them is run.
+/// module cache, Homebrew, packages. None of them is run. Where there is none, standard error says so.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Write JSON (docs/json-schema.md): each program, too
@@ -32,6 +32,10 @@ impl Args {
             text::list(&judged, &page, &mut out)?;
         }
         out.finish()?;
+        if listed.is_empty() {
+            output::note("no Go toolchain found: on PATH, in GOROOT, or where they are installed");
+            output::hint("where one is elsewhere: GOROOT=FOLDER gotrace toolchain list");
+        }
         if let Some(wanted) = &around.toolchain {
             let mut places = listed.iter().flat_map(|one| &one.places);
             if !places.any(|place| *place == Place::Toolchain) {

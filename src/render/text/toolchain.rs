@@ -58,14 +58,14 @@ fn short(words: &[String]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Writes toolchains as a table, and below why some cannot be watched.
+/// Writes toolchains as a table, and below why some cannot be watched; nothing where there are none.
 ///
 /// # Errors
 ///
 /// Those of the writer.
 pub fn list(listed: &[(&Listed, Tracing)], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     if listed.is_empty() {
-        return writeln!(out, "no Go toolchain found");
+        return Ok(());
     }
     let mut table = Table::new(vec![
         Column::word("version"),
