@@ -44,12 +44,37 @@ pub struct MappedFile {
 ///
 /// # Errors
 ///
-/// Where it cannot be told: there is no such process, it is another user's, or this system has no
-/// `/proc`.
+/// Where it cannot be told: there is no such process, it is another user's or has no memory, or this
+/// system has no `/proc`.
 pub fn mapped_files(pid: u32) -> Result<Vec<MappedFile>, Refusal> {
     let place = format!("/proc/{pid}/maps");
     let maps = std::fs::read(&place).map_err(|error| refusal(pid, &place, &error))?;
-    Ok(files(&maps))
+    match maps.is_empty() {
+        true => Err(without_memory(pid)),
+        false => Ok(files(&maps)),
+    }
+}
+
+/// Of a process that has ended, and of a thread of the kernel, the list of mappings is empty.
+fn without_memory(pid: u32) -> Refusal {
+    let place = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&place).unwrap_or_default();
+    // `PID (NAME) STATE`; the name may hold anything.
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    let why = match state {
+        Some('Z' | 'X') => "has ended, and its parent has not asked how",
+        _ => "is a thread of the kernel",
+    };
+    Refusal {
+        reason: format!("process {pid} has no memory: it {why}"),
+        evidence: match state {
+            Some(state) => format!("/proc/{pid}/maps is empty, {place} has state {state}"),
+            None => format!("/proc/{pid}/maps is empty"),
+        },
+        remedy: "name one that runs: ps -e".to_owned(),
+    }
 }
 
 fn refusal(pid: u32, place: &str, error: &io::Error) -> Refusal {

@@ -221,3 +221,23 @@ fn a_stated_slide_moves_a_mach_o_file() {
         "{text}"
     );
 }
+
+/// A process that has ended has no memory until its parent has asked how.
+#[test]
+fn a_process_that_has_ended_has_no_images() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let mut child = Command::new("true").spawn().unwrap();
+    let pid = child.id().to_string();
+    let stat = format!("/proc/{pid}/stat");
+    while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let found = inspect(&["--at-runtime", &pid]);
+    child.wait().unwrap();
+    assert_eq!(found.status.code(), Some(4));
+    let said = String::from_utf8(found.stderr).unwrap();
+    assert!(said.contains("has no memory: it has ended"), "{said}");
+    assert!(said.contains("state Z"), "{said}");
+}
