@@ -231,7 +231,7 @@ fn whole() -> SliceFacts {
         libraries: vec![LibraryFacts {
             path: "/usr/lib/libSystem.B.dylib".to_owned(),
             version: Some("1351.0".to_owned()),
-            used: "weak",
+            used: "weak, delayed".to_owned(),
         }],
         run_paths: strings(&["@loader_path/../lib"]),
         abi: AbiFacts {

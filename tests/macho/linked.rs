@@ -297,7 +297,7 @@ fn libraries_that_pass_others_on_say_so() {
     let used: Vec<(&str, &str)> = slice
         .libraries
         .iter()
-        .map(|one| (one.path.as_str(), one.used))
+        .map(|one| (one.path.as_str(), one.used.as_str()))
         .collect();
     assert!(
         used.contains(&("/usr/local/lib/libplus.dylib", "reexported")),

@@ -60,7 +60,7 @@ pub(super) fn facts(data: &[u8], elf: &Elf<'_>, wanted: Wanted) -> Result<SliceF
             .map(|name| LibraryFacts {
                 path: text(name),
                 version: None,
-                used: "required",
+                used: "required".to_owned(),
             })
             .collect(),
         run_paths: elf.run_paths().map(text).collect(),

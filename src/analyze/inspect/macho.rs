@@ -8,7 +8,7 @@ use super::{
 };
 use crate::binary::Error;
 use crate::binary::macho::signature::{CodeDirectory, Signature};
-use crate::binary::macho::{Command, DylibUse, FileType, Flags, MachO, Triple, Unwinding};
+use crate::binary::macho::{Command, FileType, Flags, MachO, Triple, Unwinding};
 
 /// All that is known of a slice, and what is wanted besides. Imports that are wanted and cannot
 /// be read are an error: none would be shown for none that there are.
@@ -111,13 +111,7 @@ fn libraries(image: &MachO<'_>) -> Vec<LibraryFacts> {
     let facts = image.dylibs().map(|dylib| LibraryFacts {
         path: text(dylib.path),
         version: (dylib.version != Triple(0)).then(|| dylib.version.to_string()),
-        used: match dylib.used {
-            DylibUse::Required => "required",
-            DylibUse::Weak => "weak",
-            DylibUse::Reexported => "reexported",
-            DylibUse::Lazy => "lazy",
-            DylibUse::Upward => "upward",
-        },
+        used: dylib.used.words(),
     });
     facts.collect()
 }

@@ -82,8 +82,8 @@ pub struct LibraryFacts {
     pub path: String,
     /// Its version when the file was linked, where that was written down.
     pub version: Option<String>,
-    /// `required`, `weak`, `reexported`, `lazy` or `upward`.
-    pub used: &'static str,
+    /// `required`, or some of `weak`, `reexported`, `lazy`, `upward` and `delayed`.
+    pub used: String,
 }
 
 /// For what a slice was built.

@@ -44,7 +44,7 @@ fn of_image(image: &MachO<'_>, found: &mut Linkable, wanted: &Wanted) -> Result<
     for one in &image.commands {
         match &one.command {
             Command::OwnName(name) => found.own_name = Some(text(name)),
-            Command::Dylib(dylib) if dylib.used == DylibUse::Reexported => {
+            Command::Dylib(dylib) if dylib.used.has(DylibUse::REEXPORTED) => {
                 found
                     .reexported
                     .push((Some(arch.clone()), text(dylib.path)));

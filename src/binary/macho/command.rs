@@ -6,6 +6,8 @@
 //! LC_DYSYMTAB      56 u32 offset of indirect symbols  60 u32 number
 //!                  64 u32 offset of external relocations  68 u32 number
 //! LC_*_DYLIB        8 u32 offset of the path in the command  16 u32 version  20 u32 compatible with
+//!                  12 u32 time, or 1a741800 where flags follow (macOS 15)  24 u32 flags: 1 weak,
+//!                     2 re-exported, 4 upward, 8 initialized late
 //! LC_RPATH, LC_LOAD_DYLINKER   8 u32 offset of the path in the command
 //! LC_UUID           8 16 bytes
 //! LC_BUILD_VERSION  8 u32 platform  12 u32 minimum  16 u32 sdk  20 u32 number of tools
@@ -82,20 +84,50 @@ pub enum Entry {
     Address(Svma),
 }
 
-/// How a library is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DylibUse {
-    /// It must be there.
-    Required,
+/// How a library is needed: as every other one, or in some of these ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DylibUse(u32);
+
+impl DylibUse {
     /// It may be missing.
-    Weak,
-    /// It must be there, and what it exports is exported by this file, too.
-    Reexported,
-    /// It is loaded when it is first used.
-    Lazy,
+    pub const WEAK: Self = Self(1);
+    /// What it exports is exported by this file, too.
+    pub const REEXPORTED: Self = Self(2);
     /// It is part of a cycle.
-    Upward,
+    pub const UPWARD: Self = Self(4);
+    /// Its initializers run when it is first used.
+    pub const DELAYED: Self = Self(8);
+    /// It is loaded when it is first used; a command of its own says so, and no flag.
+    pub const LAZY: Self = Self(1 << 31);
+    const OF_FLAGS: u32 = 0xf;
+
+    /// Whether it is needed in a way.
+    #[must_use]
+    pub const fn has(self, way: Self) -> bool {
+        self.0 & way.0 != 0
+    }
+
+    /// `required`, or the ways: `weak, delayed`.
+    #[must_use]
+    pub fn words(self) -> String {
+        let ways = [
+            (Self::WEAK, "weak"),
+            (Self::REEXPORTED, "reexported"),
+            (Self::LAZY, "lazy"),
+            (Self::UPWARD, "upward"),
+            (Self::DELAYED, "delayed"),
+        ];
+        let ways = ways.into_iter().filter(|(way, _)| self.has(*way));
+        let words: Vec<&str> = ways.map(|(_, word)| word).collect();
+        match words.as_slice() {
+            [] => "required".to_owned(),
+            words => words.join(", "),
+        }
+    }
 }
+
+/// What stands for the time of a library where flags follow (`DYLIB_USE_MARKER`).
+const FLAGS_FOLLOW: u32 = 0x1a74_1800;
 
 /// A library that a file is linked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,12 +304,16 @@ fn contents<'a>(number: u32, body: Bytes<'a>) -> Result<Command<'a>, Error> {
             size: word(at.saturating_add(4))?.into(),
         })
     };
-    let dylib = |used| {
+    let dylib = |used: DylibUse| {
+        let flags = match word(12)? {
+            FLAGS_FOLLOW => word(24)? & DylibUse::OF_FLAGS,
+            _ => 0,
+        };
         Ok::<_, Error>(Command::Dylib(Dylib {
             path: path()?,
             version: Triple(word(16)?),
             compatible: Triple(word(20)?),
-            used,
+            used: DylibUse(used.0 | flags),
         }))
     };
     Ok(match number & !REQUIRED {
@@ -291,14 +327,14 @@ fn contents<'a>(number: u32, body: Bytes<'a>) -> Result<Command<'a>, Error> {
             indirect: table(56)?,
             relocations: table(64)?,
         }),
-        0x0c => dylib(DylibUse::Required)?,
+        0x0c => dylib(DylibUse::default())?,
         0x0d => Command::OwnName(path()?),
         0x0e => Command::Loader(path()?),
-        0x18 => dylib(DylibUse::Weak)?,
+        0x18 => dylib(DylibUse::WEAK)?,
         0x1b => Command::Uuid(uuid(body)?),
         0x1c => Command::Rpath(path()?),
-        0x1f => dylib(DylibUse::Reexported)?,
-        0x20 => dylib(DylibUse::Lazy)?,
+        0x1f => dylib(DylibUse::REEXPORTED)?,
+        0x20 => dylib(DylibUse::LAZY)?,
         0x22 => Command::LoaderTables(LoaderTables {
             rebase: table(8)?,
             bind: table(16)?,
@@ -306,7 +342,7 @@ fn contents<'a>(number: u32, body: Bytes<'a>) -> Result<Command<'a>, Error> {
             lazy_bind: table(32)?,
             exports: table(40)?,
         }),
-        0x23 => dylib(DylibUse::Upward)?,
+        0x23 => dylib(DylibUse::UPWARD)?,
         minimum @ (0x24 | 0x25 | 0x2f | 0x30) => Command::Target(Target {
             platform: Platform(match minimum {
                 0x24 => 1,
@@ -387,6 +423,55 @@ mod tests {
     use super::*;
     use object::macho::{LC_ATOM_INFO, LC_FUNCTION_VARIANT_FIXUPS, LC_FUNCTION_VARIANTS};
     use object::macho::{LC_DYLD_CHAINED_FIXUPS, LC_TARGET_TRIPLE};
+
+    /// A command with a path, whose words are as `object` has the structure.
+    fn library(number: u32, time: u32, flags: Option<u32>) -> Result<DylibUse, Error> {
+        let offset = if flags.is_some() { 28 } else { 24 };
+        let words = [number, 0, offset, time, 0x0001_0000, 0x0001_0000];
+        let words = words.into_iter().chain(flags).map(u32::to_le_bytes);
+        let mut body = words.collect::<Vec<_>>().concat();
+        body.extend(b"/usr/lib/libz.dylib\0");
+        match contents(number, Bytes(&body))? {
+            Command::Dylib(dylib) => {
+                assert_eq!(dylib.path, b"/usr/lib/libz.dylib");
+                Ok(dylib.used)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_behind_a_library_are_read() {
+        use object::macho::{
+            DYLIB_USE_DELAYED_INIT, DYLIB_USE_MARKER, DYLIB_USE_REEXPORT, DYLIB_USE_UPWARD,
+            DYLIB_USE_WEAK_LINK, LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB,
+        };
+        for (flags, words) in [
+            (0, "required"),
+            (DYLIB_USE_WEAK_LINK.0, "weak"),
+            (DYLIB_USE_REEXPORT.0, "reexported"),
+            (DYLIB_USE_UPWARD.0, "upward"),
+            (
+                DYLIB_USE_WEAK_LINK.0 | DYLIB_USE_DELAYED_INIT.0,
+                "weak, delayed",
+            ),
+            // What none is yet.
+            (0x8000_0010, "required"),
+        ] {
+            let used = library(LC_LOAD_DYLIB.0, DYLIB_USE_MARKER, Some(flags)).unwrap();
+            assert_eq!(used.words(), words);
+        }
+        let weak = library(LC_LOAD_WEAK_DYLIB.0, DYLIB_USE_MARKER, Some(8)).unwrap();
+        assert_eq!(weak.words(), "weak, delayed");
+        // Without the mark there are none: the path may stand there.
+        let plain = library(LC_LOAD_DYLIB.0, 2, None).unwrap();
+        assert_eq!(plain, DylibUse::default());
+        let cut = [0xc, 0, 8, DYLIB_USE_MARKER, 0, 0]
+            .map(u32::to_le_bytes)
+            .concat();
+        let cut = contents(0xc, Bytes(&cut)).unwrap_err();
+        assert!(matches!(cut, Error::CutShort { offset: 24, .. }), "{cut}");
+    }
 
     #[test]
     fn newest_commands_have_names() {

@@ -101,7 +101,7 @@ struct Library<'a> {
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'a str>,
-    used: &'static str,
+    used: &'a str,
 }
 
 #[derive(Serialize)]
@@ -295,7 +295,7 @@ fn row<'a>(file: &'a str, format: &'static str, slice: &'a SliceFacts, bindings:
             .map(|library| Library {
                 path: &library.path,
                 version: library.version.as_deref(),
-                used: library.used,
+                used: &library.used,
             })
             .collect(),
         run_paths: &slice.run_paths,

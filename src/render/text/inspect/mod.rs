@@ -123,7 +123,7 @@ fn facts(slice: &SliceFacts, page: &Page, out: &mut dyn io::Write) -> io::Result
     let libraries = slice.libraries.iter().zip(1..).map(|(library, number)| {
         let version = library.version.as_ref();
         let version = version.map_or_else(String::new, |version| format!(" {version}"));
-        let used = match library.used {
+        let used = match library.used.as_str() {
             "required" => String::new(),
             used => format!(" ({used})"),
         };
