@@ -4,11 +4,11 @@
 use super::linking::{available, file_name, interpreter_by_readelf, loaded_names};
 use super::traced::{Place, program, stderr};
 use gotrace::analyze::bindings::{Bindings, ProgramRow};
-use gotrace::analyze::scope::Fit;
+use gotrace::analyze::scope::{Fit, promised};
 use gotrace::analyze::{Analysis, Filter};
-use gotrace::trace::{ProcessId, Trace};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use gotrace::trace::{ImageId, ProcessId, Trace};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
@@ -224,4 +224,68 @@ fn what_ldd_lists_is_loaded_and_nothing_of_it_is_bound() {
     let expected = by_ldd("/bin/ls");
     let mut listed = listed.iter();
     assert!(listed.any(|row| libraries(&trace, row.process, "ls") == expected));
+}
+
+/// Importer and provider of `stdout`, and how often.
+type Stdout = BTreeMap<(String, String), u64>;
+
+/// What `LD_DEBUG` says of `stdout`; namespaces are left out.
+fn stdout_by_ld_debug(place: &Place, program: &Path) -> Stdout {
+    let mut command = place.command(program);
+    let output = command.env("LD_DEBUG", "bindings").output().unwrap();
+    let mut found = Stdout::new();
+    for line in stderr(&output)
+        .lines()
+        .filter(|line| line.contains("`stdout'"))
+    {
+        // `1234: binding file A [0] to B [0]: normal symbol `stdout' [VERSION]`
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "binding", "file", importer, _, "to", provider, ..] = words[..] else {
+            panic!("{line}");
+        };
+        let [importer, provider] = [importer, provider].map(|path| file_name(Path::new(path)));
+        *found.entry((importer, provider)).or_default() += 1;
+    }
+    found
+}
+
+/// A second C library keeps to its own `stdout`, not to the copy that the program has of the first's.
+#[test]
+fn each_namespace_binds_data_of_its_own_c_library() {
+    if !available() {
+        return;
+    }
+    let place = Place::new();
+    let library = "#include <stdio.h>\nvoid say(void) { fputs(\"x\", stdout); }\n";
+    let main = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdio.h>\n\
+                int main(void) { fputs(\"x\", stdout); return !dlmopen(LM_ID_NEWLM, \"./libsay.so\", RTLD_NOW); }\n";
+    for (name, text, flags) in [
+        ("libsay.so", library, &["-shared", "-fPIC"][..]),
+        ("main", main, &["-no-pie"]),
+    ] {
+        let source = place.path("work").join(name).with_extension("c");
+        std::fs::write(&source, text).unwrap();
+        let mut gcc = place.command("gcc");
+        gcc.args(flags).args(["-o", name]).arg(&source);
+        assert!(gcc.status().unwrap().success());
+    }
+    let program = place.path("work").join("main");
+    let expected = stdout_by_ld_debug(&place, &program);
+    assert_eq!(expected.values().sum::<u64>(), 4, "{expected:?}");
+    let flags = ["--quiet", "--bindings", "--backend", "audit"];
+    let output = place.run(&flags, &[&program]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let name = |image: ImageId| {
+        let path = trace.images[image.index()].path;
+        file_name(Path::new(&*trace.text(path)))
+    };
+    let mut found = Stdout::new();
+    for promise in promised(&trace).iter().flat_map(|set| &set.promises) {
+        if trace.text(promise.import.symbol) == "stdout" {
+            let link = (name(promise.importer), name(promise.provider().unwrap()));
+            *found.entry(link).or_default() += 1;
+        }
+    }
+    assert_eq!(found, expected);
 }
