@@ -253,4 +253,9 @@ fn chains_of_old_arm64e_that_lead_nowhere_are_errors() {
         said.starts_with("chain of pointers, which is walked again at 0x4010"),
         "{said}"
     );
+    // As many binds as no file has pointers for.
+    assert_eq!(
+        error(b"\x11\x40_a\0\x71\x10\xc0\xff\xff\xff\x7f\x00", 0),
+        "number of binds at 0x8007: expected 6144 at most, for which the file has room, found 268435455"
+    );
 }

@@ -380,6 +380,24 @@ fn signatures() {
         let directory = file.blob(0);
         file.0[directory + 36] = 20;
     });
+    // What is read first of it.
+    let form = |what: &str, change: &dyn Fn(&mut File)| {
+        let found = breaks(Rule::SignatureForm, &file, |file| change(file));
+        assert!(found.found.contains(what), "{found:?}");
+    };
+    form("number of blobs", &|file| {
+        file.set32_be(file.signature() + 8, 0xffff)
+    });
+    form("no code directory", &|file| {
+        file.set32_be(file.signature() + 12, 5)
+    });
+    form("size of a page", &|file| {
+        let directory = file.blob(0);
+        file.0[directory + 39] = 40;
+    });
+    form("number of special slots", &|file| {
+        file.set32_be(file.blob(0) + 24, 0x7fff_ffff)
+    });
     // The last page is no longer signed.
     let found = breaks(Rule::SignatureLimit, &file, |file| {
         let directory = file.blob(0);

@@ -160,6 +160,11 @@ fn errors_name_the_place() {
         error(&thin(1, 16, &[0; 16])),
         "size of a load command at 0x24: expected a multiple of 4 from 8 to 16, found 0"
     );
+    let registers = [5, 16, 1, 0].map(word).concat();
+    assert_eq!(
+        error(&thin(1, 16, &registers)),
+        "registers of the first thread: expected 4 (amd64) or 6 (arm64), found 0x1"
+    );
     let many_sections = [word(0x19), word(72)].concat();
     let mut segment = [many_sections, vec![0; 64]].concat();
     segment[64..68].copy_from_slice(&word(2));

@@ -269,6 +269,27 @@ fn what_cannot_be_signed_is_refused() {
     let mut nameless = amd64.clone();
     nameless[name.unwrap()] = b'-';
     assert!(refused(&nameless).starts_with("no segment __LINKEDIT"));
+    // More bytes of load commands than these have.
+    let long = with_u32(&amd64, 20, u32::try_from(commands).unwrap() + 8);
+    assert!(refused(&long).starts_with("size of the load commands at 0x14"));
+    // A segment right behind the one that a signature makes larger: __LINKEDIT, set before __DATA.
+    let mut before = amd64.clone();
+    let at = |name: &[u8; 11]| amd64.windows(11).position(|bytes| bytes == name).unwrap() + 16;
+    let data = u64::from_le_bytes(amd64[at(b"__DATA\0\0\0\0\0")..][..8].try_into().unwrap());
+    before[at(b"__LINKEDIT\0")..][..8].copy_from_slice(&(data - 0x1000).to_le_bytes());
+    let said = refused(&before);
+    assert!(
+        said.starts_with("address of a segment") && said.ends_with(", __DATA"),
+        "{said}"
+    );
+    let mut archive = b"!<arch>\n".to_vec();
+    let (zero, mode, size) = (0, 644, amd64.len());
+    let head = format!(
+        "{:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`\n",
+        "a/"
+    );
+    archive.extend([head.as_bytes(), &amd64].concat());
+    assert!(refused(&archive).contains("found a member of an archive"));
 }
 
 #[test]

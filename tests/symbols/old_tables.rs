@@ -5,19 +5,21 @@ use gotrace::binary::elf::Elf;
 use gotrace::binary::go::{Format, Pclntab};
 use std::path::Path;
 
-/// An ELF file of a table alone, where the programs had their code: one segment that may be run.
-fn program(table: &[u8]) -> Vec<u8> {
-    const BASE: u64 = 0x40_0000;
+/// Where the programs had their code.
+const BASE: u64 = 0x40_0000;
+
+/// An ELF file of a table alone: one segment that may be run, at an address.
+fn program(table: &[u8], base: u64) -> Vec<u8> {
     let size = table.len() as u64 + 0x1000;
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
-    file.extend([BASE, 64, 0].map(u64::to_le_bytes).concat());
+    file.extend([base, 64, 0].map(u64::to_le_bytes).concat());
     file.extend(
         [0_u16, 0, 64, 56, 1, 64, 0, 0]
             .map(u16::to_le_bytes)
             .concat(),
     );
     file.extend([1_u32, 5].map(u32::to_le_bytes).concat());
-    let segment = [0, BASE, BASE, size, 0x10_0000, 0x1000];
+    let segment = [0, base, base, size, 0x10_0000, 0x1000];
     file.extend(segment.map(u64::to_le_bytes).concat());
     file.resize(0x1000, 0);
     file.extend(table);
@@ -60,7 +62,7 @@ fn old_tables_are_read_as_go_tool_addr2line_read_them() {
         ("go-1.17", Format::Go116, go117),
         ("go-1.18", Format::Go118, go118),
     ] {
-        let file = program(&std::fs::read(seeds.join(seed)).unwrap());
+        let file = program(&std::fs::read(seeds.join(seed)).unwrap(), BASE);
         let elf = Elf::parse(&file).unwrap();
         let table = Pclntab::of(&elf).unwrap();
         assert_eq!((table.format(), table.len()), (format, 40));
@@ -74,4 +76,41 @@ fn old_tables_are_read_as_go_tool_addr2line_read_them() {
             assert_eq!(format!("{name} {file}:{}", line.line), known, "{seed}");
         }
     }
+}
+
+/// A table with eight bytes at an offset.
+fn with(table: &[u8], at: u64, value: u64) -> Vec<u8> {
+    let at = usize::try_from(at).unwrap();
+    let mut changed = table.to_vec();
+    changed[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    changed
+}
+
+fn number(table: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(table[at..at + 8].try_into().unwrap())
+}
+
+#[test]
+fn addresses_that_cannot_be_are_errors() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/pclntab");
+    // The fifth offset in the header is that of the index: from 24 on, since Go 1.18 from 32.
+    let table = std::fs::read(seeds.join("go-1.17")).unwrap();
+    let file = program(&with(&table, number(&table, 56), 0), BASE);
+    let unrelocated = Pclntab::of(&Elf::parse(&file).unwrap()).unwrap_err();
+    assert_eq!(
+        unrelocated.to_string(),
+        "address of the first Go function: expected an address in the file, found 0x0"
+    );
+    // Code near the end of all addresses, and a function further behind its start.
+    let table = std::fs::read(seeds.join("go-1.18")).unwrap();
+    let high = 0xffff_ffff_ff00_0000;
+    let changed = with(&table, 24, high);
+    let changed = with(&changed, number(&table, 64) + 8, 0xffff_ffff);
+    let file = program(&changed, high);
+    let elf = Elf::parse(&file).unwrap();
+    let beyond = Pclntab::of(&elf).unwrap().function(1).unwrap_err();
+    assert_eq!(
+        beyond.to_string(),
+        "index of Go functions at 0x8: 0xffffffff cannot be"
+    );
 }
