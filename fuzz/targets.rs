@@ -8,7 +8,7 @@ use gotrace::analyze::inspect::symbols::{self, Asked, DebugFile};
 use gotrace::analyze::inspect::{Rule, Wanted};
 use gotrace::analyze::toolchain::{Unsound, resigned};
 use gotrace::binary::elf::{Dynamic, Elf};
-use gotrace::binary::go::Pclntab;
+use gotrace::binary::go::{GoroutineFields, Pclntab, Version};
 use gotrace::binary::linkable::{Arch, Format, Linkable, Wanted as WantedSymbols};
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use gotrace::capture::decode::audit::{Buffer, Header, Ring, Story};
@@ -17,9 +17,14 @@ use gotrace::capture::decode::dtrace::message::Message;
 use gotrace::capture::decode::dtrace::order::Order;
 use gotrace::capture::decode::dyld_log::DyldLog;
 use gotrace::capture::decode::image_infos::{DyldInfo, ImageInfos};
-use gotrace::capture::decode::memory::MemoryCopy;
+use gotrace::capture::decode::mach::native;
+use gotrace::capture::decode::mach::text::Text;
+use gotrace::capture::decode::mach::thread::Position;
+use gotrace::capture::decode::mach::{goroutine, translated};
+use gotrace::capture::decode::memory::{MemoryCopy, Pieces, ReadMemory as _};
 use gotrace::capture::decode::preload::Hello;
 use gotrace::capture::decode::rosetta::fragments::Runtime;
+use gotrace::capture::decode::rosetta::registers::{ContextLayout, Registers};
 use gotrace::environment::link::{Files, survey};
 use gotrace::trace::Avma;
 use std::io;
@@ -52,6 +57,7 @@ pub(crate) const ALL: &[Target] = &[
     ("dtrace", &["fuzz/seeds/dtrace"], dtrace),
     ("image-infos", &["fuzz/seeds/image-infos"], image_infos),
     ("rosetta", &["fuzz/seeds/rosetta"], rosetta),
+    ("stack", &["fuzz/seeds/stack"], stack),
     ("audit", &["fuzz/seeds/audit"], audit),
     ("preload", &["fuzz/seeds/preload"], preload),
 ];
@@ -405,6 +411,42 @@ fn image_infos(data: &[u8]) -> String {
         }
         Err(error) => error.to_string(),
     }
+}
+
+/// Stacks of a thread, by the memory of its process; the first words are its registers.
+fn stack(data: &[u8]) -> String {
+    let memory = process(data);
+    let word = |at: u64| memory.long(START.wrapping_add(at)).unwrap_or_default();
+    let at = Position {
+        pc: word(0),
+        sp: word(8),
+        fp: word(16),
+        link: Some(word(24)),
+        g: word(32),
+    };
+    let function = |address: u64| Some(address & !0x3f);
+    let found = native::stack(&Pieces::of(&memory), at, 47, &function);
+    let version = Version {
+        major: 1,
+        minor: 27,
+    };
+    let fields = GoroutineFields::of(version).ok();
+    let goroutine = fields.and_then(|fields| goroutine::of_thread(&memory, at.g, at.sp, &fields));
+    let registers = Registers {
+        x: [word(8); 29],
+        fp: at.fp,
+        lr: 0,
+        sp: at.sp,
+        pc: at.pc,
+    };
+    let rosetta = translated::Rosetta {
+        context: ContextLayout::of(13),
+        ..translated::Rosetta::default()
+    };
+    let guest = translated::stack(&memory, &registers, &rosetta, &|_| 231);
+    let text = Text::read(&memory, Avma(START)).is_some();
+    let lengths = (found.addresses.len(), guest.addresses.len());
+    format!("{lengths:?} {} {goroutine:?} {text}", found.truncated)
 }
 
 /// Where the program is at places of translated code. The first word is the root of the tree.

@@ -54,5 +54,8 @@ mod signer;
 #[path = "macho/symbols.rs"]
 mod symbols;
 #[cfg(test)]
+#[path = "macho/tasks.rs"]
+mod tasks;
+#[cfg(test)]
 #[path = "macho/unwinding.rs"]
 mod unwinding;

@@ -45,6 +45,9 @@ const PAGE: u64 = 0x1000;
 /// How often the list is read before it is said that it changes all the time.
 const ATTEMPTS: usize = 8;
 
+/// Where in the list is when it changed: as long as that is the same, so is the list.
+pub const CHANGED: u64 = 0xb8;
+
 /// `struct task_dyld_info`, which `task_info` fills in for `TASK_DYLD_INFO`.
 ///
 /// ```text

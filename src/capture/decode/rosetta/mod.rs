@@ -2,14 +2,13 @@
 //!
 //! Two kinds of facts. Those that xnu and dyld promise: which register of the machine holds which of the
 //! program's ([`registers`]), the tags of Rosetta's memory ([`regions`]), and the chain of frames, which is the
-//! program's own ([`frames`]). And private structures of one runtime, known by its UUID: the tree of translated
+//! program's own ([`super::frames`]). And private structures of one runtime, known by its UUID: the tree of translated
 //! pieces ([`fragments`]) and the map from each piece's instructions back to the program's ([`offset_map`]). These
 //! are experimental: what is not exactly as expected is refused, and the sample has no innermost frame.
 //!
 //! Nothing here locks anything: Rosetta changes its tree while it is read. Every step checks what it reads.
 
 pub mod fragments;
-pub mod frames;
 pub mod offset_map;
 pub mod regions;
 pub mod registers;

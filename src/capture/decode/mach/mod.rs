@@ -1,0 +1,23 @@
+//! What the kernel of macOS tells of tasks and threads that gotrace has the ports of: what `thread_info`,
+//! `thread_get_state`, `proc_pid_rusage` and the task's memory have in, values out.
+
+pub mod counters;
+pub mod goroutine;
+pub mod native;
+pub mod program;
+pub mod text;
+pub mod thread;
+pub mod translated;
+
+use crate::trace::SamplePlace;
+
+/// Where a thread was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// User addresses, innermost first: the executing one, then return addresses.
+    pub addresses: Vec<u64>,
+    /// It goes on beyond its last address.
+    pub truncated: bool,
+    /// Whose code it ran.
+    pub place: SamplePlace,
+}
