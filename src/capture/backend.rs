@@ -51,6 +51,15 @@ pub trait Backend: Send {
     /// When watching cannot begin; the session goes on without this backend and records why.
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error>;
 
+    /// Whether the command is to stop before its first instruction, until [`Self::begun`] has returned. Only macOS
+    /// can have it so.
+    fn wants_stop(&self) -> bool {
+        false
+    }
+
+    /// The command runs its program.
+    fn begun(&mut self, _root: Pid) {}
+
     /// What the user should know of it before the command runs, once it has started.
     fn announcement(&self) -> Option<&str> {
         None

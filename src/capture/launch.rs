@@ -146,6 +146,20 @@ pub(super) fn find(name: &OsStr, path: &OsStr) -> io::Result<PathBuf> {
     Err(io::Error::from_raw_os_error(kind))
 }
 
+/// Where what is found out about this machine is kept. Root writes to no folder of the user who called sudo.
+pub(super) fn cache(environment: &Environment, invoker: Option<&Invoker>) -> Option<PathBuf> {
+    if invoker.is_some() {
+        return Some("/var/cache/gotrace".into());
+    }
+    let folder = |name: &str| {
+        let folder = environment.get(name).map(PathBuf::from);
+        folder.filter(|folder| folder.is_absolute())
+    };
+    let caches = folder("XDG_CACHE_HOME");
+    let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    caches.map(|caches| caches.join("gotrace"))
+}
+
 /// What a command will run as, before it does; without time and process.
 pub(super) fn executed(
     command: &[OsString],

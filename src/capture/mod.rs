@@ -232,6 +232,54 @@ fn dyldlog_availability() -> Result<(), Refusal> {
     })
 }
 
+/// Whether the backend `mach` works here.
+fn mach_availability() -> Result<(), Refusal> {
+    #[cfg(target_os = "macos")]
+    return Ok(());
+    #[cfg(not(target_os = "macos"))]
+    Err(no_mach())
+}
+
+/// What the backend `mach` is to know.
+#[cfg_attr(
+    not(target_os = "macos"),
+    expect(dead_code, reason = "it is refused before it is asked anything")
+)]
+struct MachRequest<'a> {
+    /// The program that the command is, where one was found.
+    program: Option<PathBuf>,
+    /// A folder in which the library may stay.
+    cache: Option<PathBuf>,
+    /// A name that nobody can guess.
+    secret: &'a str,
+    /// What the command would have as `DYLD_INSERT_LIBRARIES`.
+    users: Option<&'a std::ffi::OsStr>,
+    /// Samples a second and thread.
+    rate_hz: Option<u32>,
+}
+
+/// Opens the backend `mach`.
+fn open_mach(request: &MachRequest<'_>) -> Result<Box<dyn Backend>, Refusal> {
+    #[cfg(target_os = "macos")]
+    {
+        Ok(Box::new(macos::mach::Mach::new(request)?))
+    }
+    #[cfg(not(target_os = "macos"))]
+    {
+        let _ = request;
+        Err(no_mach())
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn no_mach() -> Refusal {
+    Refusal {
+        reason: "tasks of Mach are a part of macOS".to_owned(),
+        evidence: format!("this is {}", std::env::consts::OS),
+        remedy: "use the backend bpf, which takes samples here".to_owned(),
+    }
+}
+
 #[cfg(not(target_os = "linux"))]
 fn no_bpf() -> Refusal {
     Refusal {

@@ -16,11 +16,19 @@ pub enum Name {
     Audit,
     /// What dyld prints.
     Dyldlog,
+    /// Tasks of macOS, handed over by the programs themselves.
+    Mach,
 }
 
 impl Name {
     /// All of them, the richest first.
-    pub const ALL: [Self; 4] = [Self::Bpf, Self::Toolexec, Self::Audit, Self::Dyldlog];
+    pub const ALL: [Self; 5] = [
+        Self::Bpf,
+        Self::Mach,
+        Self::Toolexec,
+        Self::Audit,
+        Self::Dyldlog,
+    ];
 
     /// What `--backend` calls it.
     #[must_use]
@@ -30,6 +38,7 @@ impl Name {
             Self::Bpf => "bpf",
             Self::Audit => "audit",
             Self::Dyldlog => "dyldlog",
+            Self::Mach => "mach",
         }
     }
 
@@ -41,6 +50,7 @@ impl Name {
             Self::Bpf => "the whole process tree, with stack samples",
             Self::Audit => "what programs load and bind, with --bindings",
             Self::Dyldlog => "what programs load and bind on macOS, not for timing",
+            Self::Mach => "stack samples and counters of programs on macOS that are not hardened",
         }
     }
 
@@ -50,7 +60,7 @@ impl Name {
         match self {
             Self::Toolexec => None,
             Self::Bpf | Self::Audit => Some("linux"),
-            Self::Dyldlog => Some("macos"),
+            Self::Dyldlog | Self::Mach => Some("macos"),
         }
     }
 
@@ -65,6 +75,7 @@ impl Name {
             Self::Bpf => super::bpf_availability(),
             Self::Audit => super::audit_availability(),
             Self::Dyldlog => super::dyldlog_availability(),
+            Self::Mach => super::mach_availability(),
         }
     }
 }
@@ -96,7 +107,7 @@ impl FromStr for Selection {
         for word in text.split(',') {
             let name = Name::ALL.into_iter().find(|name| name.word() == word);
             let name = name.ok_or_else(|| {
-                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, toolexec, audit and dyldlog")
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, mach, toolexec, audit and dyldlog")
             })?;
             if !names.contains(&name) {
                 names.push(name);

@@ -371,11 +371,15 @@ impl Session {
                     self.options.request,
                     self.options.watch.clone(),
                     self.expected(),
-                    (self.cache(), self.invoker.clone()),
+                    (
+                        launch::cache(&self.environment, self.invoker.as_ref()),
+                        self.invoker.clone(),
+                    ),
                 ),
                 Name::Toolexec => self.toolexec(),
                 Name::Audit => self.audit(),
                 Name::Dyldlog => self.dyldlog(),
+                Name::Mach => self.mach(),
             };
             match backend {
                 Ok(backend) => self.backends.push(backend),
@@ -388,21 +392,6 @@ impl Session {
         self.read_graphs();
         self.add_to_environment();
         Ok(())
-    }
-
-    /// Where what is found out about this machine is kept. Root writes to no folder of the user
-    /// who called sudo.
-    fn cache(&self) -> Option<PathBuf> {
-        if self.invoker.is_some() {
-            return Some("/var/cache/gotrace".into());
-        }
-        let folder = |name: &str| {
-            let folder = self.environment.get(name).map(PathBuf::from);
-            folder.filter(|folder| folder.is_absolute())
-        };
-        let caches = folder("XDG_CACHE_HOME");
-        let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
-        caches.map(|caches| caches.join("gotrace"))
     }
 
     /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS
@@ -473,6 +462,19 @@ impl Session {
             ..no_spool()
         })?;
         Ok(Box::new(backend))
+    }
+
+    fn mach(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        super::open_mach(&super::MachRequest {
+            program: toolchain::find_on_path(&name, path),
+            cache: launch::cache(&self.environment, self.invoker.as_ref()),
+            secret: spool.secret(),
+            users: self.unwatched.get("DYLD_INSERT_LIBRARIES"),
+            rate_hz: self.options.request.rate_hz,
+        })
     }
 
     /// The command's own executable, and those of the toolchain, which a build will run again and
@@ -565,10 +567,7 @@ impl Session {
         }));
         preamble::forget_max_rss();
         let begun = sys::now();
-        child.release().map_err(|source| Error::Exec {
-            command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
-            source,
-        })?;
+        self.release(child)?;
         let end = supervise::until_end(root, &helpers).map_err(os("wait4"))?;
         let ended = sys::now();
         if self.options.wait {
@@ -668,7 +667,28 @@ impl Session {
         );
         let mut program = program.map_err(os("exec"))?;
         program.slice = self.slice;
+        program.starts_stopped = self.wants_stop();
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
+    }
+
+    /// Lets the command run its program.
+    fn release(&mut self, child: HeldChild) -> Result<(), Error> {
+        let root = child.pid;
+        child.release().map_err(|source| Error::Exec {
+            command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
+            source,
+        })?;
+        for backend in &mut self.backends {
+            backend.begun(root);
+        }
+        if self.wants_stop() {
+            sys::send(root, libc::SIGCONT);
+        }
+        Ok(())
+    }
+
+    fn wants_stop(&self) -> bool {
+        self.backends.iter().any(|backend| backend.wants_stop())
     }
 
     fn follows_tree(&self) -> bool {

@@ -98,10 +98,6 @@ pub(super) struct Program {
     /// Which slice of the file to take.
     pub(super) slice: Option<Preference>,
     /// It stops before its first instruction, until it is sent SIGCONT: macOS alone can have that.
-    #[cfg_attr(
-        target_os = "linux",
-        expect(dead_code, reason = "what is not yet exec is held, and that is enough")
-    )]
     pub(super) starts_stopped: bool,
 }
 

@@ -46,10 +46,10 @@ pub(super) struct Repeating {
     /// Folder for the traces, new or empty [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, toolexec, audit and dyldlog
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit and dyldlog
     #[arg(long, value_name = "NAMES", default_value = "auto")]
     backend: Selection,
-    /// Stack samples a second and core (backend bpf), 0 for none [default: 199]
+    /// Stack samples a second and core (backends bpf and mach), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
     /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog

@@ -81,6 +81,20 @@ pub fn hardware_arch() -> &'static str {
     }
 }
 
+/// The number of a release of macOS: 15; `None` on another system.
+#[must_use]
+pub fn macos_release() -> Option<u32> {
+    let version = text(c"kern.osproductversion")?;
+    version.split('.').next()?.parse().ok()
+}
+
+/// Bits of an address: the others of a pointer may be its signature (arm64e).
+#[must_use]
+pub fn address_bits() -> u32 {
+    let bits = number(c"machdep.virtual_address_size");
+    bits.and_then(|bits| u32::try_from(bits).ok()).unwrap_or(47)
+}
+
 /// What the machine runs on: mains if any supply of that kind is on, else a battery if there is
 /// one (`Documentation/ABI/testing/sysfs-class-power`).
 fn power(supplies: &Path) -> &'static str {

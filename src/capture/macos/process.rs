@@ -28,7 +28,8 @@ pub(in crate::capture) fn alive(pid: Pid) -> Option<Alive> {
     })
 }
 
-fn info(pid: Pid) -> Option<ProcessInfo> {
+/// What the kernel says of a process.
+pub(super) fn info(pid: Pid) -> Option<ProcessInfo> {
     ProcessInfo::read(&sys::process_info(
         pid,
         Flavor::Process,

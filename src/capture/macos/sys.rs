@@ -5,7 +5,9 @@
     reason = "libproc, sysctl and sigpending have no safe wrapper; each block says why it is sound"
 )]
 
+pub(in crate::capture) mod ports;
 mod spawn;
+pub(in crate::capture) mod task;
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -49,7 +51,8 @@ pub(super) fn task(pid: Pid) -> Option<TaskInfo> {
     TaskInfo::read(&bytes, timebase()?)
 }
 
-fn timebase() -> Option<Timebase> {
+/// How long a tick of the clock is.
+pub(super) fn timebase() -> Option<Timebase> {
     let mut found = mach_timebase_info { numer: 0, denom: 0 };
     // SAFETY: `found` is a local that outlives the call.
     let failed = unsafe { mach_time::mach_timebase_info(&raw mut found) };

@@ -1,0 +1,214 @@
+//! The `mach` backend: stacks and counters of programs that hand over their task.
+//!
+//! ```text
+//! DYLD_INSERT_LIBRARIES ──► a program says hello ──► its task ──► images, once each time that they change
+//!                                                             └──► threads, at each tick: decode::mach ──► the recorder
+//! ```
+//!
+//! One thread does it all, so that no table is shared: it waits for a hello until the next tick is due.
+//!
+//! What a sample costs, in calls of the kernel, none of which tells what another one tells:
+//!
+//! | for | calls | why |
+//! |---|---|---|
+//! | each process and tick | `proc_pidinfo` | has it used any time at all since the last tick? If not, that is all |
+//! | | `task_threads`, `mach_vm_deallocate` | which threads there are: nothing says when one begins |
+//! | each thread of it | `thread_info`, `mach_port_deallocate` | has it used any time? If not, that is all; the list came with a right to it |
+//! | each thread that ran | `thread_suspend`, `thread_get_state`, `thread_resume` | registers and stack of one moment |
+//! | | `mach_vm_read_overwrite`, one for each 16 KiB of stack that has frames | the frames, while it stands still |
+//! | a thread that is new | `thread_info` | the number that the system knows it by |
+//! | a translated thread that ran | `mach_vm_region_recurse`, once for each region that was not seen before | whose code it is |
+//! | each process, ten times a second | `mach_vm_read_overwrite` | have its images changed? |
+//! | each process, once a second | `proc_pid_rusage` | instructions and cycles, before it ends, when nobody can ask any more |
+//!
+//! A translated process is sent no signal, nothing of it is mapped here, and no code is put into it: Rosetta ends
+//! programs for less.
+
+mod library;
+mod process;
+mod programs;
+mod sampler;
+
+use std::ffi::{CString, OsString};
+use std::io::{self, PipeWriter};
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::sys::ports::Port;
+use super::sys::task::Task;
+use crate::binary::macho::signature::Signature;
+use crate::binary::macho::{MachO, Slices};
+use crate::capture::dyld_variables;
+use crate::capture::{Backend, Error, MachRequest, Observation, backend, plain_file, sys};
+use crate::environment::Refusal;
+use crate::trace::Pid;
+use sampler::Sampler;
+
+const NAME: &str = "mach";
+/// Samples a second and thread, where nothing else is asked for.
+pub(in crate::capture) const DEFAULT_RATE_HZ: u32 = 199;
+/// The variable that has the name of the port: `GOTRACE_HELLO_VARIABLE` of `probes/preload/hello.h`.
+const PORT_VARIABLE: &str = "GOTRACE_PRELOAD_PORT";
+const INSERTED: &str = "DYLD_INSERT_LIBRARIES";
+/// The largest file of a program that is looked into.
+const LARGEST: u64 = 1 << 30;
+/// Entitles a program to the tasks of others.
+const DEBUGGER: &str = "com.apple.security.cs.debugger";
+
+/// The backend.
+#[derive(Debug)]
+pub(in crate::capture) struct Mach {
+    port: Option<Port>,
+    variables: Vec<(OsString, OsString)>,
+    /// The command takes no library, and its task is asked for.
+    asks: bool,
+    period: Option<Duration>,
+    /// Where the task goes that was asked for, and where it comes from.
+    asked: Sender<(Pid, Task)>,
+    answered: Receiver<(Pid, Task)>,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl Mach {
+    /// Registers the port, and unpacks the library.
+    ///
+    /// # Errors
+    ///
+    /// When the command can be reached neither by the library nor by its task, or one of these steps fails.
+    pub(in crate::capture) fn new(request: &MachRequest<'_>) -> Result<Self, Refusal> {
+        let takes = request.program.as_deref().map_or(Ok(()), takes_library);
+        let asks = takes.is_err() && may_ask();
+        if !asks {
+            takes?;
+        }
+        let name = format!("org.gotrace.{}.{}", std::process::id(), request.secret);
+        let failed = |reason: &str| {
+            let reason = reason.to_owned();
+            move |error: io::Error| Refusal {
+                reason,
+                evidence: error.to_string(),
+                remedy: "run without the backend mach".to_owned(),
+            }
+        };
+        let c_name = CString::new(name.as_str()).map_err(io::Error::other);
+        let port = c_name.and_then(|name| Port::named(&name));
+        let port = port.map_err(failed("no port can be registered for programs to look up"))?;
+        let library = library::unpack(request.cache.as_deref());
+        let library = library.map_err(failed(
+            "the library for DYLD_INSERT_LIBRARIES cannot be unpacked",
+        ))?;
+        let mut inserted = request.users.map(OsString::from).unwrap_or_default();
+        if !inserted.is_empty() {
+            inserted.push(":");
+        }
+        inserted.push(library);
+        let (asked, answered) = crossbeam_channel::bounded(1);
+        let rate = request.rate_hz.unwrap_or(DEFAULT_RATE_HZ);
+        Ok(Self {
+            port: Some(port),
+            variables: vec![
+                (INSERTED.into(), inserted),
+                (PORT_VARIABLE.into(), name.into()),
+            ],
+            asks,
+            period: Duration::from_secs(1).checked_div(rate),
+            asked,
+            answered,
+            running: None,
+        })
+    }
+}
+
+fn takes_library(program: &Path) -> Result<(), Refusal> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let set_id =
+        std::fs::metadata(program).is_ok_and(|found| found.permissions().mode() & 0o6000 != 0);
+    let file = plain_file::read(program, LARGEST).map_err(|error| Refusal {
+        reason: format!("{} cannot be read", program.display()),
+        evidence: error.to_string(),
+        remedy: String::new(),
+    })?;
+    dyld_variables::takes_library(program, &file, set_id)
+}
+
+/// Whether gotrace may ask for tasks that nobody hands over: as root, or by an entitlement of its own.
+fn may_ask() -> bool {
+    if nix::unistd::geteuid().is_root() {
+        return true;
+    }
+    let own = std::env::current_exe().and_then(|path| plain_file::read(&path, LARGEST));
+    let own = own.unwrap_or_default();
+    let slices = Slices::of(&own).map_or_else(|_| Vec::new(), |slices| slices.slices);
+    slices.iter().any(|slice| {
+        let image = MachO::parse(slice).ok();
+        let signature = image.and_then(|image| Signature::of(&image).ok().flatten());
+        let entitlements = signature.map(|signature| signature.entitlements());
+        let mut entitlements = entitlements.into_iter().flatten();
+        entitlements.any(|one| one.key == DEBUGGER && one.value == "true")
+    })
+}
+
+impl Backend for Mach {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        self.variables.clone()
+    }
+
+    fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        let failed = |call| {
+            move |source: io::Error| Error::Os {
+                call,
+                target: "the thread that takes samples".to_owned(),
+                source,
+            }
+        };
+        drop(out.send(Observation::Unseen {
+            time: sys::now(),
+            what: "stacks of programs that take no library: hardened, restricted, set-user-id, or a part of macOS"
+                .to_owned(),
+            why: "macOS lets nobody else into them, and takes DYLD_* away from what they start".to_owned(),
+        }));
+        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let port = self
+            .port
+            .take()
+            .ok_or_else(|| failed("start")(io::ErrorKind::NotFound.into()))?;
+        let mut sampler = Sampler::new(sampler::Plan {
+            port,
+            root,
+            period: self.period,
+            tasks: self.answered.clone(),
+            out,
+        });
+        let thread = std::thread::Builder::new()
+            .name("gotrace-mach".to_owned())
+            .spawn(move || sampler.run(&stopped))
+            .map_err(failed("clone"))?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
+
+    fn wants_stop(&self) -> bool {
+        self.asks
+    }
+
+    fn begun(&mut self, root: Pid) {
+        if !self.asks {
+            return;
+        }
+        // Where it is refused, the blind spot of all such programs tells why there are no samples.
+        if let Ok(task) = Task::of_process(root) {
+            drop(self.asked.try_send((root, task)));
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        backend::join(self.running.take(), "the thread that takes samples")
+    }
+}
