@@ -4,6 +4,7 @@
 use crate::files::{built, bytes, llvm, official};
 use gotrace::analyze::Inspection;
 use gotrace::analyze::inspect::{Finding, Rule, Wanted};
+use gotrace::analyze::toolchain::{Unsound, resigned};
 use gotrace::binary::Error;
 use gotrace::binary::macho::signature::{AdHoc, GET_TASK_ALLOW, Manner};
 use serde_json::Value;
@@ -290,6 +291,36 @@ fn what_cannot_be_signed_is_refused() {
     );
     archive.extend([head.as_bytes(), &amd64].concat());
     assert!(refused(&archive).contains("found a member of an archive"));
+}
+
+/// What a copy of a toolchain is held to, each time with one thing that is not as it should be.
+#[test]
+fn a_signed_program_that_is_another_one_is_unsound() {
+    let Some(original) = bytes("amd64") else {
+        return;
+    };
+    let signed = ad_hoc("x").sign(&original).unwrap();
+    assert_eq!(resigned(&original, &signed).unwrap().identifier, "x");
+    let unread = resigned(&original, b"nothing").unwrap_err();
+    assert!(matches!(unread, Unsound::Unread(_)), "{unread}");
+    let unsigned = resigned(&original, &original).unwrap_err();
+    assert_eq!(unsigned.to_string(), "expected 1 signed slices, found 0");
+    // A byte of code, behind the signature's back.
+    let place = 0x2000;
+    let mut broken = signed;
+    broken[place] ^= 1;
+    match resigned(&original, &broken).unwrap_err() {
+        Unsound::Broken(finding) => assert_eq!(finding.rule, Rule::PageHash),
+        other => panic!("{other}"),
+    }
+    // The same byte, and signed like that.
+    let mut changed = original.clone();
+    changed[place] ^= 1;
+    let changed = ad_hoc("x").sign(&changed).unwrap();
+    assert_eq!(
+        resigned(&original, &changed).unwrap_err().to_string(),
+        "__TEXT at +0x2000: expected the bytes of the original, found others"
+    );
 }
 
 #[test]
