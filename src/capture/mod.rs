@@ -89,11 +89,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Samples a second and processor of the backend `bpf`, when nothing else is asked for.
+/// Samples a second of the backend that takes them here, when nothing else is asked for.
 #[cfg(target_os = "linux")]
 const DEFAULT_RATE_HZ: u32 = linux::bpf::DEFAULT_RATE_HZ;
-#[cfg(not(target_os = "linux"))]
-const DEFAULT_RATE_HZ: u32 = 0;
+#[cfg(target_os = "macos")]
+const DEFAULT_RATE_HZ: u32 = macos::mach::DEFAULT_RATE_HZ;
 
 /// Whether the backend `bpf` works here.
 fn bpf_availability() -> Result<(), Refusal> {

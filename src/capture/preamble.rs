@@ -104,7 +104,8 @@ impl Preamble<'_> {
         let given = |on| if on { "command line" } else { "default" };
         let mut set = |key: &str, value: &[u8], source: &str| context.setting(key, value, source);
         set("backend", self.backends.join(",").as_bytes(), "gotrace");
-        if self.backends.contains(&Name::Bpf.word()) {
+        let samples = [Name::Bpf, Name::Mach].map(Name::word);
+        if self.backends.iter().any(|name| samples.contains(name)) {
             let rate = request.rate_hz.unwrap_or(super::DEFAULT_RATE_HZ);
             let rate = rate.to_string();
             set("rate_hz", rate.as_bytes(), given(request.rate_hz.is_some()));

@@ -11,6 +11,7 @@
 //!
 //! | for | calls | why |
 //! |---|---|---|
+//! | each tick | `mach_msg`, `poll` | does a program wait for an answer, is the run over? |
 //! | each process and tick | `proc_pidinfo` | has it used any time at all since the last tick? If not, that is all |
 //! | | `task_threads`, `mach_vm_deallocate` | which threads there are: nothing says when one begins |
 //! | each thread of it | `thread_info`, `mach_port_deallocate` | has it used any time? If not, that is all; the list came with a right to it |
@@ -18,8 +19,11 @@
 //! | | `mach_vm_read_overwrite`, one for each 16 KiB of stack that has frames | the frames, while it stands still |
 //! | a thread that is new | `thread_info` | the number that the system knows it by |
 //! | a translated thread that ran | `mach_vm_region_recurse`, once for each region that was not seen before | whose code it is |
-//! | each process, ten times a second | `mach_vm_read_overwrite` | have its images changed? |
+//! | each process, ten times a second | `mach_vm_read_overwrite`, `proc_pidinfo` (two kinds) | have its images changed, and has it ended? |
 //! | each process, once a second | `proc_pid_rusage` | instructions and cycles, before it ends, when nobody can ask any more |
+//!
+//! A thread stands still for as long as it takes to read its stack. A gotrace that is killed within that time leaves it
+//! so: `thread_suspend2`, which would not, is not in macOS 13.
 //!
 //! A translated process is sent no signal, nothing of it is mapped here, and no code is put into it: Rosetta ends
 //! programs for less.
@@ -105,14 +109,19 @@ impl Mach {
             inserted.push(":");
         }
         inserted.push(library);
+        let mut variables = vec![
+            (INSERTED.into(), inserted),
+            (PORT_VARIABLE.into(), name.into()),
+        ];
+        if asks {
+            // Such a program may heed them, and be ended for want of a library that is for it.
+            variables.clear();
+        }
         let (asked, answered) = crossbeam_channel::bounded(1);
         let rate = request.rate_hz.unwrap_or(DEFAULT_RATE_HZ);
         Ok(Self {
             port: Some(port),
-            variables: vec![
-                (INSERTED.into(), inserted),
-                (PORT_VARIABLE.into(), name.into()),
-            ],
+            variables,
             asks,
             period: Duration::from_secs(1).checked_div(rate),
             asked,

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::programs::Programs;
 use crate::binary::Svma;
 use crate::capture::decode::darwin_process::Timebase;
-use crate::capture::decode::image_infos::{CHANGED, ImageInfos};
+use crate::capture::decode::image_infos::{CHANGED, DyldInfo, ImageInfos};
 use crate::capture::decode::mach::counters::Counters;
 use crate::capture::decode::mach::program::Program;
 use crate::capture::decode::mach::text::Text;
@@ -48,7 +48,9 @@ pub(super) struct Process {
     rosetta: Option<Rosetta>,
     /// Tags of regions, as far as they have been asked for.
     regions: RefCell<Vec<(Range<u64>, u32)>>,
-    /// When its list of images changed last, as it says itself.
+    /// Where its list of images is.
+    list: Option<DyldInfo>,
+    /// When that changed last, as it says itself.
     changed: Option<u64>,
     told: FxHashSet<Avma>,
     program: Arc<Program>,
@@ -81,6 +83,7 @@ impl Process {
             machine,
             rosetta,
             regions: RefCell::default(),
+            list: None,
             changed: None,
             told: FxHashSet::default(),
             program: Arc::default(),
@@ -98,7 +101,8 @@ impl Process {
         programs: &mut Programs,
         out: &Sender<Observation>,
     ) {
-        let Some(info) = self.task.dyld_info() else {
+        self.list = self.list.or_else(|| self.task.dyld_info());
+        let Some(info) = self.list else {
             return;
         };
         let changed = info.address.0.checked_add(CHANGED);

@@ -102,8 +102,6 @@ impl Sampler {
         while !is_closed(stopped) {
             self.answer_until(next);
             let now = Instant::now();
-            // What could not be done in time is not done later: samples weigh what was used meanwhile.
-            next = (next + period).max(now);
             if now.duration_since(kept) >= HOUSEKEEPING {
                 kept = now;
                 self.keep_house();
@@ -115,23 +113,25 @@ impl Sampler {
             if self.plan.period.is_some() {
                 self.sample();
             }
+            // What could not be done in time is not done later: samples weigh what was used meanwhile.
+            next = (next + period).max(Instant::now() + period / 2);
         }
         self.finish();
     }
 
-    /// Answers programs until a tick is due. The kernel waits for whole milliseconds.
+    /// Answers programs until a tick is due, and all that wait already where it is overdue. The kernel waits for whole
+    /// milliseconds.
     fn answer_until(&mut self, due: Instant) {
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            match u32::try_from(left.as_millis()).unwrap_or(u32::MAX) {
-                0 => return thread::sleep(left),
-                millis => match self.plan.port.receive(millis) {
-                    Some(Arrived::Hello(hello, task, answer)) => self.hello(hello, task, answer),
-                    Some(Arrived::Malformed(error)) => {
-                        self.malformed = (self.malformed.0 + 1, error.to_string());
-                    }
-                    None => {}
-                },
+            let millis = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+            match self.plan.port.receive(millis) {
+                Some(Arrived::Hello(hello, task, answer)) => self.hello(hello, task, answer),
+                Some(Arrived::Malformed(error)) => {
+                    self.malformed = (self.malformed.0 + 1, error.to_string());
+                }
+                None if millis == 0 => return thread::sleep(left),
+                None => {}
             }
         }
     }
