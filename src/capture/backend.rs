@@ -17,6 +17,8 @@ pub struct Request {
     pub off_cpu: bool,
     /// The tools' own CPU profiles, too.
     pub profile: bool,
+    /// These even of tools that Rosetta 2 translates.
+    pub profile_translated: bool,
     /// What programs load and bind, too.
     pub bindings: bool,
 }

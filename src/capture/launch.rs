@@ -160,6 +160,13 @@ pub(super) fn cache(environment: &Environment, invoker: Option<&Invoker>) -> Opt
     caches.map(|caches| caches.join("gotrace"))
 }
 
+/// Folders whose executables may be gone before their symbols are read.
+pub(super) fn temporary(environment: &Environment) -> Vec<PathBuf> {
+    let named = ["TMPDIR", "GOTMPDIR"].map(|name| environment.get(name));
+    let named = named.into_iter().flatten().map(PathBuf::from);
+    named.chain(["/tmp".into(), "/var/tmp".into()]).collect()
+}
+
 /// What a command will run as, before it does; without time and process.
 pub(super) fn executed(
     command: &[OsString],

@@ -26,7 +26,7 @@ use super::recorder::{self, Recorder};
 use super::repeat::cold;
 use super::run_folder::{self, MEMORY};
 use super::selection::{Name, Selection};
-use super::slice::{Machine, Preference, Slice};
+use super::slice::{Machine, Preference, Slice, may_profile};
 use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
@@ -430,7 +430,16 @@ impl Session {
         let flags = go_flags::split(&self.user_flags);
         let user = flags.as_deref().ok();
         let user = user.and_then(|flags| go_flags::value(flags, "toolexec"));
-        let profile = self.options.request.profile;
+        let Request {
+            profile,
+            profile_translated,
+            ..
+        } = self.options.request;
+        if profile {
+            let chosen = self.slice.map(Preference::translator);
+            let own = self.toolchain.as_ref().map(|go| &*go.translator);
+            may_profile(chosen.or(own).unwrap_or_default(), profile_translated)?;
+        }
         let progress = Arc::clone(&self.progress);
         match Toolexec::new(spool, user, profile, progress) {
             Ok(backend) => Ok(Box::new(backend)),
@@ -549,7 +558,7 @@ impl Session {
             root,
             follows_tree: self.follows_tree(),
             watches_loaders: self.backends().contains(&Name::OF_BINDINGS.word()),
-            temporary: self.temporary(),
+            temporary: launch::temporary(&self.environment),
             user: user_of(self.invoker.as_ref()),
             progress: Arc::clone(&self.progress),
         });
@@ -727,13 +736,6 @@ impl Session {
                 why: "-toolexec on its command line takes the place of gotrace's".to_owned(),
             }));
         }
-    }
-
-    /// Folders whose executables may be gone before their symbols are read.
-    fn temporary(&self) -> Vec<PathBuf> {
-        let named = ["TMPDIR", "GOTMPDIR"].map(|name| self.environment.get(name));
-        let named = named.into_iter().flatten().map(PathBuf::from);
-        named.chain(["/tmp".into(), "/var/tmp".into()]).collect()
     }
 
     fn preamble(&self) -> Preamble<'_> {

@@ -113,6 +113,24 @@ impl Preference {
     }
 }
 
+/// Whether tools may be had to profile themselves that a translator runs, or none: each signal has Rosetta 2 find out
+/// which instruction of the program it interrupts, and programs of Go stall or die of that (golang/go#68485).
+///
+/// # Errors
+///
+/// When that is Rosetta 2, unless it is forced.
+pub fn may_profile(translator: &str, is_forced: bool) -> Result<(), Refusal> {
+    if translator != ROSETTA_2 || is_forced {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: "programs that Rosetta 2 translates may stall or die of the signals of a profile"
+            .to_owned(),
+        evidence: "the go command is translated by Rosetta 2, and so are its tools".to_owned(),
+        remedy: "use a Go for arm64, or --profile=force".to_owned(),
+    })
+}
+
 /// What decides on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -295,6 +313,15 @@ mod tests {
                 "{refusal}"
             );
         }
+    }
+
+    #[test]
+    fn profiles_of_translated_tools_must_be_forced() {
+        assert_eq!(may_profile("", false), Ok(()));
+        assert_eq!(may_profile("qemu-x86_64", false), Ok(()));
+        assert_eq!(may_profile("Rosetta 2", true), Ok(()));
+        let refusal = may_profile("Rosetta 2", false).expect_err("refused");
+        assert!(refusal.remedy.contains("--profile=force"));
     }
 
     #[test]

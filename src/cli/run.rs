@@ -43,9 +43,11 @@ pub(super) struct Args {
     /// Record the stacks of waiting threads, too (backend bpf)
     #[arg(long)]
     off_cpu: bool,
-    /// Record the CPU profiles that Go's compiler and linker make of themselves
-    #[arg(long)]
-    profile: bool,
+    /// Record the CPU profiles that Go's compiler and linker make of themselves; =force even of
+    /// tools that Rosetta 2 translates, which may stall or die of that
+    #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true, default_missing_value = "natively",
+        value_parser = ["natively", "force"], hide_possible_values = true)]
+    profile: Option<String>,
     /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
     #[arg(long)]
     bindings: bool,
@@ -76,7 +78,8 @@ impl Args {
         let request = Request {
             rate_hz: self.rate,
             off_cpu: self.off_cpu,
-            profile: self.profile,
+            profile: self.profile.is_some(),
+            profile_translated: self.profile.as_deref() == Some("force"),
             bindings: self.bindings,
         };
         let options = Options {
