@@ -16,6 +16,7 @@ mod cursor;
 mod export;
 mod function_starts;
 mod header;
+mod name;
 mod platform;
 mod segment;
 pub mod signature;
@@ -33,6 +34,7 @@ pub use command::{
 pub use cpu::Cpu;
 pub use export::{Export, Exported};
 pub use header::{FileType, Flags, MachO};
+pub use name::{NamedPlace, plain_name};
 pub use platform::{Platform, Target, Triple};
 pub use segment::{Protection, Section, SectionType, Segment};
 pub use slice::{Slice, SliceOf, Slices};

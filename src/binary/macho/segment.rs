@@ -17,6 +17,8 @@ use std::fmt;
 
 const COMMAND: u64 = 72;
 const SECTION: u64 = 80;
+const PURE_INSTRUCTIONS: u32 = 0x8000_0000;
+const SOME_INSTRUCTIONS: u32 = 0x400;
 
 /// What may be done with memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +133,13 @@ impl Section<'_> {
             8 => SectionType::Stubs,
             other => SectionType::Other(other.to_le_bytes()[0]),
         }
+    }
+
+    /// Whether it is of machine code, in whole or in part (`S_ATTR_PURE_INSTRUCTIONS`,
+    /// `S_ATTR_SOME_INSTRUCTIONS`).
+    #[must_use]
+    pub const fn is_code(&self) -> bool {
+        self.flags & (PURE_INSTRUCTIONS | SOME_INSTRUCTIONS) != 0
     }
 
     /// Whether an address lies in it.

@@ -11,7 +11,7 @@
 //! where the number of slices is: at least 45, while no fat file has that many.
 //! Archives (`ar`) are read by the `object` crate.
 
-use super::Cpu;
+use super::{Cpu, MachO};
 use crate::binary::{Error, FileOffset, bytes::Bytes};
 use object::read::archive::ArchiveFile;
 
@@ -98,6 +98,19 @@ impl<'a> Slices<'a> {
                 slices: members(data, FileOffset(0), None)?,
             }),
         }
+    }
+
+    /// The headers of the pieces, of those that have any that can be read.
+    pub fn images(&self) -> impl Iterator<Item = MachO<'a>> {
+        let slices = self.slices.iter();
+        slices.filter_map(|slice| MachO::parse(slice).ok())
+    }
+
+    /// The piece with this UUID.
+    #[must_use]
+    pub fn with_uuid(&self, uuid: &[u8]) -> Option<MachO<'a>> {
+        let has = |image: &MachO<'_>| image.uuid().is_some_and(|own| own == uuid);
+        self.images().find(has)
     }
 }
 

@@ -4,7 +4,7 @@ use super::image::{Format, Image};
 use super::{Table, Witness};
 use crate::binary::dwarf::Dwarf;
 use crate::binary::elf::{Elf, Symbols};
-use crate::binary::macho::{Exported, MachO, SymbolKind};
+use crate::binary::macho::{MachO, NamedPlace};
 use crate::binary::{Error, Svma};
 use std::borrow::Cow;
 
@@ -117,27 +117,12 @@ fn of_macho<'m>(image: &MachO<'m>) -> Vec<Read<'m>> {
         section,
         name,
     };
-    let symbols = image.symbols().map(|symbols| {
-        let defined = symbols.iter().filter_map(|symbol| match symbol.kind {
-            SymbolKind::Section(number) => Some(entry(
-                symbol.address,
-                Some(number.into()),
-                Cow::Borrowed(plain(symbol.name)),
-            )),
-            _ => None,
-        });
-        defined.collect()
-    });
-    let exports = image.exports().map(|exports| {
-        let here = exports.into_iter().filter_map(|export| match export.of {
-            Exported::Here(address) | Exported::Resolved(address) => {
-                let name = Cow::Owned(plain(&export.name).to_vec());
-                Some(entry(address, None, name))
-            }
-            Exported::Library { .. } => None,
-        });
-        here.collect()
-    });
+    let named = |places: Vec<NamedPlace<'m>>| {
+        let places = places.into_iter();
+        places
+            .map(|place| entry(place.address, place.section.map(u16::from), place.name))
+            .collect()
+    };
     let starts = image.function_starts().map(|starts| {
         let starts = starts.into_iter();
         starts
@@ -145,15 +130,10 @@ fn of_macho<'m>(image: &MachO<'m>) -> Vec<Read<'m>> {
             .collect()
     });
     vec![
-        (Table::Symbols, symbols),
-        (Table::Exports, exports),
+        (Table::Symbols, image.named_symbols().map(named)),
+        (Table::Exports, image.named_exports().map(named)),
         (Table::FunctionStarts, starts),
     ]
-}
-
-/// A name without the low line that Mach-O puts before each.
-pub(super) fn plain(name: &[u8]) -> &[u8] {
-    name.strip_prefix(b"_").unwrap_or(name)
 }
 
 /// A name without the calling convention that Go's linker adds to functions written in assembly:
