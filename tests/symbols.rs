@@ -1,5 +1,5 @@
-//! What is read from ELF files and Go executables, against what Go's own tools and binutils
-//! read from them.
+//! What is read from ELF files and Go executables, and the names of frames, against what Go's own tools,
+//! binutils and LLVM read from them.
 
 #[cfg(test)]
 #[path = "symbols/damage.rs"]
@@ -17,6 +17,9 @@ mod headers;
 #[path = "symbols/imports.rs"]
 mod imports;
 #[cfg(test)]
+#[path = "symbols/macho_naming.rs"]
+mod macho_naming;
+#[cfg(test)]
 #[path = "symbols/naming.rs"]
 mod naming;
 #[cfg(test)]
@@ -25,6 +28,9 @@ mod old_tables;
 #[cfg(test)]
 #[path = "symbols/programs.rs"]
 mod programs;
+#[cfg(test)]
+#[path = "symbols/recording.rs"]
+mod recording;
 #[cfg(test)]
 #[path = "symbols/runtime_layout.rs"]
 mod runtime_layout;

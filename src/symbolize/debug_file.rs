@@ -38,13 +38,6 @@ pub fn debug_file(data: &[u8], path: &Path) -> Option<(PathBuf, Contents)> {
     Some((found, Contents::map(&file).ok()?))
 }
 
-/// Finds, checks and maps it.
-pub(super) fn find(elf: &Elf<'_>, path: &Path) -> Option<Contents> {
-    by_build_id(elf)
-        .or_else(|| by_link(elf, path))
-        .and_then(|(_, file)| Contents::map(&file).ok())
-}
-
 /// `/usr/lib/debug/.build-id/ab/cdef.debug`.
 fn by_build_id(elf: &Elf<'_>) -> Option<(PathBuf, File)> {
     let (first, rest) = elf.build_id()?.split_first()?;

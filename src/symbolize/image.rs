@@ -3,15 +3,16 @@
 //! Go's own table comes first: it knows inlined calls, and stripped files have it. What it does
 //! not cover is C: DWARF names inlined calls, files and lines, symbol tables name functions.
 
+use super::executable::Executable;
 use super::functions::Functions;
 use super::mapped::Contents;
 use super::{debug_file, vdso};
 use crate::binary::dwarf::{DebugSections, Dwarf};
 use crate::binary::elf::Elf;
 use crate::binary::go::Pclntab;
-use crate::binary::macho::{MachO, Slices};
+use crate::binary::macho::Slices;
 use crate::binary::{FileOffset, Svma};
-use crate::trace::{FrameId, ImageKind, Unnamed};
+use crate::trace::{Arch, FrameId, ImageKind, Unnamed};
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -40,8 +41,10 @@ pub(super) struct Asked {
 #[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
     pub(super) path: Vec<u8>,
-    /// Its build id, the linker's or else Go's, when it was mapped; empty when it had none.
+    /// Its build id (the linker's or else Go's) or UUID when it was mapped; empty when it had none.
     pub(super) build_id: Vec<u8>,
+    /// The architecture that it is for, or else that of the program that mapped it.
+    pub(super) arch: Arch,
     pub(super) kind: ImageKind,
     /// The file itself, where it may be gone from its path.
     pub(super) held: Option<&'a File>,
@@ -53,36 +56,40 @@ pub(super) struct Source<'a> {
 
 /// The files that know an image's names.
 #[derive(Debug)]
-pub(super) struct ImageFile {
+pub(super) struct ImageFile<'s> {
     file: Contents,
-    /// What `strip` took out of it, where a package of debug symbols is installed.
+    /// What `strip` took out of it, where a package of debug symbols is installed, or what `dsymutil`
+    /// gathered.
     debug: Option<Contents>,
+    build_id: &'s [u8],
+    arch: Arch,
 }
 
-impl ImageFile {
+impl<'s> ImageFile<'s> {
     /// Opens an image: the file that was held open since it was mapped, else what is at its path.
-    pub(super) fn open(source: &Source<'_>) -> Result<Self, Unnamed> {
-        match source.kind {
-            ImageKind::File => Self::of_file(source),
+    pub(super) fn open(source: &'s Source<'_>) -> Result<Self, Unnamed> {
+        let (file, debug) = match source.kind {
+            ImageKind::File => {
+                let file = contents(source)?;
+                let path = Path::new(OsStr::from_bytes(&source.path));
+                let debug = debug_file(&file, path).map(|(_, debug)| debug);
+                (file, debug)
+            }
             ImageKind::Kernel if source.at_once && source.path == b"[vdso]" => {
                 let bytes = vdso::read().map_err(|_error| Unnamed::Kernel)?;
-                Ok(Self {
-                    file: Contents::Copied(bytes),
-                    debug: None,
-                })
+                (Contents::Copied(bytes), None)
             }
-            ImageKind::Kernel => Err(Unnamed::Kernel),
+            ImageKind::Kernel => return Err(Unnamed::Kernel),
             // A translator's code is named after the program that it was made from.
-            ImageKind::Anonymous if !source.path.is_empty() => Err(Unnamed::Translated),
-            ImageKind::Anonymous => Err(Unnamed::Jit),
-        }
-    }
-
-    fn of_file(source: &Source<'_>) -> Result<Self, Unnamed> {
-        let file = contents(source)?;
-        let elf = Elf::parse(&file).map_err(|_error| Unnamed::BadFile)?;
-        let debug = debug_file::find(&elf, Path::new(OsStr::from_bytes(&source.path)));
-        Ok(Self { file, debug })
+            ImageKind::Anonymous if !source.path.is_empty() => return Err(Unnamed::Translated),
+            ImageKind::Anonymous => return Err(Unnamed::Jit),
+        };
+        Ok(Self {
+            file,
+            debug,
+            build_id: &source.build_id,
+            arch: source.arch,
+        })
     }
 
     /// Gives each frame its names, or the reason why it has none.
@@ -91,15 +98,17 @@ impl ImageFile {
         frames: &[Asked],
         mut give: impl FnMut(FrameId, Result<&[Named<'_>], Unnamed>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Ok(elf) = Elf::parse(&self.file) else {
-            return frames
-                .iter()
-                .try_for_each(|asked| give(asked.frame, Err(Unnamed::BadFile)));
+        let image = match Executable::of(&self.file, self.build_id, self.arch) {
+            Ok(image) => image,
+            Err(why) => {
+                let mut frames = frames.iter();
+                return frames.try_for_each(|asked| give(asked.frame, Err(why)));
+            }
         };
-        let go = Pclntab::of(&elf).ok();
+        let go = image.pclntab();
         let mut rest = Vec::new();
         for asked in frames {
-            let Some(address) = elf.memory().address_of(asked.offset) else {
+            let Some(address) = image.memory().address_of(asked.offset) else {
                 give(asked.frame, Err(Unnamed::NoSymbol))?;
                 continue;
             };
@@ -114,25 +123,26 @@ impl ImageFile {
         if rest.is_empty() {
             return Ok(());
         }
-        self.name_c(&elf, go.is_some(), &rest, give)
+        self.name_c(&image, go.is_some(), &rest, give)
     }
 
     /// As [`Self::name`], for what Go's table does not cover.
     fn name_c<E>(
         &self,
-        elf: &Elf<'_>,
+        image: &Executable<'_>,
         is_go: bool,
         frames: &[(FrameId, Svma)],
         mut give: impl FnMut(FrameId, Result<&[Named<'_>], Unnamed>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let debug = self.debug.as_deref();
+        let debug = self.debug.as_deref().and_then(|file| image.debug(file));
         let mut functions = Functions::default();
-        functions.add(elf);
-        if let Some(debug) = debug.and_then(|data| Elf::parse(data).ok()) {
-            functions.add(&debug);
+        image.add_functions(&mut functions);
+        if let Some(debug) = &debug {
+            debug.add_functions(&mut functions);
         }
         functions.sort();
-        let sections = DebugSections::of(debug.unwrap_or(&self.file)).unwrap_or_default();
+        let data = debug.as_ref().map_or(image.data, |debug| debug.data);
+        let sections = DebugSections::of(data).unwrap_or_default();
         let dwarf = sections.dwarf().ok();
         let nameless = if functions.is_empty() && !is_go {
             Unnamed::Stripped
@@ -182,12 +192,7 @@ fn is_build(file: &[u8], id: &[u8]) -> bool {
     if let Ok(elf) = Elf::parse(file) {
         return [elf.build_id(), elf.go_build_id()].contains(&Some(id));
     }
-    let Ok(slices) = Slices::of(file) else {
-        return true;
-    };
-    let slices = slices.slices.iter();
-    let ids = slices.filter_map(|slice| MachO::parse(slice).ok()?.uuid());
-    ids.into_iter().any(|found| found == id)
+    Slices::of(file).map_or(true, |slices| slices.with_uuid(id).is_some())
 }
 
 /// Opens a file, and nothing else: to open a pipe is to wait for its other end.
@@ -228,11 +233,11 @@ fn go_names<'a>(go: &Pclntab<'a>, address: Svma, returns: bool) -> Option<Vec<Na
     Some(names.collect())
 }
 
-fn c_names<'a>(
+fn c_names<'f>(
     dwarf: Option<&Dwarf<'_>>,
-    functions: &Functions<'a>,
+    functions: &'f Functions<'_>,
     address: Svma,
-) -> Vec<Named<'a>> {
+) -> Vec<Named<'f>> {
     let symbol = functions.covering(address);
     let lines = dwarf.and_then(|dwarf| dwarf.lines(address).ok());
     let lines = lines.unwrap_or_default();

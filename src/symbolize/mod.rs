@@ -5,6 +5,7 @@
 //! whose recorder was killed before it could.
 
 mod debug_file;
+mod executable;
 mod functions;
 mod image;
 mod mapped;
@@ -90,6 +91,7 @@ fn recorded<'f>(writer: &Writer, held: &'f [(ImageId, File)]) -> Vec<Source<'f>>
     let sources = ids.map(|(id, image)| Source {
         path: writer.image_path(id).to_vec(),
         build_id: image.build_id.clone(),
+        arch: image.arch.or(writer.first_mapped_by(id)),
         kind: image.kind,
         held: held.get(&id).copied(),
         mapped_unix_ns: writer.first_mapped_unix_ns(id),
@@ -110,6 +112,8 @@ pub fn fill(trace: &mut Trace) {
     let sources = ids.map(|(id, image)| Source {
         path: trace.strings.get(image.path).to_vec(),
         build_id: image.build_id.clone(),
+        // Asked for where there is no build id: then nothing is read on another day.
+        arch: image.arch,
         kind: image.kind,
         held: None,
         mapped_unix_ns: mapped.get(&id).map(|time| trace.anchor.unix_ns(*time)),

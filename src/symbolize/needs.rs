@@ -4,6 +4,7 @@
 //! Files are read twice, one at a time: first for what they ask, then, when all that is asked is
 //! known, for what they offer. A file that is gone or another one by now has its reason instead.
 
+use super::executable::slice;
 use super::image::{Source, contents};
 use crate::binary::elf::{
     Class, Counts, Dynamic, DynamicSymbol, Machine, Reach, RelocationKind, Visibility,
@@ -57,7 +58,7 @@ pub(super) fn gather(
     let mut all = Vec::new();
     for (image, source) in sources {
         let needs = match contents(source) {
-            Ok(file) => gathering.needs(&file, &source.build_id),
+            Ok(file) => gathering.needs(&file, source),
             Err(why) => gathering.unread(why.words()),
         };
         all.push(ImageNeeds {
@@ -99,9 +100,12 @@ impl Gathering<'_> {
     }
 
     /// What a file asks for.
-    fn needs(&mut self, file: &[u8], build_id: &[u8]) -> ImageNeeds {
+    fn needs(&mut self, file: &[u8], source: &Source<'_>) -> ImageNeeds {
         if Slices::begins(file) {
-            return self.of_macho(file, build_id);
+            return match slice(file, &source.build_id, source.arch) {
+                Ok(image) => self.of_macho(&image),
+                Err(why) => self.unread(why.words()),
+            };
         }
         match Dynamic::parse(file) {
             Ok(dynamic) => self.of_elf(&dynamic),
@@ -194,32 +198,12 @@ impl Gathering<'_> {
         }
     }
 
-    fn of_macho(&mut self, file: &[u8], uuid: &[u8]) -> ImageNeeds {
-        let slices = match Slices::of(file) {
-            Ok(slices) => slices.slices,
-            Err(error) => return self.unread(&error.to_string()),
-        };
-        let mut images = slices.iter().filter_map(|slice| MachO::parse(slice).ok());
-        // The slice that ran; a thin file is the only one.
-        let ran = |image: &MachO<'_>| uuid.is_empty() || image.uuid().is_some_and(|id| id == uuid);
-        let Some(image) = images.find(ran) else {
-            return self.unread("no slice with the UUID of the one that ran");
-        };
+    fn of_macho(&mut self, image: &MachO<'_>) -> ImageNeeds {
         let libraries: Vec<&[u8]> = image.dylibs().map(|dylib| dylib.path).collect();
         let mut needs = ImageNeeds {
             libraries: libraries.iter().map(|name| self.string(name)).collect(),
             own_name: self.string(image.own_name().unwrap_or_default()),
-            segments: image
-                .memory()
-                .loads()
-                .iter()
-                .map(|load| {
-                    segment(&Load {
-                        offset: image.in_file(load.offset.0),
-                        ..*load
-                    })
-                })
-                .collect(),
+            segments: image.memory().loads().iter().map(segment).collect(),
             ..ImageNeeds::default()
         };
         let binds = match image.binds() {

@@ -8,7 +8,7 @@ pub struct Avma(pub u64);
 
 /// Offset of a byte in the file of its image, the same in every process that maps the file.
 ///
-/// On ELF it is the file offset: `Avma − mapping start + mapping's file offset`.
+/// It is the file offset, in a Mach-O file that of the slice: `Avma − mapping start + mapping's offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageOffset(pub u64);
 

@@ -184,6 +184,15 @@ impl Arch {
         }
     }
 
+    /// This one where it is known, else the other.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        match self {
+            Self::Unknown => other,
+            known => known,
+        }
+    }
+
     /// As Go writes it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -65,11 +65,13 @@ pub enum Unnamed {
     Kernel = 9,
     /// The stack could not be followed beyond this frame.
     Truncated = 10,
+    /// No slice of the file, or more than one, is for the architecture that ran, and no UUID tells which.
+    WrongSlice = 11,
 }
 
 impl Unnamed {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotLookedUp,
         Self::Unmapped,
         Self::FileGone,
@@ -81,6 +83,7 @@ impl Unnamed {
         Self::Translated,
         Self::Kernel,
         Self::Truncated,
+        Self::WrongSlice,
     ];
 
     /// A few words for tables and flamegraphs.
@@ -98,6 +101,7 @@ impl Unnamed {
             Self::Translated => "translated code",
             Self::Kernel => "kernel",
             Self::Truncated => "truncated",
+            Self::WrongSlice => "no such slice",
         }
     }
 }

@@ -2,107 +2,18 @@
 //! `addr2line`.
 
 use crate::programs::{binutils, built, go_tool, hex, output_of, output_with};
+use crate::recording::{Names, Recording, names_of};
 use gotrace::symbolize;
-use gotrace::trace::file::Writer;
 use gotrace::trace::{
-    Avma, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, Image, ImageId, ImageKind,
-    ImageOffset, MadeFrom, Mapping, Nanos, ProcessId, Record, Trace, Unnamed,
+    Avma, FramePlace, FrameRole, Image, ImageKind, ImageOffset, MadeFrom, Trace, Unnamed,
 };
 use object::{Object as _, ObjectSegment as _};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Functions of a frame, innermost first: name, file, line.
-type Names = Result<Vec<(String, String, u32)>, Unnamed>;
-
-/// A trace in the making, of one image.
-struct Recording {
-    folder: tempfile::TempDir,
-    writer: Writer,
-    image: ImageId,
-    origins: Vec<(FrameId, MadeFrom)>,
-}
-
-impl Recording {
-    fn of(path: &Path, kind: ImageKind, build_id: &[u8]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let anchor = ClockAnchor {
-            monotonic_ns: 0,
-            unix_ns: now(),
-        };
-        let mut writer = Writer::create(&folder.path().join("t.gotrace"), anchor).unwrap();
-        let image = Image {
-            path: writer.string(path.as_os_str().as_bytes()),
-            build_id: build_id.to_vec(),
-            kind,
-            ..Image::default()
-        };
-        let image = writer.image(&image);
-        let mapping = Mapping {
-            time: Nanos::ZERO,
-            process: ProcessId(0),
-            image,
-            start: Avma(0),
-            end: Avma(1 << 30),
-            offset: ImageOffset(0),
-        };
-        writer.record(Record::Mapping(mapping)).unwrap();
-        Self {
-            folder,
-            writer,
-            image,
-            origins: Vec::new(),
-        }
-    }
-
-    fn of_file(path: &Path) -> Self {
-        Self::of(path, ImageKind::File, &[])
-    }
-
-    fn ask(&mut self, place: FramePlace, role: FrameRole) -> FrameId {
-        self.writer.frame(Frame { place, role })
-    }
-
-    fn offset(&mut self, offset: u64, role: FrameRole) -> FrameId {
-        self.ask(FramePlace::Image(self.image, ImageOffset(offset)), role)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("t.gotrace")
-    }
-
-    /// Names everything that was asked for, and reads the trace anew.
-    fn named(mut self, held: Option<File>) -> Vec<Names> {
-        let held: Vec<(ImageId, File)> = held.map(|file| (self.image, file)).into_iter().collect();
-        symbolize::name_frames(&mut self.writer, &held, &self.origins).unwrap();
-        let path = self.path();
-        self.writer.finish().unwrap();
-        names_of(&Trace::open(&path).unwrap())
-    }
-}
-
-fn names_of(trace: &Trace) -> Vec<Names> {
-    let ids = (0..).take(trace.frames.len()).map(FrameId);
-    let names = ids.map(|frame| {
-        let locations = trace.symbol(frame)?.iter().map(|location| {
-            let function = &trace.functions[location.function.index()];
-            let text = |id| trace.text(id).into_owned();
-            (text(function.name), text(function.file), location.line)
-        });
-        Ok(locations.collect())
-    });
-    names.collect()
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_nanos()).unwrap()
-}
+use std::time::{Duration, SystemTime};
 
 /// Names of one frame at `offset`.
 fn name_one(path: &Path, offset: u64) -> Names {

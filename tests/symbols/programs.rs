@@ -117,7 +117,7 @@ fn build(way: &Way, folder: &Path) -> PathBuf {
     program
 }
 
-fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("symbols")
 }
 

@@ -11,8 +11,9 @@ use super::samples::SampleBlock;
 use super::sink::{Contents, Sink};
 use super::tables;
 use crate::trace::{
-    Binding, CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol, Function,
-    FunctionId, Image, ImageId, Loss, Nanos, Record, Sample, StackId, StringId,
+    Arch, Binding, CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol,
+    Function, FunctionId, Image, ImageId, Loss, Nanos, ProcessId, Record, Sample, StackId,
+    StringId,
 };
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -60,7 +61,9 @@ pub struct Writer {
     paths: Vec<Box<[u8]>>,
     anchor: ClockAnchor,
     has_loads: bool,
-    first_mapped: FxHashMap<ImageId, Nanos>,
+    first_mapped: FxHashMap<ImageId, (Nanos, Arch)>,
+    /// Of programs that still run.
+    running: FxHashMap<ProcessId, Arch>,
     stacks: StackIds,
     gathered: Gathered,
     tried: Instant,
@@ -126,6 +129,7 @@ impl Writer {
             anchor,
             has_loads: false,
             first_mapped: FxHashMap::default(),
+            running: FxHashMap::default(),
             stacks: StackIds::new(STACK_BOUND),
             gathered: Gathered {
                 first_string: 1,
@@ -273,8 +277,15 @@ impl Writer {
     /// When an image was first mapped, by the wall clock, in nanoseconds since 1970-01-01 UTC.
     #[must_use]
     pub fn first_mapped_unix_ns(&self, image: ImageId) -> Option<u64> {
-        let time = self.first_mapped.get(&image)?;
+        let (time, _) = self.first_mapped.get(&image)?;
         Some(self.anchor.unix_ns(*time))
+    }
+
+    /// The architecture of the program that mapped an image first.
+    #[must_use]
+    pub fn first_mapped_by(&self, image: ImageId) -> Arch {
+        let first = self.first_mapped.get(&image);
+        first.map_or(Arch::Unknown, |(_, arch)| *arch)
     }
 
     /// Adds the name of a frame.
@@ -309,15 +320,31 @@ impl Writer {
             self.lost.since.get_or_insert(self.last_time);
             return Ok(());
         }
-        self.has_loads |= matches!(record, Record::Load(_));
-        if let Record::Mapping(mapping) = &record {
-            let first = self.first_mapped.entry(mapping.image);
-            first
-                .and_modify(|time| *time = mapping.time.min(*time))
-                .or_insert(mapping.time);
-        }
+        self.note(&record);
         self.push_record(&record);
         self.flush_if_full()
+    }
+
+    /// Keeps of a record what is asked when the command has ended.
+    fn note(&mut self, record: &Record) {
+        match record {
+            Record::Load(_) => self.has_loads = true,
+            Record::ProcessStarted(process) => {
+                self.running.insert(process.id, process.exec.arch);
+            }
+            Record::ProcessEnded(process, _) => {
+                self.running.remove(process);
+            }
+            Record::Mapping(mapping) => {
+                let arch = self.running.get(&mapping.process);
+                let this = (mapping.time, arch.copied().unwrap_or_default());
+                let first = self.first_mapped.entry(mapping.image).or_insert(this);
+                if mapping.time < first.0 {
+                    *first = this;
+                }
+            }
+            _ => {}
+        }
     }
 
     fn push_record(&mut self, record: &Record) {
