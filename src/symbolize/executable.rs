@@ -38,7 +38,8 @@ impl<'a> Executable<'a> {
         })
     }
 
-    fn of_slice(image: MachO<'a>) -> Self {
+    /// The slice of a Mach-O file, or a library of dyld's shared cache.
+    pub(super) fn of_slice(image: MachO<'a>) -> Self {
         Self {
             data: image.data,
             format: Format::MachO(Box::new(image)),

@@ -6,6 +6,7 @@
 use super::executable::Executable;
 use super::functions::Functions;
 use super::mapped::Contents;
+use super::shared_cache::{self, SharedCache};
 use super::{debug_file, vdso};
 use crate::binary::dwarf::{DebugSections, Dwarf};
 use crate::binary::elf::Elf;
@@ -57,27 +58,39 @@ pub(super) struct Source<'a> {
 /// The files that know an image's names.
 #[derive(Debug)]
 pub(super) struct ImageFile<'s> {
-    file: Contents,
+    source: &'s Source<'s>,
+    code: Code,
     /// What `strip` took out of it, where a package of debug symbols is installed, or what `dsymutil`
     /// gathered.
     debug: Option<Contents>,
-    build_id: &'s [u8],
-    arch: Arch,
+}
+
+/// Where the code of an image is.
+#[derive(Debug)]
+enum Code {
+    File(Contents),
+    Cache(SharedCache),
 }
 
 impl<'s> ImageFile<'s> {
     /// Opens an image: the file that was held open since it was mapped, else what is at its path.
-    pub(super) fn open(source: &'s Source<'_>) -> Result<Self, Unnamed> {
-        let (file, debug) = match source.kind {
-            ImageKind::File => {
-                let file = contents(source)?;
-                let path = Path::new(OsStr::from_bytes(&source.path));
-                let debug = debug_file(&file, path).map(|(_, debug)| debug);
-                (file, debug)
-            }
+    pub(super) fn open(source: &'s Source<'s>) -> Result<Self, Unnamed> {
+        let (code, debug) = match source.kind {
+            ImageKind::File => match contents(source) {
+                Ok(file) => {
+                    let path = Path::new(OsStr::from_bytes(&source.path));
+                    let debug = debug_file(&file, path).map(|(_, debug)| debug);
+                    (Code::File(file), debug)
+                }
+                Err(Unnamed::FileGone) if shared_cache::may_hold(&source.path) => {
+                    let cache = shared_cache::find(&source.path, &source.build_id);
+                    (Code::Cache(cache.ok_or(Unnamed::SharedCache)?), None)
+                }
+                Err(why) => return Err(why),
+            },
             ImageKind::Kernel if source.at_once && source.path == b"[vdso]" => {
                 let bytes = vdso::read().map_err(|_error| Unnamed::Kernel)?;
-                (Contents::Copied(bytes), None)
+                (Code::File(Contents::Copied(bytes)), None)
             }
             ImageKind::Kernel => return Err(Unnamed::Kernel),
             // A translator's code is named after the program that it was made from.
@@ -85,11 +98,28 @@ impl<'s> ImageFile<'s> {
             ImageKind::Anonymous => return Err(Unnamed::Jit),
         };
         Ok(Self {
-            file,
+            source,
+            code,
             debug,
-            build_id: &source.build_id,
-            arch: source.arch,
         })
+    }
+
+    fn executable(&self) -> Result<Executable<'_>, Unnamed> {
+        let Source {
+            path,
+            build_id,
+            arch,
+            ..
+        } = self.source;
+        match &self.code {
+            Code::File(file) => Executable::of(file, build_id, *arch),
+            Code::Cache(cache) => {
+                let library = cache.library(path, build_id);
+                library
+                    .map(Executable::of_slice)
+                    .ok_or(Unnamed::SharedCache)
+            }
+        }
     }
 
     /// Gives each frame its names, or the reason why it has none.
@@ -98,7 +128,7 @@ impl<'s> ImageFile<'s> {
         frames: &[Asked],
         mut give: impl FnMut(FrameId, Result<&[Named<'_>], Unnamed>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let image = match Executable::of(&self.file, self.build_id, self.arch) {
+        let image = match self.executable() {
             Ok(image) => image,
             Err(why) => {
                 let mut frames = frames.iter();

@@ -10,6 +10,7 @@ mod functions;
 mod image;
 mod mapped;
 mod needs;
+mod shared_cache;
 mod vdso;
 
 pub use debug_file::debug_file;

@@ -67,11 +67,13 @@ pub enum Unnamed {
     Truncated = 10,
     /// No slice of the file, or more than one, is for the architecture that ran, and no UUID tells which.
     WrongSlice = 11,
+    /// It is in dyld's shared cache alone, which is not here, or is another one.
+    SharedCache = 12,
 }
 
 impl Unnamed {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotLookedUp,
         Self::Unmapped,
         Self::FileGone,
@@ -84,6 +86,7 @@ impl Unnamed {
         Self::Kernel,
         Self::Truncated,
         Self::WrongSlice,
+        Self::SharedCache,
     ];
 
     /// A few words for tables and flamegraphs.
@@ -102,6 +105,7 @@ impl Unnamed {
             Self::Kernel => "kernel",
             Self::Truncated => "truncated",
             Self::WrongSlice => "no such slice",
+            Self::SharedCache => "shared cache",
         }
     }
 }

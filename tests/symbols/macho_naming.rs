@@ -417,6 +417,9 @@ fn what_cannot_be_read_says_why() {
     };
     let gone = folder.path().join("gone");
     assert_eq!(reason(&gone, &of.uuid, 0x1628), Unnamed::FileGone);
+    // macOS has no file of it, and the cache has none with this UUID.
+    let system = Path::new("/usr/lib/libgone.dylib");
+    assert_eq!(reason(system, &of.uuid, 0x1628), Unnamed::SharedCache);
     assert_eq!(reason(&data, &of.uuid, u64::MAX), Unnamed::NoSymbol);
     let cut = folder.path().join("cut");
     std::fs::write(&cut, &std::fs::read(&data).unwrap()[..100]).unwrap();

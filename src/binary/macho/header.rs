@@ -8,7 +8,7 @@
 //! Source: `<mach-o/loader.h>`.
 
 use super::command::{self, Command, Dylib, Entry, LoadCommand, Table, TableOf};
-use super::{Cpu, Section, Segment, Slice, Symbols, Target};
+use super::{Cpu, Section, Segment, Slice, SliceOf, Symbols, Target};
 use crate::binary::go::Container;
 use crate::binary::{Error, FileOffset, Load, Memory, Svma, bytes::Bytes};
 use std::fmt;
@@ -136,6 +136,27 @@ impl<'a> MachO<'a> {
     /// or do not fit in the size that the header states.
     pub fn parse(slice: &Slice<'a>) -> Result<Self, Error> {
         Self::read(slice).map_err(|error| error.further(slice.offset.0))
+    }
+
+    /// Reads the header and the load commands of a library in dyld's shared cache, where they lie in one
+    /// file, from `header` on, and the tables that they point to in another, all of which is `tables`. Bytes
+    /// of segments and sections are not to be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn in_cache(header: &'a [u8], tables: &'a [u8]) -> Result<Self, Error> {
+        let image = Self::parse(&Slice {
+            of: SliceOf::Thin,
+            offset: FileOffset(0),
+            data: header,
+        })?;
+        let loads = image.memory.loads().to_vec();
+        Ok(Self {
+            data: tables,
+            memory: Memory::new(&[], loads),
+            ..image
+        })
     }
 
     fn read(slice: &Slice<'a>) -> Result<Self, Error> {

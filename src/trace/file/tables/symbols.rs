@@ -142,7 +142,7 @@ impl Names {
             return Ok(Err(*reason
                 .and_then(|number| Unnamed::ALL.get(number))
                 .ok_or(Malformed(
-                    "expected a reason of 0 to 11, found another one",
+                    "expected a reason of 0 to 12, found another one",
                 ))?));
         }
         let mut function = follow(self.before, self.outer.next().unwrap_or_default());
