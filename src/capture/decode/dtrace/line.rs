@@ -1,14 +1,20 @@
 //! Lines of the scripts: fields with tabs between them, the first of which says what it is.
 //!
 //! ```text
-//! e  time  pid  tid  module  function  argument     a function was entered; argument in hexadecimal
-//! r  time  pid  tid  module  function  offset       it returns, at this offset of its code, in hexadecimal
-//! s  time  pid  tid                                 a thread runs: frames follow, one a line, up to a line "."
-//! x  time  pid  ppid  name                          a program began
-//! z  time  pid  tid  how                            a process ends: CLD_EXITED (1), CLD_KILLED (2), ...
+//! b  time  pid  wall                                                  the probes of a process are armed
+//! e  time  pid  tid  module  function  argument  goroutine  depth     a function was entered
+//! r  time  pid  tid  module  function  offset    goroutine  depth     it returns, at this offset of its code
+//! s  time  pid  tid                                                   a thread runs: frames follow, one a line,
+//!                                                                     up to a line "."
+//! x  time  pid  ppid  name                                            a program began
+//! z  time  pid  tid  how                                              a process ends: CLD_EXITED (1),
+//!                                                                     CLD_KILLED (2), ...
 //! ```
 //!
-//! Times are nanoseconds of `timestamp`. A frame is what `ustack()` prints: an address (`0x10002f0c4`), which it
+//! Times are nanoseconds of `timestamp`, `wall` is `walltimestamp` (nanoseconds since 1970). Arguments, offsets
+//! and depths are hexadecimal. A goroutine is its number, 0 on the stack of the system, and its depth is how far
+//! the stack pointer is below the stack's high end; where there is no goroutine, `-`, depth is the stack pointer.
+//! A frame is what `ustack()` prints: an address (`0x10002f0c4`), which it
 //! is with `-x stacksymbols=disabled` and where there is no name, or a place in a function
 //! (``compile`main.main+0x1c``).
 
@@ -34,6 +40,11 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Whatever the script watches in the process is watched from now on.
+    Armed {
+        /// The wall clock at the same time: nanoseconds since 1970.
+        wall: u64,
+    },
     /// A function was entered.
     Entered(Call),
     /// A function returned.
@@ -72,6 +83,22 @@ pub struct Call {
     pub function: Vec<u8>,
     /// The first argument, or the offset of the instruction that returns.
     pub value: u64,
+    /// On whose stack.
+    pub stack: Stack,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// On a stack of Go's.
+    Go {
+        /// The goroutine's number; 0 on the stack of the system.
+        goroutine: u64,
+        /// Bytes below the stack's high end.
+        depth: u64,
+    },
+    /// On the thread's, with this stack pointer.
+    Thread(u64),
 }
 
 /// A frame of a stack.
@@ -205,12 +232,11 @@ fn event(line: &[u8]) -> Option<Event> {
         return None;
     };
     let what = match (kind, rest) {
-        (b"e", [tid, module, function, value]) => {
-            What::Entered(call(tid, module, function, value)?)
-        }
-        (b"r", [tid, module, function, value]) => {
-            What::Returned(call(tid, module, function, value)?)
-        }
+        (b"b", [wall]) => What::Armed {
+            wall: decimal(wall)?,
+        },
+        (b"e", call) => What::Entered(self::call(call)?),
+        (b"r", call) => What::Returned(self::call(call)?),
         (b"s", [tid]) => What::Sampled {
             tid: thread(tid)?,
             stack: Vec::new(),
@@ -230,12 +256,23 @@ fn event(line: &[u8]) -> Option<Event> {
     })
 }
 
-fn call(tid: &[u8], module: &[u8], function: &[u8], value: &[u8]) -> Option<Call> {
+fn call(fields: &[&[u8]]) -> Option<Call> {
+    let &[tid, module, function, value, goroutine, depth] = fields else {
+        return None;
+    };
+    let depth = hexadecimal(depth)?;
     Some(Call {
         tid: thread(tid)?,
         module: module.to_vec(),
         function: function.to_vec(),
         value: hexadecimal(value)?,
+        stack: match goroutine {
+            b"-" => Stack::Thread(depth),
+            number => Stack::Go {
+                goroutine: decimal(number)?,
+                depth,
+            },
+        },
     })
 }
 

@@ -1,6 +1,6 @@
 //! Output as the scripts would have it, written by hand.
 
-use super::{Call, Event, Frame, Lines, Shortfall, What};
+use super::{Call, Event, Frame, Lines, Shortfall, Stack, What};
 use crate::trace::{Pid, Tid};
 
 /// All of it, in pieces of some length.
@@ -14,8 +14,9 @@ fn read(text: &[u8], piece: usize) -> (Vec<Event>, Shortfall) {
     (found, shortfall)
 }
 
-const WHOLE: &[u8] = b"x\t100\t41\t40\tcompile\n\
-e\t200\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\tc000123000\n\
+const WHOLE: &[u8] = b"b\t50\t41\t1764000000000000000\n\
+x\t100\t41\t40\tcompile\n\
+e\t200\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\tc000123000\t17\t1a8\n\
 s\t300\t41\t123456\n\
 \n\
 \x20             0x10002f0c4\n\
@@ -24,15 +25,17 @@ s\t300\t41\t123456\n\
 \x20             compile`0x100000004\n\
 \x20             compile`operator+(int)+0x2\n\
 .\n\
-r\t400\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\t1f4\n\
+r\t400\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\t1f4\t17\t1a8\n\
+e\t450\t41\t123456\tcompile\tmemclr\t0\t-\t16fdff000\n\
 z\t500\t41\t123456\t1\n";
 
-fn call(value: u64) -> Call {
+fn call(function: &str, value: u64, stack: Stack) -> Call {
     Call {
         tid: Tid(123_456),
         module: b"compile".to_vec(),
-        function: b"cmd/compile/internal/ssa.Compile".to_vec(),
+        function: function.into(),
         value,
+        stack,
     }
 }
 
@@ -60,15 +63,24 @@ fn expected() -> Vec<Event> {
         parent: Pid(40),
         name: b"compile".to_vec(),
     };
+    let stack = Stack::Go {
+        goroutine: 17,
+        depth: 424,
+    };
+    let compile = |value| call("cmd/compile/internal/ssa.Compile", value, stack);
     [
+        What::Armed {
+            wall: 1_764_000_000_000_000_000,
+        },
         executed,
-        What::Entered(call(0xc0_0012_3000)),
+        What::Entered(compile(0xc0_0012_3000)),
         sample,
-        What::Returned(call(500)),
+        What::Returned(compile(500)),
+        What::Entered(call("memclr", 0, Stack::Thread(0x1_6fdf_f000))),
         What::Ended { how: 1 },
     ]
     .into_iter()
-    .zip([100, 200, 300, 400, 500])
+    .zip([50, 100, 200, 300, 400, 450, 500])
     .map(|(what, time)| Event {
         time,
         pid: Pid(41),
@@ -124,19 +136,25 @@ fn what_is_no_line_of_a_script_is_counted() {
     for line in [
         "q\t1\t2\t3\n",
         "e\t1\t2\n",
-        "e\t1\t2\t3\tm\tf\t12\tmore\n",
-        "e\t-1\t2\t3\tm\tf\t12\n",
-        "e\t1\tx\t3\tm\tf\t12\n",
-        "e\t1\t2\tx\tm\tf\t12\n",
-        "e\t1\t2\t3\tm\tf\tx\n",
-        "r\t1\t2\t3\tm\tf\t\n",
+        "b\t1\t2\tx\n",
+        "b\t1\t2\n",
+        "e\t1\t2\t3\tm\tf\t12\n",
+        "e\t1\t2\t3\tm\tf\t12\t1\t8\tmore\n",
+        "e\t-1\t2\t3\tm\tf\t12\t1\t8\n",
+        "e\t1\tx\t3\tm\tf\t12\t1\t8\n",
+        "e\t1\t2\tx\tm\tf\t12\t1\t8\n",
+        "e\t1\t2\t3\tm\tf\tx\t1\t8\n",
+        "e\t1\t2\t3\tm\tf\t12\tx\t8\n",
+        "e\t1\t2\t3\tm\tf\t12\t1\tx\n",
+        "e\t1\t2\t3\tm\tf\t12\t-\t-\n",
+        "r\t1\t2\t3\tm\tf\t\t1\t8\n",
         "x\t1\t2\tx\tname\n",
         "z\t1\t2\t3\tx\n",
         "s\t1\t2\tx\n",
         "s\t1\t2\t3\t4\n",
         ".\n",
         "  0x10\n",
-        "e\t1\t99999999999\t3\tm\tf\t12\n",
+        "e\t1\t99999999999\t3\tm\tf\t12\t1\t8\n",
         "\u{e9}\t1\t2\n",
     ] {
         let (found, shortfall) = read(line.as_bytes(), 3);

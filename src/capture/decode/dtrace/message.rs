@@ -45,6 +45,8 @@ pub enum Cause {
     NoFile,
     /// There is no such process any more, or another tool has it.
     Grab,
+    /// The process ended while `dtrace` took hold of it.
+    Gone,
     /// No function is called that.
     NoFunction,
     /// The script is not understood.
@@ -60,7 +62,7 @@ pub enum Cause {
 }
 
 /// Parts of messages, and what they mean; the first that is found counts.
-const CAUSES: [(&str, Cause); 16] = [
+const CAUSES: [(&str, Cause); 19] = [
     ("requires additional privileges", Cause::NotRoot),
     ("cannot instrument translated processes", Cause::Translated),
     ("signed with restricted entitlements", Cause::Protected),
@@ -68,6 +70,7 @@ const CAUSES: [(&str, Cause); 16] = [
     ("Could not create symbolicator", Cause::NoSymbols),
     ("has no dyld, and cannot be instrumented", Cause::NoDyld),
     ("pid provider is not available", Cause::NoProvider),
+    ("pid provider is not installed", Cause::NoProvider),
     ("Destructive actions not allowed", Cause::Destructive),
     ("Conflicting type is already defined", Cause::Libraries),
     ("does not match any probes", Cause::NoFunction),
@@ -77,6 +80,8 @@ const CAUSES: [(&str, Cause); 16] = [
     ("Permission denied", Cause::Permission),
     ("No such file or directory", Cause::NoFile),
     ("failed to grab pid", Cause::Grab),
+    ("exec'd set-id or unobservable program", Cause::Protected),
+    ("failed to control pid", Cause::Gone),
 ];
 
 impl Message {
@@ -132,6 +137,7 @@ impl Cause {
                 "dtrace cannot take hold of the process",
                 "end other debuggers of it",
             ),
+            Self::Gone => ("the process ended as soon as it had begun", ""),
             Self::NoFunction => (
                 "no function of the program is called that",
                 "gotrace inspect --symbols FILE",
@@ -261,6 +267,18 @@ mod tests {
                 Cause::NoProvider,
             ),
             (
+                "dtrace: failed to compile script calls.d: pid provider is not installed on this system",
+                Cause::NoProvider,
+            ),
+            (
+                "dtrace: failed to control pid 7: process exec'd set-id or unobservable program",
+                Cause::Protected,
+            ),
+            (
+                "dtrace: failed to control pid 7: process exited with status 0",
+                Cause::Gone,
+            ),
+            (
                 "dtrace: could not enable tracing: Destructive actions not allowed",
                 Cause::Destructive,
             ),
@@ -272,7 +290,7 @@ mod tests {
             assert_eq!(Message::of(line), Message::Refused(cause), "{line}");
             let refusal = cause.refusal(line);
             assert_eq!(refusal.evidence, line);
-            let has_remedy = cause != Cause::NoFile;
+            let has_remedy = !matches!(cause, Cause::NoFile | Cause::Gone);
             assert_eq!(!refusal.remedy.is_empty(), has_remedy, "{cause:?}");
         }
     }
