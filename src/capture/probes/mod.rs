@@ -4,13 +4,16 @@
 //! --probe, probe sets ──► Spec ─┐
 //!                               ├──► Plan: functions and their sites ──► a backend
 //! an executable's bytes ────────┘
+//!                               └──► AskedOf: functions alone ──► a backend that finds the sites itself
 //! ```
 
+mod asked;
 mod pattern;
 mod plan;
 mod set;
 mod watch;
 
+pub use asked::{Asked, AskedOf};
 pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
 pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};
 pub use set::{DEFAULT, ProbeSet, SetError, SetProbe};

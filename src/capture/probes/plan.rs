@@ -1,5 +1,6 @@
 //! The plan: an executable's functions that are asked for, and where each is probed.
 
+use super::asked::choose;
 use super::{Mode, Phase, Spec};
 use crate::binary::elf::Elf;
 use crate::binary::go::{Function, Pclntab};
@@ -141,39 +142,17 @@ pub(super) fn plan_with(elf: &Elf<'_>, specs: &[&Spec], arguments: bool) -> Resu
         }
     })?;
     let mut plan = Plan::default();
-    let mut matched = vec![false; specs.len()];
-    for function in table.functions().flatten() {
-        let Ok(name) = function.name() else { continue };
-        let mut chosen: Option<&Spec> = None;
-        for (spec, matched) in specs.iter().zip(&mut matched) {
-            if spec.function.matches(&name) {
-                *matched = true;
-                if chosen.is_none_or(|chosen| rank(spec) > rank(chosen)) {
-                    chosen = Some(spec);
-                }
-            }
+    let unmatched = choose(&table, specs, |function, name, spec| {
+        match planned(elf, function, name, spec, arguments && spec.set.is_none()) {
+            Ok(function) => plan.functions.push(function),
+            Err(why) => plan.left_out.push(LeftOut {
+                name: name.to_vec(),
+                why,
+            }),
         }
-        if let Some(spec) = chosen {
-            match planned(elf, &function, &name, spec, arguments && spec.set.is_none()) {
-                Ok(function) => plan.functions.push(function),
-                Err(why) => plan.left_out.push(LeftOut {
-                    name: name.into_owned(),
-                    why,
-                }),
-            }
-        }
-    }
+    });
+    plan.unmatched = unmatched;
     plan.leave_out_wrappers();
-    let unmatched = specs.iter().zip(matched).filter(|(_, matched)| !matched);
-    plan.unmatched = unmatched
-        .map(|(spec, _)| Unmatched {
-            spec: Spec::clone(spec),
-            nearest: match spec.set {
-                None => nearest(&table, spec.function.text()),
-                Some(_) => Vec::new(),
-            },
-        })
-        .collect();
     Ok(plan)
 }
 
@@ -200,7 +179,8 @@ impl Planned {
     }
 }
 
-fn rank(spec: &Spec) -> (bool, Mode) {
+/// Of several specs for one function, the one of the highest rank counts.
+pub(super) fn rank(spec: &Spec) -> (bool, Mode) {
     (spec.set.is_none(), spec.mode)
 }
 
@@ -273,7 +253,7 @@ fn planned_site(elf: &Elf<'_>, site: Site) -> Result<PlannedSite, NoSite> {
 
 /// Names whose last word comes near the last word of a glob, or which have all its words, whatever
 /// their case; those first that have most words in common, then the nearest and shortest.
-fn nearest(table: &Pclntab<'_>, glob: &str) -> Vec<String> {
+pub(super) fn nearest(table: &Pclntab<'_>, glob: &str) -> Vec<String> {
     let wanted = words(glob);
     let Some(last) = wanted.last() else {
         return Vec::new();

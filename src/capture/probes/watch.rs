@@ -1,10 +1,10 @@
 //! Which functions of which executables a run watches.
 
 use super::plan::plan_with;
-use super::{Mode, NoPlan, Plan, Planned, ProbeSet, Spec};
+use super::{AskedOf, Mode, NoPlan, Plan, Planned, ProbeSet, Spec, Unmatched};
 use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
-use crate::binary::go::BuildInfo;
+use crate::binary::go::{BuildInfo, Container, Pclntab};
 use crate::trace::{ArgumentKind, Probe};
 use std::str::FromStr;
 
@@ -116,7 +116,30 @@ impl Watch {
     ///
     /// When it is not a Go program whose functions can be read.
     pub fn plan(&self, elf: &Elf<'_>, path: &[u8]) -> Result<Plan, NoPlan> {
-        let version = BuildInfo::of(elf).ok().and_then(|info| info.version());
+        let specs = self.specs(elf, path);
+        let specs: Vec<&Spec> = specs.iter().collect();
+        let mut plan = plan_with(elf, &specs, self.arguments)?;
+        self.forgive_sets(&mut plan.unmatched);
+        Ok(plan)
+    }
+
+    /// What of an executable is asked for, for a backend that finds the sites itself.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a Go program whose functions can be read.
+    pub fn asked<'a>(&self, image: &impl Container<'a>, path: &[u8]) -> Result<AskedOf, NoPlan> {
+        let table = Pclntab::of(image).map_err(NoPlan::NotGo)?;
+        let specs = self.specs(image, path);
+        let specs: Vec<&Spec> = specs.iter().collect();
+        let mut asked = AskedOf::new(image.memory(), &table, &specs);
+        self.forgive_sets(&mut asked.unmatched);
+        Ok(asked)
+    }
+
+    /// What is asked for of an executable, by whomever.
+    fn specs<'a>(&self, image: &impl Container<'a>, path: &[u8]) -> Vec<Spec> {
+        let version = BuildInfo::of(image).ok().and_then(|info| info.version());
         let sets = self.sets.iter().flat_map(|set| set.specs(version));
         let specs = self.named.iter().chain(sets);
         let mut specs: Vec<Spec> = specs
@@ -140,16 +163,16 @@ impl Watch {
                 ..spec
             }));
         }
-        let specs: Vec<&Spec> = specs.iter().collect();
-        let mut plan = plan_with(elf, &specs, self.arguments)?;
-        // A set that gotrace comes with is for many releases. Which these are is read from their
-        // files, and not for each executable where nothing is missing.
-        if !plan.unmatched.is_empty() {
+        specs
+    }
+
+    /// A set that gotrace comes with is for many releases. Which these are is read from their files, and not
+    /// for each executable where nothing is missing.
+    fn forgive_sets(&self, unmatched: &mut Vec<Unmatched>) {
+        if !unmatched.is_empty() {
             let wanted = self.wanted();
-            plan.unmatched
-                .retain(|unmatched| wanted.iter().any(|spec| spec.is_same(&unmatched.spec)));
+            unmatched.retain(|unmatched| wanted.iter().any(|spec| spec.is_same(&unmatched.spec)));
         }
-        Ok(plan)
     }
 
     fn all(&self) -> impl Iterator<Item = &Spec> {

@@ -1,0 +1,113 @@
+//! Functions that are asked for, by the table of functions alone: for what finds the places of probes itself.
+
+use super::plan::{nearest, rank};
+use super::{FunctionGlob, Mode, Phase, Spec, Unmatched};
+use crate::binary::FileOffset;
+use crate::binary::Memory;
+use crate::binary::go::{Function, Pclntab};
+
+/// A function that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Name, as the linker keeps it.
+    pub symbol: Vec<u8>,
+    /// Name, as Go developers write it.
+    pub name: Vec<u8>,
+    /// Source file, or empty.
+    pub file: Vec<u8>,
+    /// Offset of its first instruction in the file.
+    pub offset: FileOffset,
+    /// The glob by which it is asked for.
+    pub glob: FunctionGlob,
+    /// Which of its edges are asked for.
+    pub mode: Mode,
+    /// The set that asks for it; none where the user does.
+    pub set: Option<String>,
+    /// The phase that its calls mark.
+    pub phase: Option<Phase>,
+    /// It keeps Go's register conventions, see [`Function::keeps_conventions`].
+    pub keeps_conventions: bool,
+    /// It may have parameters.
+    pub takes_arguments: bool,
+}
+
+/// What is asked for of an executable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedOf {
+    /// Functions, in the order of their addresses.
+    pub functions: Vec<Asked>,
+    /// All functions of the executable, by the names that the linker keeps.
+    pub symbols: Vec<Vec<u8>>,
+    /// What was asked for and is not there.
+    pub unmatched: Vec<Unmatched>,
+}
+
+impl AskedOf {
+    /// Finds what the specs ask for. A function that several ask for is there once: what the user names wins
+    /// over sets, calls over entries.
+    pub(super) fn new(memory: &Memory<'_>, table: &Pclntab<'_>, specs: &[&Spec]) -> Self {
+        let mut functions = Vec::new();
+        let unmatched = choose(table, specs, |function, name, spec| {
+            functions.push(asked(memory, function, name, spec));
+        });
+        let symbols = table.functions().flatten();
+        let symbols = symbols.filter_map(|function| function.linker_name().ok());
+        Self {
+            functions,
+            symbols: symbols.map(<[u8]>::to_vec).collect(),
+            unmatched,
+        }
+    }
+}
+
+/// Hands over each function that a spec asks for, with its name and the spec that counts, and tells which
+/// specs ask for none.
+pub(super) fn choose(
+    table: &Pclntab<'_>,
+    specs: &[&Spec],
+    mut found: impl FnMut(&Function<'_>, &[u8], &Spec),
+) -> Vec<Unmatched> {
+    let mut matched = vec![false; specs.len()];
+    for function in table.functions().flatten() {
+        let Ok(name) = function.name() else { continue };
+        let mut chosen: Option<&Spec> = None;
+        for (spec, matched) in specs.iter().zip(&mut matched) {
+            if spec.function.matches(&name) {
+                *matched = true;
+                if chosen.is_none_or(|chosen| rank(spec) > rank(chosen)) {
+                    chosen = Some(spec);
+                }
+            }
+        }
+        if let Some(spec) = chosen {
+            found(&function, &name, spec);
+        }
+    }
+    let unmatched = specs.iter().zip(matched).filter(|(_, matched)| !matched);
+    let unmatched = unmatched.map(|(spec, _)| Unmatched {
+        spec: Spec::clone(spec),
+        nearest: match spec.set {
+            None => nearest(table, spec.function.text()),
+            Some(_) => Vec::new(),
+        },
+    });
+    unmatched.collect()
+}
+
+fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], spec: &Spec) -> Asked {
+    let lines = function.lines(function.entry()).unwrap_or_default();
+    Asked {
+        symbol: function.linker_name().unwrap_or_default().to_vec(),
+        name: name.to_vec(),
+        file: lines
+            .last()
+            .map_or_else(Vec::new, |line| line.file.to_vec()),
+        offset: memory.offset_of(function.entry()).unwrap_or_default(),
+        glob: spec.function.clone(),
+        mode: spec.mode,
+        set: spec.set.clone(),
+        phase: spec.phase.clone(),
+        keeps_conventions: function.keeps_conventions(),
+        takes_arguments: function.takes_arguments(),
+    }
+}
