@@ -12,6 +12,10 @@ mod command;
 #[path = "run/container.rs"]
 mod container;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/dtrace.rs"]
+mod dtrace;
+#[cfg(test)]
 #[path = "repeat/experiment.rs"]
 mod experiment;
 #[cfg(test)]

@@ -59,6 +59,16 @@ pub trait Backend: Send {
         false
     }
 
+    /// Takes hold of the command, which waits before its first instruction; where the system cannot have that,
+    /// before its exec. Returns when it may go on.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be watched on this machine; the command is not run.
+    fn take_hold(&mut self, _root: Pid) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The command runs its program.
     fn begun(&mut self, _root: Pid) {}
 

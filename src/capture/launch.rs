@@ -167,16 +167,21 @@ pub(super) fn temporary(environment: &Environment) -> Vec<PathBuf> {
     named.chain(["/tmp".into(), "/var/tmp".into()]).collect()
 }
 
+/// The file that a command will run.
+pub(super) fn exe(command: &[OsString], environment: &Environment) -> PathBuf {
+    let name = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let path = environment.get("PATH").unwrap_or_default();
+    let exe = toolchain::find_on_path(name, path).unwrap_or_default();
+    std::path::absolute(&exe).unwrap_or(exe)
+}
+
 /// What a command will run as, before it does; without time and process.
 pub(super) fn executed(
     command: &[OsString],
     environment: &Environment,
     slice: Option<Preference>,
 ) -> Executed {
-    let name = command.first().map(OsString::as_os_str).unwrap_or_default();
-    let path = environment.get("PATH").unwrap_or_default();
-    let exe = toolchain::find_on_path(name, path).unwrap_or_default();
-    let exe = std::path::absolute(&exe).unwrap_or(exe);
+    let exe = exe(command, environment);
     let cwd = std::env::current_dir().unwrap_or_default();
     let (arch, translator) = match slice {
         Some(slice) => (slice.arch(), slice.translator().to_owned()),

@@ -15,6 +15,7 @@ pub mod calls;
 mod change;
 mod conclusion;
 pub mod decode;
+mod dtrace;
 pub mod dyld_variables;
 mod dyldlog;
 mod graphs;
@@ -27,10 +28,6 @@ mod macos;
 pub mod native;
 mod observation;
 mod outputs;
-#[cfg_attr(
-    not(any(target_os = "linux", test)),
-    expect(dead_code, reason = "it is qemus that are tried")
-)]
 mod own_children;
 mod plain_file;
 mod preamble;

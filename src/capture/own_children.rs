@@ -4,7 +4,7 @@
 use super::sys;
 use crate::trace::Pid;
 use std::io;
-use std::process::{Child, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command};
 use std::sync::{Mutex, PoisonError};
 
 static OWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -30,6 +30,17 @@ impl OwnChild {
 
     pub(super) fn pid(&self) -> Pid {
         Pid(self.0.id())
+    }
+
+    /// Waits until it ends by itself.
+    pub(super) fn wait(mut self) {
+        // Whoever else has waited for it is welcome to.
+        drop(self.0.wait());
+    }
+
+    /// What it prints, where that was asked to be piped: standard output and standard error, once.
+    pub(super) fn pipes(&mut self) -> Option<(ChildStdout, ChildStderr)> {
+        Some((self.0.stdout.take()?, self.0.stderr.take()?))
     }
 }
 

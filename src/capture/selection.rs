@@ -18,16 +18,19 @@ pub enum Name {
     Dyldlog,
     /// Tasks of macOS, handed over by the programs themselves.
     Mach,
+    /// macOS's own `dtrace`.
+    Dtrace,
 }
 
 impl Name {
     /// All of them, the richest first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Bpf,
         Self::Mach,
         Self::Toolexec,
         Self::Audit,
         Self::Dyldlog,
+        Self::Dtrace,
     ];
 
     /// What `--backend` calls it.
@@ -39,6 +42,7 @@ impl Name {
             Self::Audit => "audit",
             Self::Dyldlog => "dyldlog",
             Self::Mach => "mach",
+            Self::Dtrace => "dtrace",
         }
     }
 
@@ -51,6 +55,9 @@ impl Name {
             Self::Audit => "what programs load and bind, with --bindings",
             Self::Dyldlog => "what programs load and bind on macOS, not for timing",
             Self::Mach => "stack samples and counters of programs on macOS that are not hardened",
+            Self::Dtrace => {
+                "functions and stacks of the command and of go commands' tools on macOS"
+            }
         }
     }
 
@@ -60,7 +67,7 @@ impl Name {
         match self {
             Self::Toolexec => None,
             Self::Bpf | Self::Audit => Some("linux"),
-            Self::Dyldlog | Self::Mach => Some("macos"),
+            Self::Dyldlog | Self::Mach | Self::Dtrace => Some("macos"),
         }
     }
 
@@ -76,6 +83,7 @@ impl Name {
             Self::Audit => super::audit_availability(),
             Self::Dyldlog => super::dyldlog_availability(),
             Self::Mach => super::mach_availability(),
+            Self::Dtrace => super::dtrace::availability(),
         }
     }
 }
@@ -107,7 +115,7 @@ impl FromStr for Selection {
         for word in text.split(',') {
             let name = Name::ALL.into_iter().find(|name| name.word() == word);
             let name = name.ok_or_else(|| {
-                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, mach, toolexec, audit and dyldlog")
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace")
             })?;
             if !names.contains(&name) {
                 names.push(name);
@@ -127,6 +135,6 @@ mod tests {
         assert_eq!("toolexec,bpf,bpf".parse(), Ok(both));
         assert_eq!("auto".parse(), Ok(Selection::Auto));
         assert!("toolexec,".parse::<Selection>().is_err());
-        assert!("dtrace".parse::<Selection>().is_err());
+        assert!("perf".parse::<Selection>().is_err());
     }
 }

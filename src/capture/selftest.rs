@@ -92,7 +92,7 @@ impl Workshop {
         let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
         let temporary = temporary.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
         let workshop = Self {
-            folder: PrivateFolder::create(&temporary, invoker.as_ref())?,
+            folder: PrivateFolder::create("selftest", &temporary, invoker.as_ref())?,
             environment,
             invoker,
         };

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 
 use super::change::{self, Change};
 use super::conclusion::{self, Ended};
+use super::dtrace::{self, Dtrace};
 use super::outputs::Look;
 use super::preamble::{self, Found, Preamble};
 use super::probes::Watch;
@@ -31,7 +32,7 @@ use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::system::process;
-use super::toolexec::Toolexec;
+use super::toolexec::{Held, Toolexec};
 use super::{
     Backend, Environment, Executed, Observation, Progress, Request, dyldlog, graphs, launch,
 };
@@ -348,11 +349,17 @@ impl Session {
         if self.options.request.bindings && !names.contains(&Name::OF_BINDINGS) {
             names.push(Name::OF_BINDINGS);
         }
-        if self.options.watch.is_asked_for() && !names.contains(&Name::Bpf) {
+        // It follows no children: the shim brings them.
+        if names.contains(&Name::Dtrace) && !names.contains(&Name::Toolexec) {
+            names.push(Name::Toolexec);
+        }
+        let watches = |name: &Name| matches!(name, Name::Bpf | Name::Dtrace);
+        if self.options.watch.is_asked_for() && !names.iter().any(watches) {
             let refusal = match self.refused.pop() {
                 Some((Name::Bpf, refusal)) => refusal,
                 _ => Refusal {
-                    reason: "functions are watched by the backend bpf".to_owned(),
+                    reason: "functions are watched by the backend bpf, on macOS by dtrace"
+                        .to_owned(),
                     evidence: "--probe or --probe-set without it".to_owned(),
                     remedy: "--backend bpf, or without --backend".to_owned(),
                 },
@@ -365,6 +372,9 @@ impl Session {
 
     fn open(&mut self, names: &[Name]) -> Result<(), Error> {
         self.backends.clear();
+        // Tools that wait until they are watched; each is let go before the next can ask.
+        let (wants_held, held) = crossbeam_channel::bounded(UNDER_WAY);
+        let wants_held = names.contains(&Name::Dtrace).then_some(wants_held);
         for &name in names {
             let backend = match name {
                 Name::Bpf => super::open_bpf(
@@ -376,7 +386,8 @@ impl Session {
                         self.invoker.clone(),
                     ),
                 ),
-                Name::Toolexec => self.toolexec(),
+                Name::Toolexec => self.toolexec(wants_held.clone()),
+                Name::Dtrace => self.dtrace(held.clone()),
                 Name::Audit => self.audit(),
                 Name::Dyldlog => self.dyldlog(),
                 Name::Mach => self.mach(),
@@ -425,7 +436,17 @@ impl Session {
         }
     }
 
-    fn toolexec(&self) -> Result<Box<dyn Backend>, Refusal> {
+    fn dtrace(&self, held: Receiver<Held>) -> Result<Box<dyn Backend>, Refusal> {
+        let backend = Dtrace::new(dtrace::Options {
+            rate_hz: self.options.request.rate_hz,
+            watch: self.options.watch.clone(),
+            command: launch::exe(&self.options.command, &self.environment),
+            held,
+        })?;
+        Ok(Box::new(backend))
+    }
+
+    fn toolexec(&self, wants_held: Option<Sender<Held>>) -> Result<Box<dyn Backend>, Refusal> {
         let spool = self.spool.as_ref().ok_or_else(no_spool)?;
         let flags = go_flags::split(&self.user_flags);
         let user = flags.as_deref().ok();
@@ -441,7 +462,7 @@ impl Session {
             may_profile(chosen.or(own).unwrap_or_default(), profile_translated)?;
         }
         let progress = Arc::clone(&self.progress);
-        match Toolexec::new(spool, user, profile, progress) {
+        match Toolexec::new(spool, user, profile, progress, wants_held) {
             Ok(backend) => Ok(Box::new(backend)),
             Err(error) => Err(Refusal {
                 reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
@@ -575,8 +596,7 @@ impl Session {
             value: i64::try_from(before.0).unwrap_or(i64::MAX),
         }));
         preamble::forget_max_rss();
-        let begun = sys::now();
-        self.release(child)?;
+        let begun = self.release(child)?;
         let end = supervise::until_end(root, &helpers).map_err(os("wait4"))?;
         let ended = sys::now();
         if self.options.wait {
@@ -635,14 +655,13 @@ impl Session {
                 for backend in &mut self.backends {
                     drop(backend.finish());
                 }
-                let super::Error::Refused { refusal, .. } = error else {
+                let super::Error::Refused { backend, refusal } = error else {
                     return Err(Error::Backend(error));
                 };
                 // No other backend watches functions that were asked for.
                 let another =
                     self.options.selection == Selection::Auto && !self.options.watch.is_asked_for();
                 if !another || !self.follows_tree() {
-                    let backend = Name::Bpf.word();
                     return Err(Error::Refused { backend, refusal });
                 }
                 self.refused.push((Name::Bpf, refusal));
@@ -680,18 +699,40 @@ impl Session {
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }
 
-    /// Lets the command run its program.
-    fn release(&mut self, child: HeldChild) -> Result<(), Error> {
+    /// Lets the command run its program, once those who want hold of it have it; when it began.
+    fn release(&mut self, child: HeldChild) -> Result<super::Monotonic, Error> {
         let root = child.pid;
+        if !process::STARTS_STOPPED {
+            self.take_hold(root)?;
+        }
+        let mut begun = sys::now();
         child.release().map_err(|source| Error::Exec {
             command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
             source,
         })?;
+        if process::STARTS_STOPPED
+            && let Err(error) = self.take_hold(root)
+        {
+            sys::send(root, libc::SIGKILL);
+            drop(sys::wait(root, true));
+            return Err(error);
+        }
         for backend in &mut self.backends {
             backend.begun(root);
         }
-        if self.wants_stop() {
+        if process::STARTS_STOPPED && self.wants_stop() {
+            begun = sys::now();
             sys::send(root, libc::SIGCONT);
+        }
+        Ok(begun)
+    }
+
+    fn take_hold(&mut self, root: Pid) -> Result<(), Error> {
+        for backend in &mut self.backends {
+            backend.take_hold(root).map_err(|error| match error {
+                super::Error::Refused { backend, refusal } => Error::Refused { backend, refusal },
+                error => Error::Backend(error),
+            })?;
         }
         Ok(())
     }

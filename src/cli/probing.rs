@@ -4,7 +4,7 @@ use super::exit::Usage;
 use crate::capture::probes::{self, MaxTax, ProbeSet, Spec, Watch};
 use anyhow::Context as _;
 
-const HEADING: &str = "Function calls (backend bpf; named functions as root)";
+const HEADING: &str = "Function calls (backends bpf and dtrace; named functions as root)";
 
 /// Options that name functions.
 #[derive(Debug, clap::Args)]

@@ -34,10 +34,10 @@ pub(super) struct Args {
     /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit and dyldlog
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace
     #[arg(long, value_name = "NAMES", default_value = "auto")]
     backend: Selection,
-    /// Stack samples a second and core (backends bpf and mach), 0 for none [default: 199]
+    /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
     /// Record the stacks of waiting threads, too (backend bpf)

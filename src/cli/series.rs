@@ -46,10 +46,10 @@ pub(super) struct Repeating {
     /// Folder for the traces, new or empty [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit and dyldlog
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace
     #[arg(long, value_name = "NAMES", default_value = "auto")]
     backend: Selection,
-    /// Stack samples a second and core (backends bpf and mach), 0 for none [default: 199]
+    /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
     /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
@@ -432,7 +432,7 @@ impl<'a> Series<'a> {
         let temporary = self.environment.get("TMPDIR");
         let temporary = temporary.filter(|path| !path.is_empty());
         let temporary = Path::new(temporary.unwrap_or(OsStr::new("/tmp")));
-        let folder = PrivateFolder::create(temporary, self.invoker.as_ref());
+        let folder = PrivateFolder::create("series", temporary, self.invoker.as_ref());
         folder.with_context(|| format!("{}: cannot make a folder", temporary.display()))
     }
 

@@ -9,6 +9,9 @@ use crate::capture::decode::proc_stat::ProcStat;
 use crate::capture::{Executed, Monotonic, sys};
 use crate::trace::{Pid, Usage};
 
+/// Whether programs that are to start stopped do; here they are held before their exec instead.
+pub(in crate::capture) const STARTS_STOPPED: bool = false;
+
 /// Looks at a process.
 pub(in crate::capture) fn alive(pid: Pid) -> Option<Alive> {
     let stat = stat(pid)?;

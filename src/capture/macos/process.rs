@@ -12,6 +12,9 @@ use crate::capture::{Executed, Monotonic};
 use crate::environment::translator::ROSETTA_2;
 use crate::trace::{Nanos, Pid, Usage};
 
+/// Whether programs that are to start stopped do (`POSIX_SPAWN_START_SUSPENDED`).
+pub(in crate::capture) const STARTS_STOPPED: bool = true;
+
 /// Looks at a process.
 pub(in crate::capture) fn alive(pid: Pid) -> Option<Alive> {
     let info = info(pid)?;

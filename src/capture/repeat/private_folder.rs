@@ -1,4 +1,4 @@
-//! A folder for a while: the build cache of one run, what is built for several.
+//! A folder for a while: the build cache of one run, what is built for several, scripts.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -14,17 +14,17 @@ pub struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// Makes an empty one below `temporary`, which nobody else may read; that of the user who
-    /// called sudo, if one did.
+    /// Makes an empty one for some purpose below `temporary`, which nobody else may read; that of the
+    /// user who called sudo, if one did.
     ///
     /// # Errors
     ///
     /// When it cannot be made there.
-    pub fn create(temporary: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
+    pub fn create(purpose: &str, temporary: &Path, invoker: Option<&Invoker>) -> io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
         for attempt in 0..1_000 {
-            let name = format!("gotrace-series-{}-{attempt}", std::process::id());
+            let name = format!("gotrace-{purpose}-{}-{attempt}", std::process::id());
             let path = std::path::absolute(temporary.join(name))?;
             match builder.create(&path) {
                 Ok(()) => {
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_folder_is_empty_private_and_gone_in_the_end() {
         let folder = tempfile::tempdir().expect("folder");
-        let one = PrivateFolder::create(folder.path(), None).expect("made");
-        let other = PrivateFolder::create(folder.path(), None).expect("made");
+        let one = PrivateFolder::create("series", folder.path(), None).expect("made");
+        let other = PrivateFolder::create("series", folder.path(), None).expect("made");
         assert_ne!(one.path(), other.path());
         let mode = fs::metadata(one.path())
             .expect("there")
@@ -88,6 +88,6 @@ mod tests {
         fs::write(one.path().join("00/x"), "x").expect("written");
         drop((one, other));
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
-        assert!(PrivateFolder::create(Path::new("/nowhere"), None).is_err());
+        assert!(PrivateFolder::create("series", Path::new("/nowhere"), None).is_err());
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::shim;
 use super::wire::{Inbox, Message};
+use super::{Held, Waiting, shim};
 use crate::capture::alive::{self, Alive};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
@@ -34,7 +34,7 @@ struct Connection {
     open: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Tool {
     shim: Pid,
     go: Pid,
@@ -63,6 +63,8 @@ pub(super) struct Listener {
     root: Pid,
     out: Sender<Observation>,
     progress: Arc<Progress>,
+    /// Who wants tools before they run.
+    wants_held: Option<Sender<Held>>,
     connections: Vec<Connection>,
     watched: Vec<Watched>,
 }
@@ -75,6 +77,7 @@ impl Listener {
         root: Pid,
         out: Sender<Observation>,
         progress: Arc<Progress>,
+        wants_held: Option<Sender<Held>>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -85,6 +88,7 @@ impl Listener {
             root,
             out,
             progress,
+            wants_held,
             connections: Vec::new(),
             watched: Vec::new(),
         })
@@ -186,6 +190,7 @@ impl Listener {
                     importcfg,
                 });
             }
+            Message::Held { pid, start } => self.hold(connection, pid, start),
             Message::End {
                 pid,
                 start,
@@ -223,6 +228,30 @@ impl Listener {
                     });
                 }
             }
+        }
+    }
+
+    /// Hands a tool that waits to whoever wants it; where that cannot be, the tool goes on.
+    fn hold(&self, connection: &mut Connection, pid: Pid, start: Monotonic) {
+        let Ok(stream) = connection.stream.try_clone() else {
+            connection.open = false;
+            return;
+        };
+        let waiting = Waiting(stream);
+        let Some(tool) = connection.tool.clone() else {
+            return;
+        };
+        // Root is to watch tools of the build, and not whatever somebody has a number of.
+        let is_its_child = Alive::of(pid).is_some_and(|found| found.parent == tool.shim);
+        if let Some(wants_held) = self.wants_held.as_ref().filter(|_| is_its_child) {
+            let run = tool.run(pid, start);
+            // Where nobody takes it any more, it is dropped, and so let go.
+            drop(wants_held.send(Held {
+                shim: run.shim,
+                package: run.package,
+                executed: run.executed,
+                waiting,
+            }));
         }
     }
 

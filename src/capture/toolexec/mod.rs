@@ -3,6 +3,7 @@
 //! ```text
 //! go ──► shim (gotrace itself) ──► tool
 //!          └──socket──► listener thread ──Observation──► the recorder
+//!                           └──Held──► a backend that wants tools before they run
 //! ```
 
 mod listener;
@@ -10,8 +11,9 @@ pub mod shim;
 mod wire;
 
 use std::ffi::OsString;
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeWriter, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,7 +23,7 @@ use nix::sys::socket::{Backlog, listen};
 
 use super::progress::Progress;
 use super::spool::Spool;
-use super::{Backend, Error, Observation, backend, sys};
+use super::{Backend, Error, Executed, Observation, backend, sys};
 use crate::environment::go_flags;
 use crate::trace::Pid;
 use listener::Listener;
@@ -31,6 +33,30 @@ const NAME: &str = "toolexec";
 /// The shims' socket, in the spool.
 const SOCKET: &str = "shims";
 
+/// A tool that is there and has not run its first instruction.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Its shim.
+    pub(super) shim: Pid,
+    /// The package that the go command runs it for, or empty.
+    pub(super) package: Vec<u8>,
+    /// What runs.
+    pub(super) executed: Executed,
+    /// Whose end is what the tool waits for.
+    pub(super) waiting: Waiting,
+}
+
+/// A shim that waits for an answer, and has it when this value is dropped.
+#[derive(Debug)]
+pub(super) struct Waiting(UnixStream);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // One byte finds room; a shim that is gone waits no more.
+        drop(self.0.write_all(&[wire::LET_GO]));
+    }
+}
+
 /// The backend.
 #[derive(Debug)]
 pub(super) struct Toolexec {
@@ -38,6 +64,8 @@ pub(super) struct Toolexec {
     users: Vec<u32>,
     flag: OsString,
     progress: Arc<Progress>,
+    /// Who wants tools before they run.
+    wants_held: Option<Sender<Held>>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
@@ -49,10 +77,15 @@ impl Toolexec {
         user: Option<&[u8]>,
         profile: bool,
         progress: Arc<Progress>,
+        wants_held: Option<Sender<Held>>,
     ) -> Result<Self, go_flags::Error> {
         let user = user.unwrap_or_default();
         let count = go_flags::split(user)?.len();
-        let ours = shim::words(&spool.executable(), spool.path(), count, profile);
+        let options = shim::Options {
+            profile,
+            hold: wants_held.is_some(),
+        };
+        let ours = shim::words(&spool.executable(), spool.path(), count, options);
         // No word of ours needs quotes, so the user's words keep theirs as they are.
         let mut value = b"-toolexec=".to_vec();
         for word in ours {
@@ -65,6 +98,7 @@ impl Toolexec {
             users: spool.users(),
             flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
             progress,
+            wants_held,
             running: None,
         })
     }
@@ -96,8 +130,9 @@ impl Backend for Toolexec {
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let progress = Arc::clone(&self.progress);
         let place = (self.spool.clone(), self.users.clone());
-        let listener =
-            Listener::new(socket, stopped, place, root, out, progress).map_err(failed("ioctl"))?;
+        let wants_held = self.wants_held.take();
+        let listener = Listener::new(socket, stopped, place, root, out, progress, wants_held)
+            .map_err(failed("ioctl"))?;
         let thread = std::thread::Builder::new()
             .name("gotrace-shims".to_owned())
             .spawn(move || listener.run())
@@ -120,7 +155,7 @@ mod tests {
     fn the_users_own_toolexec_is_chained_with_its_quotes() {
         let spool = Spool::create(Path::new("/tmp"), None).expect("made");
         let user = Some(&b"\"/a b/wrap\" -x"[..]);
-        let backend = Toolexec::new(&spool, user, true, Arc::default()).expect("quoted well");
+        let backend = Toolexec::new(&spool, user, true, Arc::default(), None).expect("quoted well");
         let flag = backend.go_flags().remove(0).into_vec();
         let joined = go_flags::join(&[flag]).expect("joinable");
         let fields = go_flags::split(&joined).expect("quoted well");

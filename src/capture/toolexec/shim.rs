@@ -4,17 +4,18 @@
 //! gotrace __shim SPOOL OPTIONS [user's toolexec ARGUMENT...] TOOL ARGUMENT...
 //! ```
 //!
-//! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles. The
-//! shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
+//! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles and `h` where the
+//! recorder wants tools before they run. The shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
 //! without a recorder that is gone.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::socket::{UnixAddr, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
@@ -24,6 +25,7 @@ use crate::capture::decode::arguments;
 use crate::capture::dyldlog;
 use crate::capture::launch::{self, Environment};
 use crate::capture::sys::{self, Change};
+use crate::capture::system::process;
 use crate::trace::Pid;
 
 /// The first argument of a gotrace that is a shim.
@@ -60,7 +62,7 @@ pub fn run(words: Vec<OsString>) -> Result<u8, NotRun> {
         return Err(order.refused(order.replace()));
     }
     recorder.tell(&order.begin());
-    match order.run() {
+    match order.run(&mut recorder) {
         Ok(ran) => {
             recorder.tell(&ran.message);
             drop(recorder);
@@ -76,10 +78,19 @@ pub fn run(words: Vec<OsString>) -> Result<u8, NotRun> {
 /// What the arguments ask for.
 struct Order {
     spool: PathBuf,
-    profile: bool,
+    options: Options,
     /// The user's own toolexec, then the tool and its arguments.
     chain: Vec<OsString>,
     tool_at: usize,
+}
+
+/// How tools are to be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// With CPU profiles of their own.
+    pub(super) profile: bool,
+    /// Only when the recorder lets them go.
+    pub(super) hold: bool,
 }
 
 struct Ran {
@@ -92,12 +103,16 @@ impl Order {
         let mut words = words.into_iter();
         let spool = PathBuf::from(words.next()?);
         let options = words.next()?.into_string().ok()?;
-        let profile = options.ends_with('p');
-        let tool_at = options.trim_end_matches('p').parse().ok()?;
+        let letters = options.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let tool_at = options.strip_suffix(letters)?.parse().ok()?;
+        let options = Options {
+            profile: letters.contains('p'),
+            hold: letters.contains('h'),
+        };
         let chain: Vec<OsString> = words.collect();
         (chain.len() > tool_at).then_some(Self {
             spool,
-            profile,
+            options,
             chain,
             tool_at,
         })
@@ -141,7 +156,7 @@ impl Order {
     fn command(&self) -> Vec<OsString> {
         let mut command = self.chain.clone();
         let tool = self.tool().next().unwrap_or_default().as_bytes();
-        if self.profile && matches!(arguments::base_name(tool), b"compile" | b"link") {
+        if self.options.profile && matches!(arguments::base_name(tool), b"compile" | b"link") {
             let file = profile_file(&self.spool, Pid(std::process::id()));
             let mut flag = OsString::from("-cpuprofile=");
             flag.push(file);
@@ -150,7 +165,7 @@ impl Order {
         command
     }
 
-    fn run(&self) -> io::Result<Ran> {
+    fn run(&self, recorder: &mut Recorder) -> io::Result<Ran> {
         let mut environment = Environment::inherited();
         let log = dyldlog::log_of_tool(&self.spool, Pid(std::process::id()));
         for (name, value) in log.iter().flat_map(|log| dyldlog::variables(log)) {
@@ -161,15 +176,29 @@ impl Order {
         let mut program = launch::program(&self.command(), &environment, None)?;
         // What kills the shim would have killed the tool.
         program.dies_with_parent = true;
+        program.starts_stopped = self.options.hold;
         let mask = sys::block_signals(&[]);
         sys::settle_dispositions();
         let start = sys::now();
         let held = sys::fork_held(&program, &mask)?;
         let pid = held.pid;
         sys::leave_signals_to(pid);
+        let mut hold = || {
+            if self.options.hold {
+                recorder.tell(&Message::Held { pid, start });
+                recorder.wait();
+            }
+        };
+        if !process::STARTS_STOPPED {
+            hold();
+        }
         if let Err(error) = held.release() {
             sys::wait(pid, true)?;
             return Err(error);
+        }
+        if process::STARTS_STOPPED && self.options.hold {
+            hold();
+            sys::send(pid, libc::SIGCONT);
         }
         loop {
             if let Some(Change::Ended(status, usage)) = sys::wait(pid, true)? {
@@ -211,12 +240,24 @@ fn parent() -> Pid {
     Pid(std::os::unix::process::parent_id())
 }
 
+/// How long a tool waits for the recorder: somewhat longer than the recorder for what it waits for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// The way to the recorder, if there is still one.
 struct Recorder(Option<UnixStream>);
 
 impl Recorder {
     fn reach(spool: &Path) -> Self {
         Self(reach(&spool.join(super::SOCKET)).ok())
+    }
+
+    /// Waits until the recorder answers, is gone, or there is no more patience.
+    fn wait(&mut self) {
+        if let Some(stream) = &mut self.0 {
+            let set = stream.set_read_timeout(Some(PATIENCE));
+            // Whatever comes, or does not: the tool goes on.
+            drop(set.and_then(|()| stream.read(&mut [0])));
+        }
     }
 
     /// Says something, or falls silent for good where nobody listens.
@@ -240,13 +281,19 @@ fn reach(path: &Path) -> nix::Result<UnixStream> {
 }
 
 /// The words that make the go command run `gotrace` as its shim, before the user's own.
-pub(super) fn words(executable: &Path, spool: &Path, user: usize, profile: bool) -> Vec<CString> {
-    let profile = if profile { "p" } else { "" };
+pub(super) fn words(
+    executable: &Path,
+    spool: &Path,
+    user: usize,
+    options: Options,
+) -> Vec<CString> {
+    let letters = [(options.profile, "p"), (options.hold, "h")];
+    let letters = letters.map(|(on, letter)| if on { letter } else { "" });
     [
         executable.as_os_str().as_bytes(),
         MARK.as_bytes(),
         spool.as_os_str().as_bytes(),
-        format!("{user}{profile}").as_bytes(),
+        format!("{user}{}", letters.concat()).as_bytes(),
     ]
     .into_iter()
     .filter_map(|word| CString::new(word).ok())
@@ -263,9 +310,9 @@ mod tests {
 
     #[test]
     fn the_users_toolexec_stands_before_the_tool() {
-        let order = order(&["/s", "2p", "wrap", "-x", "/t/compile", "-V=full"]).expect("whole");
+        let order = order(&["/s", "2ph", "wrap", "-x", "/t/compile", "-V=full"]).expect("whole");
         assert!(order.tool().eq(["/t/compile", "-V=full"].map(OsStr::new)));
-        assert!(order.asks_version() && order.profile);
+        assert!(order.asks_version() && order.options.profile && order.options.hold);
         let command = order.command();
         assert_eq!(
             command[..3],
@@ -289,6 +336,7 @@ mod tests {
     fn an_order_without_a_tool_is_none() {
         assert!(order(&["/s", "1", "wrap"]).is_none());
         assert!(order(&["/s", "x", "tool"]).is_none());
+        assert!(order(&["/s", "", "tool"]).is_none());
         assert!(order(&[]).is_none());
     }
 }

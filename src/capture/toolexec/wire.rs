@@ -14,6 +14,9 @@ use crate::trace::{Nanos, Pid, Usage};
 /// Longer messages are refused: far above the longest arguments that Linux allows.
 const LONGEST: u32 = 64 << 20;
 
+/// What the recorder answers to [`Message::Held`].
+pub(super) const LET_GO: u8 = 1;
+
 /// One message of a shim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
@@ -36,6 +39,14 @@ pub(super) enum Message {
         argv: Vec<u8>,
         /// The importcfg that it was given, or nothing.
         importcfg: Vec<u8>,
+    },
+    /// The tool of the last [`Self::Begin`] is there, and has not run its first instruction. The shim waits for
+    /// [`LET_GO`], or the end of the connection.
+    Held {
+        /// The tool.
+        pid: Pid,
+        /// Since when.
+        start: Monotonic,
     },
     /// The tool of the last [`Self::Begin`] has ended.
     End {
@@ -93,6 +104,11 @@ impl Message {
                 out.number(u64::from(status.cast_unsigned()));
                 out.usage(usage);
                 out.usage(shim_usage);
+            }
+            Self::Held { pid, start } => {
+                out.0.push(3);
+                out.number(pid.0.into());
+                out.number(start.0);
             }
         }
         let length = u32::try_from(out.0.len().saturating_sub(4)).unwrap_or(u32::MAX);
@@ -180,6 +196,10 @@ fn decode(bytes: &[u8]) -> Option<Message> {
             usage: rest.usage()?,
             shim_usage: rest.usage()?,
         },
+        3 => Message::Held {
+            pid: rest.pid()?,
+            start: Monotonic(rest.number()?),
+        },
         _ => return None,
     })
 }
@@ -225,7 +245,7 @@ impl In<'_> {
 mod tests {
     use super::*;
 
-    fn samples() -> [Message; 3] {
+    fn samples() -> [Message; 4] {
         let usage = Usage {
             user: Nanos(7),
             major_faults: u64::MAX,
@@ -240,6 +260,10 @@ mod tests {
                 cwd: vec![],
                 argv: b"compile\0\xff\n\0".to_vec(),
                 importcfg: vec![b'x'; 300_000],
+            },
+            Message::Held {
+                pid: Pid(5),
+                start: Monotonic(1),
             },
             Message::End {
                 pid: Pid(5),

@@ -108,6 +108,15 @@ impl Message {
 }
 
 impl Cause {
+    /// Whether it is one for every program, so that there is no use in trying another.
+    #[must_use]
+    pub const fn is_of_machine(self) -> bool {
+        matches!(
+            self,
+            Self::NotRoot | Self::Script | Self::NoProvider | Self::Destructive | Self::Libraries
+        )
+    }
+
     /// The refusal of a backend, with the line that says it.
     #[must_use]
     pub fn refusal(self, line: &str) -> Refusal {
@@ -267,18 +276,6 @@ mod tests {
                 Cause::NoProvider,
             ),
             (
-                "dtrace: failed to compile script calls.d: pid provider is not installed on this system",
-                Cause::NoProvider,
-            ),
-            (
-                "dtrace: failed to control pid 7: process exec'd set-id or unobservable program",
-                Cause::Protected,
-            ),
-            (
-                "dtrace: failed to control pid 7: process exited with status 0",
-                Cause::Gone,
-            ),
-            (
                 "dtrace: could not enable tracing: Destructive actions not allowed",
                 Cause::Destructive,
             ),
@@ -290,8 +287,33 @@ mod tests {
             assert_eq!(Message::of(line), Message::Refused(cause), "{line}");
             let refusal = cause.refusal(line);
             assert_eq!(refusal.evidence, line);
-            let has_remedy = !matches!(cause, Cause::NoFile | Cause::Gone);
+            let has_remedy = cause != Cause::NoFile;
             assert_eq!(!refusal.remedy.is_empty(), has_remedy, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn processes_that_end_while_they_are_taken_hold_of_are_known() {
+        for (line, cause) in [
+            (
+                "dtrace: failed to control pid 7: process exited with status 0",
+                Cause::Gone,
+            ),
+            (
+                "dtrace: failed to control pid 7: process died from signal 9",
+                Cause::Gone,
+            ),
+            (
+                "dtrace: failed to control pid 7: process exec'd set-id or unobservable program",
+                Cause::Protected,
+            ),
+            (
+                "dtrace: failed to compile script x.d: pid provider is not installed on this system",
+                Cause::NoProvider,
+            ),
+        ] {
+            assert_eq!(Message::of(line), Message::Refused(cause), "{line}");
+            assert_eq!(cause.is_of_machine(), cause == Cause::NoProvider, "{line}");
         }
     }
 

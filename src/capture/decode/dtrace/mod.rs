@@ -1,5 +1,4 @@
-//! What `dtrace` prints for scripts of gotrace's: bytes in, events and complaints out. Neither the scripts nor
-//! the backend that starts them are there yet.
+//! What `dtrace` prints for the scripts of `probes/macos/`: bytes in, events and complaints out.
 //!
 //! ```text
 //! standard output ─► line: what happened ─► order: when it happened ─► Event
