@@ -60,6 +60,7 @@ use std::path::PathBuf;
 
 pub use backend::{Backend, Error, Request};
 pub use change::{Change, NotAChange};
+pub use dtrace::{Way as WayOfDtrace, trial as try_dtrace};
 pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
 pub use preamble::Found;

@@ -15,6 +15,7 @@ mod script;
 mod story;
 mod target;
 mod tracer;
+mod trial;
 
 use std::ffi::OsStr;
 use std::io::{self, PipeReader, PipeWriter};
@@ -35,7 +36,9 @@ use crate::environment::Refusal;
 use crate::environment::toolchain::find_on_path;
 use crate::trace::Pid;
 use target::Targets;
-use tracer::{Go, Job, Tracer};
+use tracer::{Go, Job, Subject, Tracer};
+
+pub use trial::{Way, trial};
 
 pub(super) const NAME: &str = "dtrace";
 /// Samples a second and processor.
@@ -276,7 +279,7 @@ impl Desk {
         let target = self.targets.of(path, sys::now(), &self.out);
         let job = Job {
             program: self.program.clone(),
-            pid,
+            subject: Subject::Process(pid),
             target,
             go,
             pool: Arc::clone(&self.pool),

@@ -47,6 +47,23 @@ pub(super) struct Script {
 }
 
 impl Script {
+    /// The text of one for the function `main` of any program.
+    pub(super) fn of_main() -> String {
+        let mut script = Self {
+            text: ARMED.to_owned(),
+            ..Self::default()
+        };
+        script.add(
+            THREAD,
+            &[
+                ("$$PROBES", "pid$target:a.out:?ain:entry"),
+                ("$$KIND", Edge::Entry.kind()),
+                ("$$VALUE", "arg0"),
+            ],
+        );
+        script.text
+    }
+
     /// Writes it.
     pub(super) fn new(wanted: &Wanted<'_>) -> Self {
         let mut script = Self {

@@ -59,6 +59,12 @@ pub(super) struct ScriptFile {
 }
 
 impl ScriptFile {
+    /// A file of this name, which is not written yet.
+    pub(super) fn new(folder: Arc<PrivateFolder>, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { folder, name }
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join(&self.name)
@@ -159,10 +165,8 @@ impl Targets {
         if target.functions.is_empty() && self.rate_hz == 0 {
             return target;
         }
-        let file = ScriptFile {
-            folder: Arc::clone(&self.folder),
-            name: format!("{}.d", self.known.len()),
-        };
+        let name = format!("{}.d", self.known.len());
+        let file = ScriptFile::new(Arc::clone(&self.folder), &name);
         match fs::write(file.path(), &script.text) {
             Ok(()) => target.script = Some(file),
             Err(error) => unseen(file.path().display().to_string(), error.to_string()),

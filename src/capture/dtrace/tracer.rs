@@ -44,8 +44,8 @@ const MOST_UNKNOWN: usize = 3;
 pub(super) struct Job {
     /// `dtrace`.
     pub(super) program: PathBuf,
-    /// The process.
-    pub(super) pid: Pid,
+    /// What it is to watch.
+    pub(super) subject: Subject,
     /// Its executable.
     pub(super) target: Arc<Target>,
     /// Who waits until it is watched.
@@ -54,6 +54,15 @@ pub(super) struct Job {
     pub(super) pool: Arc<Pool>,
     /// To the recorder.
     pub(super) out: Sender<Observation>,
+}
+
+/// What is watched.
+#[derive(Debug)]
+pub(super) enum Subject {
+    /// A process that is there.
+    Process(Pid),
+    /// What `dtrace` is to start, as it takes command lines.
+    Command(String),
 }
 
 /// Who waits until a process is watched, or is found not to be.
@@ -144,12 +153,15 @@ impl Tracer {
             .args(["-x", "stacksymbols=disabled"])
             .arg("-s")
             .arg(script.path())
-            .args(["-p", &self.job.pid.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C is for the command; what that does until its end is still to be seen.
             .process_group(0);
+        match &self.job.subject {
+            Subject::Process(pid) => command.arg("-p").arg(pid.to_string()),
+            Subject::Command(line) => command.arg("-c").arg(line),
+        };
         OwnChild::spawn(&mut command).map(Some)
     }
 

@@ -4,7 +4,7 @@
 Lines of a transcript:
 
     when TEXT    it is for scripts that hold this; the first that fits is taken
-    > TEXT       standard output; {pid} is the process, {wall} the wall clock in nanoseconds
+    > TEXT       standard output; {pid} is the process (that of -p, or what -c starts), {wall} the wall clock in nanoseconds
     ! TEXT       standard error
     wait         until the process has ended
     exit CODE
@@ -12,6 +12,8 @@ Lines of a transcript:
 
 import glob
 import os
+import shlex
+import subprocess
 import sys
 import time
 
@@ -44,7 +46,10 @@ def main():
         with open(f"{BESIDE}/version") as file:
             print(file.read(), end="")
         return 0
-    pid = option("-p")
+    child = None
+    if "-c" in sys.argv:
+        child = subprocess.Popen(shlex.split(option("-c")))
+    pid = str(child.pid) if child else option("-p")
     with open(option("-s")) as file:
         script = file.read()
     with open(f"{BESIDE}/{pid}.asked", "a") as asked:
@@ -56,6 +61,8 @@ def main():
             print(text, flush=True)
         elif kind == "!":
             print(text, file=sys.stderr, flush=True)
+        elif kind == "wait" and child:
+            child.wait()
         elif kind == "wait":
             while not ended(pid):
                 time.sleep(0.002)
