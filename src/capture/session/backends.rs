@@ -1,0 +1,214 @@
+//! Which backends watch a command, and their opening.
+
+use super::{Error, Session, UNDER_WAY};
+use crate::capture::dtrace::{self, Dtrace};
+use crate::capture::selection::{Name, Selection};
+use crate::capture::slice::{Preference, may_profile};
+use crate::capture::toolexec::{Held, Toolexec};
+use crate::capture::{Backend, MachRequest, Request, dyldlog, graphs, launch};
+use crate::environment::Refusal;
+use crate::environment::go_flags;
+use crate::environment::toolchain;
+use crossbeam_channel::{Receiver, Sender};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Session {
+    pub(super) fn choose(&mut self) -> Result<(), Error> {
+        let mut names = match &self.options.selection {
+            Selection::Named(names) => names.clone(),
+            Selection::Auto => match Name::Bpf.availability() {
+                Ok(()) if self.options.request.profile => vec![Name::Bpf, Name::Toolexec],
+                Ok(()) => vec![Name::Bpf],
+                Err(refusal) => {
+                    self.refused.push((Name::Bpf, refusal));
+                    self.spool.iter().map(|_| Name::Toolexec).collect()
+                }
+            },
+        };
+        if self.options.request.bindings && !names.contains(&Name::OF_BINDINGS) {
+            names.push(Name::OF_BINDINGS);
+        }
+        // It follows no children: the shim brings them.
+        if names.contains(&Name::Dtrace) && !names.contains(&Name::Toolexec) {
+            names.push(Name::Toolexec);
+        }
+        let watches = |name: &Name| matches!(name, Name::Bpf | Name::Dtrace);
+        if self.options.watch.is_asked_for() && !names.iter().any(watches) {
+            let refusal = match self.refused.pop() {
+                Some((Name::Bpf, refusal)) => refusal,
+                _ => Refusal {
+                    reason: "functions are watched by the backend bpf, on macOS by dtrace"
+                        .to_owned(),
+                    evidence: "--probe or --probe-set without it".to_owned(),
+                    remedy: "--backend bpf, or without --backend".to_owned(),
+                },
+            };
+            let backend = Name::Bpf.word();
+            return Err(Error::Refused { backend, refusal });
+        }
+        self.open(&names)
+    }
+
+    pub(super) fn open(&mut self, names: &[Name]) -> Result<(), Error> {
+        self.backends.clear();
+        // Tools that wait until they are watched; each is let go before the next can ask.
+        let (wants_held, held) = crossbeam_channel::bounded(UNDER_WAY);
+        let wants_held = names.contains(&Name::Dtrace).then_some(wants_held);
+        for &name in names {
+            let backend = match name {
+                Name::Bpf => crate::capture::open_bpf(
+                    self.options.request,
+                    self.options.watch.clone(),
+                    self.expected(),
+                    (
+                        launch::cache(&self.environment, self.invoker.as_ref()),
+                        self.invoker.clone(),
+                    ),
+                ),
+                Name::Toolexec => self.toolexec(wants_held.clone()),
+                Name::Dtrace => self.dtrace(held.clone()),
+                Name::Audit => self.audit(),
+                Name::Dyldlog => self.dyldlog(),
+                Name::Mach => self.mach(),
+            };
+            match backend {
+                Ok(backend) => self.backends.push(backend),
+                Err(refusal) => {
+                    let backend = name.word();
+                    return Err(Error::Refused { backend, refusal });
+                }
+            }
+        }
+        self.read_graphs();
+        self.add_to_environment();
+        Ok(())
+    }
+
+    /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS
+    /// ask for none, those that gotrace asks for.
+    pub(super) fn read_graphs(&mut self) {
+        let words = self.options.command.iter().map(|word| word.as_bytes());
+        let words: Vec<&[u8]> = words.collect();
+        let line = match words.as_slice() {
+            [go, rest @ ..] if launch::is_go(OsStr::from_bytes(go)) => rest,
+            _ => &[],
+        };
+        let folder = go_flags::value_on_line(line, "C").unwrap_or(b".");
+        let folder = Path::new(OsStr::from_bytes(folder));
+        let of_user = |path: &[u8]| {
+            let path = folder.join(OsStr::from_bytes(path));
+            graphs::ActionGraphs::of_user(&std::path::absolute(path).ok()?)
+        };
+        let flags = go_flags::split(&self.user_flags).unwrap_or_default();
+        let in_flags = go_flags::value(&flags, "debug-actiongraph");
+        let on_line = go_flags::value_on_line(line, "debug-actiongraph");
+        let asked_for = match (in_flags, &self.spool) {
+            (Some(path), _) => of_user(path),
+            (None, Some(spool)) => Some(graphs::ActionGraphs::asked_for(spool)),
+            (None, None) => {
+                self.refused.push((Name::Toolexec, no_spool()));
+                None
+            }
+        };
+        for graphs in asked_for.into_iter().chain(on_line.and_then(of_user)) {
+            self.backends.push(Box::new(graphs));
+        }
+    }
+
+    fn dtrace(&self, held: Receiver<Held>) -> Result<Box<dyn Backend>, Refusal> {
+        let backend = Dtrace::new(dtrace::Options {
+            rate_hz: self.options.request.rate_hz,
+            watch: self.options.watch.clone(),
+            command: launch::exe(&self.options.command, &self.environment),
+            held,
+        })?;
+        Ok(Box::new(backend))
+    }
+
+    fn toolexec(&self, wants_held: Option<Sender<Held>>) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let flags = go_flags::split(&self.user_flags);
+        let user = flags.as_deref().ok();
+        let user = user.and_then(|flags| go_flags::value(flags, "toolexec"));
+        let Request {
+            profile,
+            profile_translated,
+            ..
+        } = self.options.request;
+        if profile {
+            let chosen = self.slice.map(Preference::translator);
+            let own = self.toolchain.as_ref().map(|go| &*go.translator);
+            may_profile(chosen.or(own).unwrap_or_default(), profile_translated)?;
+        }
+        let progress = Arc::clone(&self.progress);
+        match Toolexec::new(spool, user, profile, progress, wants_held) {
+            Ok(backend) => Ok(Box::new(backend)),
+            Err(error) => Err(Refusal {
+                reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
+                evidence: error.to_string(),
+                remedy: "correct the quotes in GOFLAGS".to_owned(),
+            }),
+        }
+    }
+
+    fn audit(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let users = self.unwatched.get("LD_AUDIT");
+        let (command, invoker) = (&self.options.command, self.invoker.as_ref());
+        crate::capture::open_audit(command, spool, invoker, users, self.follows_tree())
+    }
+
+    fn dyldlog(&self) -> Result<Box<dyn Backend>, Refusal> {
+        Name::Dyldlog.availability()?;
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        if let Some(program) = toolchain::find_on_path(&name, path) {
+            dyldlog::heeds(&program)?;
+        }
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let backend = dyldlog::DyldLogs::new(spool).map_err(|error| Refusal {
+            evidence: error.to_string(),
+            ..no_spool()
+        })?;
+        Ok(Box::new(backend))
+    }
+
+    fn mach(&self) -> Result<Box<dyn Backend>, Refusal> {
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        crate::capture::open_mach(&MachRequest {
+            program: toolchain::find_on_path(&name, path),
+            cache: launch::cache(&self.environment, self.invoker.as_ref()),
+            secret: spool.secret(),
+            users: self.unwatched.get("DYLD_INSERT_LIBRARIES"),
+            rate_hz: self.options.request.rate_hz,
+        })
+    }
+
+    /// The command's own executable, and those of the toolchain, which a build will run again and
+    /// again.
+    pub(super) fn expected(&self) -> Vec<PathBuf> {
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let command = toolchain::find_on_path(&name, path);
+        let Some(go) = &self.toolchain else {
+            return command.into_iter().collect();
+        };
+        let tools = go.tools();
+        let tools = ["compile", "link", "asm", "cgo", "vet"].map(|tool| tools.join(tool));
+        let known = command.into_iter().chain([go.path.clone()]);
+        known.chain(tools).collect()
+    }
+}
+
+fn no_spool() -> Refusal {
+    Refusal {
+        reason: "no folder for temporary files".to_owned(),
+        evidence: "neither TMPDIR nor /tmp can be written".to_owned(),
+        remedy: "set TMPDIR to a folder that can be written".to_owned(),
+    }
+}
