@@ -1,6 +1,7 @@
 //! `gotrace explain`: why a build failed, and what would help.
 
 use super::exit::Usage;
+use super::input;
 use super::output::{self, Output};
 use super::trace_operand;
 use crate::analyze::explain::{self, Answers, Diagnosis, Here, Level, Log, Program};
@@ -16,15 +17,17 @@ use crate::render::text::explain as text;
 use anyhow::Context as _;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// The log keeps so many bytes of what a command prints: its end, where errors are.
+/// So many bytes of what a command prints, or of a log, are looked at: its end, where errors are.
 const MOST_LOG: usize = 64 << 20;
+/// A log of more bytes is refused: it may never end.
+const LONGEST_LOG: u64 = 1 << 30;
 /// The signal by which a kernel kills for want of memory, or for a broken signature.
 const SIGKILL: i32 = 9;
 /// The exit code for a command that is not there, as env(1) has it.
@@ -45,7 +48,8 @@ const NOT_RUN: u8 = 126;
     override_usage = "gotrace explain [OPTIONS] [--] COMMAND [ARGUMENT]...\n       gotrace explain [OPTIONS] --log FILE\n       COMMAND 2>&1 | gotrace explain [OPTIONS]"
 )]
 pub(super) struct Args {
-    /// Read this log instead of running a command; - is standard input, the default without a command
+    /// Read this log (file or pipe, up to 1 GiB, of which the last 64 MiB are looked at) instead of running a
+    /// command; - is standard input, the default without a command
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     log: Option<PathBuf>,
     /// Take link lines that the log does not show from this trace of the same build (backend bpf)
@@ -147,19 +151,16 @@ impl Args {
     fn read_log(&self) -> anyhow::Result<Vec<u8>> {
         match &self.log {
             Some(path) if path != Path::new("-") => {
-                std::fs::read(path).with_context(|| format!("{}: cannot read", path.display()))
+                let named = path.display().to_string();
+                let log = input::open(path).with_context(|| format!("{named}: cannot read"))?;
+                end_of(log, &named)
             }
             None if io::stdin().is_terminal() => Err(Usage(
                 "no command and no log: expected `gotrace explain -- COMMAND`, `--log FILE`, or a log on standard input"
                     .to_owned(),
             )
             .into()),
-            _ => {
-                let mut log = Vec::new();
-                let read = io::stdin().lock().read_to_end(&mut log);
-                read.context("standard input: cannot read")?;
-                Ok(log)
-            }
+            _ => end_of(io::stdin().lock(), "standard input"),
         }
     }
 
@@ -241,6 +242,18 @@ impl Args {
         }
         output.finish()
     }
+}
+
+/// The end of a log; what is left out of it is said.
+fn end_of(log: impl io::Read, named: &str) -> anyhow::Result<Vec<u8>> {
+    let read = input::end(log, MOST_LOG, LONGEST_LOG);
+    let (end, left_out) = read.with_context(|| format!("{named}: cannot read"))?;
+    if left_out > 0 {
+        output::note(&format!(
+            "{named}: the last 64 MiB are looked at, {left_out} bytes before them are not"
+        ));
+    }
+    Ok(end)
 }
 
 fn has_errors(diagnoses: &[Diagnosis]) -> bool {

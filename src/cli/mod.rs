@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod flamegraph;
 mod gaps;
+mod input;
 mod inspect;
 mod output;
 mod pictures;

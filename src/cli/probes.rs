@@ -1,6 +1,7 @@
 //! `gotrace probes`: what can be watched, before anything is.
 
 use super::exit::Usage;
+use super::input;
 use super::output::{self, Output};
 use crate::binary::elf::Elf;
 use crate::binary::instruction::Stepping;
@@ -12,6 +13,7 @@ use crate::environment::invoker::invoker;
 use crate::environment::toolchain::{self, Toolchain};
 use crate::export::json::{self, ProbedRow, RefusedRow, SiteRow, UnseenRow};
 use crate::render::text::probes as text;
+use crate::symbolize::Contents;
 use crate::trace::CallEdge;
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
@@ -93,7 +95,8 @@ impl List {
             set: None,
             phase: None,
         };
-        let bytes = std::fs::read(&path).with_context(|| format!("{named}: cannot read"))?;
+        let bytes = input::open(&path).and_then(Contents::of);
+        let bytes = bytes.with_context(|| format!("{named}: cannot read"))?;
         let elf =
             Elf::parse(&bytes).with_context(|| format!("{named}: no program that is read"))?;
         let plan = plan(&elf, &[&spec]).with_context(|| format!("{named}"))?;

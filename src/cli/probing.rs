@@ -1,8 +1,13 @@
 //! Which functions to watch: the options that `run` and `attach` share.
 
 use super::exit::Usage;
+use super::input;
 use crate::capture::probes::{self, MaxTax, ProbeSet, Spec, Watch};
 use anyhow::Context as _;
+use std::path::Path;
+
+/// A file that names a set of functions has no more bytes.
+const LONGEST_SET: u64 = 1 << 20;
 
 const HEADING: &str = "Function calls (backends bpf and dtrace; named functions as root)";
 
@@ -77,7 +82,8 @@ pub(super) fn by_default() -> anyhow::Result<Watch> {
 /// A set by its name, or from a file.
 fn set(name: &str) -> anyhow::Result<ProbeSet> {
     if name.contains(['/', '.']) {
-        let text = std::fs::read_to_string(name).with_context(|| format!("{name}: cannot read"))?;
+        let text = input::text(Path::new(name), LONGEST_SET);
+        let text = text.with_context(|| format!("{name}: cannot read"))?;
         return Ok(ProbeSet::parse(name, &text)?);
     }
     let known = ProbeSet::embedded()?;

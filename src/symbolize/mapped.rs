@@ -5,6 +5,9 @@ use std::io::{self, Read as _};
 use std::ops::Deref;
 use std::path::Path;
 
+/// No more is read, in bytes, of what cannot be mapped: a pipe may never end.
+const MOST_COPIED: u64 = 1 << 30;
+
 /// An image's bytes.
 #[derive(Debug)]
 pub enum Contents {
@@ -15,18 +18,30 @@ pub enum Contents {
 }
 
 impl Contents {
+    /// Maps the whole file at a path.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, and as [`Self::map`].
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::map(&File::open(path)?)
+    }
+
     /// Maps a whole file, or reads what can be read but once.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, mapped or read.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+    /// When it cannot be mapped or read, or more than 1 GiB is to be read.
+    pub fn of(file: File) -> io::Result<Self> {
         if file.metadata()?.is_file() {
             return Self::map(&file);
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        file.take(MOST_COPIED + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MOST_COPIED {
+            let error = format!("expected at most {MOST_COPIED} bytes, found more");
+            return Err(io::Error::other(error));
+        }
         Ok(Self::Copied(bytes))
     }
 

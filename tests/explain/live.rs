@@ -97,6 +97,34 @@ fn output_and_exit_codes_go_through() {
     assert_eq!(file.status.code(), Some(3));
 }
 
+/// What may never end is not waited for, and a pipe is read.
+#[test]
+fn a_log_is_a_file_or_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = explain(&["--log", "/dev/zero"], folder.path());
+    assert_eq!(device.status.code(), Some(3));
+    let said = String::from_utf8(device.stderr).unwrap();
+    assert!(said.contains("found a device"), "{said}");
+
+    let log = folder.path().join("log");
+    nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = {
+        let log = log.clone();
+        std::thread::spawn(move || {
+            // More than is looked at, whose end has the error.
+            let mut text = vec![b'x'; 65 << 20];
+            text.extend_from_slice(b"\nx: exec format error\n");
+            std::fs::write(log, text).unwrap();
+        })
+    };
+    let piped = explain(&["--log", log.to_str().unwrap()], folder.path());
+    writer.join().unwrap();
+    assert_eq!(piped.status.code(), Some(1));
+    let said = String::from_utf8(piped.stderr).unwrap();
+    // 1 MiB, and the lines at the end.
+    assert!(said.contains("1048598 bytes before them"), "{said}");
+}
+
 /// What a command prints on standard output is not mixed with the object.
 #[test]
 fn json_is_alone_on_standard_output() {

@@ -75,6 +75,17 @@ fn other_files_are_bad_input() {
     assert!(said.contains("neither an ELF nor a Mach-O file"), "{said}");
 }
 
+#[test]
+fn a_device_is_no_file() {
+    let found = inspect(&[], Path::new("/dev/zero"));
+    assert_eq!(found.status.code(), Some(3));
+    let said = String::from_utf8(found.stderr).unwrap();
+    assert_eq!(
+        said,
+        "gotrace: /dev/zero: cannot read: expected a file or a pipe, found a device\n"
+    );
+}
+
 /// Folders of programs have scripts in them, too.
 #[test]
 fn files_beside_bad_ones_are_looked_into() {

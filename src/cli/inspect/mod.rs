@@ -3,6 +3,7 @@
 mod process;
 
 use super::exit::NOT_PERMITTED;
+use super::input;
 use super::output::{self, Output};
 use crate::analyze::Inspection;
 use crate::analyze::inspect::Wanted;
@@ -122,7 +123,8 @@ impl Args {
 
     fn read(&self, path: &Path, wanted: Wanted) -> anyhow::Result<(String, Inspection)> {
         let named = path.display().to_string();
-        let bytes = Contents::open(path).with_context(|| format!("{named}: cannot read"))?;
+        let bytes = input::open(path).and_then(Contents::of);
+        let bytes = bytes.with_context(|| format!("{named}: cannot read"))?;
         let mut found = Inspection::of(&bytes, wanted).with_context(|| bad(&named))?;
         if let Some(slide) = self.slide {
             found.place(|stated| stated.loaded(slide));

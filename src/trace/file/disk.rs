@@ -65,6 +65,10 @@ impl Disk {
                 source,
             }
         };
+        // To open a pipe is to wait for whoever writes it, and nobody reads one from its end.
+        if !std::fs::metadata(path).map_err(io("open"))?.is_file() {
+            return Err(io("open")(io::Error::other("not a plain file")));
+        }
         let file = File::open(path).map_err(io("open"))?;
         let length = file.metadata().map_err(io("read the size of"))?.len();
         let disk = Self {
