@@ -154,7 +154,11 @@ impl Args {
             return Some("it is so already".to_owned());
         }
         let invoker = lab.invoker.as_ref();
-        if for_go && let Some(why) = lab.toolchain.refusal_of_flags(changed.pairs(), invoker) {
+        if for_go
+            && let Some(why) =
+                lab.toolchain
+                    .refusal(&["version".as_ref()], changed.pairs(), invoker)
+        {
             return Some(why);
         }
         if change.is_overridden_by(&self.repeating.command) {

@@ -101,7 +101,9 @@ impl Toolchain {
         invoker: Option<&Invoker>,
     ) -> Result<Self, Error> {
         let mut go = Command::new(path);
-        go.args(["env", "-json"]).args(ASKED);
+        // GOFLAGS may have flags of `go env` itself: -w, as of -ldflags=-s -w without quotes, would write.
+        go.args(["env", "-json", "-w=false", "-u=false"])
+            .args(ASKED);
         go.env_clear().envs(environment).stdin(Stdio::null());
         if let Some(invoker) = invoker {
             invoker.become_this(&mut go);
@@ -112,10 +114,7 @@ impl Toolchain {
             Err(source) => return Err(Error::Run { path, source }),
         };
         if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr);
-            // A pointer to the documentation may follow.
-            let own = text.lines().rfind(|line| line.starts_with("go: "));
-            let message = own.or(text.lines().last()).unwrap_or_default().to_owned();
+            let message = reason(&output.stderr).unwrap_or_default();
             return Err(Error::Failed { path, message });
         }
         match serde_json::from_slice(&output.stdout) {
@@ -129,23 +128,23 @@ impl Toolchain {
         }
     }
 
-    /// Why its go command does not take the flags of `GOFLAGS` in this environment, in its own
-    /// words; `None` where it does. (`go env` takes any.)
+    /// Why its go command refuses these arguments in this environment, in its own words; `None`
+    /// where it does not. (`go env` takes any `GOFLAGS`, `go version` those that there are.)
     #[must_use]
-    pub fn refusal_of_flags<'a>(
+    pub fn refusal<'a>(
         &self,
+        arguments: &[&OsStr],
         environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
         invoker: Option<&Invoker>,
     ) -> Option<String> {
         let mut go = Command::new(&self.path);
-        go.arg("version").env_clear().envs(environment);
+        go.args(arguments).env_clear().envs(environment);
         go.stdin(Stdio::null());
         if let Some(invoker) = invoker {
             invoker.become_this(&mut go);
         }
         let output = go.output().ok().filter(|output| !output.status.success())?;
-        let text = String::from_utf8_lossy(&output.stderr);
-        Some(text.lines().last().unwrap_or("it fails").to_owned())
+        Some(reason(&output.stderr).unwrap_or_else(|| "it fails".to_owned()))
     }
 
     /// A setting, empty where it has none.
@@ -177,6 +176,24 @@ impl Toolchain {
             count => format!("about {} files", count.saturating_mul(256)),
         }
     }
+}
+
+/// The line by which a go command that failed says why, with the one that it announces by a colon. What
+/// follows may be a pointer to the documentation, or the stacks of a runtime that gave up.
+fn reason(stderr: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stderr);
+    let runtime = |line: &&str| line.starts_with("fatal error: ") || line.starts_with("panic: ");
+    let own = text.lines().rfind(|line| line.starts_with("go: "));
+    let line = text
+        .lines()
+        .find(runtime)
+        .or(own)
+        .or_else(|| text.lines().last())?;
+    let mut after = text.lines().skip_while(|other| *other != line).skip(1);
+    Some(match (line.ends_with(':'), after.next()) {
+        (true, Some(next)) => format!("{line} {next}"),
+        _ => line.to_owned(),
+    })
 }
 
 /// Finds an executable as `execvp` would on this `PATH`.
@@ -239,6 +256,26 @@ mod tests {
         assert_eq!(executable_arch(&found), host::host().arch);
         assert_eq!(executable_arch(Path::new("/etc/passwd")), "");
         assert_eq!(find_on_path(OsStr::new("passwd"), OsStr::new("/etc")), None);
+    }
+
+    /// What Go 1.27.3 prints with `GOMEMLIMIT=lots`, of a module with a wrong line, and for a release
+    /// that it does not know.
+    #[test]
+    fn the_line_that_says_why_is_taken() {
+        let of = |text: &str| reason(text.as_bytes()).unwrap_or_default();
+        let fatal = "fatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`";
+        let stacks =
+            "\n\nruntime stack:\nruntime.throw({0x0?, 0x0?})\n\truntime/panic.go:1243 +0x48\n";
+        assert_eq!(of(&format!("GOMEMLIMIT=lots\n{fatal}{stacks}")), fatal);
+        assert_eq!(
+            of("go: errors parsing go.mod:\n/m/go.mod:4: unknown directive: rubbish\n"),
+            "go: errors parsing go.mod: /m/go.mod:4: unknown directive: rubbish"
+        );
+        assert_eq!(
+            of("go: downloading go1.99.99\ngo: toolchain not available\n"),
+            "go: toolchain not available"
+        );
+        assert_eq!(reason(b""), None);
     }
 
     #[test]

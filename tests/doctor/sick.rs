@@ -181,6 +181,67 @@ fn flags_that_the_go_command_refuses_are_an_error() {
     assert_eq!(bed.doctor(&[]).0, Vec::new());
 }
 
+/// `-w` is the linker's here and `go env`'s there: to write a variable.
+#[test]
+fn flags_without_quotes_are_warned_of() {
+    let Some(bed) = Sickbed::new() else { return };
+    let bed = bed.set("GOFLAGS", "-ldflags=-s -w");
+    assert!(bed.run(&bed.go, &["build", "."]).status.success());
+    let remedy = bed.only("goflags", "warning");
+    let linked = "go env GOFLAGS; go build -x -a . 2>&1 | grep 'link '";
+    let mended = bed.run(
+        Path::new("/bin/sh"),
+        &["-c", &format!("{remedy}; {linked}")],
+    );
+    let said = String::from_utf8(mended.stdout).unwrap();
+    assert!(said.starts_with("'-ldflags=-s -w'\n"), "{said}");
+    assert!(said.contains(" -s -w "), "{said}");
+    let bed = bed.set("GOFLAGS", "'-ldflags=-s -w'");
+    assert_eq!(bed.doctor(&[]).0, Vec::new());
+
+    let bed = bed.set("GOFLAGS", "-toolexec=/nonexistent");
+    assert!(bed.go_fails(&["build", "."]).contains("/nonexistent"));
+    assert_eq!(bed.only("goflags", "error"), "unset GOFLAGS");
+}
+
+/// Values that the go command, or the runtime below it, stops at.
+#[test]
+fn values_that_the_go_command_refuses_are_errors_with_a_remedy() {
+    for (name, value, check) in [
+        ("GOMEMLIMIT", "lots", "variables"),
+        ("GOEXPERIMENT", "nosuch", "variables"),
+        ("GO111MODULE", "rubbish", "modules"),
+        ("GOTOOLCHAIN", "rubbish", "release"),
+        ("GOTOOLCHAIN", "go1.99.99+path", "release"),
+        ("GOCACHE", "relative", "cache"),
+    ] {
+        let Some(bed) = Sickbed::new() else { return };
+        let bed = bed.set(name, value);
+        bed.go_fails(&["build", "."]);
+        assert_eq!(bed.only(check, "error"), format!("unset {name}"));
+        let said = bed.run(
+            Path::new(env!("CARGO_BIN_EXE_gotrace")),
+            &["doctor", "--quiet"],
+        );
+        let said = String::from_utf8_lossy(&said.stdout);
+        assert!(!said.contains("goroutine"), "{said}");
+        assert!(said.contains(&format!("{name}={value}")), "{said}");
+    }
+    let Some(bed) = Sickbed::new() else { return };
+    let bed = bed.set("GOARCH", "arm64").set("GOARM64", "v99");
+    bed.go_fails(&["build", "."]);
+    assert_eq!(bed.only("target", "error"), "unset GOARM64");
+}
+
+#[test]
+fn a_module_that_cannot_be_read_is_an_error() {
+    let Some(bed) = Sickbed::new() else { return };
+    let file = bed.path("m/go.mod");
+    fs::write(&file, "module example.com/m\n\ngo 1.21\nrubbish here\n").unwrap();
+    assert!(bed.go_fails(&["build", "."]).contains("rubbish"));
+    assert!(bed.only("modules", "error").starts_with("mend "));
+}
+
 #[test]
 fn keys_of_godebug_that_do_not_exist_are_warned_of() {
     let Some(bed) = Sickbed::new() else { return };
@@ -325,6 +386,19 @@ fn a_missing_compiler_is_an_error_where_cgo_is_on() {
     assert_eq!(bed.only("cc", "error"), "unset CC");
     let bed = bed.set("CGO_ENABLED", "0");
     assert_eq!(bed.doctor(&[]).0, Vec::new());
+    for (name, value) in [
+        ("CC", "/tmp"),
+        ("CC", "\"gcc"),
+        ("CC", "gcc -nosuchflag"),
+        ("CGO_CFLAGS", "\"-O2"),
+    ] {
+        let Some(bed) = Sickbed::new() else { return };
+        let program = "package main\n\nimport \"C\"\n\nfunc main() {}\n";
+        fs::write(bed.path("m/m.go"), program).unwrap();
+        let bed = bed.set(name, value).set("CGO_ENABLED", "1");
+        bed.go_fails(&["build", "."]);
+        assert_eq!(bed.only("cc", "error"), format!("unset {name}"), "{value}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! cgo, the C compiler, Apple's SDK, Homebrew.
 
 use super::{Check, Findings, Source, release};
+use crate::environment::go_flags;
 use crate::environment::survey::Survey;
 
 pub(super) fn check(survey: &Survey, out: &mut Findings) {
@@ -65,45 +66,33 @@ fn compiler(on: bool, survey: &Survey, out: &mut Findings) {
     let compiler = &survey.compiler;
     let command = &compiler.command;
     let source = Source::of("CC", survey);
-    let Some(found) = &compiler.found else {
-        if !on {
-            out.ok(
-                Check::CCompiler,
-                format!("{command} is not on PATH, and not needed: cgo is off"),
-            );
-            return;
-        }
-        let program = &compiler.program;
-        let remedy = match (source, survey.machine.os.as_str()) {
-            (Source::Default, "macos") => "xcode-select --install".to_owned(),
-            (Source::Default, _) => format!("sudo apt-get install {command}"),
-            (source, _) => source.undo("CC"),
-        };
-        let evidence = match source {
-            Source::Default => format!("CGO_ENABLED=1, and no folder of PATH has {command}"),
-            source => source.evidence("CC", command, survey),
-        };
-        out.error(Check::CCompiler, format!("{program} is not there: packages with parts in C (net, os/user, runtime/cgo) fail to build")).because(evidence).remedy(remedy);
+    if let Some((name, value)) = open_quote(survey).filter(|_| on) {
+        let source = Source::of(name, survey);
+        out.error(
+            Check::CCompiler,
+            format!("a quote in {name} is not closed: builds fail"),
+        )
+        .because(source.evidence(name, value, survey))
+        .remedy(source.undo(name));
         return;
+    }
+    let Some(found) = &compiler.found else {
+        return missing(on, survey, out);
     };
+    if let Some(why) = compiler.refusal.as_ref().filter(|_| on) {
+        out.error(
+            Check::CCompiler,
+            format!("{command} refuses its flags: packages with parts in C fail to build"),
+        )
+        .because(format!("{}; {why}", source.evidence("CC", command, survey)))
+        .remedy(source.undo("CC"));
+        return;
+    }
     let target = compiler.target.as_deref().unwrap_or_default();
-    let (arch, wanted) = (arch_of(target), survey.go_env("GOARCH"));
-    // Apple's compilers are told the target, and those of x86 compile for both.
-    let told = survey.go_env("GOOS") == "darwin" && survey.machine.os == "macos";
-    let both = ["386", "amd64"];
-    let fits = arch.is_empty()
-        || arch == wanted
-        || (both.contains(&arch) && both.contains(&wanted))
-        || told;
-    let judged = ["386", "amd64", "arm64"].contains(&wanted);
-    if on && !fits && judged {
-        out.error(Check::CCompiler, format!("{command} compiles for {arch}, and the build is for {wanted}: packages with parts in C fail to build"))
+    if let Some((is_for, wanted)) = other_target(target, survey).filter(|_| on) {
+        out.error(Check::CCompiler, format!("{command} compiles for {is_for}, and the build is for {wanted}: packages with parts in C fail to build"))
             .because(format!("{} -dumpmachine: {target}", found.display()))
-            .remedy(match wanted {
-                "arm64" if survey.machine.os == "linux" => "export CC=aarch64-linux-gnu-gcc".to_owned(),
-                "amd64" if survey.machine.os == "linux" => "export CC=x86_64-linux-gnu-gcc".to_owned(),
-                _ => "export CGO_ENABLED=0".to_owned(),
-            });
+            .remedy(for_target(survey));
         return;
     }
     let compiles = if target.is_empty() {
@@ -116,6 +105,127 @@ fn compiler(on: bool, survey: &Survey, out: &mut Findings) {
         Check::CCompiler,
         format!("{command}: {}{compiles}{needed}", found.display()),
     );
+}
+
+fn missing(on: bool, survey: &Survey, out: &mut Findings) {
+    let compiler = &survey.compiler;
+    let (command, program) = (&compiler.command, &compiler.program);
+    if !on {
+        out.ok(
+            Check::CCompiler,
+            format!("{command} is not on PATH, and not needed: cgo is off"),
+        );
+        return;
+    }
+    let source = Source::of("CC", survey);
+    let remedy = match (source, survey.machine.os.as_str()) {
+        (Source::Default, _) if is_cross(survey) => for_target(survey),
+        (Source::Default, "macos") => "xcode-select --install".to_owned(),
+        (Source::Default, _) => format!("sudo apt-get install {command}"),
+        (source, _) => source.undo("CC"),
+    };
+    let evidence = match source {
+        Source::Default => format!("CGO_ENABLED=1, and no folder of PATH has {command}"),
+        source => source.evidence("CC", command, survey),
+    };
+    let what = match compiler.is_folder {
+        true => "a folder",
+        false => "not there",
+    };
+    out.error(Check::CCompiler, format!("{program} is {what}: packages with parts in C (net, os/user, runtime/cgo) fail to build")).because(evidence).remedy(remedy);
+}
+
+/// The system or the processor that a compiler is for, and the one that the build is for, where it is known
+/// that these differ.
+fn other_target<'a>(triple: &str, survey: &'a Survey) -> Option<(&'static str, &'a str)> {
+    let (os, wanted) = (os_of(triple), survey.go_env("GOOS"));
+    let same = os.is_empty() || os == wanted || (os, wanted) == ("darwin", "ios");
+    if !same {
+        return Some((os, wanted));
+    }
+    // Apple's compilers are told the target, and those of x86 compile for both.
+    if wanted == "darwin" && survey.machine.os == "macos" {
+        return None;
+    }
+    let (arch, wanted) = (arch_of(triple), survey.go_env("GOARCH"));
+    let both = ["386", "amd64"];
+    let fits =
+        arch.is_empty() || arch == wanted || (both.contains(&arch) && both.contains(&wanted));
+    let judged = [both[0], both[1], "arm64"].contains(&wanted);
+    (judged && !fits).then_some((arch, wanted))
+}
+
+/// A variable with the command of a compiler, or its flags, that ends within a quote; and its value.
+fn open_quote(survey: &Survey) -> Option<(&'static str, &str)> {
+    const QUOTED: [&str; 8] = [
+        "CC",
+        "CXX",
+        "FC",
+        "CGO_CFLAGS",
+        "CGO_CPPFLAGS",
+        "CGO_CXXFLAGS",
+        "CGO_FFLAGS",
+        "CGO_LDFLAGS",
+    ];
+    let values = QUOTED.into_iter().map(|name| {
+        let value = match survey.variable(name) {
+            "" => survey.settings.kept(name),
+            set => set,
+        };
+        (name, value)
+    });
+    let mut values = values.filter(|(_, value)| go_flags::split(value.as_bytes()).is_err());
+    values.next()
+}
+
+/// The command that chooses a compiler for the target: of a package that distributions have, else zig, which
+/// compiles for all of these and has no libraries of Apple's beside libSystem.
+fn for_target(survey: &Survey) -> String {
+    let (os, arch) = (survey.go_env("GOOS"), survey.go_env("GOARCH"));
+    let on_linux = survey.machine.os == "linux";
+    let processor = match arch {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "386" => "x86",
+        _ => return "export CGO_ENABLED=0".to_owned(),
+    };
+    match (os, arch) {
+        ("linux", "amd64" | "arm64") if on_linux => {
+            format!("export CC={processor}-linux-gnu-gcc")
+        }
+        ("windows", "amd64") if on_linux => {
+            "sudo apt-get install gcc-mingw-w64-x86-64; export CC=x86_64-w64-mingw32-gcc".to_owned()
+        }
+        ("windows", "386") if on_linux => {
+            "sudo apt-get install gcc-mingw-w64-i686; export CC=i686-w64-mingw32-gcc".to_owned()
+        }
+        ("linux" | "windows", _) => format!("export CC=\"zig cc -target {processor}-{os}-gnu\""),
+        ("darwin", _) => format!(
+            "export CC=\"zig cc -target {processor}-macos\" # frameworks need Apple's SDK, too"
+        ),
+        _ => "export CGO_ENABLED=0".to_owned(),
+    }
+}
+
+/// The system of a target triple, in Go's words; empty for others.
+fn os_of(triple: &str) -> &'static str {
+    const SYSTEMS: [(&str, &str); 10] = [
+        ("android", "android"),
+        ("linux", "linux"),
+        ("darwin", "darwin"),
+        ("macos", "darwin"),
+        ("mingw", "windows"),
+        ("windows", "windows"),
+        ("cygwin", "windows"),
+        ("freebsd", "freebsd"),
+        ("netbsd", "netbsd"),
+        ("openbsd", "openbsd"),
+    ];
+    let parts = || triple.split('-').skip(1);
+    let found = SYSTEMS
+        .iter()
+        .find(|(known, _)| parts().any(|part| part.starts_with(known)));
+    found.map_or("", |(_, os)| os)
 }
 
 /// The architecture of a target triple, in Go's words; empty for others.

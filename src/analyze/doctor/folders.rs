@@ -2,6 +2,7 @@
 
 use super::{Check, Findings, Source, quoted};
 use crate::environment::survey::Survey;
+use std::path::Path;
 
 /// A build of some size needs as much.
 const LEAST_ROOM: u64 = 1 << 30;
@@ -26,6 +27,17 @@ fn cache(survey: &Survey, out: &mut Findings) {
     let cache = &survey.cache;
     let source = Source::of("GOCACHE", survey);
     let path = cache.folder.path.display().to_string();
+    // `go env` calls it off, too.
+    let set = survey.variable("GOCACHE");
+    if !matches!(set, "" | "off") && !Path::new(set).is_absolute() {
+        out.error(
+            Check::Cache,
+            "GOCACHE is not an absolute path: the go command builds nothing",
+        )
+        .because(source.evidence("GOCACHE", set, survey))
+        .remedy(source.undo("GOCACHE"));
+        return;
+    }
     let evidence = source.evidence("GOCACHE", &path, survey);
     if path == "off" && source == Source::Default {
         out.error(

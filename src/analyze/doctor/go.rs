@@ -7,6 +7,20 @@ use std::path::Path;
 /// Tools that every toolchain has and every build needs.
 const NEEDED: [&str; 3] = ["asm", "compile", "link"];
 
+/// Variables that choose a target, and what its processors have.
+const OF_TARGET: [&str; 10] = [
+    "GOOS",
+    "GOARCH",
+    "GO386",
+    "GOAMD64",
+    "GOARM",
+    "GOARM64",
+    "GOMIPS",
+    "GOMIPS64",
+    "GOPPC64",
+    "GORISCV64",
+];
+
 pub(super) fn check(survey: &Survey, out: &mut Findings) {
     let Some(go) = survey.go.first() else {
         return none(survey, out);
@@ -194,28 +208,23 @@ fn others(go: &GoCommand, survey: &Survey, out: &mut Findings) {
 
 /// The go command refuses to say anything.
 fn fails(message: &str, survey: &Survey, out: &mut Findings) {
-    let guilty = [
-        "GOROOT",
-        "GOPATH",
-        "GOFLAGS",
-        "GOTOOLCHAIN",
-        "GOCACHE",
-        "GOENV",
-        "GOARCH",
-        "GOOS",
-    ];
-    let guilty = guilty
-        .into_iter()
-        .find(|name| message.contains(name) && Source::of(name, survey) != Source::Default);
-    let check = match guilty {
-        Some("GOROOT") => Check::Goroot,
-        Some("GOFLAGS") => Check::GoFlags,
-        Some("GOPATH") => Check::Path,
-        Some("GOCACHE") => Check::Cache,
-        Some("GOARCH" | "GOOS") => Check::Target,
-        _ => Check::Release,
+    let set = survey.environment.keys().map(String::as_str);
+    let kept = survey.settings.kept.iter().map(|(name, _)| name.as_str());
+    let mut guilty = set
+        .chain(kept)
+        .filter(|name| words(message).any(|word| word == *name));
+    let guilty = guilty.next();
+    let check = match guilty.unwrap_or_default() {
+        "GOROOT" => Check::Goroot,
+        "GOFLAGS" => Check::GoFlags,
+        "GOPATH" => Check::Path,
+        "GOCACHE" => Check::Cache,
+        "GO111MODULE" | "GOWORK" => Check::Modules,
+        "" | "GOTOOLCHAIN" => Check::Release,
+        name if OF_TARGET.contains(&name) => Check::Target,
+        _ => Check::Variables,
     };
-    let value = |name: &'static str| match survey.variable(name) {
+    let value = |name| match survey.variable(name) {
         "" => survey.settings.kept(name),
         value => value,
     };
@@ -232,6 +241,11 @@ fn fails(message: &str, survey: &Survey, out: &mut Findings) {
     out.error(check, format!("the go command fails: {message}"))
         .because(evidence)
         .remedy(remedy);
+}
+
+/// The names in a text: what is neither letter, digit nor low line is between them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
 }
 
 /// What asks for a release: GOTOOLCHAIN, and the lines of the module.
@@ -265,6 +279,16 @@ fn unfetched(message: &str, survey: &Survey, out: &mut Findings) {
     let offline = [survey.variable("GOPROXY"), survey.settings.kept("GOPROXY")];
     let offline = offline.into_iter().find(|value| !value.is_empty()) == Some("off");
     let evidence = format!("{}; {message}", asked_for(survey));
+    // What is no release, or is looked for on PATH alone, is not fetched.
+    if message.contains("invalid GOTOOLCHAIN") || message.contains("in PATH") {
+        out.error(
+            Check::Release,
+            "GOTOOLCHAIN names no toolchain that there is: go commands fail",
+        )
+        .because(evidence)
+        .remedy(Source::of("GOTOOLCHAIN", survey).undo("GOTOOLCHAIN"));
+        return;
+    }
     if offline {
         let source = Source::of("GOPROXY", survey);
         out.error(Check::Release, "the release that is asked for is not on this machine, and GOPROXY=off forbids to fetch it: go commands fail")

@@ -1,6 +1,6 @@
 //! GOFLAGS, GODEBUG, what `go env -w` keeps, PATH, profiles.
 
-use super::{Check, Findings, Source, quoted};
+use super::{Check, Findings, More, Source, quoted};
 use crate::environment::go_flags;
 use crate::environment::survey::Survey;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ const COSTLY: [(&str, &str); 6] = [
     ("p=1", "one package is built at a time"),
     ("cover", "every package is built anew for coverage"),
 ];
+
+/// Flags that no build has, and that are yet no error in `GOFLAGS`, for `go env` has them.
+const OF_GO_ENV: [&str; 2] = ["-w", "-u"];
 
 pub(super) fn check(survey: &Survey, out: &mut Findings) {
     flags(survey, out);
@@ -43,11 +46,27 @@ fn flags(survey: &Survey, out: &mut Findings) {
         out.ok(Check::GoFlags, "none are set");
         return;
     }
+    if let Some((program, None)) = &survey.settings.before_tools {
+        out.error(
+            Check::GoFlags,
+            format!("-toolexec names {program}, which is not there: builds fail"),
+        )
+        .because(evidence)
+        .remedy(source.undo("GOFLAGS"));
+        return;
+    }
     let words = go_flags::split(text.as_bytes()).unwrap_or_default();
     let words: Vec<String> = words
         .iter()
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect();
+    if let Some(at) = words
+        .iter()
+        .position(|word| OF_GO_ENV.contains(&word.as_str()))
+    {
+        taken_apart(&words, at, source, out).because(evidence);
+        return;
+    }
     let mut costly = Vec::new();
     for word in &words {
         let flag = word.trim_start_matches('-');
@@ -70,6 +89,34 @@ fn flags(survey: &Survey, out: &mut Findings) {
             .remedy(source.undo("GOFLAGS"));
         }
     }
+}
+
+/// A flag that `go env` alone has; mostly one of the linker's, of flags without quotes.
+fn taken_apart<'a>(words: &[String], at: usize, source: Source, out: &'a mut Findings) -> More<'a> {
+    let flag = &words[at];
+    let first = words[..at].iter().rposition(|word| word.contains("flags="));
+    let (text, remedy) = match first {
+        Some(first) => {
+            let mut meant = words.to_vec();
+            let one: String = meant.splice(first..=at, []).collect::<Vec<_>>().join(" ");
+            meant.insert(first, format!("'{one}'"));
+            let meant = quoted(&meant.join(" "));
+            let remedy = match source {
+                Source::Kept => format!("go env -w GOFLAGS={meant}"),
+                _ => format!("export GOFLAGS={meant}"),
+            };
+            let text = format!(
+                "GOFLAGS are taken apart at spaces: {flag} is no part of {}, and builds ignore it",
+                words[first]
+            );
+            (text, remedy)
+        }
+        None => (
+            format!("{flag} of GOFLAGS is a flag of go env alone: builds ignore it"),
+            source.undo("GOFLAGS"),
+        ),
+    };
+    out.warning(Check::GoFlags, text).remedy(remedy)
 }
 
 fn debug(survey: &Survey, out: &mut Findings) {

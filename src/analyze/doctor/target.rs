@@ -149,6 +149,15 @@ fn modules(survey: &Survey, out: &mut Findings) {
         .remedy(source.undo("GOWORK"));
         return;
     }
+    if let Some(why) = &module.refusal {
+        out.error(
+            Check::Modules,
+            format!("{} cannot be read: go commands fail", module.file.display()),
+        )
+        .because(why)
+        .remedy(format!("mend {}", module.file.display()));
+        return;
+    }
     let vendored = survey
         .go_env("GOFLAGS")
         .split_whitespace()

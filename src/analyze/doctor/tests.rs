@@ -449,6 +449,28 @@ fn cgo_needs_a_compiler_for_the_target() {
     set(&mut survey, "GOARCH", "arm64");
     set(&mut survey, "CGO_ENABLED", "1");
     assert!(wrong(&survey).contains(&"error cc: export CC=aarch64-linux-gnu-gcc".to_owned()));
+    let for_system = |os: &str, arch: &str| {
+        let mut survey = linux();
+        survey.compiler.target = Some("x86_64-linux-gnu".to_owned());
+        set(&mut survey, "GOOS", os);
+        set(&mut survey, "GOARCH", arch);
+        set(&mut survey, "CGO_ENABLED", "1");
+        let mut found = Diagnosis::of(&survey).findings.into_iter();
+        found.find(|one| one.check == Check::CCompiler).unwrap()
+    };
+    for (os, arch, remedy) in [
+        ("darwin", "arm64", "zig cc -target aarch64-macos"),
+        ("darwin", "amd64", "zig cc -target x86_64-macos"),
+        ("windows", "amd64", "x86_64-w64-mingw32-gcc"),
+        ("windows", "arm64", "zig cc -target aarch64-windows-gnu"),
+        ("linux", "arm64", "=aarch64-linux-gnu-gcc"),
+        ("freebsd", "amd64", "CGO_ENABLED=0"),
+    ] {
+        let found = for_system(os, arch);
+        assert_eq!(found.level, Level::Error, "{os}: {}", found.text);
+        assert!(found.remedy.contains(remedy), "{os}: {}", found.remedy);
+    }
+    assert_eq!(for_system("linux", "386").level, Level::Ok);
     let mut survey = linux();
     survey.compiler.found = None;
     assert_eq!(only(&survey).remedy, "sudo apt-get install cc");

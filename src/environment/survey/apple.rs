@@ -31,7 +31,7 @@ pub struct Apple {
 impl Apple {
     pub(super) fn of(surroundings: &Surroundings) -> Self {
         let tools = surroundings.output(Path::new("/usr/bin/xcode-select"), &["-p"]);
-        let tools = tools.map(PathBuf::from).filter(|path| path.is_dir());
+        let tools = tools.ok().map(PathBuf::from).filter(|path| path.is_dir());
         let chosen = surroundings.get("SDKROOT").map(PathBuf::from);
         // SDKROOT may be a name that xcrun knows: macosx.
         let chosen = chosen.filter(|sdk| sdk.is_absolute());

@@ -4,7 +4,7 @@ use super::{Surroundings, find};
 use crate::environment::go_flags;
 use crate::environment::toolchain::Toolchain;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The C compiler that cgo takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct CCompiler {
     pub found: Option<PathBuf>,
     /// For what it says it compiles (`-dumpmachine`): `x86_64-linux-gnu`.
     pub target: Option<String>,
+    /// Why it refuses the flags of its command line, in its own words.
+    pub refusal: Option<String>,
+    /// What is named is a folder.
+    pub is_folder: bool,
 }
 
 impl CCompiler {
@@ -32,24 +36,28 @@ impl CCompiler {
         Self {
             chosen: surroundings.get("CC").is_some(),
             found: find(OsStr::new(&program), surroundings).filter(|_| !program.is_empty()),
+            is_folder: Path::new(&program).is_absolute() && Path::new(&program).is_dir(),
             command,
             program,
-            target: None,
+            ..Self::default()
         }
     }
 
-    /// Asks it for what it compiles.
+    /// Asks it for what it compiles, and whether it takes its flags: it preprocesses an empty file.
     pub(super) fn ask(&mut self, surroundings: &Surroundings) {
-        let mut words = words(&self.command);
-        words.push("-dumpmachine".to_owned());
-        let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
-        let answer = self
-            .found
-            .as_ref()
-            .and_then(|path| surroundings.output(path, &arguments));
+        let Some(path) = &self.found else { return };
+        let words = words(&self.command);
+        let flags: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        let answer = surroundings.output(path, &[&flags[..], &["-dumpmachine"]].concat());
         // A triple is one word with dashes.
-        self.target =
-            answer.filter(|answer| answer.contains('-') && !answer.contains(char::is_whitespace));
+        self.target = answer
+            .ok()
+            .filter(|answer| answer.contains('-') && !answer.contains(char::is_whitespace));
+        if !flags.is_empty() {
+            let nothing = ["-E", "-x", "c", "/dev/null"];
+            let answer = surroundings.output(path, &[&flags[..], &nothing].concat());
+            self.refusal = answer.err().filter(|why| !why.is_empty());
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The go command's settings: those kept by `go env -w`, and the module's file.
 
-use super::Surroundings;
+use super::{Surroundings, find};
+use crate::environment::go_flags;
 use crate::environment::goroot::user_file;
 use crate::environment::toolchain::Toolchain;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// The go command's settings, beside those of the environment.
@@ -15,6 +18,8 @@ pub struct GoSettings {
     pub kept: Vec<(String, String)>,
     /// Why the go command refuses `GOFLAGS`, in its own words.
     pub refused_flags: Option<String>,
+    /// The program that `GOFLAGS` put before each tool (`-toolexec`), and where it is.
+    pub before_tools: Option<(String, Option<PathBuf>)>,
     /// Why the toolchain that is asked for is not the one that answered: it would be fetched first.
     pub unfetched: Option<String>,
     /// The module, or the workspace, that the working folder is in.
@@ -34,6 +39,8 @@ pub struct Module {
     pub exists: bool,
     /// There is a folder `vendor` beside it.
     pub vendor: bool,
+    /// Why the go command cannot read it, in its own words.
+    pub refusal: Option<String>,
 }
 
 impl GoSettings {
@@ -54,8 +61,32 @@ impl GoSettings {
         Self {
             kept: kept(&text),
             file,
+            before_tools: before_tools(asked("GOFLAGS"), surroundings),
             module: module.map(|file| Module::at(Path::new(file))),
             ..Self::default()
+        }
+    }
+
+    /// Asks the go command what it makes of `GOFLAGS`, and of the module's file; without a network.
+    pub(super) fn ask(&mut self, go: &Toolchain, surroundings: &Surroundings) {
+        let changes = [("GOPROXY", "off"), ("GOTOOLCHAIN", "local")];
+        let refusal = |arguments: &[&OsStr]| {
+            let environment = surroundings.with(&changes);
+            go.refusal(arguments, environment, surroundings.invoker.as_ref())
+        };
+        self.refused_flags = refusal(&[OsStr::new("version")]);
+        let Some(module) = &mut self.module else {
+            return;
+        };
+        if module.exists && self.refused_flags.is_none() {
+            let kind = match module.file.extension() {
+                Some(extension) if extension == "work" => "work",
+                _ => "mod",
+            };
+            let words = [kind, "edit", "-json"].map(OsStr::new);
+            let refusal = refusal(&[&words[..], &[module.file.as_os_str()]].concat());
+            // Nothing else that it may refuse says that builds fail, too.
+            module.refusal = refusal.filter(|why| why.contains("parsing"));
         }
     }
 
@@ -65,6 +96,15 @@ impl GoSettings {
         let kept = self.kept.iter().rev().find(|(key, _)| key == name);
         kept.map_or("", |(_, value)| value)
     }
+}
+
+/// The program of `-toolexec`, whose value may have arguments, too.
+fn before_tools(flags: &str, surroundings: &Surroundings) -> Option<(String, Option<PathBuf>)> {
+    let flags = go_flags::split(flags.as_bytes()).ok()?;
+    let words = go_flags::split(go_flags::value(&flags, "toolexec")?).ok()?;
+    let program = words.first()?;
+    let found = find(OsStr::from_bytes(program), surroundings);
+    Some((String::from_utf8_lossy(program).into_owned(), found))
 }
 
 /// `NAME=VALUE` lines.
@@ -97,6 +137,7 @@ impl Module {
             toolchain: line("toolchain").unwrap_or_default(),
             exists: file.is_file(),
             vendor: file.with_file_name("vendor").is_dir(),
+            refusal: None,
             file: file.to_owned(),
         }
     }

@@ -149,7 +149,7 @@ fn parent(stat: &str) -> Option<u32> {
 
 fn on_macos(surroundings: &Surroundings) -> Machine {
     let sysctl = |name| surroundings.output(Path::new("/usr/sbin/sysctl"), &["-n", name]);
-    let silicon = sysctl("hw.optional.arm64").as_deref() == Some("1");
+    let silicon = sysctl("hw.optional.arm64").as_deref() == Ok("1");
     let processes = ["-A", "-o", "pid=,ppid=,flags=,comm="];
     let processes = surroundings.output(Path::new("/bin/ps"), &processes);
     let own = std::process::id();

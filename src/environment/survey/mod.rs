@@ -90,21 +90,24 @@ impl Surroundings {
         kept.filter(move |(name, _)| !changed(name)).chain(changes)
     }
 
-    /// What a program prints that ends well; nothing is typed into it.
-    fn output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+    /// What a program prints that ends well; of one that does not the first line that it complains by.
+    /// Nothing is typed into it.
+    fn output(&self, program: &Path, arguments: &[&str]) -> Result<String, String> {
         let mut command = std::process::Command::new(program);
         command.args(arguments).env_clear().envs(self.with(&[]));
         command.stdin(std::process::Stdio::null());
-        command.stderr(std::process::Stdio::null());
         if self.folder.is_dir() {
             command.current_dir(&self.folder);
         }
         if let Some(invoker) = &self.invoker {
             invoker.become_this(&mut command);
         }
-        let output = command.output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        output.status.success().then(|| text.trim().to_owned())
+        let output = command.output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(said.lines().next().unwrap_or_default().to_owned())
     }
 }
 
@@ -181,10 +184,9 @@ impl Survey {
         let asked = toolchain.as_ref().and_then(|answer| answer.as_ref().ok());
         let mut settings = GoSettings::of(asked, surroundings);
         settings.unfetched = unfetched;
-        settings.refused_flags = asked.and_then(|go| {
-            let changes = [("GOPROXY", "off"), ("GOTOOLCHAIN", "local")];
-            go.refusal_of_flags(surroundings.with(&changes), surroundings.invoker.as_ref())
-        });
+        if let Some(go) = asked {
+            settings.ask(go, surroundings);
+        }
         let mut survey = Self::without_asking(surroundings, asked);
         survey.compiler.ask(surroundings);
         Self {
