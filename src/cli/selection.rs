@@ -45,8 +45,15 @@ impl Programs {
     ///
     /// # Errors
     ///
-    /// When no program of the trace is the tool that was asked for, has the pid, or works for the package.
+    /// When no program of the trace is the tool that was asked for, has the pid, or works for the package, and
+    /// when there is no time between those that were given.
     pub(super) fn filter(&self, analysis: &Analysis<'_>) -> Result<Filter, Usage> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            let words = "--to is not after --from: there is no time between them";
+            return Err(Usage(words.to_owned()));
+        }
         let pid = self.process.map(Pid);
         if let Some(Pid(asked)) = pid
             && !analysis.ran_as(Pid(asked))

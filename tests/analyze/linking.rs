@@ -314,6 +314,21 @@ fn a_filter_and_lazy_leave_the_rest_out() {
         (late.loads, late.cost.cpu, late.counts.total()),
         (1, ms(2), 6)
     );
+    // as loaded nothing in this time, and was watched; ls ran later.
+    let within = Filter {
+        from: Some(ms(40)),
+        to: Some(ms(50)),
+        ..Filter::default()
+    };
+    let linked = analysis.bindings(&within, false).programs;
+    let mut linked: Vec<_> = linked.iter().map(|row| (&*row.tool, &row.linked)).collect();
+    linked.sort_by_key(|(tool, _)| *tool);
+    let expected = [
+        ("as", &Linked::Dynamic),
+        ("cc", &Linked::Dynamic),
+        ("go", &Linked::Static),
+    ];
+    assert_eq!(linked, expected);
 }
 
 /// A program that binds these symbols of a C library, on either architecture.

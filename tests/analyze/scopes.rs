@@ -750,3 +750,37 @@ fn within_the_c_library_nothing_is_interposed() {
     small.0.images[libraries[0].index()].path = other;
     assert_eq!(fit(&small), Fit::Interposed);
 }
+
+/// `program_invocation_short_name` is `__progname`, and a program that copies the one has both.
+#[test]
+fn a_copied_variable_has_all_its_names() {
+    let mut small = Small::new();
+    let program = small.image("program", &["libc.so.6", "liba.so"], LinkCause::Start, 0);
+    let libc = small.image("libc.so.6", &[], LinkCause::Start, 0);
+    let library = small.image("liba.so", &["libc.so.6"], LinkCause::Start, 0);
+    let version = small.0.strings.push(b"GLIBC_2.2.5");
+    let first_name = small.0.strings.push(b"first");
+    let asked = small.needs(program).libraries[0];
+    small.needs(libc).imports.clear();
+    let copy = &mut small.needs(program).imports[0];
+    (copy.symbol, copy.kind) = (first_name, ImportKind::Copy);
+    for image in [program, library] {
+        let import = &mut small.needs(image).imports[0];
+        (import.version, import.library) = (version, asked);
+    }
+    for image in [program, libc] {
+        small.define(image);
+        small.needs(image).offers[0].version = version;
+    }
+    let fit = |small: &Small| {
+        let promises = &promised(&small.0)[0].promises;
+        let of_library = promises.iter().find(|one| one.importer == library);
+        let one = of_library.unwrap();
+        assert_eq!(one.expected, Found::In(program));
+        one.fit
+    };
+    assert_eq!(fit(&small), Fit::Derived);
+    // What the program defines itself has no version.
+    small.needs(program).offers[0].version = StringId::EMPTY;
+    assert_eq!(fit(&small), Fit::Interposed);
+}

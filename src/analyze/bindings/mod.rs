@@ -22,7 +22,7 @@ pub use programs::{Linked, ProgramRow, SearchRow};
 
 use super::scope::{Promised, promised};
 use super::{Analysis, Filter, Name};
-use crate::trace::{BindHow, Binding, ImageId, Nanos, ProcessId, Trace};
+use crate::trace::{BindHow, Binding, ImageId, Nanos, Process, ProcessId, Trace};
 use count::Counter;
 
 /// What the rows of a table of binds are about.
@@ -186,6 +186,11 @@ impl Takes {
 
     fn process(&self, process: ProcessId) -> bool {
         self.processes.get(process.index()) == Some(&true)
+    }
+
+    /// Whether a program ran at some time that is asked for.
+    fn ran(&self, process: &Process) -> bool {
+        process.start < self.to && process.exit.is_none_or(|exit| exit.at >= self.from)
     }
 
     fn at(&self, process: ProcessId, time: Nanos) -> bool {

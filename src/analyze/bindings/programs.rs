@@ -92,6 +92,8 @@ pub(super) fn of(
     let missed = trace.searches.iter();
     let missed = missed.filter(|search| search.outcome == SearchOutcome::Missed);
     let misses = sums(missed.map(|one| (one.process, one.time, one.count)), takes);
+    // What was loaded before a time range tells of a program in it, too, how it is linked.
+    let linked_ever: FxHashSet<ProcessId> = trace.loads.iter().map(|load| load.process).collect();
     let mut interpreters: FxHashMap<ProcessId, &Interpreter> = FxHashMap::default();
     for interpreter in &trace.interpreters {
         interpreters.insert(interpreter.process, interpreter);
@@ -103,6 +105,9 @@ pub(super) fn of(
         .filter(|(id, _)| takes.process(*id))
         .filter_map(|(process, role)| {
             let found = trace.process(process)?;
+            if !takes.ran(found) {
+                return None;
+            }
             Some(ProgramRow {
                 process,
                 pid: found.pid,
@@ -111,7 +116,7 @@ pub(super) fn of(
                 linked: linked(
                     trace,
                     interpreters.get(&process).copied(),
-                    of(&loads, process),
+                    linked_ever.contains(&process),
                 ),
                 loads: of(&loads, process),
                 unloads: of(&unloads, process),
@@ -142,8 +147,8 @@ fn sums(
     sums
 }
 
-fn linked(trace: &Trace, interpreter: Option<&Interpreter>, loads: u64) -> Linked {
-    if loads > 0 {
+fn linked(trace: &Trace, interpreter: Option<&Interpreter>, loads: bool) -> Linked {
+    if loads {
         return Linked::Dynamic;
     }
     match interpreter {

@@ -233,8 +233,8 @@ fn promise<'t>(
 }
 
 /// Whether an import is bound to another library than its file names. A copy of the library's
-/// variable in the program, and a stub of the program's that stands for the function, are the
-/// library's own.
+/// variable in the program, under each name that it has, and a stub of the program's that stands for the
+/// function, are the library's own.
 fn is_interposed(
     trace: &Trace,
     needs: &Needs<'_>,
@@ -259,12 +259,18 @@ fn is_interposed(
     if name.starts_with(b"/usr/lib/") || name.starts_with(b"/System/") {
         return false;
     }
+    // The second name of a copied variable has the library's version, which nothing has that the program
+    // defines itself.
+    let version = resolved.import.version;
+    let of_library = resolved.offer.is_some_and(|offer| offer.version == version);
+    let is_copy = |copy: &Import| {
+        copy.kind == ImportKind::Copy
+            && (copy.symbol == resolved.import.symbol || copy.library == library && of_library)
+    };
     let stands_for_it = resolved.offer.is_some_and(|offer| offer.stub)
-        || needs.get(provider).is_some_and(|program| {
-            let mut imports = program.imports.iter();
-            imports
-                .any(|copy| copy.kind == ImportKind::Copy && copy.symbol == resolved.import.symbol)
-        });
+        || needs
+            .get(provider)
+            .is_some_and(|program| program.imports.iter().any(is_copy));
     !stands_for_it
 }
 
