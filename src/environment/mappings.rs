@@ -88,6 +88,11 @@ fn refusal(pid: u32, place: &str, error: &io::Error) -> Refusal {
             "where this system puts images into processes is not read yet".to_owned(),
             format!("vmmap {pid} tells where an image is: give that address to --slide"),
         ),
+        ErrorKind::PermissionDenied if nix::unistd::geteuid().is_root() => (
+            format!("root may not look at process {pid} here"),
+            "a container needs the capability SYS_PTRACE for that, and may lack processes of the machine: run gotrace outside of it"
+                .to_owned(),
+        ),
         ErrorKind::PermissionDenied => (
             format!("process {pid} is another user's"),
             format!("sudo gotrace inspect --at-runtime {pid}"),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::binary::Error;
 use crate::binary::elf::{Elf, Kind, Machine};
+use crate::binary::linkable::Arch;
 
 /// All that is known of a file, and its imports where they are wanted; those that cannot be read are an
 /// error, as they are of a Mach-O slice.
@@ -22,7 +23,7 @@ pub(super) fn facts(data: &[u8], elf: &Elf<'_>, wanted: Wanted) -> Result<SliceF
         arch: match elf.machine {
             Machine::Amd64 => "amd64".to_owned(),
             Machine::Arm64 => "arm64".to_owned(),
-            Machine::Other(number) => format!("machine {number}"),
+            Machine::Other(number) => Arch::of_machine(number).to_string(),
         },
         size: data.len() as u64,
         kind: match (elf.kind, &elf.interpreter) {

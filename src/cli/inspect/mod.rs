@@ -100,8 +100,11 @@ impl Args {
         unread?;
         let broken = |(_, found): &(String, Inspection)| found.has_errors() || found.is_misplaced();
         let broken = inspected.iter().any(broken);
+        // Where addresses are looked up, images without them are left out.
+        let unmapped = self.at_runtime.is_some() && self.lookup.is_empty();
+        let unmapped = unmapped && inspected.len() < self.files.len();
         let missing = !(0..self.lookup.len()).all(|number| is_found(&inspected, number));
-        Ok(ExitCode::from(u8::from(broken || missing)))
+        Ok(ExitCode::from(u8::from(broken || missing || unmapped)))
     }
 
     /// The files that can be read. The error is of the last one that cannot be; those before it are said.
