@@ -78,6 +78,12 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        for (option, folder) in [("--root", &self.root), ("--sdk", &self.sdk)] {
+            if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+                let words = format!("{option} {}: no such folder", folder.display());
+                return Err(Usage(words).into());
+            }
+        }
         let Some((program, arguments)) = self.command.split_first() else {
             let log = self.read(&self.read_log()?)?;
             let diagnoses = self.diagnose(&log, 0);
@@ -210,6 +216,9 @@ impl Args {
         let needs = log
             .not_bound()
             .filter_map(|(file, symbol)| link::needs(file, symbol, &search, &here.arch, &disk));
+        let versions = log
+            .other_versions()
+            .filter_map(|library| Some((library.to_owned(), link::versions(library, &disk)?)));
         let answers = Answers {
             surveys: surveys
                 .map(|inquiry| survey(&inquiry.question(sdk.as_deref()), &disk))
@@ -220,6 +229,7 @@ impl Args {
             packages: packages.collect(),
             libraries: libraries.collect(),
             needs: needs.collect(),
+            versions: versions.collect(),
             memory_kills,
         };
         explain::diagnose(log, &inquiries, &answers, &here)

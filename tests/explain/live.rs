@@ -97,6 +97,20 @@ fn output_and_exit_codes_go_through() {
     assert_eq!(file.status.code(), Some(3));
 }
 
+#[test]
+fn folders_that_are_not_there_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for option in ["--root", "--sdk"] {
+        let found = explain(&[option, "/nowhere", "--log", "/dev/null"], folder.path());
+        assert_eq!(found.status.code(), Some(2), "{option}");
+        let said = String::from_utf8(found.stderr).unwrap();
+        assert!(
+            said.contains(&format!("{option} /nowhere: no such folder")),
+            "{said}"
+        );
+    }
+}
+
 /// What may never end is not waited for, and a pipe is read.
 #[test]
 fn a_log_is_a_file_or_a_pipe() {
@@ -238,12 +252,14 @@ fn commands_that_are_no_programs_are_explained() {
         .join("tests/data/explain/mac/opt/homebrew/lib/libfrob.dylib");
     write("mac", &std::fs::read(mac).unwrap());
     write("script", b"echo without a first line\n");
+    write("exe", b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0");
     // For a processor that no emulator is there for (EM_S390).
     let mut own = std::fs::read(env!("CARGO_BIN_EXE_gotrace")).unwrap();
     own[18] = 9;
     write("other", &own);
     for (name, note, remedy) in [
-        ("mac", "other-machine", "build-for"),
+        ("mac", "other-machine", "build-for-system"),
+        ("exe", "other-machine", "build-for-system"),
         ("script", "begins", "run"),
         ("other", "other-machine", "build-for"),
     ] {
@@ -288,4 +304,94 @@ fn what_is_no_error_is_nothing() {
     let found = explain(&["--log", "log"], folder.path());
     assert_eq!(found.status.code(), Some(0));
     assert_eq!(found.stdout, b"nothing to explain in 1 line\n");
+}
+
+/// Programs by gcc that need versions of `libv.so.1`, and `g` of `libw.so`, and libraries that lack them.
+fn with_old_libraries(folder: &Path) -> bool {
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    for name in ["lib", "old", "bad"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    write("old.c", "int f(void) { return 1; }\n");
+    write(
+        "new.c",
+        "int f(void) { return 1; }\nint g(void) { return 2; }\n",
+    );
+    write("old.map", "V_1 { global: f; };\n");
+    write("new.map", "V_1 { global: f; };\nV_2 { global: g; } V_1;\n");
+    write("m.c", "int g(void);\nint main(void) { return g(); }\n");
+    write("bad/libv.so.1", "");
+    let script = "set -e
+        for age in old new; do
+            to=lib; [ $age = old ] && to=old
+            gcc -shared -fPIC -Wl,-soname,libv.so.1,--version-script=$age.map -o $to/libv.so.1 $age.c
+            gcc -shared -fPIC -Wl,-soname,libw.so -o $to/libw.so $age.c
+        done
+        gcc -o v m.c lib/libv.so.1
+        gcc -o w m.c lib/libw.so -Wl,-z,now,--enable-new-dtags,-rpath,lib";
+    let made = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(folder)
+        .status();
+    let made = cfg!(target_os = "linux") && made.is_ok_and(|made| made.success());
+    if !made {
+        println!("skipped: no gcc for this system");
+    }
+    made
+}
+
+/// The one diagnosis of a program that looks for libraries in a folder first.
+fn of_program(name: &str, libraries: &str, folder: &Path) -> serde_json::Value {
+    let found = Command::new(env!("CARGO_BIN_EXE_gotrace"))
+        .args(["explain", "--json", "--", name])
+        .current_dir(folder)
+        .env("LD_LIBRARY_PATH", libraries)
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), 1, "{json:#}");
+    json["rows"][0].clone()
+}
+
+#[test]
+fn libraries_that_lack_a_version_or_are_none_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    if !with_old_libraries(folder.path()) {
+        return;
+    }
+    let old = of_program("./v", "old", folder.path());
+    assert_eq!(old["cause"], "version-absent", "{old:#}");
+    assert_eq!(old["subject"], "old/libv.so.1");
+    assert_eq!(old["notes"][1]["value"], "V_2", "{old:#}");
+    assert_eq!(old["notes"][1]["reason"], "V_1");
+    let bad = of_program("./v", "bad", folder.path());
+    assert_eq!(bad["cause"], "library-broken", "{bad:#}");
+    assert_eq!(bad["subject"], "bad/libv.so.1");
+    // A file of that name in the working folder is none that was looked at.
+    std::fs::write(folder.path().join("libv.so.1"), "not this").unwrap();
+    let none = of_program("./v", "/nowhere", folder.path());
+    assert_eq!(none["cause"], "library-not-loaded", "{none:#}");
+    assert!(!none.to_string().contains("not this"), "{none:#}");
+}
+
+/// `LD_LIBRARY_PATH` comes before `DT_RUNPATH`, and what it names without a slash is in the working folder.
+#[test]
+fn the_library_that_was_loaded_is_the_one_to_blame() {
+    let folder = tempfile::tempdir().unwrap();
+    if !with_old_libraries(folder.path()) {
+        return;
+    }
+    let row = of_program("./w", "old", folder.path());
+    assert_eq!(row["cause"], "symbol-not-bound", "{row:#}");
+    assert_eq!(row["subject"], "old/libw.so", "{row:#}");
+    // gotrace does not see the setting of a shell, and what lies in `lib` has the symbol.
+    let script = ["--json", "--", "sh", "-c", "LD_LIBRARY_PATH=old ./w"];
+    let found = explain(&script, folder.path());
+    let json: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let row = &json["rows"][0];
+    assert_eq!(row["subject"], serde_json::Value::Null, "{row:#}");
+    assert_eq!(
+        row["remedies"][0]["command"], "LD_DEBUG=libs ./w",
+        "{row:#}"
+    );
 }

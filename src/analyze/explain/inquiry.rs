@@ -14,6 +14,16 @@ pub struct Here {
     pub format: Format,
 }
 
+impl Here {
+    /// Its system, in Go's words.
+    pub(super) const fn system(&self) -> &'static str {
+        match self.format {
+            Format::MachO => "darwin",
+            Format::Elf => "linux",
+        }
+    }
+}
+
 /// What is asked of one link line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {

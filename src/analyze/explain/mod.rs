@@ -70,8 +70,12 @@ pub enum Cause {
     FilesExcluded,
     /// The loader did not find a library.
     NotLoaded,
+    /// The loader found a library that it cannot load.
+    LibraryBroken,
     /// The library that the loader found lacks a symbol.
     NotBound,
+    /// The library that the loader found lacks a version of its symbols.
+    VersionAbsent,
     /// The kernel killed a program for its signature.
     KilledSignature,
     /// The kernel killed a program for want of memory.
@@ -110,7 +114,9 @@ impl Cause {
             Self::CgoOff => "cgo-off",
             Self::FilesExcluded => "files-excluded",
             Self::NotLoaded => "library-not-loaded",
+            Self::LibraryBroken => "library-broken",
             Self::NotBound => "symbol-not-bound",
+            Self::VersionAbsent => "version-absent",
             Self::KilledSignature => "killed-signature",
             Self::KilledMemory => "killed-memory",
             Self::Killed => "killed",
@@ -186,6 +192,8 @@ pub enum Remedy {
     WithoutCgo,
     /// Build for another architecture.
     BuildFor(Arch),
+    /// Build for this system, in Go's words, and architecture.
+    BuildForSystem(&'static str, Arch),
     /// Get a library for an architecture.
     Obtain {
         /// File name.
@@ -352,6 +360,8 @@ pub struct Answers {
     pub libraries: Vec<(String, Vec<LibraryFolder>)>,
     /// What each file needs that names a symbol which was not found.
     pub needs: Vec<Needs>,
+    /// The versions that libraries define which lack one.
+    pub versions: Vec<(String, Vec<String>)>,
     /// How many programs the kernel killed for want of memory while the command ran, where that is known.
     pub memory_kills: u64,
     /// The files of folders of which none was built.

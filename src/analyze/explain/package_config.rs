@@ -50,6 +50,7 @@ pub(super) fn judge(problem: &Problem, answers: &Answers, here: &Here) -> Option
             package: package.clone().or_else(|| problem.package.clone()),
             subject: Some(program.clone()),
             remedies: vec![match here.format {
+                _ if !program.contains("pkg") => Remedy::Run("unset PKG_CONFIG".to_owned()),
                 Format::MachO => Remedy::Run("brew install pkgconf".to_owned()),
                 Format::Elf => Remedy::Install {
                     library: program.clone(),

@@ -24,6 +24,13 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether it begins as programs of Windows do.
+    pub(super) fn is_for_windows(&self) -> bool {
+        self.begins
+            .as_ref()
+            .is_some_and(|text| text.starts_with("MZ"))
+    }
+
     /// Looks into the bytes of a file; `None` where it could not be read.
     #[must_use]
     pub fn of(path: &str, data: Option<&[u8]>) -> Self {

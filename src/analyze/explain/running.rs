@@ -61,6 +61,11 @@ impl Judge<'_> {
                 };
                 self.not_bound(diagnosis, symbol, file.as_deref())
             }
+            What::NoVersion {
+                library,
+                version,
+                user,
+            } => self.other_version(new(Cause::VersionAbsent), library, version, user),
             What::Killed {
                 program,
                 signature,
@@ -149,6 +154,20 @@ impl Judge<'_> {
             return diagnosis;
         }
         let name = library.rsplit('/').next().unwrap_or(library);
+        // ld.so opened it, and it is no library.
+        let of_linux = tried.clone().all(|(path, _)| path == library);
+        if of_linux
+            && tried
+                .clone()
+                .any(|(_, why)| !why.starts_with("cannot open"))
+        {
+            diagnosis.cause = Cause::LibraryBroken;
+            diagnosis.remedies.push(Remedy::Install {
+                library: name.to_owned(),
+                package: None,
+            });
+            return diagnosis;
+        }
         let signed = tried
             .clone()
             .find(|(_, why)| why.contains("code signature"));
@@ -197,6 +216,29 @@ impl Judge<'_> {
         ]
     }
 
+    /// A library that was made before the version that is asked for.
+    fn other_version(
+        &self,
+        mut diagnosis: Diagnosis,
+        library: &str,
+        version: &str,
+        user: &str,
+    ) -> Diagnosis {
+        let known = self.answers.versions.iter();
+        let there = known.clone().find(|(path, _)| path == library);
+        let there = there.map(|(_, versions)| versions.join(", "));
+        diagnosis.subject = Some(library.to_owned());
+        diagnosis.notes = vec![Note::RequiredBy(user.to_owned())];
+        diagnosis
+            .notes
+            .extend(there.map(|there| Note::Version(version.to_owned(), there)));
+        diagnosis.remedies = vec![Remedy::OtherVersion(library.to_owned())];
+        if version.starts_with("GLIBC_") {
+            diagnosis.remedies.push(Remedy::WithoutCgo);
+        }
+        diagnosis
+    }
+
     /// Which library was to have a symbol: the one that is named, that of its version, or the one that may
     /// be, beside those of the system.
     fn not_bound(&self, mut diagnosis: Diagnosis, symbol: &str, file: Option<&str>) -> Diagnosis {
@@ -218,7 +260,10 @@ impl Judge<'_> {
                 Some(path) => path.display().to_string(),
                 None => one.name.clone(),
             };
-            if let [one] = suspects.as_slice() {
+            // One that has the symbol is not the one that was loaded.
+            if let [one] = suspects.as_slice()
+                && !one.has
+            {
                 diagnosis.subject = diagnosis.subject.or_else(|| Some(named(one)));
             }
             let there = suspects
@@ -350,13 +395,28 @@ impl Judge<'_> {
 
     fn wrong_format(&self, mut diagnosis: Diagnosis, path: Option<&str>) -> Diagnosis {
         diagnosis.subject = path.map(str::to_owned);
-        let Some(program) = self.program(path) else {
-            diagnosis
-                .remedies
-                .push(Remedy::BuildFor(self.here.arch.clone()));
+        // What the go command runs, and did not build.
+        let of_toolchain = path.is_some_and(|path| path.contains("/pkg/tool/"));
+        let program = self.program(path);
+        let build = match program.and_then(|program| program.format) {
+            _ if of_toolchain => Remedy::NativeToolchain,
+            Some(format) if format != self.here.format => {
+                Remedy::BuildForSystem(self.here.system(), self.here.arch.clone())
+            }
+            _ => Remedy::BuildFor(self.here.arch.clone()),
+        };
+        let Some(program) = program else {
+            diagnosis.remedies.push(build);
             return diagnosis;
         };
         diagnosis.witnesses = vec![Self::witness(program)];
+        if program.is_for_windows() {
+            let note = Note::OtherMachine("Windows".to_owned(), self.here.arch.clone());
+            diagnosis.notes.push(note);
+            let build = Remedy::BuildForSystem(self.here.system(), self.here.arch.clone());
+            diagnosis.remedies.push(build);
+            return diagnosis;
+        }
         if let Some(begins) = &program.begins {
             diagnosis.notes.push(Note::Begins(begins.clone()));
             if program.is_text {
@@ -371,9 +431,7 @@ impl Judge<'_> {
         };
         let note = Note::OtherMachine(format.to_owned(), self.here.arch.clone());
         diagnosis.notes.push(note);
-        diagnosis
-            .remedies
-            .push(Remedy::BuildFor(self.here.arch.clone()));
+        diagnosis.remedies.push(build);
         let emulator = match program.archs.first() {
             _ if program.format != Some(Format::Elf) || self.here.format != Format::Elf => None,
             Some(Arch::Arm64) => Some("qemu-aarch64"),

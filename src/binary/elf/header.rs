@@ -268,6 +268,12 @@ impl<'a> Elf<'a> {
         self.dynamic_strings(&[15, 29])
     }
 
+    /// Of these, what `LD_LIBRARY_PATH` comes before (`DT_RUNPATH`); where there is any, loaders ignore
+    /// the other kind.
+    pub fn late_run_paths(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.dynamic_strings(&[29])
+    }
+
     /// What entries of the dynamic section with these tags name.
     fn dynamic_strings(&self, tags: &'static [u64]) -> impl Iterator<Item = &'a [u8]> {
         let entries = self.dynamic.unwrap_or_default().chunks_exact(16);

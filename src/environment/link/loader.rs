@@ -1,8 +1,9 @@
 //! What the dynamic loader of Linux looks for: the libraries that a program needs, and the folders that
 //! have a library.
 //!
-//! Folders are those of the file (`DT_RUNPATH`, `DT_RPATH`), `LD_LIBRARY_PATH` and the usual ones, as
-//! ld.so(8) has them; its cache is not read, so that what is installed in other folders is not found.
+//! Folders are those of ld.so(8), in its order: `DT_RPATH` of a file without `DT_RUNPATH`,
+//! `LD_LIBRARY_PATH`, `DT_RUNPATH`, what `/etc/ld.so.conf` names, and the usual ones. Its cache is made of
+//! those of `/etc/ld.so.conf`, and not read.
 
 use super::files::Files;
 use super::sources::{having, triple};
@@ -12,6 +13,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// No more libraries of a program are looked into.
 const MOST_LIBRARIES: usize = 64;
+/// No more versions of a library are named: libc has about 50.
+const MOST_VERSIONS: usize = 100;
 
 /// What a file needs that names a symbol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,8 +63,12 @@ pub fn needs(
     let path = Path::new(file);
     let data = files.read(path).ok()?;
     let dynamic = Dynamic::parse(&data).ok()?;
-    let mut folders = run_paths(&data, path);
-    folders.extend(search.iter().cloned());
+    let RunPaths { early, late } = run_paths(&data, path);
+    let mut folders = early;
+    // An entry without a name is the working folder.
+    folders.extend(search.iter().map(|folder| Path::new(".").join(folder)));
+    folders.extend(late);
+    folders.extend(configured(files));
     folders.extend(system(arch));
     let wanted = dynamic
         .undefined()
@@ -69,10 +76,13 @@ pub fn needs(
     let version = wanted.and_then(|(_, one)| one.version?.file);
     let libraries = dynamic.needed().take(MOST_LIBRARIES).map(|name| {
         let name = String::from_utf8_lossy(name).into_owned();
-        let path = having(&name, folders.iter().cloned(), files)
-            .into_iter()
-            .next();
-        let path = path.map(|folder| folder.join(&name));
+        // A name with a slash is looked for nowhere else.
+        let path = match name.contains('/') {
+            true => Some(PathBuf::from(&name)).filter(|path| files.size(path).is_some()),
+            false => having(&name, folders.iter().cloned(), files)
+                .first()
+                .map(|folder| plain(&folder.join(&name))),
+        };
         let data = path.as_ref().and_then(|path| files.read(path).ok());
         Needed {
             has: data.is_some_and(|data| offers(&data, symbol)),
@@ -87,6 +97,19 @@ pub fn needs(
         by_version: version.map(|name| String::from_utf8_lossy(name).into_owned()),
         libraries: libraries.collect(),
     })
+}
+
+/// The versions that a library defines; `None` where it is no ELF file that is there.
+#[must_use]
+pub fn versions(library: &str, files: &dyn Files) -> Option<Vec<String>> {
+    let data = files.read(Path::new(library)).ok()?;
+    let dynamic = Dynamic::parse(&data).ok()?;
+    let names = dynamic.versions().take(MOST_VERSIONS);
+    Some(
+        names
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect(),
+    )
 }
 
 /// The folders that have a library: `beside` the program and on link lines, then those of the system that
@@ -129,15 +152,45 @@ fn system(arch: &Arch) -> impl Iterator<Item = PathBuf> {
         .map(|folder| plain(Path::new(&folder)))
 }
 
-fn run_paths(data: &[u8], file: &Path) -> Vec<PathBuf> {
+/// The folders that a file names, before and behind those of `LD_LIBRARY_PATH`.
+#[derive(Default)]
+struct RunPaths {
+    early: Vec<PathBuf>,
+    late: Vec<PathBuf>,
+}
+
+fn run_paths(data: &[u8], file: &Path) -> RunPaths {
     let Ok(elf) = Elf::parse(data) else {
-        return Vec::new();
+        return RunPaths::default();
     };
     let own = file.parent().unwrap_or(Path::new("")).display().to_string();
-    let lists = elf.run_paths().map(String::from_utf8_lossy);
-    let folders = lists.flat_map(|list| {
+    let folders = |list: &[u8]| {
+        let list = String::from_utf8_lossy(list);
         let folders = list.split(':').filter(|folder| !folder.is_empty());
         let folders = folders.map(|one| one.replace("$ORIGIN", &own).replace("${ORIGIN}", &own));
+        folders.map(PathBuf::from).collect::<Vec<_>>()
+    };
+    let late: Vec<PathBuf> = elf.late_run_paths().flat_map(folders).collect();
+    let early = match late.is_empty() {
+        true => elf.run_paths().flat_map(folders).collect(),
+        false => Vec::new(),
+    };
+    RunPaths { early, late }
+}
+
+/// The folders of `/etc/ld.so.conf`, and of the files in the folder that it includes on every distribution.
+fn configured(files: &dyn Files) -> Vec<PathBuf> {
+    let included = files.list(Path::new("/etc/ld.so.conf.d"));
+    let included = included
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "conf"));
+    let texts = included
+        .chain([PathBuf::from("/etc/ld.so.conf")])
+        .filter_map(|path| files.read(&path).ok());
+    let folders = texts.flat_map(|text| {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines = text.lines().map(str::trim);
+        let folders = lines.filter(|line| line.starts_with('/'));
         folders.map(PathBuf::from).collect::<Vec<_>>()
     });
     folders.collect()

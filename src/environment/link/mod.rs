@@ -20,6 +20,6 @@ mod survey;
 
 pub use files::{Disk, Files};
 pub use line::{Input, Line};
-pub use loader::{LibraryFolder, Needed, Needs, folders_with_library, needs};
+pub use loader::{LibraryFolder, Needed, Needs, folders_with_library, needs, versions};
 pub use sources::{GoFiles, HeaderFolder, folders_with_header, folders_with_package};
 pub use survey::{Elsewhere, Found, Question, Resolved, Survey, survey};

@@ -209,6 +209,10 @@ fn remedy(remedy: &Remedy) -> Fact<'_> {
         },
         Remedy::WithCgo => fact("with-cgo", None),
         Remedy::WithoutCgo => fact("without-cgo", None),
+        Remedy::BuildForSystem(os, arch) => Fact {
+            arch: Some(arch.to_string()),
+            ..fact("build-for-system", Some((*os).to_owned()))
+        },
         Remedy::BuildFor(arch) => Fact {
             arch: Some(arch.to_string()),
             ..fact("build-for", None)

@@ -203,6 +203,8 @@ fn headline_without_link(diagnosis: &Diagnosis, subject: &str) -> String {
         Cause::CgoOff => format!("{subject} needs cgo, which is off"),
         Cause::FilesExcluded => format!("every Go file of {subject} is for another target"),
         Cause::NotLoaded => format!("the loader did not find {subject}"),
+        Cause::LibraryBroken => format!("the loader found {subject}, and cannot load it"),
+        Cause::VersionAbsent => format!("{subject} lacks a version that is asked for"),
         Cause::NotBound => {
             let symbols = count(&diagnosis.symbols, "is");
             match &diagnosis.subject {
@@ -353,7 +355,7 @@ fn note(note: &Note) -> String {
             "compilers for this machine look in {} without being told: this one is for another target, or the header came later",
             folder.display()
         ),
-        Note::NotFound(library) => format!("{library} is needed, too, and was not found in the usual folders"),
+        Note::NotFound(library) => format!("where the loader found {library} is not known: in no folder of the program's, of LD_LIBRARY_PATH here, or of the system"),
         Note::MemoryKills(1) => "the kernel killed a process for want of memory while the command ran".to_owned(),
         Note::MemoryKills(count) => format!("the kernel killed {count} processes for want of memory while the command ran"),
         Note::Senders => {
@@ -381,6 +383,9 @@ fn remedy(remedy: &Remedy) -> String {
         }
         Remedy::WithoutCgo => "or build without C, where all packages can do without: CGO_ENABLED=0".to_owned(),
         Remedy::BuildFor(arch) => format!("build for {arch} instead: GOARCH={arch}"),
+        Remedy::BuildForSystem(os, arch) => {
+            format!("build for this system instead: GOOS={os} GOARCH={arch}")
+        }
         Remedy::Obtain {
             library,
             arch,
@@ -403,7 +408,7 @@ fn remedy(remedy: &Remedy) -> String {
         Remedy::Set { variable, value } => format!("set it for one run: {variable}={value}"),
         Remedy::ShowLinkLine => "have the link line in the log: go build -ldflags=-v".to_owned(),
         Remedy::NativeToolchain => {
-            "use a Go toolchain for arm64, which needs no Rosetta: gotrace doctor shows which one runs".to_owned()
+            "use a Go toolchain for this machine's own processor: gotrace doctor shows which one runs".to_owned()
         }
         Remedy::FewerAtOnce => "build less at once: go build -p 1, or give the machine more memory".to_owned(),
         Remedy::GiveSdk(library) => format!(

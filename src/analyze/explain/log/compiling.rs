@@ -5,6 +5,7 @@
 //! gcc    ./main.go:2:11: fatal error: foo/bar.h: No such file or directory
 //! clang  ./main.go:2:11: fatal error: 'foo/bar.h' file not found        zig: error: 'foo/bar.h' not found
 //! gcc    gcc: error: unrecognized command-line option '-arch'      (for another system or processor)
+//! clang  clang: error: argument unused during compilation: '-arch x86_64' [-Werror,...]      (likewise)
 //! as     gcc_arm64.S:30: Error: no such instruction: `stp x29,x30,[sp,'
 //! clang  gcc_arm64.S:30:2: error: invalid instruction mnemonic 'stp'
 //! go     package P: build constraints exclude all Go files in DIR
@@ -50,7 +51,9 @@ fn no_pkg_config(line: &str) -> Option<What> {
     // `PKG_CONFIG` may name one for another target: `aarch64-linux-gnu-pkg-config`.
     let is_one = program.ends_with("pkg-config") || program.ends_with("pkgconf");
     let package = before.strip_suffix(": ").filter(|name| !name.contains(' '));
-    (is_missing && is_one).then(|| What::NoPkgConfig {
+    // Nothing else is missing to a package that goes by its import path.
+    let is_path = |name: &str| name.contains(['.', '/']) && !name.starts_with(['.', '/']);
+    (is_missing && (is_one || package.is_some_and(is_path))).then(|| What::NoPkgConfig {
         program: program.to_owned(),
         package: package.map(str::to_owned),
     })
@@ -123,6 +126,17 @@ const OPTIONS: [(&str, Option<Format>, Option<Arch>); 5] = [
 ];
 
 fn of_other_target(reader: &Reader, line: &str) -> Option<What> {
+    // clang takes the option where it compiles for a Mac alone, and Go has it refuse what it does not use.
+    if let Some(option) = after(line, "argument unused during compilation: ") {
+        let (option, _) = quoted(option)?;
+        let arch = option.strip_prefix("-arch ")?;
+        return Some(What::OtherTarget {
+            compiler: line.split(": ").next().map(str::to_owned),
+            format: Some(Format::MachO),
+            arch: Some(Arch::parse(arch)),
+            message: line.trim().to_owned(),
+        });
+    }
     if let Some(option) = after(line, "unrecognized command-line option ")
         .or_else(|| after(line, "unrecognized command line option "))
         .or_else(|| after(line, "unsupported option "))

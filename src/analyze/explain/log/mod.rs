@@ -150,6 +150,15 @@ pub enum What {
         /// Where it was to be.
         library: Option<String>,
     },
+    /// A program did not start, for a library lacks a version.
+    NoVersion {
+        /// The library that was loaded.
+        library: String,
+        /// The version that it is to have.
+        version: String,
+        /// The file that asks for it.
+        user: String,
+    },
     /// A process was killed.
     Killed {
         /// Which program, where that is said.
@@ -256,6 +265,14 @@ impl Log {
         })
     }
 
+    /// Libraries that lack a version which is asked for.
+    pub fn other_versions(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|one| match &one.what {
+            What::NoVersion { library, .. } => Some(library.as_str()),
+            _ => None,
+        })
+    }
+
     /// Headers that were not found.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.problems.iter().filter_map(|one| match &one.what {
@@ -281,9 +298,12 @@ impl Log {
                 What::Killed { program, .. } | What::BadCpu(program) | What::BadFormat(program) => {
                     program.as_deref().into_iter().collect()
                 }
-                What::NotLoaded { tried, .. } => {
-                    tried.iter().map(|(path, _)| path.as_str()).collect()
-                }
+                // What was tried by its name alone is not what lies here by chance.
+                What::NotLoaded { tried, .. } => tried
+                    .iter()
+                    .map(|(path, _)| path.as_str())
+                    .filter(|path| path.contains('/'))
+                    .collect(),
                 What::WrongFile { path, .. } => vec![without_member(path)],
                 _ => Vec::new(),
             };

@@ -7,6 +7,7 @@
 //! dyld[1]: Symbol not found: _deflate
 //!   Referenced from: ...     Expected in: <UUID> /usr/lib/libz.1.dylib
 //! ./a: error while loading shared libraries: libz.so.1: cannot open shared object file: No such file or directory
+//! ./a: /lib/libz.so.1: version `ZLIB_1.3' not found (required by ./a)
 //! fork/exec ./a: bad CPU type in executable       fork/exec ./a: exec format error
 //! zsh: killed     ./a      Killed: 9      signal: killed     EXC_CRASH (SIGKILL (Code Signature Invalid))
 //! assertion failed [arm_interval().contains(address)]: code fragment does not contain the given arm address
@@ -118,6 +119,16 @@ fn of_linux(line: &str) -> Option<What> {
             library: library.to_owned(),
             user: Some(user.to_owned()),
             tried: vec![(library.to_owned(), why.to_owned())],
+        });
+    }
+    if let Some((before, rest)) = line.split_once(": version `") {
+        let (version, rest) = rest.split_once("' not found (required by ")?;
+        // `PROGRAM: LIBRARY`; PROGRAM is what was called, and who requires it may be a library.
+        let (_, library) = before.split_once(": ")?;
+        return Some(What::NoVersion {
+            library: library.to_owned(),
+            version: version.to_owned(),
+            user: rest.trim_end_matches(')').to_owned(),
         });
     }
     let (user, rest) = line.split_once(": symbol lookup error: ")?;

@@ -112,6 +112,14 @@ impl<'a> Versions<'a> {
         Some(())
     }
 
+    /// Those that the file itself defines, in their order.
+    pub(super) fn own(&self) -> impl Iterator<Item = &'a [u8]> {
+        let versions = self.by_number.values();
+        versions
+            .filter(|version| version.file.is_none())
+            .map(|version| version.name)
+    }
+
     /// The version of a symbol; none in a file without versions.
     pub(super) fn of_symbol(&self, index: u32) -> Option<Versioned<'a>> {
         let at = u64::from(index).checked_mul(2)?;
@@ -131,6 +139,11 @@ fn next(table: Bytes<'_>, at: u64) -> Option<u64> {
 }
 
 impl<'a> Dynamic<'a> {
+    /// The versions that the file defines, without the one that is its name.
+    pub fn versions(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.versions.own()
+    }
+
     /// The bytes that an entry of the dynamic section points to, up to the end of their segment.
     pub(super) fn bytes(&self, what: &'static str, tag: u64) -> Option<Bytes<'a>> {
         let address = Svma(self.value(tag)?);
