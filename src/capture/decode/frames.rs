@@ -25,8 +25,8 @@ const MOST_CHANGES: usize = 4;
 /// Where a stack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StackPointers {
-    /// Its end: what is in use lies from here on.
-    pub sp: u64,
+    /// No frame lies lower: the stack pointer, or a little below it where compilers keep frames there.
+    pub lowest: u64,
     /// The innermost frame.
     pub fp: u64,
 }
@@ -47,7 +47,7 @@ impl Frames {
     pub fn walk(memory: &dyn ReadMemory, from: StackPointers, address_bits: u32) -> Self {
         let mask = 1_u64.unbounded_shl(address_bits).wrapping_sub(1);
         let mut found = Self::default();
-        let mut lowest = from.sp;
+        let mut lowest = from.lowest;
         let mut frame = from.fp & mask;
         let mut changes = 0_usize;
         while frame != 0 {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn walk(stack: &[u64], fp: u64) -> Frames {
-        let from = StackPointers { sp: STACK, fp };
+        let from = StackPointers { lowest: STACK, fp };
         Frames::walk(&words(STACK, stack), from, 64)
     }
 
@@ -157,11 +157,11 @@ mod tests {
         let low = walk(&[0, 0xffff], STACK);
         assert_eq!(low, frames(&[], true), "returns to where no code is");
         let from = StackPointers {
-            sp: STACK + 8,
+            lowest: STACK + 8,
             fp: STACK,
         };
         let below = Frames::walk(&words(STACK, &[0, 0x40_1111]), from, 64);
-        assert_eq!(below, frames(&[], true), "below the stack pointer");
+        assert_eq!(below, frames(&[], true), "below the lowest");
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             .0
             .push(words(STACK, &[STACK + 16, 0x40_3333, 0, 0x40_4444]));
         let from = StackPointers {
-            sp: THREAD,
+            lowest: THREAD,
             fp: THREAD,
         };
         let whole = frames(&[0x40_1111, 0x40_2222, 0x40_3333, 0x40_4444], false);
@@ -188,7 +188,7 @@ mod tests {
         memory.0.push(words(THREAD, &[STACK, 0x40_1111]));
         memory.0.push(words(STACK, &[THREAD, 0x40_2222]));
         let from = StackPointers {
-            sp: THREAD,
+            lowest: THREAD,
             fp: THREAD,
         };
         let found = Frames::walk(&memory, from, 64);
@@ -203,7 +203,7 @@ mod tests {
             &[sign(STACK + 16), sign(0x40_1111), 0, sign(0x40_2222)],
         );
         let from = StackPointers {
-            sp: STACK,
+            lowest: STACK,
             fp: sign(STACK),
         };
         let whole = frames(&[0x40_1111, 0x40_2222], false);

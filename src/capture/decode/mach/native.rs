@@ -17,8 +17,11 @@ pub fn stack(
     address_bits: u32,
     function: &dyn Fn(u64) -> Option<u64>,
 ) -> Stack {
-    let Position { sp, fp, .. } = at;
-    let Frames { returns, cut } = Frames::walk(memory, StackPointers { sp, fp }, address_bits);
+    let from = StackPointers {
+        lowest: at.lowest_frame(),
+        fp: at.fp,
+    };
+    let Frames { returns, cut } = Frames::walk(memory, from, address_bits);
     let caller = caller(memory, at, function);
     let caller = caller.filter(|caller| returns.first() != Some(caller));
     let addresses = [at.pc].into_iter().chain(caller).chain(returns);
@@ -53,9 +56,11 @@ fn caller(
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
     use super::*;
     use crate::capture::decode::memory::MemoryCopy;
+    use crate::capture::decode::memory::made_up::Memory;
 
     const STACK: u64 = 0x1400_0000;
     const LEAF: u64 = 0x10_0000;
@@ -95,6 +100,74 @@ mod tests {
         // Main has called it with its last instruction.
         let last = found(&words, LEAF + 4, Some(CALLER + 0x1000));
         assert_eq!(last, [LEAF + 4, CALLER + 0x1000, MAIN + 8]);
+    }
+
+    /// `main.middle` of a program that go1.27.3 has made for darwin/arm64, which `main.main` calls, and the prologue
+    /// that both have: as `go tool objdump` shows them.
+    const MIDDLE: u64 = 0x1_0007_4520;
+    const INTO_MIDDLE: u64 = 0x1_0007_4580;
+    const INTO_MAIN: u64 = 0x1_0004_7f3c;
+    const PROLOGUE: [u32; 3] = [
+        0xf81e_0ffe, // str x30, [sp, #-32]!
+        0xf81f_83fd, // stur x29, [sp, #-8]
+        0xd100_23fd, // sub x29, sp, #8
+    ];
+
+    /// Numbers of registers: frame pointer, link register, stack pointer.
+    const FP: usize = 29;
+    const LINK: usize = 30;
+    const SP: usize = 31;
+
+    /// Does what the Arm Architecture Reference Manual says of STR (immediate, pre-index), STUR and SUB (immediate).
+    fn execute(instruction: u32, registers: &mut [u64; 32], memory: &mut Memory) {
+        let field = |at: u32, bits: u32| (instruction >> at & ((1 << bits) - 1)) as usize;
+        let (to, from) = (field(0, 5), field(5, 5));
+        let offset = (field(12, 9) as u64) << 55;
+        let offset = (offset.cast_signed() >> 55).cast_unsigned();
+        let at = registers[from].wrapping_add(offset);
+        match (instruction & 0xffe0_0c00, instruction & 0xffc0_0000) {
+            (0xf800_0c00, _) => {
+                memory.set(at, &registers[to].to_le_bytes());
+                registers[from] = at;
+            }
+            (0xf800_0000, _) => memory.set(at, &registers[to].to_le_bytes()),
+            (_, 0xd100_0000) => registers[to] = registers[from] - field(10, 12) as u64,
+            _ => panic!("no such instruction here: {instruction:#x}"),
+        }
+    }
+
+    #[test]
+    fn a_function_of_go_for_arm64_is_followed_from_each_of_its_first_instructions() {
+        let mut memory = Memory::default();
+        memory.put(STACK, vec![0; 0x100]);
+        let mut registers = [0; 32];
+        registers[SP] = STACK + 0x100;
+        registers[LINK] = INTO_MAIN;
+        for instruction in PROLOGUE {
+            execute(instruction, &mut registers, &mut memory);
+        }
+        registers[LINK] = INTO_MIDDLE;
+        let starts = |address: u64| {
+            [0x1_0007_4560, MIDDLE]
+                .into_iter()
+                .find(|at| address >= *at)
+        };
+        for (number, instruction) in (0..).zip(PROLOGUE.into_iter().map(Some).chain([None])) {
+            let at = Position {
+                pc: MIDDLE + 12 + 4 * number,
+                sp: registers[SP],
+                fp: registers[FP],
+                link: Some(registers[LINK]),
+                g: 0,
+            };
+            let found = stack(&memory, at, 47, &starts);
+            let expected = [at.pc, INTO_MIDDLE, INTO_MAIN];
+            assert_eq!(found.addresses, expected, "{number}");
+            assert!(!found.truncated, "{number}");
+            if let Some(instruction) = instruction {
+                execute(instruction, &mut registers, &mut memory);
+            }
+        }
     }
 
     #[test]

@@ -68,7 +68,20 @@ pub struct Position {
     pub g: u64,
 }
 
+/// Go's compiler for arm64 keeps the frame pointer right below the stack pointer: the return address is on top of the
+/// stack, and the caller's frame pointer below it (`stur x29, [sp, #-8]`, `sub x29, sp, #8`).
+const BELOW: u64 = 8;
+
 impl Position {
+    /// Where the innermost frame is at the lowest.
+    #[must_use]
+    pub const fn lowest_frame(&self) -> u64 {
+        match self.link {
+            Some(_) => self.sp.saturating_sub(BELOW),
+            None => self.sp,
+        }
+    }
+
     /// Of registers of arm64: `g` is in x28.
     #[must_use]
     pub fn of_arm64(registers: &Registers) -> Self {

@@ -41,7 +41,7 @@ pub fn stack(
         Code::Runtime | Code::Other => kept(memory, registers, rosetta, tag),
     };
     let frames = guest.map(|GuestStack { sp, bp }| {
-        let from = StackPointers { sp, fp: bp };
+        let from = StackPointers { lowest: sp, fp: bp };
         Frames::walk(memory, from, u64::BITS)
     });
     let Frames { returns, cut } = frames.unwrap_or_default();
