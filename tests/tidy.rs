@@ -218,6 +218,16 @@ fn dependencies_may_be_used() {
 }
 
 #[test]
+fn what_can_be_executed_is_a_script() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    hold(|file| {
+        let mode = root.join(&file.path).metadata().unwrap().permissions();
+        rules::executable(file, mode.mode() & 0o111 != 0)
+    });
+}
+
+#[test]
 fn every_script_explains_itself() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts = 0;

@@ -241,6 +241,20 @@ fn registries() {
 }
 
 #[test]
+fn executable() {
+    for (path, text, is_executable, expected) in [
+        ("a.out", "", true, 1),
+        ("a.out", "", false, 0),
+        ("scripts/x", "#!/bin/sh\n", true, 0),
+        ("tests/data/prog", "\x7fELF", true, 0),
+        ("src/main.rs", "fn main() {}", true, 1),
+    ] {
+        let complaints = rules::executable(&File::new(path, text), is_executable);
+        assert_eq!(complaints.len(), expected, "{path}");
+    }
+}
+
+#[test]
 fn links() {
     let exists = |path: &str| ["docs/a.md", "README.md", "samples"].contains(&path);
     for (path, text, expected) in [

@@ -285,6 +285,16 @@ pub(crate) fn registries(file: &File) -> Vec<Complaint> {
     found(file, &hosts, "the host name of a registry", |_| true)
 }
 
+/// What can be executed is a script, or lies where programs and libraries are kept that are made elsewhere.
+pub(crate) fn executable(file: &File, is_executable: bool) -> Vec<Complaint> {
+    const KEPT: [&str; 3] = ["probes/prebuilt/", "tests/data/", "fuzz/seeds/"];
+    let kept = KEPT.iter().any(|folder| file.path.starts_with(folder));
+    if !is_executable || kept || file.text.starts_with("#!") {
+        return Vec::new();
+    }
+    vec![Complaint::new(file, 1, "an executable that is no script")]
+}
+
 /// Complains of texts where `begins` agrees with what stands before them.
 fn found(
     file: &File,
