@@ -20,6 +20,7 @@ pub mod dyld_variables;
 mod dyldlog;
 mod graphs;
 mod launch;
+mod library;
 pub mod linking;
 #[cfg(target_os = "linux")]
 pub mod linux;

@@ -7,13 +7,13 @@
 //! each ld.so replaces by what it calls its own folder of libraries (ld.so(8)), and a library lies
 //! wherever that may lead to.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::capture::decode::audit::layout::{RUN_BYTES, RUN_MARK};
+use crate::capture::library;
 use crate::environment::Refusal;
 use crate::environment::translator::{self, BinfmtEntry};
 
@@ -73,16 +73,16 @@ pub(super) fn unpack(folder: &Path, buffers: &Path, gotrace: u32) -> io::Result<
     for library in LIBRARIES {
         let bytes = written(library.bytes, &run);
         for name in library.folders {
-            install(
-                &folder.join(name),
+            library::install(
+                &folder.join(name).join(NAME),
                 bytes.as_deref().unwrap_or(library.bytes),
             )?;
         }
     }
     if let (Some(name), Some(library)) = (native, LIBRARIES.get(NATIVE)) {
         let bytes = written(library.bytes, &run);
-        install(
-            &folder.join(name),
+        library::install(
+            &folder.join(name).join(NAME),
             bytes.as_deref().unwrap_or(library.bytes),
         )?;
     }
@@ -95,17 +95,6 @@ fn written(library: &[u8], run: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = library.to_vec();
     bytes.get_mut(at..at + run.len())?.copy_from_slice(run);
     Some(bytes)
-}
-
-/// Processes of all users of the tree may have to load it.
-fn install(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    for part in folder.ancestors().take(2) {
-        fs::set_permissions(part, Permissions::from_mode(0o755))?;
-    }
-    let path = folder.join(NAME);
-    fs::write(&path, bytes)?;
-    fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
 /// Whether `$LIB` leads programs of each machine that this one runs to a library of their own.

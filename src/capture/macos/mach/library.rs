@@ -3,13 +3,13 @@
 //! It stays where it is when the run is over: a program that is told of a library which is gone is ended by dyld, and
 //! what a command has started may live on and start others.
 
-use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::capture::library;
 
 const LIBRARY: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -30,14 +30,6 @@ pub(super) fn unpack(folder: Option<&Path>) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().contains(&b':') {
         return Err(io::ErrorKind::InvalidFilename.into());
     }
-    if fs::read(&path).is_ok_and(|there| there == LIBRARY) {
-        return Ok(path);
-    }
-    fs::create_dir_all(folder)?;
-    // Whoever looks meanwhile finds the whole of it, or none.
-    let half = folder.join(format!("libgotrace-preload-{}", std::process::id()));
-    fs::write(&half, LIBRARY)?;
-    fs::set_permissions(&half, Permissions::from_mode(0o755))?;
-    fs::rename(&half, &path)?;
+    library::install(&path, LIBRARY)?;
     Ok(path)
 }
