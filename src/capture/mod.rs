@@ -44,6 +44,7 @@ pub mod selftest;
 pub mod session;
 pub mod slice;
 mod spool;
+mod standstill;
 mod supervise;
 mod sys;
 pub mod toolexec;

@@ -33,7 +33,7 @@ use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::system::process;
-use super::{Backend, Environment, Executed, Observation, Progress, Request, launch};
+use super::{Backend, Environment, Executed, Observation, Progress, Request, launch, standstill};
 use crate::environment::Refusal;
 use crate::environment::go_flags;
 use crate::environment::head::Head;
@@ -520,6 +520,11 @@ impl Session {
             command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
             source,
         })?;
+        let stops = process::STARTS_STOPPED && self.wants_stop();
+        if stops {
+            // Its task is that of its program only from then on.
+            standstill::reached(root);
+        }
         if process::STARTS_STOPPED
             && let Err(error) = self.take_hold(root)
         {
@@ -530,9 +535,9 @@ impl Session {
         for backend in &mut self.backends {
             backend.begun(root);
         }
-        if process::STARTS_STOPPED && self.wants_stop() {
+        if stops {
             begun = sys::now();
-            sys::send(root, libc::SIGCONT);
+            standstill::leave(root);
         }
         Ok(begun)
     }

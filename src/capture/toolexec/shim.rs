@@ -24,6 +24,7 @@ use super::wire::Message;
 use crate::capture::decode::arguments;
 use crate::capture::dyldlog;
 use crate::capture::launch::{self, Environment};
+use crate::capture::standstill;
 use crate::capture::sys::{self, Change};
 use crate::capture::system::process;
 use crate::trace::Pid;
@@ -197,8 +198,9 @@ impl Order {
             return Err(error);
         }
         if process::STARTS_STOPPED && self.options.hold {
+            standstill::reached(pid);
             hold();
-            sys::send(pid, libc::SIGCONT);
+            standstill::leave(pid);
         }
         loop {
             if let Some(Change::Ended(status, usage)) = sys::wait(pid, true)? {
