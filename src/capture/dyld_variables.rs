@@ -13,6 +13,10 @@ const RESTRICT: u32 = 0x800;
 /// Where the code directory says that a program is a part of the system.
 const PLATFORM: usize = 38;
 const ALLOWS: &str = "com.apple.security.cs.allow-dyld-environment-variables";
+/// `CS_REQUIRE_LV`: it takes libraries of the system and of its own team alone. So does one that is hardened.
+const VALIDATES: u32 = 0x2000;
+const ANY_LIBRARY: &str = "com.apple.security.cs.disable-library-validation";
+const COPY: &str = "gotrace toolchain prepare makes a copy that can be watched; codesign --force --sign - COPY does for other programs";
 
 /// Whether dyld heeds the variables for a program; `set_id` is whether it runs as its owner.
 ///
@@ -28,7 +32,6 @@ pub fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
             remedy: remedy.to_owned(),
         })
     };
-    const COPY: &str = "gotrace toolchain prepare makes a copy that can be watched; codesign --force --sign - COPY does for other programs";
     if set_id {
         let evidence = "its set-user-id or set-group-id bit".to_owned();
         return refuse(
@@ -78,11 +81,7 @@ pub fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
         if directory.flags.has(RESTRICT) {
             return refuse("is restricted", evidence, COPY);
         }
-        let allowed = signature.entitlements();
-        let allowed = allowed
-            .iter()
-            .any(|one| one.key == ALLOWS && one.value == "true");
-        if directory.flags.has(SignatureFlags::RUNTIME) && !allowed {
+        if directory.flags.has(SignatureFlags::RUNTIME) && !is_entitled(&signature, ALLOWS) {
             return refuse(
                 "is hardened, and dyld ignores DYLD_* for it",
                 evidence,
@@ -93,8 +92,15 @@ pub fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether dyld loads a library for arm64 and amd64 into a program that `DYLD_INSERT_LIBRARIES` names: it heeds the
-/// variable, and the library is for each of its slices, for a program whose library cannot be loaded is ended.
+fn is_entitled(signature: &Signature<'_>, key: &str) -> bool {
+    let entitlements = signature.entitlements();
+    let mut entitlements = entitlements.iter();
+    entitlements.any(|one| one.key == key && one.value == "true")
+}
+
+/// Whether dyld loads a library for arm64 and amd64, signed ad hoc, into a program that `DYLD_INSERT_LIBRARIES` names:
+/// it heeds the variable, takes libraries of anybody, and the library is for each of its slices. A program whose
+/// library cannot be loaded is ended.
 ///
 /// # Errors
 ///
@@ -102,9 +108,28 @@ pub fn heeds(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
 pub fn takes_library(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refusal> {
     heeds(path, file, set_id)?;
     let slices = Slices::of(file).map_or_else(|_| Vec::new(), |slices| slices.slices);
-    let images = slices.iter().filter_map(|slice| MachO::parse(slice).ok());
+    let images: Vec<MachO<'_>> = slices
+        .iter()
+        .filter_map(|slice| MachO::parse(slice).ok())
+        .collect();
+    for image in &images {
+        let Ok(Some(signature)) = Signature::of(image) else {
+            continue;
+        };
+        let Some(flags) = signature.directory().map(|directory| directory.flags) else {
+            continue;
+        };
+        let hardened = flags.has(SignatureFlags::RUNTIME) && !is_entitled(&signature, ANY_LIBRARY);
+        if hardened || flags.has(VALIDATES) {
+            return Err(Refusal {
+                reason: format!("{} takes only libraries of its own team", path.display()),
+                evidence: format!("flags {:#x} in its code directory", flags.0),
+                remedy: COPY.to_owned(),
+            });
+        }
+    }
     let fits = |cpu: &Cpu| cpu.is_amd64() || cpu.is_arm64() && !cpu.is_arm64e();
-    let other = images.map(|image| image.cpu).find(|cpu| !fits(cpu));
+    let other = images.iter().map(|image| image.cpu).find(|cpu| !fits(cpu));
     let Some(cpu) = other else {
         return Ok(());
     };
@@ -118,13 +143,18 @@ pub fn takes_library(path: &Path, file: &[u8], set_id: bool) -> Result<(), Refus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binary::macho::signature::AdHoc;
 
     const CLASSIC: &[u8] = include_bytes!("../../tests/data/macho/classic");
     const CHAINED: &[u8] = include_bytes!("../../tests/data/macho/chained-arm64");
 
     /// The file with other flags and another platform in its code directory.
     fn signed(flags: u32, platform: u8) -> Vec<u8> {
-        let mut file = CHAINED.to_vec();
+        changed(CHAINED, flags, platform)
+    }
+
+    fn changed(file: &[u8], flags: u32, platform: u8) -> Vec<u8> {
+        let mut file = file.to_vec();
         let magic = 0xfade_0c02_u32.to_be_bytes();
         let at = file
             .windows(4)
@@ -149,6 +179,27 @@ mod tests {
         assert_eq!(refused(&signed(0x2, 14)), "/x/tool is a part of macOS");
         assert_eq!(refused(b"#!/bin/sh\n"), "/x/tool is no Mach-O program");
         assert!(heeds(path, CLASSIC, true).is_err());
+    }
+
+    #[test]
+    fn a_library_of_ours_is_taken_where_those_of_anybody_are() {
+        let path = Path::new("/x/tool");
+        let entitled = |flags: u32, keys: &[&str]| {
+            let maker = AdHoc {
+                name: "tool".to_owned(),
+                entitlements: keys.iter().map(|&key| key.to_owned()).collect(),
+                ..AdHoc::default()
+            };
+            let file = maker.sign(CHAINED).expect("signed");
+            takes_library(path, &changed(&file, flags, 0), false).map_err(|refusal| refusal.reason)
+        };
+        let own_team = Err("/x/tool takes only libraries of its own team".to_owned());
+        assert_eq!(entitled(0x1_0000, &[ALLOWS, ANY_LIBRARY]), Ok(()));
+        assert_eq!(entitled(0x1_0000, &[ALLOWS]), own_team);
+        assert_eq!(entitled(0x2, &[]), Ok(()));
+        assert_eq!(entitled(0x2002, &[]), own_team);
+        let ignores = "/x/tool is hardened, and dyld ignores DYLD_* for it".to_owned();
+        assert_eq!(entitled(0x1_0000, &[ANY_LIBRARY]), Err(ignores));
     }
 
     #[test]

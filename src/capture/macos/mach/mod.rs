@@ -48,6 +48,7 @@ use crate::binary::macho::{MachO, Slices};
 use crate::capture::dyld_variables;
 use crate::capture::{Backend, Error, MachRequest, Observation, backend, plain_file, sys};
 use crate::environment::Refusal;
+use crate::environment::survey::Integrity;
 use crate::trace::Pid;
 use sampler::Sampler;
 
@@ -84,6 +85,7 @@ impl Mach {
     /// When the command can be reached neither by the library nor by its task, or one of these steps fails.
     pub(in crate::capture) fn new(request: &MachRequest<'_>) -> Result<Self, Refusal> {
         let takes = request.program.as_deref().map_or(Ok(()), takes_library);
+        let takes = takes.and_then(|()| system_takes_none());
         let asks = takes.is_err() && may_ask();
         if !asks {
             takes?;
@@ -141,6 +143,24 @@ fn takes_library(program: &Path) -> Result<(), Refusal> {
         remedy: String::new(),
     })?;
     dyld_variables::takes_library(program, &file, set_id)
+}
+
+/// Programs of macOS itself are for arm64e, which the library is not. That they ignore `DYLD_*` saves them: where they
+/// can be debugged, they heed it, and each one that a command starts would be ended by dyld.
+fn system_takes_none() -> Result<(), Refusal> {
+    let evidence = match Integrity::here() {
+        Some(Integrity {
+            debugging: true, ..
+        }) => return Ok(()),
+        Some(_) => "csrutil status: Debugging Restrictions are disabled",
+        None => "csrutil status does not say what System Integrity Protection is set to",
+    };
+    Err(Refusal {
+        reason: "programs of macOS, such as /bin/sh, may take the library, and be ended for want of one for arm64e"
+            .to_owned(),
+        evidence: evidence.to_owned(),
+        remedy: "csrutil enable, in the recovery system; or run without the backend mach".to_owned(),
+    })
 }
 
 /// Whether gotrace may ask for tasks that nobody hands over: as root, or by an entitlement of its own.
