@@ -138,6 +138,15 @@ impl Sampler {
 
     /// Gets to know a program while it waits for its answer.
     fn hello(&mut self, hello: Hello, task: Right, answer: Answer) {
+        let Some(task) = Task::of(task, hello.pid) else {
+            // Without an answer the kernel tells the program that none comes.
+            let why = format!(
+                "expected the task of process {}, found another port",
+                hello.pid
+            );
+            self.malformed = (self.malformed.0 + 1, why);
+            return;
+        };
         let now = sys::now();
         let root = hello.pid == self.plan.root && !std::mem::replace(&mut self.root_seen, true);
         if !root {
@@ -147,7 +156,7 @@ impl Sampler {
                 executed: alive::program(hello.pid, now),
             }));
         }
-        self.begin(hello.pid, Task::of(task), now);
+        self.begin(hello.pid, task, now);
         answer.go_on();
     }
 

@@ -10,8 +10,8 @@ use std::io;
 use std::ops::Range;
 use std::ptr;
 
-use mach2::kern_return::KERN_SUCCESS;
-use mach2::port::MACH_PORT_NULL;
+use mach2::kern_return::{KERN_SUCCESS, kern_return_t};
+use mach2::port::{MACH_PORT_NULL, mach_port_name_t};
 use mach2::task::{task_info, task_threads};
 use mach2::task_info::{TASK_DYLD_INFO, TASK_DYLD_INFO_COUNT};
 use mach2::thread_act::{thread_get_state, thread_resume, thread_suspend};
@@ -27,14 +27,24 @@ use crate::capture::decode::memory::ReadMemory;
 use crate::capture::decode::rosetta::registers::{Registers, STATE_BYTES};
 use crate::trace::Pid;
 
+unsafe extern "C" {
+    /// `<mach/mach_traps.h>`, which no package declares.
+    fn pid_for_task(task: mach_port_name_t, pid: *mut c_int) -> kern_return_t;
+}
+
 /// A task: a process, as Mach has it.
 #[derive(Debug)]
 pub(in crate::capture) struct Task(Right);
 
 impl Task {
-    /// That which a program has handed over.
-    pub(in crate::capture) const fn of(port: Right) -> Self {
-        Self(port)
+    /// That which a program has handed over; `None` where the port is that of something else. Only the kernel answers
+    /// at the port of a task: from another one an answer may never come.
+    pub(in crate::capture) fn of(port: Right, pid: Pid) -> Option<Self> {
+        let mut found = 0;
+        // SAFETY: fills in a number, which is a local. The kernel looks the port up, and sends nothing to it.
+        let failed = unsafe { pid_for_task(port.name(), &raw mut found) };
+        let same = failed == KERN_SUCCESS && u32::try_from(found) == Ok(pid.0);
+        same.then_some(Self(port))
     }
 
     /// That of any process, where the system lets gotrace have it.
@@ -71,6 +81,10 @@ impl Task {
             return None;
         }
         let length = usize::try_from(count).unwrap_or_default();
+        // Of a task that ends, there is no list.
+        if list.is_null() || length == 0 {
+            return Some(Vec::new());
+        }
         // SAFETY: the kernel has made a list of so many names.
         let names = unsafe { std::slice::from_raw_parts(list, length) };
         let threads = names.iter().map(|&name| Thread(Right::new(name)));
