@@ -15,8 +15,9 @@
 #define GOTRACE_HELLO_ID 0x676f7472
 /* What the fields behind the descriptor are. */
 #define GOTRACE_HELLO_VERSION 1
-/* How long a program waits for the answer, in milliseconds: a gotrace that is stuck holds nobody up for longer. */
-#define GOTRACE_HELLO_PATIENCE 1000
+/* How long a program waits, in milliseconds, until its message is taken, and then for the answer: a gotrace that is
+ * stuck holds nobody up for longer than both. */
+#define GOTRACE_HELLO_PATIENCE 250
 
 #pragma pack(push, 4)
 struct gotrace_hello {

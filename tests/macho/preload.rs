@@ -48,7 +48,6 @@ fn what_the_library_sends_is_read() {
     let expected = Hello {
         pid: Pid(4712),
         parent: Pid(813),
-        user: 503,
         task: PortName(0x2107),
         reply: PortName(0x1403),
     };

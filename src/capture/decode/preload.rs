@@ -11,11 +11,13 @@
 //! 0x1c task (port)         0x20 unused (6 bytes)   0x26 disposition (u8)   0x27 type (u8)
 //! 0x28 version (u32)       0x2c pid (u32)    0x30 parent (u32)
 //! 0x34 trailer: type (u32) 0x38 its size (u32)     0x3c number (u32)       0x40 security token (2 u32)
-//!      0x48 audit token: 8 u32, of which the second is the effective user, and the sixth the pid
+//!      0x48 audit token: 8 u32, of which the sixth is the pid
 //! ```
 
 use crate::trace::Pid;
 
+/// The variable that has the name of the port: `GOTRACE_HELLO_VARIABLE`.
+pub const PORT_VARIABLE: &str = "GOTRACE_PRELOAD_PORT";
 /// Bytes of the message.
 const MESSAGE: u32 = 0x34;
 /// Bytes of the trailer.
@@ -47,8 +49,6 @@ pub struct Hello {
     pub pid: Pid,
     /// Its parent, as it says itself.
     pub parent: Pid,
-    /// The user that it runs as, as the kernel knows it.
-    pub user: u32,
     /// Its task.
     pub task: PortName,
     /// Where the answer goes.
@@ -109,7 +109,7 @@ impl Hello {
         let [descriptors, task, _, kind] = std::array::from_fn(|_| next());
         let [version, named, parent] = std::array::from_fn(|_| next());
         let [trailer, trailer_size, _, _, _] = std::array::from_fn(|_| next());
-        let [_, user, _, _, _, sender, _, _] = std::array::from_fn(|_| next());
+        let [_, _, _, _, _, sender, _, _] = std::array::from_fn(|_| next());
         if size != MESSAGE {
             return Err(Malformed::Length { found: size });
         }
@@ -140,7 +140,6 @@ impl Hello {
         Ok(Self {
             pid: sender,
             parent,
-            user,
             task: PortName(task),
             reply: PortName(reply),
         })

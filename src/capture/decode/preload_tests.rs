@@ -10,7 +10,6 @@ fn a_message_is_read_with_what_the_kernel_says() {
     let expected = Hello {
         pid: Pid(4711),
         parent: Pid(812),
-        user: 501,
         task: PortName(0x2107),
         reply: PortName(0x1403),
     };
@@ -19,6 +18,26 @@ fn a_message_is_read_with_what_the_kernel_says() {
     // There may be more room than the message takes.
     let roomy = [MESSAGE, &[0xff; 64]].concat();
     assert_eq!(Hello::read(&roomy), Ok(expected));
+}
+
+#[test]
+fn both_sides_have_the_same_names_and_numbers() {
+    let header = include_str!("../../../probes/preload/hello.h");
+    let defined = |name: &str| {
+        let mut lines = header.lines();
+        let value = lines.find_map(|line| line.strip_prefix(&format!("#define {name} ")));
+        value.expect(name).to_owned()
+    };
+    assert_eq!(
+        defined("GOTRACE_HELLO_VARIABLE"),
+        format!("\"{PORT_VARIABLE}\"")
+    );
+    assert_eq!(defined("GOTRACE_HELLO_ID"), format!("{ID:#x}"));
+    assert_eq!(defined("GOTRACE_HELLO_VERSION"), VERSION.to_string());
+    // What clang made of it: the name is in the library that is checked in, once for each processor.
+    let library = include_bytes!("../../../probes/prebuilt/macos/libgotrace-preload.dylib");
+    let named = memchr::memmem::find_iter(library, PORT_VARIABLE.as_bytes());
+    assert_eq!(named.count(), 2);
 }
 
 #[test]
