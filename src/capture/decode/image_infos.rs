@@ -25,7 +25,7 @@
 //!
 //! The process runs on meanwhile. What was read counts only if the list is the same before and after.
 
-use super::memory::ReadMemory;
+use super::memory::{Pieces, ReadMemory};
 use crate::trace::Avma;
 use rustc_hash::FxHashMap;
 
@@ -159,7 +159,7 @@ pub struct TranslatedImage {
 }
 
 /// The shared cache of system libraries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SharedCache {
     /// Where it is.
     pub address: Avma,
@@ -306,11 +306,13 @@ impl List {
             .filter_map(|row| Some((u64_at(row, 0)?, array_at(row, 8)?)));
         let uuids: FxHashMap<u64, [u8; 16]> = uuids.collect();
         let images = self.rows::<IMAGE_BYTES>(memory, "images", self.u32(0x004).into(), 0x008)?;
+        // They lie close to each other.
+        let paths = Pieces::of(memory);
         let images = images.iter().filter_map(|row| {
             let address = u64_at(row, 0)?;
             Some(LoadedImage {
                 address: Avma(address),
-                path: text(memory, Avma(u64_at(row, 8)?)),
+                path: text(&paths, Avma(u64_at(row, 8)?)),
                 uuid: uuids.get(&address).copied(),
             })
         });

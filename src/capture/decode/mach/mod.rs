@@ -1,10 +1,13 @@
 //! What the kernel of macOS tells of tasks and threads that gotrace has the ports of: what `thread_info`,
 //! `thread_get_state`, `proc_pid_rusage` and the task's memory have in, values out.
 
+pub mod account;
 pub mod counters;
+pub mod ends;
 pub mod goroutine;
 pub mod native;
 pub mod program;
+pub mod schedule;
 pub mod text;
 pub mod thread;
 pub mod translated;

@@ -12,18 +12,20 @@
 //! | for | calls | why |
 //! |---|---|---|
 //! | each tick | `mach_msg`, `poll` | does a program wait for an answer, is the run over? |
-//! | each process and tick | `proc_pidinfo` | has it used any time at all since the last tick? If not, that is all |
+//! | each process and tick | `proc_pid_rusage` | has it used any time at all since the last tick? If not, that is all. Instructions and cycles come with it, before it ends, when nobody can ask any more |
 //! | | `task_threads`, `mach_vm_deallocate` | which threads there are: nothing says when one begins |
 //! | each thread of it | `thread_info`, `mach_port_deallocate` | has it used any time? If not, that is all; the list came with a right to it |
-//! | each thread that ran | `thread_suspend`, `thread_get_state`, `thread_resume` | registers and stack of one moment |
-//! | | `mach_vm_read_overwrite`, one for each 16 KiB of stack that has frames | the frames, while it stands still |
+//! | each process with threads that ran | `task_suspend2`, `task_resume2` | all stacks are of one moment |
+//! | each thread that ran | `thread_get_state` | its registers |
+//! | | `mach_vm_read_overwrite`, one for each 16 KiB of stack that has frames | the frames |
 //! | a thread that is new | `thread_info` | the number that the system knows it by |
 //! | a translated thread that ran | `mach_vm_region_recurse`, once for each region that was not seen before | whose code it is |
-//! | each process, ten times a second | `mach_vm_read_overwrite`, `proc_pidinfo` (two kinds) | have its images changed, and has it ended? |
-//! | each process, once a second | `proc_pid_rusage` | instructions and cycles, before it ends, when nobody can ask any more |
+//! | a thread of Go that ran | `mach_vm_read_overwrite`, up to three times | its goroutine: `g`, `m`, `m.curg` |
+//! | each process, ten times a second | `mach_vm_read_overwrite`, `proc_pidinfo` | have its images changed, and has it ended? |
+//! | an image that is new | `mach_vm_read_overwrite`, twice | its path, and its header; of the shared cache once for all processes |
 //!
-//! A thread stands still for as long as it takes to read its stack. A gotrace that is killed within that time leaves it
-//! so: `thread_suspend2`, which would not, is not in macOS 13.
+//! A process stands still for as long as it takes to read the stacks of those of its threads that ran. When gotrace is
+//! killed within that time, the kernel has it go on.
 //!
 //! A translated process is sent no signal, nothing of it is mapped here, and no code is put into it: Rosetta ends
 //! programs for less.
@@ -45,21 +47,22 @@ use super::sys::ports::Port;
 use super::sys::task::Task;
 use crate::binary::macho::signature::Signature;
 use crate::binary::macho::{MachO, Slices};
+use crate::capture::decode::preload::PORT_VARIABLE;
 use crate::capture::dyld_variables;
 use crate::capture::{Backend, Error, MachRequest, Observation, backend, plain_file, sys};
 use crate::environment::Refusal;
 use crate::environment::survey::Integrity;
 use crate::trace::Pid;
-use sampler::Sampler;
+use sampler::{Asked, Sampler};
 
 const NAME: &str = "mach";
 /// Samples a second and thread, where nothing else is asked for.
 pub(in crate::capture) const DEFAULT_RATE_HZ: u32 = 199;
-/// The variable that has the name of the port: `GOTRACE_HELLO_VARIABLE` of `probes/preload/hello.h`.
-const PORT_VARIABLE: &str = "GOTRACE_PRELOAD_PORT";
 const INSERTED: &str = "DYLD_INSERT_LIBRARIES";
 /// The largest file of a program that is looked into.
 const LARGEST: u64 = 1 << 30;
+/// How long a command that stands still waits to be watched.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Entitles a program to the tasks of others.
 const DEBUGGER: &str = "com.apple.security.cs.debugger";
 
@@ -72,8 +75,8 @@ pub(in crate::capture) struct Mach {
     asks: bool,
     period: Option<Duration>,
     /// Where the task goes that was asked for, and where it comes from.
-    asked: Sender<(Pid, Task)>,
-    answered: Receiver<(Pid, Task)>,
+    asked: Sender<Asked>,
+    answered: Receiver<Asked>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
@@ -232,8 +235,14 @@ impl Backend for Mach {
             return;
         }
         // Where it is refused, the blind spot of all such programs tells why there are no samples.
-        if let Ok(task) = Task::of_process(root) {
-            drop(self.asked.try_send((root, task)));
+        let Ok(task) = Task::of_process(root) else {
+            return;
+        };
+        let (waits, watched) = crossbeam_channel::bounded(0);
+        let pid = root;
+        if self.asked.try_send(Asked { pid, task, waits }).is_ok() {
+            // Its first instruction waits for this, but not for ever.
+            let _gone = watched.recv_timeout(PATIENCE);
         }
     }
 

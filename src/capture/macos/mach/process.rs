@@ -5,21 +5,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::programs::Programs;
 use crate::binary::Svma;
 use crate::capture::decode::darwin_process::Timebase;
-use crate::capture::decode::image_infos::{CHANGED, DyldInfo, ImageInfos};
+use crate::capture::decode::image_infos::{CHANGED, DyldInfo, ImageInfos, LoadedImage};
+use crate::capture::decode::mach::account::Account;
 use crate::capture::decode::mach::counters::Counters;
 use crate::capture::decode::mach::program::Program;
-use crate::capture::decode::mach::text::Text;
 use crate::capture::decode::mach::thread::{Position, ThreadInfo};
 use crate::capture::decode::mach::translated::Rosetta;
 use crate::capture::decode::mach::{Stack, goroutine, native, translated};
 use crate::capture::decode::memory::{Pieces, ReadMemory as _};
 use crate::capture::decode::rosetta::registers::ContextLayout;
-use crate::capture::macos::sys;
 use crate::capture::macos::sys::task::{self, Task, Thread, ThreadState};
 use crate::capture::{Monotonic, Observation, Sampled};
 use crate::trace::{Avma, Goid, ImageKind, Nanos, Pid, SampleKind, Tid, Usage};
@@ -42,7 +41,8 @@ pub(super) struct Machine {
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
-    task: Task,
+    /// None between two programs: that of the last one is gone, and the next one has not said hello.
+    task: Option<Task>,
     machine: Machine,
     /// Rosetta runs it.
     rosetta: Option<Rosetta>,
@@ -52,11 +52,12 @@ pub(super) struct Process {
     list: Option<DyldInfo>,
     /// When that changed last, as it says itself.
     changed: Option<u64>,
-    told: FxHashSet<Avma>,
+    /// Images that were told of, and their paths.
+    told: FxHashMap<Avma, Vec<u8>>,
     program: Arc<Program>,
     slide: u64,
     threads: FxHashMap<u32, Known>,
-    cpu: Option<Nanos>,
+    pub(super) account: Account,
     /// What it was last seen to have used.
     pub(super) counters: Counters,
 }
@@ -79,17 +80,17 @@ impl Process {
         });
         Self {
             pid,
-            task,
+            task: Some(task),
             machine,
             rosetta,
             regions: RefCell::default(),
             list: None,
             changed: None,
-            told: FxHashSet::default(),
+            told: FxHashMap::default(),
             program: Arc::default(),
             slide: 0,
             threads: FxHashMap::default(),
-            cpu: None,
+            account: Account::default(),
             counters: Counters::default(),
         }
     }
@@ -101,30 +102,43 @@ impl Process {
         programs: &mut Programs,
         out: &Sender<Observation>,
     ) {
-        self.list = self.list.or_else(|| self.task.dyld_info());
+        let Some(task) = &self.task else {
+            return;
+        };
+        self.list = self.list.or_else(|| task.dyld_info());
         let Some(info) = self.list else {
             return;
         };
         let changed = info.address.0.checked_add(CHANGED);
-        let changed = changed.and_then(|at| self.task.long(at));
+        let changed = changed.and_then(|at| task.long(at));
         if changed.is_none() || changed == self.changed {
             return;
         }
-        let Ok(found) = ImageInfos::read(&self.task, info) else {
+        let Ok(found) = ImageInfos::read(task, info) else {
             return;
         };
+        // What lies where may be something else now.
+        self.regions.borrow_mut().clear();
         self.changed = Some(found.changed);
         if let Some(rosetta) = &mut self.rosetta {
             rosetta.translated = found.translated;
         }
-        let dyld = (found.dyld, b"/usr/lib/dyld".to_vec());
-        let images = found.images.into_iter();
-        let images = images.map(|image| (image.address, image.path.unwrap_or_default()));
-        for (number, (address, path)) in images.chain([dyld]).enumerate() {
-            if !self.told.insert(address) {
+        let dyld = LoadedImage {
+            address: found.dyld,
+            path: Some(b"/usr/lib/dyld".to_vec()),
+            uuid: None,
+        };
+        let mut before = std::mem::take(&mut self.told);
+        for (number, image) in found.images.into_iter().chain([dyld]).enumerate() {
+            let LoadedImage { address, path, .. } = &image;
+            let path = path.clone().unwrap_or_default();
+            if before.get(address) == Some(&path) {
+                before.remove(address);
+                self.told.insert(*address, path);
                 continue;
             }
-            let Some(text) = Text::read(&self.task, address) else {
+            // One that cannot be read now may be when the list has changed again.
+            let Some(text) = programs.text(task, found.shared_cache.as_ref(), &image) else {
                 continue;
             };
             // The program is the first of the list.
@@ -132,7 +146,12 @@ impl Process {
                 self.slide = text.slide;
                 self.program = programs.at(&path, text.uuid);
             }
-            self.see_rosetta(&path, &text);
+            if let Some(rosetta) = &mut self.rosetta
+                && is_rosetta(&path)
+            {
+                rosetta.runtime = text.start.0..text.end.0;
+            }
+            self.told.insert(*address, path.clone());
             drop(out.send(Observation::Mapped {
                 time: now,
                 pid: self.pid,
@@ -146,66 +165,79 @@ impl Process {
         }
     }
 
-    /// Rosetta's own image is in the list of a process that it runs.
-    fn see_rosetta(&mut self, path: &[u8], text: &Text) {
-        if let Some(rosetta) = &mut self.rosetta
-            && path.starts_with(b"/usr/libexec/rosetta/")
-        {
-            rosetta.runtime = text.start.0..text.end.0;
-        }
-    }
-
-    /// Looks at each thread that ran since the last time; false when the process is gone.
+    /// Looks at each thread that ran since the last time; false when the task is gone.
     pub(super) fn sample(&mut self, now: Monotonic, out: &Sender<Observation>) -> bool {
-        let used = sys::task(self.pid).map(|task| Nanos(task.user.0.saturating_add(task.system.0)));
-        if used.is_some() && used == self.cpu {
+        if !self.count() {
             return true;
         }
-        self.cpu = used;
-        let Some(threads) = self.task.threads() else {
+        let Some(task) = &self.task else {
+            return true;
+        };
+        let Some(threads) = task.threads() else {
             return false;
         };
         let mut known = std::mem::take(&mut self.threads);
+        let mut ran = Vec::new();
         for thread in threads {
             let before = known.remove(&thread.port());
-            let Some(after) = self.look_at(thread, before, now, out) else {
+            let Some((after, weight)) = self.look_at(thread, before, now, out) else {
                 continue;
             };
+            if weight > Nanos::ZERO {
+                ran.push((after.thread.port(), weight));
+            }
             self.threads.insert(after.thread.port(), after);
         }
         for gone in known.into_values() {
             self.say_ended(gone, now, out);
         }
+        self.take_stacks(&ran, now, out);
         true
     }
 
+    /// What a thread is now, and how much it has used since the last time.
     fn look_at(
         &self,
         thread: Thread,
         before: Option<Known>,
         now: Monotonic,
         out: &Sender<Observation>,
-    ) -> Option<Known> {
-        let info = ThreadInfo::read(&thread.info()?)?;
-        let mut known = match before {
-            Some(known) => known,
-            None => {
+    ) -> Option<(Known, Nanos)> {
+        let info = thread.info().and_then(|bytes| ThreadInfo::read(&bytes));
+        let (mut known, info) = match (before, info) {
+            (Some(known), Some(info)) => (known, info),
+            (Some(gone), None) => {
+                self.say_ended(gone, now, out);
+                return None;
+            }
+            (None, info) => {
                 // The system counts them up from the start of the machine: the lower half tells them apart.
                 let [low, _] = halves(thread.number()?);
-                Known {
+                let known = Known {
                     thread,
                     tid: Tid(low),
                     since: now,
                     info: ThreadInfo::default(),
-                }
+                };
+                (known, info?)
             }
         };
         let weight = Nanos(info.cpu().0.saturating_sub(known.info.cpu().0));
         known.info = info;
-        if weight > Nanos::ZERO
-            && let Some((stack, goroutine)) = self.stack(&known.thread)
-        {
-            drop(out.send(Observation::Sampled(Sampled {
+        Some((known, weight))
+    }
+
+    /// Takes samples of threads that ran, while the whole process stands still. It goes on before they are told: the
+    /// recorder may have to be waited for.
+    fn take_stacks(&mut self, ran: &[(u32, Nanos)], now: Monotonic, out: &Sender<Observation>) {
+        let task = self.task.as_ref().filter(|_| !ran.is_empty());
+        let Some(still) = task.and_then(Task::suspend) else {
+            return;
+        };
+        let sampled = ran.iter().filter_map(|&(port, weight)| {
+            let known = self.threads.get(&port)?;
+            let (stack, goroutine) = self.stack(&known.thread)?;
+            Some(Sampled {
                 time: now,
                 pid: self.pid,
                 tid: known.tid,
@@ -215,16 +247,21 @@ impl Process {
                 place: stack.place,
                 stack: stack.addresses,
                 truncated: stack.truncated,
-            })));
+            })
+        });
+        let sampled: Vec<Sampled> = sampled.collect();
+        drop(still);
+        for sampled in sampled {
+            self.account.sampled(sampled.weight);
+            drop(out.send(Observation::Sampled(sampled)));
         }
-        Some(known)
     }
 
-    /// The stack of a thread, which stands still for as long as it takes to read it.
+    /// The stack of a thread that stands still.
     fn stack(&self, thread: &Thread) -> Option<(Stack, Option<Goid>)> {
-        let suspended = thread.suspend()?;
-        let state = suspended.state()?;
-        let memory = Pieces::of(&self.task);
+        let task = self.task.as_ref()?;
+        let state = thread.state()?;
+        let memory = Pieces::of(task);
         Some(match (state, &self.rosetta) {
             (ThreadState::Arm64(registers), Some(rosetta)) => {
                 let tag = |address| self.tag(address);
@@ -256,7 +293,7 @@ impl Process {
         if let Some((_, tag)) = regions.iter().find(|(range, _)| range.contains(&address)) {
             return *tag;
         }
-        let Some(region) = self.task.region(address) else {
+        let Some(region) = self.task.as_ref().and_then(|task| task.region(address)) else {
             return 0;
         };
         if regions.len() >= MOST_REGIONS {
@@ -267,20 +304,29 @@ impl Process {
         tag
     }
 
-    /// Reads what it has used, as long as it can be asked.
-    pub(super) fn count(&mut self) {
+    /// Reads what it has used, as long as it can be asked; whether it has used any time since it was asked last.
+    pub(super) fn count(&mut self) -> bool {
         let bytes = task::counters(self.pid);
         let read = bytes.and_then(|bytes| Counters::read(&bytes, self.machine.timebase?));
         if let Some(counters) = read {
             self.counters = counters;
         }
+        self.account
+            .has_run(read.map(|counters| counters.usage.cpu()))
     }
 
-    /// Tells of the ends of its threads.
-    pub(super) fn end(&mut self, now: Monotonic, out: &Sender<Observation>) {
+    /// Its task is gone, and its threads with it. Another program may follow in the same process.
+    pub(super) fn leave(&mut self, now: Monotonic, out: &Sender<Observation>) {
+        self.task = None;
         for gone in std::mem::take(&mut self.threads).into_values() {
             self.say_ended(gone, now, out);
         }
+    }
+
+    /// Follows another program in the same process: the system counts on, what both have used together.
+    pub(super) fn follow(&mut self, before: &Self) {
+        self.account = before.account;
+        self.counters = before.counters;
     }
 
     fn say_ended(&self, gone: Known, now: Monotonic, out: &Sender<Observation>) {
@@ -297,6 +343,12 @@ impl Process {
             name: gone.info.name,
         }));
     }
+}
+
+/// Whether an image is Rosetta's own: they are in the list of a process that it runs, by what others have seen of it.
+/// Where they are not, its code counts as of nobody known.
+fn is_rosetta(path: &[u8]) -> bool {
+    path.starts_with(b"/usr/libexec/rosetta/")
 }
 
 /// The lower and the upper half.

@@ -3,7 +3,7 @@
 use std::io::PipeReader;
 use std::os::fd::AsFd as _;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -11,7 +11,10 @@ use rustc_hash::FxHashMap;
 
 use super::process::{Machine, Process};
 use super::programs::Programs;
+use crate::capture::decode::darwin_process::State;
 use crate::capture::decode::mach::counters::Counters;
+use crate::capture::decode::mach::ends::{End, Ends};
+use crate::capture::decode::mach::schedule::Schedule;
 use crate::capture::decode::preload::Hello;
 use crate::capture::decode::rosetta::registers::ContextLayout;
 use crate::capture::macos::process::info;
@@ -20,14 +23,8 @@ use crate::capture::macos::sys::task::Task;
 use crate::capture::macos::sys::timebase;
 use crate::capture::{Monotonic, Observation, alive, sys};
 use crate::environment::host;
-use crate::trace::{Pid, Usage};
+use crate::trace::{Nanos, Pid};
 
-/// How often it is looked for images, and for who has ended, at least.
-const HOUSEKEEPING: Duration = Duration::from_millis(100);
-/// How often counters are read.
-const COUNTING: Duration = Duration::from_secs(1);
-/// The end of a process is told that much later: a shim that knows more about it comes first.
-const LATER: Duration = Duration::from_secs(1);
 /// Processes at most that are looked at; a build has a few for each core.
 const MOST: usize = 1_024;
 
@@ -39,8 +36,17 @@ pub(super) struct Plan {
     /// The time from one tick to the next; none where no samples are wanted.
     pub(super) period: Option<Duration>,
     /// Tasks that were asked for.
-    pub(super) tasks: Receiver<(Pid, Task)>,
+    pub(super) tasks: Receiver<Asked>,
     pub(super) out: Sender<Observation>,
+}
+
+/// A task that was asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) pid: Pid,
+    pub(super) task: Task,
+    /// Goes when the process is watched.
+    pub(super) waits: Sender<()>,
 }
 
 /// The thread's state.
@@ -50,9 +56,11 @@ pub(super) struct Sampler {
     machine: Machine,
     processes: FxHashMap<Pid, Process>,
     programs: Programs,
-    ended: Vec<(Instant, Pid, Monotonic, Usage)>,
+    ends: Ends,
     /// What processes have used that are gone.
     before: [u64; 5],
+    /// CPU time of theirs that no sample stands for.
+    unsampled: Nanos,
     /// The command's own first program was seen: the session tells of that one.
     root_seen: bool,
     too_many: u64,
@@ -82,7 +90,8 @@ impl Sampler {
             },
             processes: FxHashMap::default(),
             programs: Programs::default(),
-            ended: Vec::new(),
+            ends: Ends::default(),
+            unsampled: Nanos::ZERO,
             before: [0; 5],
             root_seen: false,
             too_many: 0,
@@ -93,37 +102,30 @@ impl Sampler {
 
     /// Works until the session says that the command has ended.
     pub(super) fn run(&mut self, stopped: &PipeReader) {
-        let period = self
-            .plan
-            .period
-            .map_or(HOUSEKEEPING, |period| period.min(HOUSEKEEPING));
-        let mut next = Instant::now() + period;
-        let (mut kept, mut counted) = (Instant::now(), Instant::now());
+        let mut schedule = Schedule::beginning(sys::now(), self.plan.period);
         while !is_closed(stopped) {
-            self.answer_until(next);
-            let now = Instant::now();
-            if now.duration_since(kept) >= HOUSEKEEPING {
-                kept = now;
+            self.answer_until(&schedule);
+            self.take_asked();
+            let due = schedule.due(sys::now());
+            if due.housekeeping {
                 self.keep_house();
             }
-            if now.duration_since(counted) >= COUNTING {
-                counted = now;
+            if due.counting {
                 self.count();
             }
-            if self.plan.period.is_some() {
+            if due.sampling {
                 self.sample();
             }
-            // What could not be done in time is not done later: samples weigh what was used meanwhile.
-            next = (next + period).max(Instant::now() + period / 2);
+            schedule.done(sys::now());
         }
         self.finish();
     }
 
     /// Answers programs until a tick is due, and all that wait already where it is overdue. The kernel waits for whole
     /// milliseconds.
-    fn answer_until(&mut self, due: Instant) {
+    fn answer_until(&mut self, schedule: &Schedule) {
         loop {
-            let left = due.saturating_duration_since(Instant::now());
+            let left = schedule.left(sys::now());
             let millis = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
             match self.plan.port.receive(millis) {
                 Some(Arrived::Hello(hello, task, answer)) => self.hello(hello, task, answer),
@@ -149,9 +151,12 @@ impl Sampler {
         };
         let now = sys::now();
         let root = hello.pid == self.plan.root && !std::mem::replace(&mut self.root_seen, true);
+        let before = self.ends.of(hello.pid);
+        self.say(before);
         if !root {
+            let parent = info(hello.pid).map_or(hello.parent, |info| info.parent);
             drop(self.plan.out.send(Observation::Discovered {
-                parent: hello.parent,
+                parent,
                 package: Vec::new(),
                 executed: alive::program(hello.pid, now),
             }));
@@ -161,9 +166,9 @@ impl Sampler {
     }
 
     fn begin(&mut self, pid: Pid, task: Task, now: Monotonic) {
-        if let Some(mut left) = self.processes.remove(&pid) {
-            // Another program in the same process: what that has used is told of all of them together.
-            left.end(now, &self.plan.out);
+        let mut before = self.processes.remove(&pid);
+        if let Some(before) = &mut before {
+            before.leave(now, &self.plan.out);
         }
         if self.processes.len() >= MOST {
             self.too_many += 1;
@@ -171,6 +176,9 @@ impl Sampler {
         }
         let is_translated = info(pid).is_some_and(|info| info.translated);
         let mut process = Process::new(pid, task, is_translated, self.machine);
+        if let Some(before) = &before {
+            process.follow(before);
+        }
         process.see_images(now, &mut self.programs, &self.plan.out);
         self.processes.insert(pid, process);
     }
@@ -180,7 +188,12 @@ impl Sampler {
         let out = &self.plan.out;
         let mut gone = Vec::new();
         for (pid, process) in &mut self.processes {
-            if !process.sample(now, out) {
+            if process.sample(now, out) {
+                continue;
+            }
+            // The task of a program goes with an exec, too: the next one of the process has another.
+            process.leave(now, out);
+            if has_ended(*pid) {
                 gone.push(*pid);
             }
         }
@@ -189,24 +202,33 @@ impl Sampler {
         }
     }
 
+    /// Watches processes whose tasks were asked for: they stand still meanwhile.
+    fn take_asked(&mut self) {
+        while let Ok(asked) = self.plan.tasks.try_recv() {
+            self.root_seen |= asked.pid == self.plan.root;
+            self.begin(asked.pid, asked.task, sys::now());
+            drop(asked.waits);
+        }
+    }
+
     fn keep_house(&mut self) {
         let now = sys::now();
-        while let Ok((pid, task)) = self.plan.tasks.try_recv() {
-            self.root_seen |= pid == self.plan.root;
-            self.begin(pid, task, now);
-        }
         let out = &self.plan.out;
         let mut gone = Vec::new();
         for (pid, process) in &mut self.processes {
             process.see_images(now, &mut self.programs, out);
-            if alive::Alive::of(*pid).is_none_or(|alive| alive.has_ended) {
+            if self.plan.period.is_none() {
+                process.count();
+            }
+            if has_ended(*pid) {
                 gone.push(*pid);
             }
         }
         for pid in gone {
             self.end(pid, now);
         }
-        self.say_ends(false);
+        let due = self.ends.due(now);
+        self.say(due);
     }
 
     /// A process is gone. One that waits to be waited for may still be asked what it used.
@@ -215,31 +237,31 @@ impl Sampler {
             return;
         };
         process.count();
-        process.end(now, &self.plan.out);
+        process.leave(now, &self.plan.out);
+        self.unsampled += process.account.unsampled();
         for (sum, more) in self.before.iter_mut().zip(sums(&process.counters)) {
             *sum = sum.saturating_add(more);
         }
         if pid != self.plan.root {
             let usage = process.counters.usage;
-            self.ended.push((Instant::now(), pid, now, usage));
+            self.ends.add(End {
+                pid,
+                time: now,
+                usage,
+            });
         }
     }
 
-    fn say_ends(&mut self, all: bool) {
-        for (seen, pid, time, usage) in std::mem::take(&mut self.ended) {
-            if all || seen.elapsed() >= LATER {
-                drop(self.plan.out.send(Observation::Gone { time, pid, usage }));
-            } else {
-                self.ended.push((seen, pid, time, usage));
-            }
+    fn say(&self, ends: Vec<End>) {
+        for End { pid, time, usage } in ends {
+            drop(self.plan.out.send(Observation::Gone { time, pid, usage }));
         }
     }
 
     /// Tells what all processes have used together.
     fn count(&mut self) {
         let mut all = self.before;
-        for process in self.processes.values_mut() {
-            process.count();
+        for process in self.processes.values() {
             for (sum, more) in all.iter_mut().zip(sums(&process.counters)) {
                 *sum = sum.saturating_add(more);
             }
@@ -259,12 +281,21 @@ impl Sampler {
     fn finish(&mut self) {
         self.keep_house();
         self.count();
-        self.say_ends(true);
+        let ends = self.ends.all();
+        self.say(ends);
+        let living = self.processes.values();
+        let unsampled = living.fold(self.unsampled, |sum, process| {
+            sum + process.account.unsampled()
+        });
+        let unsampled = self.plan.period.map_or(0, |_| unsampled.0 / 1_000_000);
         let (malformed, why) = std::mem::take(&mut self.malformed);
+        let between =
+            "it was used after a thread's last sample, or before its program was known".to_owned();
         let too_many = "there were too many at once".to_owned();
         for (count, what, why) in [
             (self.too_many, "processes to sample", too_many),
             (malformed, "messages of programs", why),
+            (unsampled, "milliseconds of CPU time in no sample", between),
         ] {
             if count > 0 {
                 drop(self.plan.out.send(Observation::Lost {
@@ -277,6 +308,11 @@ impl Sampler {
             }
         }
     }
+}
+
+/// Whether a process is gone, or waits to be waited for.
+fn has_ended(pid: Pid) -> bool {
+    info(pid).is_none_or(|info| info.state == State::Ended)
 }
 
 /// In the order of [`COUNTERS`].

@@ -12,9 +12,9 @@ use std::ptr;
 
 use mach2::kern_return::{KERN_SUCCESS, kern_return_t};
 use mach2::port::{MACH_PORT_NULL, mach_port_name_t};
-use mach2::task::{task_info, task_threads};
+use mach2::task::{task_info, task_resume2, task_suspend2, task_threads};
 use mach2::task_info::{TASK_DYLD_INFO, TASK_DYLD_INFO_COUNT};
-use mach2::thread_act::{thread_get_state, thread_resume, thread_suspend};
+use mach2::thread_act::thread_get_state;
 use mach2::traps::task_for_pid;
 use mach2::vm::{mach_vm_deallocate, mach_vm_read_overwrite, mach_vm_region_recurse};
 use mach2::vm_region::vm_region_submap_info_64;
@@ -94,6 +94,18 @@ impl Task {
         Some(threads)
     }
 
+    /// Has it stand still until the result is dropped; `None` where it is gone.
+    ///
+    /// The kernel counts this suspension by a right that gotrace holds, and ends it when that right is gone, and be it
+    /// because gotrace was killed (`task_suspension_send_once` in `osfmk/kern/task.c` of xnu). Nothing of that kind
+    /// stands behind the suspension of a single thread.
+    pub(in crate::capture) fn suspend(&self) -> Option<Suspended> {
+        let mut token = MACH_PORT_NULL;
+        // SAFETY: fills in the name of the right, which is a local.
+        let failed = unsafe { task_suspend2(self.0.name(), &raw mut token) };
+        (failed == KERN_SUCCESS).then_some(Suspended(token))
+    }
+
     /// The region that has an address, and the tag of what it is for.
     pub(in crate::capture) fn region(&self, address: u64) -> Option<(Range<u64>, u32)> {
         let (mut start, mut size) = (address, 0);
@@ -127,6 +139,17 @@ impl ReadMemory for Task {
             mach_vm_read_overwrite(self.0.name(), address, size, to, &raw mut read)
         };
         failed == KERN_SUCCESS && read == size
+    }
+}
+
+/// A task that stands still.
+#[derive(Debug)]
+pub(in crate::capture) struct Suspended(mach_port_name_t);
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        // SAFETY: takes no pointer; takes over the right, which was this value's.
+        unsafe { task_resume2(self.0) };
     }
 }
 
@@ -165,18 +188,7 @@ impl Thread {
         let bytes = filled.iter().flat_map(|word| word.to_le_bytes());
         (failed == KERN_SUCCESS).then(|| bytes.collect())
     }
-
-    /// Has it stand still until the result is dropped; `None` where it is gone.
-    pub(in crate::capture) fn suspend(&self) -> Option<Suspended<'_>> {
-        // SAFETY: takes no pointer.
-        let failed = unsafe { thread_suspend(self.port()) };
-        (failed == KERN_SUCCESS).then_some(Suspended(self))
-    }
 }
-
-/// A thread that stands still.
-#[derive(Debug)]
-pub(in crate::capture) struct Suspended<'t>(&'t Thread);
 
 /// Registers of a thread, as the kernel of this machine gives them.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
@@ -193,33 +205,26 @@ const ARM64_STATE: c_int = 6;
 /// `x86_THREAD_STATE64`.
 const AMD64_STATE: c_int = 4;
 
-impl Suspended<'_> {
+impl Thread {
     /// Its registers.
     pub(in crate::capture) fn state(&self) -> Option<ThreadState> {
         if cfg!(target_arch = "aarch64") {
-            let state = self.bytes::<STATE_BYTES>(ARM64_STATE)?;
+            let state = self.registers::<STATE_BYTES>(ARM64_STATE)?;
             Some(ThreadState::Arm64(Registers::read(&state)))
         } else {
-            let state = self.bytes::<AMD64_STATE_BYTES>(AMD64_STATE)?;
+            let state = self.registers::<AMD64_STATE_BYTES>(AMD64_STATE)?;
             Some(ThreadState::Amd64(Position::of_amd64(&state)))
         }
     }
 
-    fn bytes<const BYTES: usize>(&self, flavor: c_int) -> Option<[u8; BYTES]> {
+    fn registers<const BYTES: usize>(&self, flavor: c_int) -> Option<[u8; BYTES]> {
         let mut words = vec![0_u32; BYTES / 4];
         let mut count = u32::try_from(words.len()).ok()?;
         // SAFETY: the call fills in at most `count` words, which the array has.
         let failed =
-            unsafe { thread_get_state(self.0.port(), flavor, words.as_mut_ptr(), &raw mut count) };
+            unsafe { thread_get_state(self.port(), flavor, words.as_mut_ptr(), &raw mut count) };
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         (failed == KERN_SUCCESS).then(|| bytes.try_into().ok())?
-    }
-}
-
-impl Drop for Suspended<'_> {
-    fn drop(&mut self) {
-        // SAFETY: takes no pointer; undoes one suspension, which was this value's.
-        unsafe { thread_resume(self.0.port()) };
     }
 }
 
