@@ -2,6 +2,9 @@
 //! real programs, judged by `signature.py`, by the go command and by `sha256sum`.
 
 #[cfg(test)]
+#[path = "toolchain/entitled.rs"]
+mod entitled;
+#[cfg(test)]
 #[path = "expected/mod.rs"]
 mod expected;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Facts of this machine: toolchains, rights, kernel. Gathers, and does not judge.
 
+pub mod entitled;
 pub mod go_flags;
 pub mod goroot;
 mod grant;
@@ -12,6 +13,7 @@ mod macos;
 pub mod mappings;
 mod refusal;
 pub mod settings;
+pub mod signing;
 pub mod survey;
 mod sys;
 pub mod toolchain;

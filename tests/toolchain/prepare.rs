@@ -35,7 +35,8 @@ fn small() -> Option<(tempfile::TempDir, PathBuf)> {
     Some((folder, root))
 }
 
-fn signature(path: &Path) -> serde_json::Value {
+/// What `signature.py` reads of the first slice of a file.
+pub(crate) fn signature(path: &Path) -> serde_json::Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/macho/signature.py");
     let output = Command::new("python3")
         .arg("-B")

@@ -11,6 +11,7 @@
 
 use super::{Goroot, RUN};
 use crate::binary::macho::signature::AdHoc;
+use crate::environment::signing::{Signer, SigningError};
 use std::fs::{self, File, FileTimes, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -67,14 +68,8 @@ pub enum CopyError {
         path: PathBuf,
     },
     /// A program cannot be signed.
-    #[error("{}: cannot be signed", path.display())]
-    Unsignable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: crate::binary::Error,
-    },
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// A step failed.
     #[error("{}: cannot {step}", path.display())]
     Step {
@@ -101,7 +96,7 @@ impl CopyError {
             Self::Busy { .. } => "wait for it to end",
             Self::Foreign { .. } => "look at it and remove it, or name another folder with --to",
             Self::LeadsOut { .. } => "`cp -RL` makes a copy without links, which can be prepared",
-            Self::Special { .. } | Self::Unsignable { .. } | Self::Step { .. } => return None,
+            Self::Special { .. } | Self::Signing(_) | Self::Step { .. } => return None,
         })
     }
 }
@@ -128,6 +123,7 @@ pub struct Preparation {
     from: PathBuf,
     to: PathBuf,
     partial: PathBuf,
+    signer: Signer,
     /// Held until the copy is done, or this process ends.
     _lock: File,
     owner: Option<(u32, u32)>,
@@ -182,6 +178,7 @@ impl Preparation {
             partial,
             _lock: lock,
             owner,
+            signer: Signer::of_this_system(),
             files: 0,
         })
     }
@@ -271,16 +268,9 @@ impl Preparation {
             let data = fs::read(&original).map_err(step(&original, "be read"))?;
             if AdHoc::takes(&data) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let signer = AdHoc {
-                    name: name.into_owned(),
-                    entitlements: entitlements.to_vec(),
-                    ..AdHoc::default()
-                };
-                let signed = signer.sign(&data).map_err(|source| CopyError::Unsignable {
-                    path: original.clone(),
-                    source,
-                })?;
-                fs::write(made, signed).map_err(step(made, "be written"))?;
+                fs::write(made, data).map_err(step(made, "be written"))?;
+                let signed = self.signer.sign(made, &name, entitlements);
+                signed.map_err(|error| error.of(&original))?;
                 // Wheels and other archives may have lost that it is to be run.
                 let run = (found.mode() & 0o444) >> 2;
                 self.dress(made, &found, 0o200 | run)?;

@@ -67,7 +67,8 @@ fn plain(text: &str) -> String {
 }
 
 /// The property list in which these keys are true, as `codesign` and its like write it.
-pub(super) fn list_of(keys: &[String]) -> String {
+#[must_use]
+pub fn list_of(keys: &[String]) -> String {
     let mut list = String::from(concat!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
         "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" ",

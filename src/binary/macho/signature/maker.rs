@@ -26,6 +26,8 @@ const HASH: usize = 32;
 const MAIN_BINARY: u64 = 0x1;
 /// The entitlement that lets debuggers and recorders take the task port of a process.
 pub const GET_TASK_ALLOW: &str = "com.apple.security.get-task-allow";
+/// The entitlement that lets a program take the task ports of others.
+pub const DEBUGGER: &str = "com.apple.security.cs.debugger";
 
 /// After whose manner a signature is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,8 +19,8 @@ mod maker;
 mod signer;
 
 pub use directory::{CodeDirectory, HashKind, SignatureFlags};
-pub use entitlements::{Entitlement, entitlements};
-pub use maker::{GET_TASK_ALLOW, Manner};
+pub use entitlements::{Entitlement, entitlements, list_of};
+pub use maker::{DEBUGGER, GET_TASK_ALLOW, Manner};
 pub use signer::AdHoc;
 
 use super::command::TableOf;

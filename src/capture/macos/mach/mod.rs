@@ -45,12 +45,11 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::sys::ports::Port;
 use super::sys::task::Task;
-use crate::binary::macho::signature::Signature;
-use crate::binary::macho::{MachO, Slices};
 use crate::capture::decode::preload::PORT_VARIABLE;
 use crate::capture::dyld_variables;
 use crate::capture::{Backend, Error, MachRequest, Observation, backend, plain_file, sys};
 use crate::environment::Refusal;
+use crate::environment::entitled::may_take_tasks;
 use crate::environment::survey::Integrity;
 use crate::trace::Pid;
 use sampler::{Asked, Sampler};
@@ -63,8 +62,6 @@ const INSERTED: &str = "DYLD_INSERT_LIBRARIES";
 const LARGEST: u64 = 1 << 30;
 /// How long a command that stands still waits to be watched.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Entitles a program to the tasks of others.
-const DEBUGGER: &str = "com.apple.security.cs.debugger";
 
 /// The backend.
 #[derive(Debug)]
@@ -172,15 +169,7 @@ fn may_ask() -> bool {
         return true;
     }
     let own = std::env::current_exe().and_then(|path| plain_file::read(&path, LARGEST));
-    let own = own.unwrap_or_default();
-    let slices = Slices::of(&own).map_or_else(|_| Vec::new(), |slices| slices.slices);
-    slices.iter().any(|slice| {
-        let image = MachO::parse(slice).ok();
-        let signature = image.and_then(|image| Signature::of(&image).ok().flatten());
-        let entitlements = signature.map(|signature| signature.entitlements());
-        let mut entitlements = entitlements.into_iter().flatten();
-        entitlements.any(|one| one.key == DEBUGGER && one.value == "true")
-    })
+    may_take_tasks(&own.unwrap_or_default())
 }
 
 impl Backend for Mach {
