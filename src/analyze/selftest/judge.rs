@@ -347,6 +347,26 @@ impl Calls {
     }
 }
 
+/// That dtrace takes hold of a program that was started suspended, as tools of a build are. Whether it does so of
+/// one that it starts itself tells whether the suspended start is at fault, or dtrace on this machine.
+#[must_use]
+pub fn held(suspended: Result<(), String>, started: Result<(), String>) -> Vec<Comparison> {
+    let words = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "seen".to_owned());
+    let [suspended, started] = [suspended, started].map(words);
+    vec![
+        Comparison::of(
+            "the first function of a program that was suspended",
+            "seen".to_owned(),
+            suspended,
+        ),
+        Comparison::of(
+            "the first function of a program that dtrace started",
+            "seen".to_owned(),
+            started,
+        ),
+    ]
+}
+
 /// That what the loader tells of is recorded; more images may be: it does not tell of the kernel's.
 #[must_use]
 pub fn linking(analysis: &Analysis<'_>, said: &Said, expected: &Linked) -> Vec<Comparison> {

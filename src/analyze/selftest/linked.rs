@@ -39,9 +39,10 @@ impl Linked {
             // What the loader looks up in the kernel's image it needs itself: no image is bound to it.
             let bind = bind.filter(|(_, bind)| !bind.starts_with("linux-vdso"));
             let symbol = bind.and_then(|(_, bind)| bind.split_once('`')?.1.split_once('\''));
-            linked
-                .symbols
-                .extend(symbol.map(|(symbol, _)| symbol.to_owned()));
+            let symbol = symbol.map(|(symbol, _)| symbol);
+            // By this the C library asks whether there are auditors: it is no bind of the program's.
+            let symbol = symbol.filter(|symbol| *symbol != "_dl_audit_preinit");
+            linked.symbols.extend(symbol.map(str::to_owned));
         }
         linked
     }
@@ -85,6 +86,7 @@ mod tests {
       12:\tbinding file /lib/libc.so.6 [0] to /lib/libc.so.6 [0]: normal symbol `free' [GLIBC_2.2.5]
       12:\tbinding file /bin/sh [0] to /lib/libc.so.6 [0]: normal symbol `puts' [GLIBC_2.2.5]
       12:\tbinding file /bin/sh [0] to /bin/sh [0]: normal symbol `own'
+      12:\tbinding file /lib/libc.so.6 [0] to /lib/ld-linux.so.2 [0]: normal symbol `_dl_audit_preinit' [GLIBC_PRIVATE]
       12:\tbinding file linux-vdso.so.1 [0] to linux-vdso.so.1 [0]: normal symbol `__vdso_time' [LINUX_2.6]
       12:\tcalling init: /lib/libc.so.6
       12:\tinitialize program: /bin/sh

@@ -10,7 +10,7 @@ mod linked;
 mod said;
 
 pub use judge::{
-    attached, build, calls, linking, samples, tools, translated, tree, waiting, whole,
+    attached, build, calls, held, linking, samples, tools, translated, tree, waiting, whole,
 };
 pub use linked::Linked;
 pub use said::{Called, Said};
@@ -55,10 +55,11 @@ macro_rules! trials {
 trials! {
     Tools, "tools", "toolexec", "toolexec", "Is each tool of a build recorded, and is the program the one that was to be built?";
     Build, "build", "bpf", "", "Is each tool recorded without a shim, with the phases of compilers?";
-    Tree, "tree", "bpf", "mach", "Is every process recorded, with its parent and how it ended?";
+    Tree, "tree", "bpf", "", "Is every process recorded, with its parent and how it ended?";
     Samples, "samples", "bpf", "mach", "Are stacks named, their goroutines told, and as much CPU time sampled as the kernel counts?";
     Waiting, "waiting", "bpf", "", "Is the time of a waiting thread recorded, with its stack?";
     Calls, "calls", "bpf", "dtrace", "Is each call of a watched function recorded, with its goroutine, its argument and its end?";
+    Hold, "hold", "", "dtrace", "Does dtrace take hold of a program that is suspended before its first instruction, or of one that it starts itself?";
     Attach, "attach", "bpf", "", "Is each call recorded of a program that runs already?";
     Bindings, "bindings", "audit", "dyldlog", "Are loads and binds those that the loader itself tells of, or that the file asks for?";
     Translated, "translated", "bpf", "mach", "Are stacks named in a program for another architecture, and is it told that it is translated?";

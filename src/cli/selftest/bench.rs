@@ -3,9 +3,9 @@
 use super::place::Place;
 use crate::analyze::Diagnosis;
 use crate::analyze::doctor::quoted;
-use crate::analyze::selftest::{Comparison, Outcome, Standing, Trial};
+use crate::analyze::selftest::{self, Comparison, Outcome, Standing, Trial};
 use crate::capture::selftest::{Ran, Workshop};
-use crate::capture::{Environment, Name, redacted};
+use crate::capture::{Environment, Name, WayOfDtrace, redacted, try_dtrace};
 use crate::cli::doctor;
 use crate::environment::Refusal;
 use crate::environment::host::{self, Host};
@@ -100,11 +100,19 @@ impl Bench {
             Trial::Samples => place.samples(),
             Trial::Waiting => place.waiting(),
             Trial::Calls => place.calls(),
+            Trial::Hold => Ok((held(), Vec::new())),
             Trial::Attach => place.attach(),
             Trial::Bindings => place.bindings(),
             Trial::Translated => place.translated(&self.survey),
         }
     }
+}
+
+/// Both ways in which dtrace could take hold of a program, tried.
+fn held() -> Vec<Comparison> {
+    let try_way = |way| try_dtrace(way).map_err(|refusal| refusal.to_string());
+    let suspended = try_way(WayOfDtrace::Suspended);
+    selftest::held(suspended, try_way(WayOfDtrace::Started))
 }
 
 /// The backend of a trial, if it works here.

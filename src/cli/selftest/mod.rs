@@ -26,8 +26,8 @@ pub(super) struct Args {
     /// The report
     #[arg(short, long, value_name = "FILE", default_value = REPORT)]
     output: PathBuf,
-    /// Try this alone; several times for several: tools, build, tree, samples, waiting, calls, attach,
-    /// bindings, translated
+    /// Try this alone; several times for several: tools, build, tree, samples, waiting, calls, hold,
+    /// attach, bindings, translated
     #[arg(long, value_name = "TRIAL", value_parser = trial)]
     only: Vec<Trial>,
     /// End with exit code 1 where something cannot be tried, too
@@ -54,7 +54,11 @@ impl Args {
         let mut screen = Output::stdout();
         let mut outcomes = Vec::new();
         for &trial in Trial::ALL {
-            if !self.only.is_empty() && !self.only.contains(&trial) {
+            let is_asked_for = match self.only.as_slice() {
+                [] => !trial.backend(std::env::consts::OS).is_empty(),
+                only => only.contains(&trial),
+            };
+            if !is_asked_for {
                 continue;
             }
             let outcome = bench.outcome(trial);
