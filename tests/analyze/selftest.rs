@@ -147,13 +147,19 @@ fn samples_must_be_as_many_where_they_were_and_whose() {
 fn what_is_lost_is_told() {
     let mut builder = Builder::default();
     assert!(wrong(&selftest::whole(&builder.trace)).is_empty());
-    builder.trace.losses.push(Loss {
+    // What the backend mach tells of each run.
+    let time = builder.text("milliseconds of CPU time in no sample");
+    let lost = |what| Loss {
         from: Nanos::ZERO,
         to: Nanos::ZERO,
-        what: StringId::EMPTY,
+        what,
         count: 3,
         why: StringId::EMPTY,
-    });
+    };
+    builder.trace.losses.push(lost(time));
+    assert!(wrong(&selftest::whole(&builder.trace)).is_empty());
+    let samples = builder.text("samples");
+    builder.trace.losses.push(lost(samples));
     assert_eq!(wrong(&selftest::whole(&builder.trace)), ["events lost"]);
 }
 
