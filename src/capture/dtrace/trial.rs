@@ -20,7 +20,7 @@ use crate::capture::calls::Pool;
 use crate::capture::repeat::PrivateFolder;
 use crate::capture::system::process;
 use crate::capture::toolexec::shim;
-use crate::capture::{Environment, Observation, launch, sys};
+use crate::capture::{Environment, Observation, launch, standstill, sys};
 use crate::environment::Refusal;
 use crate::trace::ProbeId;
 
@@ -73,6 +73,7 @@ fn try_with(dtrace: &Path, command: &[OsString], way: Way) -> Result<(), Refusal
                 held.take()
                     .map_or(Ok(()), sys::HeldChild::release)
                     .map_err(started)?;
+                standstill::reached(pid);
             }
             let job = job(Subject::Process(pid));
             std::thread::scope(|scope| {
@@ -80,7 +81,7 @@ fn try_with(dtrace: &Path, command: &[OsString], way: Way) -> Result<(), Refusal
                 // Whatever is told: it goes on, and ends.
                 drop(told.recv());
                 let released = held.take().map_or(Ok(()), sys::HeldChild::release);
-                sys::send(pid, libc::SIGCONT);
+                standstill::leave(pid);
                 drop(sys::wait(pid, true));
                 released
             })
