@@ -40,6 +40,13 @@ impl Environment {
             .find_map(|(key, value)| (key == name).then_some(value))
     }
 
+    /// Where temporary files go: `TMPDIR`, or `/tmp` where that is not set or empty.
+    #[must_use]
+    pub fn temporary_folder(&self) -> PathBuf {
+        let named = self.get("TMPDIR").filter(|path| !path.is_empty());
+        named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
     /// Sets a variable, in the place where it stood.
     pub fn set(&mut self, name: &str, value: &OsStr) {
         let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -89,8 +89,7 @@ impl Workshop {
     ///
     /// When that cannot be done in the folder of temporary files.
     pub fn open(environment: Environment, invoker: Option<Invoker>) -> io::Result<Self> {
-        let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
-        let temporary = temporary.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+        let temporary = environment.temporary_folder();
         let workshop = Self {
             folder: PrivateFolder::create("selftest", &temporary, invoker.as_ref())?,
             environment,

@@ -59,8 +59,7 @@ pub(super) fn create(
     {
         return Err(Failure::Refused(error));
     }
-    let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
-    let temporary = temporary.map_or("/tmp".into(), PathBuf::from);
+    let temporary = environment.temporary_folder();
     match new_file(&temporary, &name, anchor) {
         Ok(writer) => {
             let instead = writer.path().display();

@@ -429,10 +429,8 @@ impl<'a> Series<'a> {
 
     /// A folder that is removed in the end.
     pub(super) fn private_folder(&self) -> anyhow::Result<PrivateFolder> {
-        let temporary = self.environment.get("TMPDIR");
-        let temporary = temporary.filter(|path| !path.is_empty());
-        let temporary = Path::new(temporary.unwrap_or(OsStr::new("/tmp")));
-        let folder = PrivateFolder::create("series", temporary, self.invoker.as_ref());
+        let temporary = self.environment.temporary_folder();
+        let folder = PrivateFolder::create("series", &temporary, self.invoker.as_ref());
         folder.with_context(|| format!("{}: cannot make a folder", temporary.display()))
     }
 
