@@ -3,8 +3,8 @@
 //! In: the path of a file that nobody runs, and what it is to be entitled to. It is signed in its place:
 //! for nobody in particular (ad hoc), and not hardened.
 
+use crate::binary::macho::Slices;
 use crate::binary::macho::signature::{AdHoc, Signature, list_of};
-use crate::binary::macho::{MachO, Slices};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -167,11 +167,8 @@ fn by_codesign(
 
 /// Whether a slice of a file has a signature.
 fn is_signed(data: &[u8]) -> bool {
-    let slices = Slices::of(data).map(|slices| slices.slices);
-    let mut images = slices
-        .iter()
-        .flatten()
-        .filter_map(|slice| MachO::parse(slice).ok());
+    let slices = Slices::of(data).ok();
+    let mut images = slices.iter().flat_map(Slices::images);
     images.any(|image| matches!(Signature::of(&image), Ok(Some(_))))
 }
 

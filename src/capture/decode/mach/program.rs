@@ -22,12 +22,11 @@ impl Program {
         let Ok(slices) = Slices::of(file) else {
             return Self::default();
         };
-        let images = slices.slices.iter();
-        let mut images = images.filter_map(|slice| MachO::parse(slice).ok());
-        let ran = |image: &MachO<'_>| uuid.is_none() || image.uuid() == uuid;
-        images
-            .find(ran)
-            .map_or_else(Self::default, |image| Self::of_image(&image))
+        let ran = match uuid {
+            Some(uuid) => slices.with_uuid(&uuid),
+            None => slices.images().next(),
+        };
+        ran.map_or_else(Self::default, |image| Self::of_image(&image))
     }
 
     fn of_image(image: &MachO<'_>) -> Self {
