@@ -119,6 +119,33 @@ impl Standing {
     }
 }
 
+/// How many trials ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All that was compared agrees.
+    pub passed: usize,
+    /// Something does not.
+    pub failed: usize,
+    /// They cannot be made here.
+    pub not_here: usize,
+}
+
+impl Counts {
+    /// Counts.
+    #[must_use]
+    pub fn of(outcomes: &[Outcome]) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            *match outcome.standing {
+                Standing::Passed => &mut counts.passed,
+                Standing::Failed(_) => &mut counts.failed,
+                Standing::NotHere(_) => &mut counts.not_here,
+            } += 1;
+        }
+        counts
+    }
+}
+
 /// A trial that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

@@ -1,7 +1,7 @@
 //! What `selftest --json` writes.
 
 use super::object;
-use crate::analyze::selftest::{Comparison, Outcome, Standing};
+use crate::analyze::selftest::{Comparison, Counts, Outcome, Standing};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -47,15 +47,12 @@ struct Compared<'a> {
 ///
 /// When `out` cannot be written.
 pub fn selftest(outcomes: &[Outcome], out: &mut impl Write) -> io::Result<()> {
-    let count = |name| {
-        let those = outcomes.iter().filter(|one| one.standing.name() == name);
-        those.count()
-    };
+    let counts = Counts::of(outcomes);
     let head = Head {
         schema: SELFTEST_SCHEMA,
-        passed_count: count("passed"),
-        failed_count: count("failed"),
-        not_here_count: count("not here"),
+        passed_count: counts.passed,
+        failed_count: counts.failed,
+        not_here_count: counts.not_here,
     };
     object(&head, outcomes.iter().map(row), out)
 }

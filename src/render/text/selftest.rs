@@ -3,7 +3,7 @@
 use super::doctor;
 use super::page::{Page, Tone};
 use crate::analyze::doctor::Diagnosis;
-use crate::analyze::selftest::{Outcome, Standing};
+use crate::analyze::selftest::{Counts, Outcome, Standing};
 use crate::environment::host::Host;
 use crate::render::units;
 use std::io;
@@ -51,11 +51,11 @@ pub fn line(outcome: &Outcome, page: &Page, out: &mut dyn io::Write) -> io::Resu
 ///
 /// Those of the writer.
 pub fn counts(outcomes: &[Outcome], out: &mut dyn io::Write) -> io::Result<()> {
-    let count = |name| {
-        let those = outcomes.iter().filter(|one| one.standing.name() == name);
-        those.count()
-    };
-    let [passed, failed, not_here] = ["passed", "failed", "not here"].map(count);
+    let Counts {
+        passed,
+        failed,
+        not_here,
+    } = Counts::of(outcomes);
     writeln!(
         out,
         "{passed} passed, {failed} failed, {not_here} cannot be tried here"
