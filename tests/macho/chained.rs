@@ -26,32 +26,33 @@ fn segment(name: &str, place: u64) -> Vec<u8> {
     command
 }
 
+/// The load commands of all segments.
+fn all_segments() -> Vec<u8> {
+    let places = [0, DATA as u64, FIXUPS as u64];
+    let segments = ["__TEXT", "__DATA", "__LINKEDIT"].iter().zip(places);
+    let commands = segments.map(|(name, place)| segment(name, place));
+    commands.collect::<Vec<_>>().concat()
+}
+
+/// A library for arm64 of this subtype and with so many load commands, up to `__LINKEDIT`.
+fn up_to_fixups([subtype, count]: [u32; 2], commands: &[u8], pointers: &[u64]) -> Vec<u8> {
+    let size = commands.len() as u32;
+    let head = [0xfeed_facf_u32, 0x0100_000c, subtype, 6, count, size, 0, 0];
+    let mut file = [&head.map(u32::to_le_bytes).concat(), commands].concat();
+    file.resize(DATA + 0x10, 0);
+    file.extend(pointers.iter().flat_map(|pointer| pointer.to_le_bytes()));
+    file.resize(FIXUPS, 0);
+    file
+}
+
 /// A library with these two pointers in its data; so many segments and this version of the table.
 fn library(pointers: [u64; 2], segments: u32, version: u32) -> Vec<u8> {
-    let mut commands = ["__TEXT", "__DATA", "__LINKEDIT"]
-        .iter()
-        .zip([0, DATA as u64, FIXUPS as u64])
-        .map(|(name, place)| segment(name, place))
-        .collect::<Vec<_>>()
-        .concat();
+    let mut commands = all_segments();
     commands.extend([0xc_u32, 48, 24, 0, 0, 0].map(u32::to_le_bytes).concat());
     commands.extend(b"/usr/lib/libSystem.dylib");
     let table = [0x8000_0034_u32, 16, FIXUPS as u32, 0x80];
     commands.extend(table.map(u32::to_le_bytes).concat());
-    let head = [
-        0xfeed_facf_u32,
-        0x0100_000c,
-        0,
-        6,
-        5,
-        commands.len() as u32,
-        0,
-        0,
-    ];
-    let mut file = [head.map(u32::to_le_bytes).concat(), commands].concat();
-    file.resize(DATA + 0x10, 0);
-    file.extend(pointers.map(u64::to_le_bytes).concat());
-    file.resize(FIXUPS, 0);
+    let mut file = up_to_fixups([0, 5], &commands, &pointers);
     // Starts at 32, imports at 96, names at 100; one import.
     let header = [version, 32, 96, 100, 1, 1, 0, 0];
     file.extend(header.map(u32::to_le_bytes).concat());
@@ -130,12 +131,7 @@ fn chains_that_lead_nowhere_are_errors() {
 
 /// A library with these opcodes for binding and these pointers in its data.
 fn threaded(opcodes: &[u8], pointers: [u64; 3]) -> Vec<u8> {
-    let mut commands = ["__TEXT", "__DATA", "__LINKEDIT"]
-        .iter()
-        .zip([0, DATA as u64, FIXUPS as u64])
-        .map(|(name, place)| segment(name, place))
-        .collect::<Vec<_>>()
-        .concat();
+    let mut commands = all_segments();
     // Of the tables of LC_DYLD_INFO_ONLY the second is that of binds.
     let table = [FIXUPS as u32, opcodes.len() as u32];
     let words = [
@@ -153,20 +149,7 @@ fn threaded(opcodes: &[u8], pointers: [u64; 3]) -> Vec<u8> {
         0,
     ];
     commands.extend(words.map(u32::to_le_bytes).concat());
-    let head = [
-        0xfeed_facf_u32,
-        0x0100_000c,
-        2,
-        6,
-        4,
-        commands.len() as u32,
-        0,
-        0,
-    ];
-    let mut file = [head.map(u32::to_le_bytes).concat(), commands].concat();
-    file.resize(DATA + 0x10, 0);
-    file.extend(pointers.map(u64::to_le_bytes).concat());
-    file.resize(FIXUPS, 0);
+    let mut file = up_to_fixups([2, 4], &commands, &pointers);
     file.extend(opcodes);
     file.resize(FIXUPS + 0x4000, 0);
     file
