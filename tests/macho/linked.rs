@@ -20,11 +20,15 @@ pub(crate) fn data(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// A file that is kept packed, unpacked to where other readers find it, too.
+/// A file that is kept packed, unpacked to where other readers find it, too: whole at once, for another
+/// test may be reading it.
 pub(crate) fn unpacked(name: &str) -> PathBuf {
     let packed = std::fs::read(data(&format!("{name}.zst"))).unwrap();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut file = tempfile::NamedTempFile::new_in(folder).unwrap();
+    zstd::stream::copy_decode(packed.as_slice(), &mut file).unwrap();
+    let path = folder.join(name);
+    file.persist(&path).unwrap();
     path
 }
 

@@ -8,6 +8,7 @@ use gotrace::analyze::inspect::{Import, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 fn imports(path: &Path) -> Vec<Import> {
     let wanted = Wanted {
@@ -36,7 +37,13 @@ fn by_gcc(name: &str, arguments: &[&str]) -> PathBuf {
 }
 
 /// Files of 64 bits: a program of each kind, of Go with C in it, libraries, and of another architecture.
-fn looked_into() -> Vec<PathBuf> {
+/// Made once: the tests run side by side, and would write the source under each other's compilers.
+fn looked_into() -> &'static [PathBuf] {
+    static FILES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    FILES.get_or_init(make_files)
+}
+
+fn make_files() -> Vec<PathBuf> {
     let mut paths = vec![
         by_gcc("imports-lazy", &["-pie", "-Wl,-z,lazy"]),
         by_gcc("imports-now", &["-pie", "-Wl,-z,now"]),
@@ -76,10 +83,10 @@ fn symbols(path: &Path) -> BTreeMap<String, Vec<String>> {
 fn slots_are_those_of_readelf() {
     for path in looked_into() {
         let shown = path.display();
-        let listing = binutils("readelf", &["-rW"], &path);
+        let listing = binutils("readelf", &["-rW"], path);
         let mut known: BTreeSet<(u64, String)> = BTreeSet::new();
         let mut kinds: BTreeMap<u64, String> = BTreeMap::new();
-        let symbols = symbols(&path);
+        let symbols = symbols(path);
         for line in listing.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [slot, _, kind, _, name, ..] = words[..] else {
@@ -94,14 +101,14 @@ fn slots_are_those_of_readelf() {
                 kinds.insert(hex(slot), kind.to_owned());
             }
         }
-        let imports = imports(&path);
+        let imports = imports(path);
         let with_slots = imports.iter().filter_map(|one| Some((one.slot?, one)));
         let found: BTreeSet<(u64, String)> = with_slots
             .clone()
             .map(|(slot, one)| (slot.0, full(one)))
             .collect();
         assert_eq!(found, known, "{shown}");
-        let headers = binutils("readelf", &["-dW"], &path);
+        let headers = binutils("readelf", &["-dW"], path);
         let now = headers.contains("BIND_NOW") || headers.contains("Flags: NOW");
         for (slot, import) in with_slots {
             let kind = &kinds[&slot.0];
@@ -123,10 +130,10 @@ fn slots_are_those_of_readelf() {
 fn each_undefined_symbol_is_listed_with_library_and_kind() {
     for path in looked_into() {
         let shown = path.display();
-        let imports = imports(&path);
+        let imports = imports(path);
         if shown.to_string().ends_with(".o") {
             let mut found: Vec<&str> = imports.iter().map(|one| one.symbol.as_str()).collect();
-            let nm = binutils("nm", &["-u"], &path);
+            let nm = binutils("nm", &["-u"], path);
             let mut known: Vec<&str> = nm
                 .split_whitespace()
                 .filter(|word| word.len() > 1)
@@ -137,10 +144,10 @@ fn each_undefined_symbol_is_listed_with_library_and_kind() {
             assert!(imports.iter().all(|one| one.how == "undefined"));
             continue;
         }
-        let symbols = symbols(&path);
+        let symbols = symbols(path);
         let listed: BTreeMap<String, &Import> =
             imports.iter().map(|one| (full(one), one)).collect();
-        let versions = needed_versions(&path);
+        let versions = needed_versions(path);
         for (name, facts) in symbols.iter().filter(|(_, facts)| facts[5] == "UND") {
             let import = listed
                 .get(name)
@@ -189,13 +196,13 @@ fn stubs_are_those_of_objdump() {
     let mut count = 0;
     for path in looked_into() {
         let sections = ["-d", "-j", ".plt", "-j", ".plt.got", "-j", ".plt.sec"];
-        let listing = binutils("llvm-objdump", &sections, &path);
+        let listing = binutils("llvm-objdump", &sections, path);
         let named = listing.lines().filter_map(|line| {
             let (address, name) = line.strip_suffix("@plt>:")?.split_once(" <")?;
             (name != "*ABS*").then(|| (hex(address), name.to_owned()))
         });
         let known: BTreeSet<(u64, String)> = named.collect();
-        let imports = imports(&path);
+        let imports = imports(path);
         let found: BTreeSet<(u64, String)> = imports
             .iter()
             .filter_map(|one| Some((one.stub?.0, one.symbol.clone())))
