@@ -4,7 +4,8 @@ use super::calls::Batch;
 use super::linking;
 use super::probes::Phase;
 use crate::trace::{
-    Arch, ArgumentKind, Goid, ImageKind, Nanos, Pid, ProbeId, SampleKind, SamplePlace, Tid, Usage,
+    Arch, ArgumentKind, Goid, ImageKind, Nanos, Pid, ProbeId, ProcessorCounts, SampleKind,
+    SamplePlace, Tid, Usage,
 };
 
 /// A reading of `CLOCK_MONOTONIC` in nanoseconds (on macOS, of `mach_absolute_time`).
@@ -100,6 +101,27 @@ pub enum Observation {
         build_id: Vec<u8>,
         /// What it is.
         kind: ImageKind,
+    },
+    /// A range of memory is mapped no longer.
+    Unmapped {
+        /// When that was seen.
+        time: Monotonic,
+        /// In which process.
+        pid: Pid,
+        /// First address.
+        start: u64,
+        /// Address after the last.
+        end: u64,
+    },
+    /// What the processor has counted of the program that a process runs, or ran last. Told again, it
+    /// is more.
+    ProcessorCounted {
+        /// When.
+        time: Monotonic,
+        /// Which process.
+        pid: Pid,
+        /// Since that program began.
+        counts: ProcessorCounts,
     },
     /// A thread was seen running or waiting.
     Sampled(Sampled),

@@ -4,6 +4,7 @@
 //! made, so that memory does not grow with the length of the trace. Each format owns its own
 //! records; no type of another room is serialized as it stands.
 
+mod counts;
 mod frames;
 mod graph;
 mod labels;

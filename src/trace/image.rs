@@ -44,3 +44,16 @@ pub struct Mapping {
     /// Offset in the file that `start` shows.
     pub offset: ImageOffset,
 }
+
+/// An image is no longer mapped where it was, and nothing else is in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmapping {
+    /// When that was seen.
+    pub time: Nanos,
+    /// In which program.
+    pub process: ProcessId,
+    /// What.
+    pub image: super::ImageId,
+    /// The first address of its [`Mapping`].
+    pub start: Avma,
+}

@@ -34,12 +34,12 @@ pub use context::{
 pub use ids::{
     FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
 };
-pub use image::{Image, ImageKind, Mapping};
+pub use image::{Image, ImageKind, Mapping, Unmapping};
 pub use linking::{
     BindHow, BindKind, Binding, ImageNeeds, Import, ImportKind, Interpreter, LinkCause, Linking,
     Load, LoadOrigin, Offer, RelocationCounts, Search, SearchOutcome, Segment, Unload,
 };
-pub use process::{Arch, Exec, Exit, ExitStatus, Process, Thread, Usage};
+pub use process::{Arch, Exec, Exit, ExitStatus, Process, ProcessorCounts, Thread, Usage};
 pub use stack::{
     Frame, FramePlace, FrameRole, ProfileSample, Sample, SampleKind, SamplePlace, Stacks,
 };
@@ -59,6 +59,10 @@ pub enum Record {
     Thread(Thread),
     /// An executable range was mapped.
     Mapping(Mapping),
+    /// One is mapped no longer.
+    Unmapping(Unmapping),
+    /// What the processor counted of a program.
+    ProcessorCounts(ProcessId, ProcessorCounts),
     /// A stack of a tool's own profile.
     Profile(ProfileSample),
     /// A node of an action graph.
@@ -125,6 +129,8 @@ pub struct Trace {
     pub images: Vec<Image>,
     /// Where they were mapped.
     pub mappings: Vec<Mapping>,
+    /// Where they are not any more.
+    pub unmappings: Vec<Unmapping>,
     /// Distinct code addresses.
     pub frames: Vec<Frame>,
     /// Distinct stacks.

@@ -24,6 +24,8 @@ pub struct Process {
     pub exec: Exec,
     /// Its end, when the recorder saw it.
     pub exit: Option<Exit>,
+    /// What the processor counted of it, where the system tells.
+    pub counts: Option<ProcessorCounts>,
     /// gotrace's own (the toolexec shim): in no row and no total of any view.
     pub own: bool,
 }
@@ -96,6 +98,56 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Forked children without an exec whose use is included here.
     pub forks_folded: u32,
+}
+
+/// What the processor counted of one program, all threads: macOS keeps it for each process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessorCounts {
+    /// Instructions that it executed; zero where the processor does not count them.
+    pub instructions: u64,
+    /// Cycles that these took.
+    pub cycles: u64,
+    /// Instructions on performance cores; zero where all cores are alike.
+    pub performance_core_instructions: u64,
+    /// Cycles on performance cores.
+    pub performance_core_cycles: u64,
+    /// Energy, in nanojoules; zero where it is not measured.
+    pub energy_nj: u64,
+}
+
+impl ProcessorCounts {
+    /// What came to these after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            instructions: self.instructions.saturating_sub(before.instructions),
+            cycles: self.cycles.saturating_sub(before.cycles),
+            performance_core_instructions: self
+                .performance_core_instructions
+                .saturating_sub(before.performance_core_instructions),
+            performance_core_cycles: self
+                .performance_core_cycles
+                .saturating_sub(before.performance_core_cycles),
+            energy_nj: self.energy_nj.saturating_sub(before.energy_nj),
+        }
+    }
+
+    /// Instructions in a cycle.
+    #[must_use]
+    pub fn instructions_per_cycle(&self) -> Option<f64> {
+        ratio(self.instructions, self.cycles)
+    }
+
+    /// The part of its cycles that performance cores made, 0 to 1.
+    #[must_use]
+    pub fn performance_core_share(&self) -> Option<f64> {
+        ratio(self.performance_core_cycles, self.cycles)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for the eye")]
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 impl Usage {

@@ -63,6 +63,7 @@ impl Builder {
                     ..Usage::default()
                 },
             }),
+            counts: None,
             own: false,
         };
         self.trace.processes.push(process);

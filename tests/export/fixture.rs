@@ -5,8 +5,8 @@ use gotrace::trace::{
     Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FrameId, FramePlace, FrameRole,
     Function, FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports, Location, Loss,
     Mapping, Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId,
-    ProfileSample, Sample, SampleKind, SamplePlace, Setting, Severity, StackId, StackOwner,
-    StringId, Thread, Tid, Toolchain, Trace, Unnamed, Usage,
+    ProcessorCounts, ProfileSample, Sample, SampleKind, SamplePlace, Setting, Severity, StackId,
+    StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unmapping, Unnamed, Usage,
 };
 
 /// `CLOCK_MONOTONIC` where the trace starts.
@@ -130,6 +130,15 @@ fn context(trace: &mut Trace) {
     });
 }
 
+/// What the processor counted of the go command.
+pub(crate) const COUNTS: ProcessorCounts = ProcessorCounts {
+    instructions: 9_000_000_000,
+    cycles: 6_000_000_000,
+    performance_core_instructions: 7_000_000_000,
+    performance_core_cycles: 4_500_000_000,
+    energy_nj: 12_500_000,
+};
+
 struct Program<'a> {
     pid: u32,
     parent: Option<u32>,
@@ -177,6 +186,7 @@ fn add(trace: &mut Trace, program: &Program<'_>) -> ProcessId {
                 ..Usage::default()
             },
         }),
+        counts: (program.pid == 100).then_some(COUNTS),
         ..Process::default()
     });
     let name = text(trace, "main thread");
@@ -316,6 +326,12 @@ fn stacks(trace: &mut Trace) {
         start: Avma(0x40_0000),
         end: Avma(0x80_0000),
         offset: ImageOffset(0x1000),
+    });
+    trace.unmappings.push(Unmapping {
+        time: ms(290),
+        process: ProcessId(1),
+        image: ImageId(0),
+        start: Avma(0x40_0000),
     });
     for (name, file) in [
         ("runtime.goexit", "/go/src/runtime/asm_amd64.s"),

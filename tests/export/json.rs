@@ -211,6 +211,7 @@ fn every_record_of_the_trace_has_its_line() {
         ("thread", trace.threads.len()),
         ("image", trace.images.len()),
         ("mapping", trace.mappings.len()),
+        ("unmapping", trace.unmappings.len()),
         ("action", trace.actions.len()),
         ("imports", trace.imports.len()),
         ("interpreter", trace.interpreters.len()),

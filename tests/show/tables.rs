@@ -100,6 +100,53 @@ fn an_end_that_a_killed_recorder_did_not_see_is_told_apart_from_a_life_that_goes
 }
 
 #[test]
+fn what_the_processor_counted_stands_behind_processes_where_the_system_tells() {
+    use gotrace::trace::{ProcessorCounts, Trace};
+    use gotrace::{analyze, render::text};
+    let folder = tempfile::tempdir().unwrap();
+    let mut trace = Trace::open(&record(folder.path(), true)).unwrap();
+    let printed = |trace: &Trace| {
+        let analysis = analyze::Analysis::of(trace);
+        let filter = analyze::Filter::default();
+        let page = text::Page {
+            columns: 200,
+            ..text::Page::default()
+        };
+        let mut out = Vec::new();
+        let by = analyze::By::Process;
+        text::ranking::write(&analysis, by, &filter, None, &page, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert!(!printed(&trace).contains("instructions"));
+    let pid = trace.processes[1].pid.to_string();
+    trace.processes[1].counts = Some(ProcessorCounts {
+        instructions: 3_000_000,
+        cycles: 2_000_000,
+        performance_core_instructions: 1_000_000,
+        performance_core_cycles: 500_000,
+        energy_nj: 4_200_000,
+    });
+    let printed = printed(&trace);
+    let ends = |start: &str| {
+        let mut lines = printed.lines().map(str::trim);
+        let line = lines.find(|line| line.starts_with(start)).expect(start);
+        line.split("  ")
+            .filter(|cell| !cell.is_empty())
+            .map(str::trim)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let headings = ends("pid");
+    let last = &headings[headings.len() - 4..];
+    assert_eq!(
+        last,
+        ["instructions", "a cycle", "performance cores", "energy"]
+    );
+    let row = ends(&pid);
+    assert_eq!(row[row.len() - 4..], ["3,000,000", "1.50", "25 %", "4 mJ"]);
+}
+
+#[test]
 fn a_table_looks_as_it_should() {
     // Bars have twelve columns for the whole: 10 % are 1.2, to the next eighth 1 and 2/8.
     assert_eq!(

@@ -55,6 +55,7 @@ impl Recording {
                 ..Exec::default()
             },
             exit: None,
+            counts: None,
             own: false,
         };
         let mapping = Mapping {

@@ -17,6 +17,12 @@ const BINDINGS: &str = concat!(
     "/tests/data/format/v1-bindings.gotrace"
 );
 
+/// That with what was unmapped, and what processors counted, which came later still.
+const COUNTS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/format/v1-counts.gotrace"
+);
+
 /// A field of a fixed layout: where, how long, and what the page says of it.
 struct Field {
     offset: usize,
@@ -177,6 +183,21 @@ fn every_record_of_the_page_is_in_the_file() {
 fn a_file_with_bindings_is_read_as_it_was_written() {
     let fixture = Path::new(BINDINGS);
     if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "bindings") {
+        small::write_without_counts(fixture);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.gotrace");
+    small::write_without_counts(&path);
+    let (old, new) = (Trace::open(fixture).unwrap(), Trace::open(&path).unwrap());
+    assert_eq!(old.integrity, Integrity::default());
+    assert_eq!(small::told(&old), small::told(&new));
+    assert_eq!((old.binding_count(), old.loads.len()), (2, 1));
+}
+
+#[test]
+fn a_file_with_counts_is_read_as_it_was_written() {
+    let fixture = Path::new(COUNTS);
+    if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "counts") {
         small::write(fixture);
     }
     let folder = tempfile::tempdir().unwrap();
@@ -185,7 +206,9 @@ fn a_file_with_bindings_is_read_as_it_was_written() {
     let (old, new) = (Trace::open(fixture).unwrap(), Trace::open(&path).unwrap());
     assert_eq!(old.integrity, Integrity::default());
     assert_eq!(small::told(&old), small::told(&new));
-    assert_eq!((old.binding_count(), old.loads.len()), (2, 1));
+    let counts = old.processes[1].counts.unwrap();
+    assert_eq!((counts.instructions, counts.energy_nj), (12, 16));
+    assert_eq!(old.unmappings.len(), 1);
 }
 
 #[test]

@@ -6,15 +6,25 @@ use gotrace::trace::{
     Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol,
     Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import, ImportKind,
     Imports, Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss, Mapping, Nanos,
-    Offer, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId, ProfileSample, Record,
-    RelocationCounts, Sample, SampleKind, SamplePlace, Search, SearchOutcome, Segment, Setting,
-    Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload, Unnamed, Usage,
+    Offer, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId, ProcessorCounts, ProfileSample,
+    Record, RelocationCounts, Sample, SampleKind, SamplePlace, Search, SearchOutcome, Segment,
+    Setting, Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload,
+    Unmapping, Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
 
 /// Writes the trace: in three flushes, so that there are several blocks of most kinds.
 pub(crate) fn write(path: &Path) {
+    write_with(path, |writer, image| {
+        calls(writer, image);
+        linking(writer, image);
+        counts(writer, image);
+    });
+}
+
+/// What it was before there were unmappings and counts of processors: a fixture.
+pub(crate) fn write_without_counts(path: &Path) {
     write_with(path, |writer, image| {
         calls(writer, image);
         linking(writer, image);
@@ -82,6 +92,26 @@ fn calls(writer: &mut Writer, image: ImageId) {
         argument: None,
     };
     writer.call(entry).unwrap();
+}
+
+/// An image that went, and what the processor counted of a program.
+fn counts(writer: &mut Writer, image: ImageId) {
+    let unmapping = Unmapping {
+        time: Nanos(95),
+        process: ProcessId(1),
+        image,
+        start: Avma(0x40_0000),
+    };
+    let counts = ProcessorCounts {
+        instructions: 12,
+        cycles: 13,
+        performance_core_instructions: 14,
+        performance_core_cycles: 15,
+        energy_nj: 16,
+    };
+    writer.record(Record::Unmapping(unmapping)).unwrap();
+    let record = Record::ProcessorCounts(ProcessId(1), counts);
+    writer.record(record).unwrap();
 }
 
 /// A library that came and went, with a call and a weak symbol bound between.
@@ -317,6 +347,7 @@ fn program(writer: &mut Writer, number: u32, image: ImageId, stacks: [StackId; 2
             translator: writer.string(b"qemu"),
         },
         exit: None,
+        counts: None,
         own: number == 3,
     };
     writer.record(Record::ProcessStarted(process)).unwrap();
@@ -479,6 +510,7 @@ pub(crate) fn told(trace: &Trace) -> Vec<String> {
     rows(&mut lines, "thread", &trace.threads);
     rows(&mut lines, "image", &trace.images);
     rows(&mut lines, "mapping", &trace.mappings);
+    rows(&mut lines, "unmapping", &trace.unmappings);
     rows(&mut lines, "frame", &trace.frames);
     rows(&mut lines, "function", &trace.functions);
     rows(&mut lines, "symbol", &trace.symbols);

@@ -23,7 +23,7 @@ use crate::trace::file::{self, Writer};
 use crate::trace::{
     BlindSpot, ClockAnchor, Counter, Exec, Exit, ExitStatus, Frame, FrameId, FramePlace, FrameRole,
     Image, ImageId, ImageKind, Load, Loss, MadeFrom, Mapping, Nanos, Pid, ProbeDropped, Process,
-    ProfileSample, Record, Sample, Setting, Thread, Usage,
+    ProfileSample, Record, Sample, Setting, Thread, Unmapping, Usage,
 };
 
 use super::decode::{arguments, pprof};
@@ -229,6 +229,7 @@ impl Recorder {
                 self.exited(self.sink.at(time), pid, ExitStatus::Unknown, (usage, true));
             }
             Observation::Mapped { .. } => self.mapped(observation),
+            Observation::Unmapped { .. } => self.unmapped(&observation),
             Observation::Sampled(sampled) => self.sampled(&sampled),
             Observation::Probed(probed) => self.calls.probed(&mut self.sink, &probed),
             Observation::Called(batch) => {
@@ -319,6 +320,12 @@ impl Recorder {
                 unrecorded,
                 why: sink.string(why.as_bytes()),
             }),
+            Observation::ProcessorCounted { time, pid, counts } => {
+                match self.processes.row_at(pid, sink.at(time)) {
+                    Some((row, _)) => Record::ProcessorCounts(row, counts),
+                    None => return,
+                }
+            }
             Observation::Configured { key, value } => Record::Setting(Setting {
                 key: sink.string(key.as_bytes()),
                 value: sink.string(value.as_bytes()),
@@ -397,6 +404,7 @@ impl Recorder {
             exec_at: time,
             exec,
             exit: None,
+            counts: None,
             own,
         }));
     }
@@ -510,6 +518,31 @@ impl Recorder {
                 offset: crate::trace::ImageOffset(offset),
             };
             self.sink.record(Record::Mapping(mapping));
+        }
+    }
+
+    fn unmapped(&mut self, observation: &Observation) {
+        let &Observation::Unmapped {
+            time,
+            pid,
+            start,
+            end,
+        } = observation
+        else {
+            return;
+        };
+        let Some(live) = self.processes.live(pid) else {
+            return;
+        };
+        let image = live.space.begins(start);
+        live.space.unmap(start, end);
+        if let (Some(process), Some(image)) = (live.row, image) {
+            self.sink.record(Record::Unmapping(Unmapping {
+                time: self.sink.at(time),
+                process,
+                image,
+                start: crate::trace::Avma(start),
+            }));
         }
     }
 
@@ -698,3 +731,6 @@ pub(super) const fn exit_status(wait_status: i32) -> ExitStatus {
         signal => ExitStatus::Signal(signal),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,22 @@ impl AddressSpace {
         if start >= end {
             return;
         }
+        self.unmap(start, end);
+        let ranges = Arc::make_mut(&mut self.ranges);
+        let after = ranges.partition_point(|range| range.start < start);
+        ranges.insert(
+            after,
+            Range {
+                start,
+                end,
+                offset,
+                image,
+            },
+        );
+    }
+
+    /// Nothing is mapped there any more.
+    pub(super) fn unmap(&mut self, start: u64, end: u64) {
         let ranges = Arc::make_mut(&mut self.ranges);
         let mut kept = Vec::with_capacity(ranges.len() + 2);
         for old in ranges.drain(..) {
@@ -48,14 +64,13 @@ impl AddressSpace {
                 });
             }
         }
-        kept.push(Range {
-            start,
-            end,
-            offset,
-            image,
-        });
-        kept.sort_unstable_by_key(|range| range.start);
         *ranges = kept;
+    }
+
+    /// The image that a range begins with, if one does at this address.
+    pub(super) fn begins(&self, start: u64) -> Option<ImageId> {
+        let found = self.ranges.iter().find(|range| range.start == start);
+        found.map(|range| range.image)
     }
 
     /// Where an address lies. `lookup` is the address inside the instruction, one less than a
@@ -100,6 +115,27 @@ mod tests {
         );
         assert_eq!(at(&space, 0x5000), FramePlace::Unmapped(Avma(0x5000)));
         assert_eq!(at(&space, 0xfff), FramePlace::Unmapped(Avma(0xfff)));
+    }
+
+    #[test]
+    fn what_is_unmapped_is_gone_and_its_neighbours_are_not() {
+        let mut space = AddressSpace::default();
+        space.map(0x1000, 0x3000, 0, A);
+        space.map(0x3000, 0x5000, 0x400, B);
+        assert_eq!(space.begins(0x3000), Some(B));
+        assert_eq!(space.begins(0x2000), None, "in the middle of A");
+        space.unmap(0x3000, 0x4000);
+        assert_eq!(
+            at(&space, 0x2fff),
+            FramePlace::Image(A, ImageOffset(0x1fff))
+        );
+        assert_eq!(at(&space, 0x3000), FramePlace::Unmapped(Avma(0x3000)));
+        assert_eq!(
+            at(&space, 0x4000),
+            FramePlace::Image(B, ImageOffset(0x1400))
+        );
+        space.unmap(0, u64::MAX);
+        assert_eq!(at(&space, 0x1000), FramePlace::Unmapped(Avma(0x1000)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::{Analysis, Costs, ImageRow, Images, Phases, Profile, Role, summary};
+use crate::export::counts::Counts;
 use crate::export::graph;
 use crate::export::text::Texts;
 use crate::trace::{ExitStatus, ProcessId};
@@ -90,6 +91,8 @@ pub(super) struct Process<'a> {
     signal: Option<i32>,
     #[serde(flatten)]
     cost: CostKeys,
+    #[serde(flatten)]
+    counts: Option<Counts>,
 }
 
 pub(super) fn processes<'a>(
@@ -131,6 +134,7 @@ fn process<'a>(analysis: &'a Analysis<'_>, row: &CostRow<ProcessId>) -> Option<P
             _ => None,
         },
         cost: CostKeys::of(&row.cost, row.share),
+        counts: process.counts.as_ref().map(Counts::of),
     })
 }
 

@@ -137,6 +137,9 @@ impl<'t, W: Write> Lines<'t, W> {
         for mapping in &trace.mappings {
             self.put("mapping", |_| records::Mapping::of(mapping))?;
         }
+        for unmapping in &trace.unmappings {
+            self.put("unmapping", |_| records::Unmapping::of(unmapping))?;
+        }
         for action in &trace.actions {
             self.put("action", |texts| records::Action::of(action, texts))?;
         }

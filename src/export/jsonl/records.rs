@@ -1,6 +1,7 @@
 //! The keys of each line, as `docs/json-schema.md` has them.
 
 use super::SCHEMA;
+use crate::export::counts::Counts;
 use crate::export::frames;
 use crate::export::text::{Texts, hex};
 use crate::trace::{
@@ -138,6 +139,8 @@ pub(super) struct Process<'t> {
     translator: Option<Text<'t>>,
     #[serde(flatten)]
     exit: Option<Exit>,
+    #[serde(flatten)]
+    counts: Option<Counts>,
 }
 
 #[derive(Serialize)]
@@ -177,6 +180,7 @@ impl<'t> Process<'t> {
             arch: exec.arch.name(),
             translator: present(texts, "translator", exec.translator),
             exit: process.exit.as_ref().map(Exit::of),
+            counts: process.counts.as_ref().map(Counts::of),
         }
     }
 }
@@ -298,6 +302,25 @@ impl Mapping {
             start: mapping.start.to_string(),
             end: mapping.end.to_string(),
             offset: format!("{:#x}", mapping.offset.0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Unmapping {
+    time_ns: u64,
+    process: u32,
+    image: u32,
+    start: String,
+}
+
+impl Unmapping {
+    pub(super) fn of(unmapping: &trace::Unmapping) -> Self {
+        Self {
+            time_ns: unmapping.time.0,
+            process: unmapping.process.0,
+            image: unmapping.image.0,
+            start: unmapping.start.to_string(),
         }
     }
 }

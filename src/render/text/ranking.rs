@@ -8,7 +8,7 @@ use crate::analyze::cost::Cost;
 use crate::analyze::slides::Mismatch;
 use crate::analyze::{Analysis, By, Costs, Filter, Images, Name, Phases, Profile, summary};
 use crate::render::units::{self, Scale};
-use crate::trace::{ExitStatus, Nanos, ProcessId, Trace};
+use crate::trace::{ExitStatus, Nanos, ProcessId, ProcessorCounts, Trace};
 use std::cmp::Reverse;
 use std::io;
 
@@ -226,7 +226,7 @@ fn phases(phases: &Phases, page: &Page, top: usize) -> Ranking {
 
 fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
     let costs = analysis.costs();
-    let mut table = Table::new(vec![
+    let mut columns = vec![
         Column::number("pid"),
         Column::word("tool"),
         Column::name("package"),
@@ -236,8 +236,18 @@ fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
         Column::number("waiting").optional(3),
         Column::number("peak memory").optional(4),
         Column::word("end").optional(5),
-    ]);
+    ];
     let shown = costs.processes.iter().take(top);
+    let counts = |id: ProcessId| analysis.trace.process(id)?.counts;
+    if shown.clone().any(|row| counts(row.key).is_some()) {
+        columns.extend([
+            Column::number("instructions").optional(6),
+            Column::number("a cycle").optional(7),
+            Column::number("performance cores").optional(8),
+            Column::number("energy").optional(9),
+        ]);
+    }
+    let mut table = Table::new(columns);
     let scales = CostScales::of(shown.clone().map(|row| &row.cost));
     let start = |id: ProcessId| analysis.trace.process(id).map(|process| process.start);
     let starts = Scale::of_all(shown.clone().filter_map(|row| start(row.key)));
@@ -247,7 +257,7 @@ fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
         else {
             continue;
         };
-        table.push(vec![
+        let mut cells = vec![
             process.pid.0.to_string().into(),
             role.tool.name().into(),
             role.package.as_deref().unwrap_or("").into(),
@@ -257,9 +267,29 @@ fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
             scales.waiting.write(row.cost.waiting).into(),
             units::bytes(row.cost.usage.max_rss_bytes).into(),
             end_of(process.exit.map(|exit| exit.status), analysis.trace),
-        ]);
+        ];
+        cells.extend(counts(row.key).iter().flat_map(count_cells));
+        table.push(cells);
     }
     (table, costs.processes.len())
+}
+
+fn count_cells(counts: &ProcessorCounts) -> [Cell; 4] {
+    let dash = || "-".to_owned();
+    let rate = counts.instructions_per_cycle();
+    let energy = match counts.energy_nj {
+        0 => dash(),
+        nanojoules => format!("{} mJ", units::count(nanojoules / 1_000_000)),
+    };
+    [
+        units::count(counts.instructions),
+        rate.map_or_else(dash, |rate| format!("{rate:.2}")),
+        counts
+            .performance_core_share()
+            .map_or_else(dash, units::percent),
+        energy,
+    ]
+    .map(Cell::from)
 }
 
 fn end_of(status: Option<ExitStatus>, trace: &Trace) -> Cell {

@@ -15,7 +15,8 @@ use super::bytes::{Bytes, Malformed, put_bytes};
 use crate::trace::{
     Action, ArgumentKind, BlindSpot, Counter, Ending, Exec, Exit, ExitStatus, Finding, Host,
     ImageOffset, Imports, Loss, Mapping, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped,
-    ProbeId, Process, ProfileSample, Record, Setting, Severity, Thread, Toolchain, Usage,
+    ProbeId, Process, ProcessorCounts, ProfileSample, Record, Setting, Severity, Thread, Toolchain,
+    Unmapping, Usage,
 };
 pub(super) use fields::Limits;
 use fields::{Before, Put, Take};
@@ -120,6 +121,8 @@ const fn number_of(record: &Record) -> u8 {
         Record::Search(_) => 21,
         Record::Interpreter(_) => 22,
         Record::ImageNeeds(_) => 23,
+        Record::Unmapping(_) => 24,
+        Record::ProcessorCounts(..) => 25,
     }
 }
 
@@ -170,6 +173,11 @@ fn put_record(put: &mut Put<'_>, record: &Record) -> u8 {
         Record::Search(search) => linking::put_search(put, search),
         Record::Interpreter(interpreter) => linking::put_interpreter(put, interpreter),
         Record::ImageNeeds(needs) => linking::put_needs(put, needs),
+        Record::Unmapping(unmapping) => put_unmapping(put, unmapping),
+        Record::ProcessorCounts(process, counts) => {
+            put.process(*process);
+            put_counts(put, counts);
+        }
     }
     number_of(record)
 }
@@ -252,6 +260,8 @@ fn take_record(take: &mut Take<'_, '_>, number: u8) -> Result<Option<Record>, Ma
         21 => Record::Search(linking::take_search(take)?),
         22 => Record::Interpreter(linking::take_interpreter(take)?),
         23 => Record::ImageNeeds(linking::take_needs(take)?),
+        24 => Record::Unmapping(take_unmapping(take)?),
+        25 => Record::ProcessorCounts(take.process()?, take_counts(take)?),
         _ => return Ok(None),
     }))
 }
@@ -427,6 +437,7 @@ fn take_process(take: &mut Take<'_, '_>) -> Result<Process, Malformed> {
             translator,
         },
         exit: None,
+        counts: None,
         own,
     })
 }
@@ -543,6 +554,44 @@ fn put_mapping(put: &mut Put<'_>, mapping: &Mapping) {
     put.number(mapping.start.0);
     put.number(mapping.end.0.wrapping_sub(mapping.start.0));
     put.number(mapping.offset.0);
+}
+
+fn put_unmapping(put: &mut Put<'_>, unmapping: &Unmapping) {
+    put.time(unmapping.time);
+    put.process(unmapping.process);
+    put.number(u64::from(unmapping.image.0));
+    put.number(unmapping.start.0);
+}
+
+fn take_unmapping(take: &mut Take<'_, '_>) -> Result<Unmapping, Malformed> {
+    Ok(Unmapping {
+        time: take.time()?,
+        process: take.process()?,
+        image: take.image()?,
+        start: crate::trace::Avma(take.number()?),
+    })
+}
+
+fn put_counts(put: &mut Put<'_>, counts: &ProcessorCounts) {
+    for number in [
+        counts.instructions,
+        counts.cycles,
+        counts.performance_core_instructions,
+        counts.performance_core_cycles,
+        counts.energy_nj,
+    ] {
+        put.number(number);
+    }
+}
+
+fn take_counts(take: &mut Take<'_, '_>) -> Result<ProcessorCounts, Malformed> {
+    Ok(ProcessorCounts {
+        instructions: take.number()?,
+        cycles: take.number()?,
+        performance_core_instructions: take.number()?,
+        performance_core_cycles: take.number()?,
+        energy_nj: take.number()?,
+    })
 }
 
 fn put_action(put: &mut Put<'_>, action: &Action) {

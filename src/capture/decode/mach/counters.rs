@@ -13,7 +13,7 @@
 //! ```
 
 use crate::capture::decode::darwin_process::Timebase;
-use crate::trace::{Nanos, Usage};
+use crate::trace::{Nanos, ProcessorCounts, Usage};
 
 /// A version of the structure: its number, and its bytes.
 pub const VERSIONS: [(i32, usize); 2] = [(6, 0x1d0), (4, 0x128)];
@@ -75,6 +75,19 @@ impl Counters {
             by_core: by_core(),
         })
     }
+
+    /// What the processor has counted of it.
+    #[must_use]
+    pub fn processor(&self) -> ProcessorCounts {
+        let core = self.by_core.unwrap_or_default();
+        ProcessorCounts {
+            instructions: self.instructions,
+            cycles: self.cycles,
+            performance_core_instructions: core.instructions,
+            performance_core_cycles: core.cycles,
+            energy_nj: core.energy_nj,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,8 +147,20 @@ mod tests {
         assert_eq!(core.instructions, value("pinstructions"));
         assert_eq!(core.cycles, value("pcycles"));
         assert_eq!(core.energy_nj, value("energy_nj"));
+        let mut counted = ProcessorCounts {
+            instructions: value("instructions"),
+            cycles: value("cycles"),
+            performance_core_instructions: value("pinstructions"),
+            performance_core_cycles: value("pcycles"),
+            energy_nj: value("energy_nj"),
+        };
+        assert_eq!(found.processor(), counted);
         let older = Counters::read(&filled(VERSIONS[1].1), timebase).expect("version 4");
         assert_eq!((older.usage, older.by_core), (expected, None));
+        counted.performance_core_instructions = 0;
+        counted.performance_core_cycles = 0;
+        counted.energy_nj = 0;
+        assert_eq!(older.processor(), counted);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::capture::decode::memory::{Pieces, ReadMemory as _};
 use crate::capture::decode::rosetta::registers::ContextLayout;
 use crate::capture::macos::sys::task::{self, Task, Thread, ThreadState};
 use crate::capture::{Monotonic, Observation, Sampled};
-use crate::trace::{Avma, Goid, ImageKind, Nanos, Pid, SampleKind, Tid, Usage};
+use crate::trace::{Avma, Goid, ImageKind, Nanos, Pid, ProcessorCounts, SampleKind, Tid, Usage};
 
 /// Regions of a process whose tags are remembered.
 const MOST_REGIONS: usize = 4_096;
@@ -60,6 +60,8 @@ pub(super) struct Process {
     pub(super) account: Account,
     /// What it was last seen to have used.
     pub(super) counters: Counters,
+    /// What its processor had counted of it when this program began.
+    before: ProcessorCounts,
 }
 
 /// A thread that was seen. To keep the right to it is to keep its name from going to another one.
@@ -92,6 +94,7 @@ impl Process {
             threads: FxHashMap::default(),
             account: Account::default(),
             counters: Counters::default(),
+            before: ProcessorCounts::default(),
         }
     }
 
@@ -327,6 +330,16 @@ impl Process {
     pub(super) fn follow(&mut self, before: &Self) {
         self.account = before.account;
         self.counters = before.counters;
+        self.before = before.counters.processor();
+    }
+
+    /// Tells what the processor has counted of its program.
+    pub(super) fn tell_counts(&self, now: Monotonic, out: &Sender<Observation>) {
+        drop(out.send(Observation::ProcessorCounted {
+            time: now,
+            pid: self.pid,
+            counts: self.counters.processor().since(self.before),
+        }));
     }
 
     fn say_ended(&self, gone: Known, now: Monotonic, out: &Sender<Observation>) {

@@ -153,6 +153,10 @@ impl Sampler {
         let root = hello.pid == self.plan.root && !std::mem::replace(&mut self.root_seen, true);
         let before = self.ends.of(hello.pid);
         self.say(before);
+        if let Some(before) = self.processes.get_mut(&hello.pid) {
+            before.count();
+            before.tell_counts(now, &self.plan.out);
+        }
         if !root {
             let parent = info(hello.pid).map_or(hello.parent, |info| info.parent);
             drop(self.plan.out.send(Observation::Discovered {
@@ -237,6 +241,7 @@ impl Sampler {
             return;
         };
         process.count();
+        process.tell_counts(now, &self.plan.out);
         process.leave(now, &self.plan.out);
         self.unsampled += process.account.unsampled();
         for (sum, more) in self.before.iter_mut().zip(sums(&process.counters)) {
@@ -281,6 +286,9 @@ impl Sampler {
     fn finish(&mut self) {
         self.keep_house();
         self.count();
+        for process in self.processes.values() {
+            process.tell_counts(sys::now(), &self.plan.out);
+        }
         let ends = self.ends.all();
         self.say(ends);
         let living = self.processes.values();
@@ -317,13 +325,13 @@ fn has_ended(pid: Pid) -> bool {
 
 /// In the order of [`COUNTERS`].
 fn sums(counters: &Counters) -> [u64; 5] {
-    let core = counters.by_core.unwrap_or_default();
+    let counts = counters.processor();
     [
-        counters.instructions,
-        counters.cycles,
-        core.instructions,
-        core.cycles,
-        core.energy_nj,
+        counts.instructions,
+        counts.cycles,
+        counts.performance_core_instructions,
+        counts.performance_core_cycles,
+        counts.energy_nj,
     ]
 }
 

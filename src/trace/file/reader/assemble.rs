@@ -10,6 +10,7 @@ const MOST_MISSING: usize = 1 << 16;
 pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
     let mut started = Vec::new();
     let mut ended = Vec::new();
+    let mut counted = Vec::new();
     let mut probes = Vec::new();
     for record in records {
         match record {
@@ -17,6 +18,8 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
             Record::ProcessEnded(process, exit) => ended.push((process, exit)),
             Record::Thread(thread) => trace.threads.push(thread),
             Record::Mapping(mapping) => trace.mappings.push(mapping),
+            Record::Unmapping(unmapping) => trace.unmappings.push(unmapping),
+            Record::ProcessorCounts(process, counts) => counted.push((process, counts)),
             Record::Profile(sample) => trace.profiles.push(sample),
             Record::Action(action) => trace.actions.push(action),
             Record::Imports(imports) => trace.imports.push(imports),
@@ -39,6 +42,12 @@ pub(super) fn assemble(trace: &mut Trace, records: Vec<Record>) {
         }
     }
     processes(trace, started, ended);
+    for (id, counts) in counted {
+        match trace.processes.get_mut(id.index()) {
+            Some(process) => process.counts = Some(counts),
+            None => undefined(trace),
+        }
+    }
     place_probes(trace, probes);
     check(trace);
 }
@@ -126,6 +135,7 @@ fn check(trace: &mut Trace) {
         [
             trace.threads.len(),
             trace.mappings.len(),
+            trace.unmappings.len(),
             trace.profiles.len(),
             trace.imports.len(),
             trace.dropped_probes.len(),
@@ -141,6 +151,7 @@ fn check(trace: &mut Trace) {
     let all = before(trace);
     trace.threads.retain(|thread| known(&thread.process));
     trace.mappings.retain(|mapping| known(&mapping.process));
+    (trace.unmappings).retain(|unmapping| known(&unmapping.process));
     trace.profiles.retain(|sample| known(&sample.process));
     trace.imports.retain(|imports| known(&imports.process));
     (trace.dropped_probes).retain(|dropped| dropped.probe.index() < probes);
