@@ -423,3 +423,134 @@ fn another_dtrace_or_none_is_no_backend() {
         "{words}"
     );
 }
+
+#[test]
+fn what_dyld_does_is_told_where_its_functions_can_be_watched() {
+    let Some(replay) = Replay::here() else { return };
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/macho/classic");
+    let image = image.display();
+    let fixups = "dyld4::JustInTimeLoader::applyFixups(Diagnostics&, dyld4::RuntimeState&) const";
+    replay.transcript(&format!(
+        "> b\t1000\t{{pid}}\t{{wall}}\n\
+         > i\t2000\t{{pid}}\t0\t0\t2\t104321000\t{image}\n\
+         > i\t2000\t{{pid}}\t0\t1\t2\t180000000\t/usr/lib/libSystem.B.dylib\n\
+         > e\t3000\t{{pid}}\t9\tlibdyld.dylib\tdlopen\t0\t-\t16fdff000\n\
+         > e\t4000\t{{pid}}\t9\tdyld\t{fixups}\t0\t-\t16fdfe000\n\
+         > r\t6000\t{{pid}}\t9\tdyld\t{fixups}\t1c\t-\t16fdfe000\n\
+         > r\t9000\t{{pid}}\t9\tlibdyld.dylib\tdlopen\t1c\t-\t16fdff000\n\
+         > s\t10000\t{{pid}}\t9\n>               0x104321500\n> .\n\
+         > i\t11000\t{{pid}}\t1\t0\t1\t104321000\t{image}\n\
+         > s\t12000\t{{pid}}\t9\n>               0x104321500\n> .\n\
+         wait\n"
+    ));
+    let output = replay
+        .run(&["--bindings"], &["echo", "ran"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = replay.place.trace();
+    let of_image = |id: gotrace::trace::ImageId| {
+        let path = trace.images[id.index()].path;
+        trace.text(path) == image.to_string()
+    };
+    let mapped: Vec<_> = trace
+        .mappings
+        .iter()
+        .filter(|one| of_image(one.image))
+        .collect();
+    assert_eq!(
+        (mapped.len(), mapped[0].start.0, mapped[0].end.0),
+        (1, 0x1_0432_1000, 0x1_0432_2810)
+    );
+    assert_eq!(trace.unmappings.len(), 1);
+    assert!(of_image(trace.unmappings[0].image));
+    assert_eq!(place_of_samples(&trace), [Some(0x500), None]);
+
+    let mut calls = Vec::new();
+    for block in trace.calls() {
+        for call in block.unwrap().iter() {
+            let name = trace.text(trace.probes[call.probe.index()].function);
+            calls.push((name.into_owned(), call.edge, call.time.0));
+        }
+    }
+    let first = calls[0].2;
+    let calls: Vec<_> = calls
+        .iter()
+        .map(|(name, edge, time)| (name.as_str(), *edge, time - first))
+        .collect();
+    let expected = [
+        ("dlopen", CallEdge::Entry, 0),
+        (
+            "dyld4::JustInTimeLoader::applyFixups",
+            CallEdge::Entry,
+            1_000,
+        ),
+        (
+            "dyld4::JustInTimeLoader::applyFixups",
+            CallEdge::Exit,
+            3_000,
+        ),
+        ("dlopen", CallEdge::Exit, 6_000),
+    ];
+    assert_eq!(calls, expected);
+    let why = blind_spots(&trace);
+    let told = why.iter().filter(|why| why.contains("shared cache"));
+    assert_eq!(told.count(), 1, "{why:?}");
+    assert!(
+        replay
+            .asked()
+            .concat()
+            .contains("pid$target:libdyld.dylib:?lopen:return")
+    );
+}
+
+/// Offsets in an image, in the order of time.
+fn place_of_samples(trace: &Trace) -> Vec<Option<u64>> {
+    let blocks = trace.samples().map(|block| block.unwrap());
+    let stacks =
+        blocks.flat_map(|block| block.iter().map(|sample| sample.stack).collect::<Vec<_>>());
+    let frames = stacks.map(|stack| trace.stacks.frames(stack).next().unwrap());
+    frames
+        .map(|frame| match trace.frames[frame.index()].place {
+            FramePlace::Image(_, offset) => Some(offset.0),
+            FramePlace::Unmapped(_) => None,
+            place => panic!("{place:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_script_that_is_refused_for_dylds_functions_is_taken_without_them() {
+    let Some(replay) = Replay::here() else { return };
+    let says = "dtrace: failed to compile script x.d: line 40: failed to resolve arg2: Unknown variable name";
+    let with_loader = format!("when ?ldb_image_notifier\n! {says}\nexit 1\n");
+    replay.file("1.transcript", &with_loader);
+    replay.file("2.transcript", "when BEGIN\n> b\t1\t{pid}\t{wall}\nwait\n");
+    let output = replay.run(&[], &["echo", "ran"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let spots = blind_spots(&replay.place.trace());
+    assert_eq!(
+        spots.iter().filter(|why| *why == says).count(),
+        1,
+        "{spots:?}"
+    );
+    let asked = replay.asked().concat();
+    assert_eq!(asked.matches("-Z -x").count(), 2);
+    assert_eq!(
+        asked.matches("profile-199").count(),
+        2,
+        "the rest is the same"
+    );
+    assert!(losses(&replay.place.trace()).is_empty());
+}
+
+#[test]
+fn a_dyld_that_says_nothing_is_told_of() {
+    let Some(replay) = Replay::here() else { return };
+    let (code, _, spots) = echo(&replay, "> b\t1\t{pid}\t{wall}\nwait\n");
+    assert_eq!(code, Some(0));
+    let told = spots
+        .iter()
+        .filter(|why| why.contains("lldb_image_notifier"));
+    assert_eq!(told.count(), 1, "{spots:?}");
+}

@@ -11,6 +11,7 @@
 //! macOS alone but that there is such a `dtrace`, so that a program that prints what it would tries all of it
 //! anywhere.
 
+mod loader;
 mod script;
 mod story;
 mod target;
@@ -53,6 +54,8 @@ pub(super) struct Options {
     pub(super) rate_hz: Option<u32>,
     /// Functions to watch.
     pub(super) watch: Watch,
+    /// What dyld does is to be told.
+    pub(super) bindings: bool,
     /// The program of the command.
     pub(super) command: PathBuf,
     /// Tools that wait until they are watched.
@@ -151,7 +154,12 @@ impl Backend for Dtrace {
     fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
         let (stopped, stop_tracing) = io::pipe().map_err(failed("pipe"))?;
         let rate_hz = self.options.rate_hz.unwrap_or(DEFAULT_RATE_HZ);
-        let targets = Targets::new(self.options.watch.clone(), rate_hz.min(HIGHEST_RATE_HZ));
+        let targets = Targets::new(
+            self.options.watch.clone(),
+            rate_hz.min(HIGHEST_RATE_HZ),
+            self.options.bindings,
+            &out,
+        );
         let desk = Desk {
             program: self.program.clone(),
             targets: targets.map_err(failed("mkdir"))?,

@@ -4,6 +4,7 @@
 //! by a glob: names of Go functions hold characters that D does not take in names (`/`, `(`, `*`), and a name
 //! that is not a glob and not there would have `dtrace` refuse the whole script.
 
+use super::loader::{self, IMAGES, MOST_AT_ONCE};
 use crate::capture::probes::{Asked, FunctionGlob, Mode};
 use crate::trace::Arch;
 use rustc_hash::FxHashSet;
@@ -31,6 +32,10 @@ pub(super) struct Wanted<'a> {
     pub(super) number_offset: Option<u16>,
     /// Samples a second and processor; 0 for none.
     pub(super) rate_hz: u32,
+    /// Images that dyld loads.
+    pub(super) images: bool,
+    /// Functions of dyld.
+    pub(super) loader: bool,
 }
 
 /// A script.
@@ -95,7 +100,34 @@ impl Script {
             script.add(SAMPLES, &[("$$RATE", &wanted.rate_hz.to_string())]);
         }
         script.add(PROCESSES, &[]);
+        if wanted.loader {
+            script.add_loader();
+        }
+        if wanted.images {
+            for place in 0..MOST_AT_ONCE {
+                script.add(IMAGES, &[("$$PLACE", &place.to_string())]);
+            }
+        }
         script
+    }
+
+    fn add_loader(&mut self) {
+        for edge in [Edge::Entry, Edge::Return] {
+            let functions = loader::FUNCTIONS.iter();
+            let probes = functions.flat_map(|function| {
+                let globs = function.globs().into_iter();
+                globs.map(|glob| format!("pid$target:{}:{glob}:{}", function.module, edge.name()))
+            });
+            let probes: Vec<String> = probes.collect();
+            self.add(
+                THREAD,
+                &[
+                    ("$$PROBES", &probes.join(",\n")),
+                    ("$$KIND", edge.kind()),
+                    ("$$VALUE", "arg0"),
+                ],
+            );
+        }
     }
 
     fn add(&mut self, clause: &str, values: &[(&str, &str)]) {

@@ -45,6 +45,8 @@ fn calls_and_samples_are_as_a_person_writes_them() {
         arch: Arch::Arm64,
         number_offset: Some(152),
         rate_hz: 997,
+        images: false,
+        loader: false,
     });
     let expected = r#"pid$target:a.out:main.??Server?.Serve:entry,
 pid$target:a.out:?untime.goexit1:entry
@@ -86,6 +88,8 @@ fn on_amd64_registers_are_those_of_go() {
         arch: Arch::Amd64,
         number_offset: Some(160),
         rate_hz: 0,
+        images: false,
+        loader: false,
     });
     let expected = r#"pid$target:a.out:?ain.f:entry
 {
@@ -117,6 +121,8 @@ fn descriptions(functions: &[Asked], all: &[&str]) -> Vec<String> {
         arch: Arch::Arm64,
         number_offset: Some(152),
         rate_hz: 0,
+        images: false,
+        loader: false,
     });
     let lines = script.text.lines();
     let lines = lines.filter_map(|line| line.strip_prefix("pid$target:a.out:"));
@@ -185,6 +191,8 @@ fn what_dtrace_cannot_tell_apart_is_left_out() {
         arch: Arch::Arm64,
         number_offset: None,
         rate_hz: 0,
+        images: false,
+        loader: false,
     });
     assert_eq!(script.watched, [1, 4]);
     let left_out = [
@@ -217,4 +225,43 @@ fn globs_match_their_symbols_and_hold_nothing_that_d_reads_otherwise() {
         let shell = shell.args(["-c", matches, "sh", symbol, &glob]);
         assert!(shell.status().unwrap().success(), "{symbol}, {glob}");
     }
+}
+
+#[test]
+fn what_dyld_does_comes_behind_all_else() {
+    let wanted = |images, loader| Wanted {
+        functions: &[],
+        symbols: &[],
+        arch: Arch::Arm64,
+        number_offset: None,
+        rate_hz: 0,
+        images,
+        loader,
+    };
+    let none = Script::new(&wanted(false, false)).text;
+    let all = Script::new(&wanted(true, true)).text;
+    let added = all.strip_prefix(&none).expect("the same, and more");
+    let (functions, images) = added
+        .split_once("/*\n * dyld tells debuggers")
+        .expect("both");
+    // As a person writes them.
+    for line in [
+        "pid$target:libdyld.dylib:?lopen:entry,",
+        "pid$target:libdyld.dylib:?lsym:return,",
+        "pid$target:dyld:?yld4??JustInTimeLoader??applyFixups*:entry,",
+        "pid$target:dyld:?ZN*dyld4*PrebuiltLoader*applyFixups*:return",
+    ] {
+        assert_eq!(functions.matches(line).count(), 1, "{line}");
+    }
+    let predicates: Vec<&str> = images
+        .lines()
+        .filter(|line| line.starts_with("/("))
+        .collect();
+    assert_eq!(predicates.len(), 64);
+    assert_eq!(
+        predicates[63],
+        "/(uint32_t)arg0 < 2 && (uint32_t)arg1 > 63/"
+    );
+    assert!(images.contains("copyin(arg2 + 24 * 63 + 8, 8)"));
+    assert!(!all.contains("$$"), "nothing is left to put in");
 }

@@ -4,16 +4,21 @@ use std::mem;
 
 use rustc_hash::FxHashMap;
 
+use super::loader;
 use super::target::{Target, Watched};
 use crate::capture::calls::{Called, RawArgument};
-use crate::capture::decode::dtrace::line::{Call, Event, Frame, Stack, What};
+use crate::capture::decode::dtrace::line::{Call, Event, Frame, Image, Stack, What};
 use crate::capture::{Executed, Monotonic, Observation, Sampled};
 use crate::trace::{
-    CallEdge, ClockAnchor, Goid, Nanos, Pid, SampleKind, SamplePlace, StackOwner, Tid, Usage,
+    CallEdge, ClockAnchor, Goid, ImageKind, Nanos, Pid, SampleKind, SamplePlace, StackOwner, Tid,
+    Usage,
 };
 
 /// Stacks whose last call is remembered at most.
 const MOST_STACKS: usize = 1 << 16;
+
+/// Images whose ends are remembered at most.
+const MOST_IMAGES: usize = 8_192;
 
 /// What became of events.
 #[derive(Debug, Default)]
@@ -39,6 +44,20 @@ pub(super) struct Story {
     entered: FxHashMap<(Pid, Tid, u64), (Watched, u32)>,
     /// Frames that are names, not addresses.
     named_frames: u64,
+    /// Where the code of images ends, by where it begins.
+    mapped: FxHashMap<(Pid, u64), u64>,
+    images: Images,
+}
+
+/// What became of the images that dyld told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Images {
+    /// How many there were.
+    pub(super) told: u64,
+    /// How many were not told one by one, for there were too many at once.
+    pub(super) left_out: u64,
+    /// How many have no file.
+    pub(super) without_file: u64,
 }
 
 impl Story {
@@ -50,9 +69,19 @@ impl Story {
         });
     }
 
+    /// Whether the script has begun.
+    pub(super) const fn is_armed(&self) -> bool {
+        self.clock.is_some()
+    }
+
     /// Frames that could not be told, for `dtrace` gave them names.
     pub(super) const fn named_frames(&self) -> u64 {
         self.named_frames
+    }
+
+    /// Images that dyld told of.
+    pub(super) const fn images(&self) -> Images {
+        self.images
     }
 
     /// Takes an event of a process of this executable.
@@ -85,6 +114,10 @@ impl Story {
                     truncated: cut || named > 0,
                 }));
             }
+            What::Image(image) => {
+                told.others
+                    .extend(self.image(time, event.pid, image, target));
+            }
             What::Executed { parent, name } => {
                 told.others.push(Observation::Discovered {
                     parent,
@@ -107,6 +140,47 @@ impl Story {
         }
     }
 
+    fn image(
+        &mut self,
+        time: Monotonic,
+        pid: Pid,
+        image: Image,
+        target: &Target,
+    ) -> Option<Observation> {
+        if image.place == 0 {
+            let left_out = image.count.saturating_sub(loader::MOST_AT_ONCE);
+            self.images.left_out = self.images.left_out.saturating_add(left_out.into());
+        }
+        self.images.told = self.images.told.saturating_add(1);
+        let (start, key) = (image.header, (pid, image.header));
+        if !image.comes {
+            let end = self.mapped.remove(&key)?;
+            return Some(Observation::Unmapped {
+                time,
+                pid,
+                start,
+                end,
+            });
+        }
+        let Some(text) = loader::text(&image.path, start, target.arch) else {
+            self.images.without_file = self.images.without_file.saturating_add(1);
+            return None;
+        };
+        if self.mapped.len() < MOST_IMAGES {
+            self.mapped.insert(key, text.end.0);
+        }
+        Some(Observation::Mapped {
+            time,
+            pid,
+            start,
+            end: text.end.0,
+            offset: text.offset.0,
+            path: image.path,
+            build_id: text.uuid.map_or_else(Vec::new, Vec::from),
+            kind: ImageKind::File,
+        })
+    }
+
     fn time(&self, timestamp: u64) -> Monotonic {
         let ahead = self.clock.map_or(0, |clock| clock.ahead);
         let time = i128::from(timestamp) + ahead;
@@ -122,7 +196,8 @@ impl Story {
         target: &Target,
     ) -> Option<Called> {
         // Globs of D match more than was meant.
-        let watched = target.functions.get(&call.function).copied()?;
+        let of_program = || target.functions.get(&call.function).copied();
+        let watched = target.loader.function(call).or_else(of_program)?;
         let (stack, depth) = stack(call.stack);
         let key = match stack {
             StackOwner::Goroutine(number) => (pid, Tid::default(), number.0),

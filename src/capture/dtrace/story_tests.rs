@@ -1,8 +1,10 @@
 //! Events as a script prints them, and by hand what they mean.
 
+use super::loader::Loader;
 use super::*;
 use crate::trace::ProbeId;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const COMPILE: Watched = Watched {
     probe: ProbeId(7),
@@ -41,7 +43,11 @@ fn on(goroutine: u64, depth: u64) -> Stack {
 }
 
 fn told(events: Vec<(u64, What)>) -> Told {
-    let (mut story, mut told, target) = (Story::default(), Told::default(), target());
+    all_told(events, &target()).0
+}
+
+fn all_told(events: Vec<(u64, What)>, target: &Target) -> (Told, Images) {
+    let (mut story, mut told) = (Story::default(), Told::default());
     // The wall clock shows 5000 when `timestamp` shows 100 and the monotonic clock would show 1400.
     story.armed(
         100,
@@ -53,9 +59,9 @@ fn told(events: Vec<(u64, What)>) -> Told {
     );
     for (time, what) in events {
         let pid = Pid(41);
-        story.add(Event { time, pid, what }, &target, &mut told);
+        story.add(Event { time, pid, what }, target, &mut told);
     }
-    told
+    (told, story.images())
 }
 
 fn called(time: u64, probe: ProbeId, stack: StackOwner, edge: CallEdge, depth: u32) -> Called {
@@ -184,4 +190,91 @@ fn samples_and_processes_are_told() {
     ];
     assert_eq!(told.others, expected);
     assert_eq!(told.calls, []);
+}
+
+/// A file for arm64, of which `llvm-objdump --macho --private-headers` says that its code has 0x1810 bytes.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/macho/classic");
+
+#[test]
+fn images_are_mapped_where_dyld_loads_them_and_unmapped_once() {
+    let image = |comes, place, count, path: &str| {
+        What::Image(Image {
+            comes,
+            place,
+            count,
+            header: 0x1_0432_1000,
+            path: path.into(),
+        })
+    };
+    let events = vec![
+        (200, image(true, 0, 70, FILE)),
+        (200, image(true, 1, 70, "/usr/lib/libSystem.B.dylib")),
+        (210, image(false, 0, 1, FILE)),
+        (220, image(false, 0, 1, FILE)),
+    ];
+    let (told, images) = all_told(events, &target());
+    let [
+        Observation::Mapped {
+            time,
+            pid,
+            start,
+            end,
+            offset,
+            path,
+            build_id,
+            kind,
+        },
+        gone,
+    ] = &told.others[..]
+    else {
+        panic!("{:?}", told.others);
+    };
+    assert_eq!((*time, *pid), (Monotonic(1_500), Pid(41)));
+    assert_eq!((*start, *end, *offset), (0x1_0432_1000, 0x1_0432_2810, 0));
+    assert_eq!((path.as_slice(), *kind), (FILE.as_bytes(), ImageKind::File));
+    assert_eq!(build_id.len(), 16);
+    let expected = Observation::Unmapped {
+        time: Monotonic(1_510),
+        pid: Pid(41),
+        start: 0x1_0432_1000,
+        end: 0x1_0432_2810,
+    };
+    assert_eq!(*gone, expected);
+    let expected = Images {
+        told: 4,
+        // There are clauses for 64.
+        left_out: 6,
+        without_file: 1,
+    };
+    assert_eq!(images, expected);
+}
+
+#[test]
+fn functions_of_dyld_are_told_from_those_of_the_program() {
+    let dlopen = Watched {
+        probe: ProbeId(1),
+        exits: true,
+        argument: false,
+    };
+    let mut watched = vec![dlopen; loader::FUNCTIONS.len()];
+    watched[1].probe = ProbeId(2);
+    let mut target = target();
+    target.loader = Arc::new(Loader::of(watched));
+    target.functions.insert(b"dlopen".to_vec(), COMPILE);
+    let of = |module: &str| Call {
+        module: module.into(),
+        ..call("dlopen", 0, Stack::Thread(0))
+    };
+    let events = vec![
+        (200, What::Entered(of("libdyld.dylib"))),
+        (210, What::Entered(of("compile"))),
+        (220, What::Returned(of("libdyld.dylib"))),
+    ];
+    let probes: Vec<_> = all_told(events, &target)
+        .0
+        .calls
+        .iter()
+        .map(|called| called.probe)
+        .collect();
+    assert_eq!(probes, [ProbeId(1), COMPILE.probe, ProbeId(1)]);
 }

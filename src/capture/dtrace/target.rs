@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
 
+use super::loader::{self, Loader};
 use super::script::{Script, Wanted};
 use crate::binary::elf::Elf;
 use crate::binary::go::{BuildInfo, Container, GoroutineFields};
@@ -18,7 +19,7 @@ use crate::capture::probes::{Asked, AskedOf, Mode, NoPlan, Watch};
 use crate::capture::repeat::PrivateFolder;
 use crate::capture::{Monotonic, Observation, Probed, alive, chain, plain_file};
 use crate::environment::translator;
-use crate::trace::{ArgumentKind, ProbeId};
+use crate::trace::{Arch, ArgumentKind, ProbeId};
 
 /// The largest executable that is looked into.
 const LARGEST: u64 = 1 << 30;
@@ -32,6 +33,9 @@ pub(super) struct Targets {
     folder: Arc<PrivateFolder>,
     known: HashMap<PathBuf, Arc<Target>>,
     probes: u32,
+    /// What dyld does is to be told.
+    bindings: bool,
+    loader: Arc<Loader>,
 }
 
 /// An executable.
@@ -39,6 +43,12 @@ pub(super) struct Targets {
 pub(super) struct Target {
     /// What `dtrace` is to do; none where there is nothing to watch.
     pub(super) script: Option<ScriptFile>,
+    /// That with what dyld does, where it is to be told.
+    pub(super) with_loader: Option<ScriptFile>,
+    /// What is known of dyld.
+    pub(super) loader: Arc<Loader>,
+    /// Its architecture.
+    pub(super) arch: Arch,
     /// Its functions that are watched, by the names that `dtrace` prints.
     pub(super) functions: FxHashMap<Vec<u8>, Watched>,
     /// What translates it, or empty.
@@ -88,14 +98,27 @@ impl Targets {
     /// # Errors
     ///
     /// When there is no place for scripts.
-    pub(super) fn new(watch: Watch, rate_hz: u32) -> io::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(
+        watch: Watch,
+        rate_hz: u32,
+        bindings: bool,
+        out: &Sender<Observation>,
+    ) -> io::Result<Self> {
+        let mut targets = Self {
             watch,
             rate_hz,
             folder: Arc::new(PrivateFolder::create("dtrace", Path::new("/tmp"), None)?),
             known: HashMap::new(),
             probes: 0,
-        })
+            bindings,
+            loader: Arc::default(),
+        };
+        if bindings {
+            let watched = loader::FUNCTIONS.iter();
+            let watched = watched.map(|function| targets.probe_of_loader(function, out));
+            targets.loader = Arc::new(Loader::of(watched.collect()));
+        }
+        Ok(targets)
     }
 
     /// What the processes of this executable are watched for. What is new is told.
@@ -122,6 +145,8 @@ impl Targets {
             path: path.to_owned(),
             rate_hz: self.rate_hz,
             translator: translator::of_executable(path),
+            loader: Arc::clone(&self.loader),
+            arch: alive::arch(path),
             ..Target::default()
         };
         let name = path.as_os_str().as_bytes();
@@ -135,13 +160,16 @@ impl Targets {
             unseen(format!("functions of {}", path.display()), why);
             Found::default()
         });
-        let script = Script::new(&Wanted {
+        let wanted = Wanted {
             functions: &found.asked.functions,
             symbols: &found.asked.symbols,
-            arch: alive::arch(path),
+            arch: target.arch,
             number_offset: found.number_offset,
             rate_hz: self.rate_hz,
-        });
+            images: false,
+            loader: false,
+        };
+        let script = Script::new(&wanted);
         for (place, why) in &script.left_out {
             if let Some(function) = found.asked.functions.get(*place) {
                 let function = String::from_utf8_lossy(&function.name);
@@ -162,16 +190,57 @@ impl Targets {
                 target.functions.insert(function.symbol.clone(), watched);
             }
         }
-        if target.functions.is_empty() && self.rate_hz == 0 {
-            return target;
+        let write = |name: String, text: &str| {
+            let file = ScriptFile::new(Arc::clone(&self.folder), &name);
+            match fs::write(file.path(), text) {
+                Ok(()) => Some(file),
+                Err(error) => {
+                    unseen(file.path().display().to_string(), error.to_string());
+                    None
+                }
+            }
+        };
+        let number = self.known.len();
+        if !target.functions.is_empty() || self.rate_hz > 0 {
+            target.script = write(format!("{number}.d"), &script.text);
         }
-        let name = format!("{}.d", self.known.len());
-        let file = ScriptFile::new(Arc::clone(&self.folder), &name);
-        match fs::write(file.path(), &script.text) {
-            Ok(()) => target.script = Some(file),
-            Err(error) => unseen(file.path().display().to_string(), error.to_string()),
+        // Samples have no names where it is not known what lies where.
+        if self.bindings || self.rate_hz > 0 {
+            let with_loader = Script::new(&Wanted {
+                images: true,
+                loader: self.bindings,
+                ..wanted
+            });
+            target.with_loader = write(format!("{number}-dyld.d"), &with_loader.text);
         }
         target
+    }
+
+    /// Tells of a function of dyld that is watched.
+    fn probe_of_loader(
+        &mut self,
+        function: &loader::Function,
+        out: &Sender<Observation>,
+    ) -> Watched {
+        let probe = self.next_probe();
+        drop(out.send(Observation::Probed(Box::new(Probed {
+            probe,
+            path: function.path.into(),
+            function: function.name.into(),
+            exits: 1,
+            ..Probed::default()
+        }))));
+        Watched {
+            probe,
+            exits: true,
+            argument: false,
+        }
+    }
+
+    fn next_probe(&mut self) -> ProbeId {
+        let probe = ProbeId(self.probes);
+        self.probes = self.probes.saturating_add(1);
+        probe
     }
 
     fn functions(&self, path: &Path) -> Result<Found, String> {
@@ -192,8 +261,7 @@ impl Targets {
 
     /// Tells of a function that is watched.
     fn probe(&mut self, path: &[u8], function: &Asked, out: &Sender<Observation>) -> Watched {
-        let probe = ProbeId(self.probes);
-        self.probes = self.probes.saturating_add(1);
+        let probe = self.next_probe();
         let argument = self.watch.arguments
             && function.set.is_none()
             && function.keeps_conventions

@@ -36,6 +36,13 @@ const CHUNK: usize = 1 << 16;
 const LONGEST: usize = 4_096;
 /// What is lost of a process that ran before it was watched.
 const BEGINNING: &str = "the beginning of a process";
+/// What dyld does in a process.
+const LOADER: &str = "images that dyld loads into processes, and its functions,";
+/// Why nothing is known of it.
+const SILENT: &str = "no probe of dyld's lldb_image_notifier was hit: dtrace does not see it, or it is called otherwise";
+/// Why it is not known where the code of an image is that dyld has told of.
+const WITHOUT_FILES: &str =
+    "they have no file that says where it lies: they are in dyld's shared cache";
 /// Lines that are not understood, and are told of nevertheless.
 const MOST_UNKNOWN: usize = 3;
 
@@ -89,6 +96,7 @@ pub(super) struct Tracer {
     /// It watches the process, or is not waited for any more.
     settled: bool,
     refused: bool,
+    loader: OfLoader,
     early: Early,
     faults: u64,
     unknown: usize,
@@ -102,6 +110,17 @@ enum Early {
     /// It cannot: it was let go, and is to be tried again.
     Refused,
     TriedLater,
+}
+
+/// Whether what dyld does is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum OfLoader {
+    /// It is not asked for, or not any more.
+    #[default]
+    Unasked,
+    Tried,
+    /// The script was refused, and is to be tried without it.
+    Refused,
 }
 
 impl Tracer {
@@ -119,6 +138,7 @@ impl Tracer {
             line: Vec::new(),
             settled: false,
             refused: false,
+            loader: OfLoader::default(),
             early: Early::default(),
             faults: 0,
             unknown: 0,
@@ -129,10 +149,9 @@ impl Tracer {
                 Ok(None) => {}
                 Err(error) => tracer.unseen(error.to_string()),
             }
-            if tracer.early != Early::Refused {
+            if !tracer.tries_again() {
                 break;
             }
-            tracer.early = Early::TriedLater;
         }
         tracer.finish();
     }
@@ -140,7 +159,14 @@ impl Tracer {
     /// Starts `dtrace`, where there is anything for it to do.
     fn start(&mut self) -> io::Result<Option<OwnChild>> {
         let target = Arc::clone(&self.job.target);
-        let Some(script) = &target.script else {
+        let with_loader = target.with_loader.as_ref();
+        let with_loader =
+            with_loader.filter(|_| self.loader != OfLoader::Refused && !target.loader.is_refused());
+        self.loader = match with_loader {
+            Some(_) => OfLoader::Tried,
+            None => OfLoader::Unasked,
+        };
+        let Some(script) = with_loader.or(target.script.as_ref()) else {
             return Ok(None);
         };
         if !target.translator.is_empty() {
@@ -163,6 +189,18 @@ impl Tracer {
             Subject::Command(line) => command.arg("-c").arg(line),
         };
         OwnChild::spawn(&mut command).map(Some)
+    }
+
+    /// It was refused for a reason that may be gone the next time.
+    fn tries_again(&mut self) -> bool {
+        if self.loader == OfLoader::Refused {
+            return true;
+        }
+        let refused = self.early == Early::Refused;
+        if refused {
+            self.early = Early::TriedLater;
+        }
+        refused
     }
 
     /// Reads what it prints until it ends.
@@ -276,6 +314,16 @@ impl Tracer {
                 self.lost(BEGINNING, 1, line.to_owned());
                 self.let_go(Ok(()));
             }
+            // Said of the whole script, it may be that of dyld's functions alone.
+            Message::Refused(Cause::Script | Cause::NoFunction)
+                if self.loader == OfLoader::Tried && !self.settled =>
+            {
+                self.loader = OfLoader::Refused;
+                self.job.target.loader.refuse();
+                self.unseen_of(LOADER, line.to_owned());
+            }
+            // Whatever else it says of a script that is not taken.
+            Message::Refused(_) if self.loader == OfLoader::Refused => {}
             Message::Refused(cause) => self.refuse(cause, line),
             Message::Dropped { count, .. } => {
                 self.lost("calls and samples", count, line.to_owned());
@@ -317,12 +365,13 @@ impl Tracer {
     }
 
     fn unseen(&self, why: String) {
+        self.unseen_of("functions and samples", why);
+    }
+
+    fn unseen_of(&self, what: &str, why: String) {
         drop(self.job.out.send(Observation::Unseen {
             time: sys::now(),
-            what: format!(
-                "functions and samples of {}",
-                self.job.target.path.display()
-            ),
+            what: format!("{what} of {}", self.job.target.path.display()),
             why,
         }));
     }
@@ -355,6 +404,15 @@ impl Tracer {
         let (story, target) = (&mut self.story, &self.job.target);
         let late = in_order.finish(&mut |event| story.add(event, target, &mut told));
         self.tell(told);
+        let images = self.story.images();
+        let loader = &self.job.target.loader;
+        let is_silent = self.story.is_armed() && self.loader == OfLoader::Tried && images.told == 0;
+        if is_silent && loader.silent.is_now() {
+            self.unseen_of(LOADER, SILENT.to_owned());
+        }
+        if images.without_file > 0 && loader.without_files.is_now() {
+            self.unseen_of("code of some images", WITHOUT_FILES.to_owned());
+        }
         let cut = u64::from(shortfall.cut);
         let unread = shortfall.malformed.saturating_add(shortfall.too_long);
         for (what, count, why) in [
@@ -370,6 +428,11 @@ impl Tracer {
                 "dtrace could not read the program's memory",
             ),
             ("order of events", late, "dtrace printed them too late"),
+            (
+                "images",
+                images.left_out,
+                "dyld told of more at once than the script prints",
+            ),
             (
                 "frames of stacks",
                 self.story.named_frames(),

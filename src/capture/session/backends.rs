@@ -122,6 +122,7 @@ impl Session {
         let backend = Dtrace::new(dtrace::Options {
             rate_hz: self.options.request.rate_hz,
             watch: self.options.watch.clone(),
+            bindings: self.options.request.bindings,
             command: launch::exe(&self.options.command, &self.environment),
             held,
         })?;

@@ -6,6 +6,8 @@
 //! r  time  pid  tid  module  function  offset    goroutine  depth     it returns, at this offset of its code
 //! s  time  pid  tid                                                   a thread runs: frames follow, one a line,
 //!                                                                     up to a line "."
+//! i  time  pid  mode  place   count  header  path                     dyld loads (0) or unloads (1) this one of so
+//!                                                                     many images: path, and where its header is
 //! x  time  pid  ppid  name                                            a program began
 //! z  time  pid  tid  how                                              a process ends: CLD_EXITED (1),
 //!                                                                     CLD_KILLED (2), ...
@@ -58,6 +60,8 @@ pub enum What {
         /// Frames may be missing: dtrace was ended, or there are more than a script asks for.
         cut: bool,
     },
+    /// dyld told debuggers of an image.
+    Image(Image),
     /// A program began.
     Executed {
         /// Who started it.
@@ -85,6 +89,21 @@ pub struct Call {
     pub value: u64,
     /// On whose stack.
     pub stack: Stack,
+}
+
+/// An image that dyld tells debuggers of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// It comes, or goes.
+    pub comes: bool,
+    /// Its place among those that dyld tells of at once, from 0.
+    pub place: u32,
+    /// How many these are.
+    pub count: u32,
+    /// Where its header is.
+    pub header: u64,
+    /// The path that it was loaded by: 255 bytes of it at most.
+    pub path: Vec<u8>,
 }
 
 /// Where a call is.
@@ -242,6 +261,7 @@ fn event(line: &[u8]) -> Option<Event> {
             stack: Vec::new(),
             cut: false,
         },
+        (b"i", image) => What::Image(self::image(image)?),
         (b"x", [parent, name]) => What::Executed {
             parent: Pid(decimal(parent)?),
             name: name.to_vec(),
@@ -254,6 +274,25 @@ fn event(line: &[u8]) -> Option<Event> {
         pid: Pid(decimal(pid)?),
         what,
     })
+}
+
+fn image(fields: &[&[u8]]) -> Option<Image> {
+    // A path may have tabs in it.
+    let [mode, place, count, header, path @ ..] = fields else {
+        return None;
+    };
+    let image = Image {
+        comes: match *mode {
+            b"0" => true,
+            b"1" => false,
+            _ => return None,
+        },
+        place: decimal(place)?,
+        count: decimal(count)?,
+        header: hexadecimal(header)?,
+        path: path.join(&b'\t'),
+    };
+    (!image.path.is_empty()).then_some(image)
 }
 
 fn call(fields: &[&[u8]]) -> Option<Call> {

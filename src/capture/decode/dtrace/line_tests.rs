@@ -1,6 +1,6 @@
 //! Output as the scripts would have it, written by hand.
 
-use super::{Call, Event, Frame, Lines, Shortfall, Stack, What};
+use super::{Call, Event, Frame, Image, Lines, Shortfall, Stack, What};
 use crate::trace::{Pid, Tid};
 
 /// All of it, in pieces of some length.
@@ -27,6 +27,8 @@ s\t300\t41\t123456\n\
 .\n\
 r\t400\t41\t123456\tcompile\tcmd/compile/internal/ssa.Compile\t1f4\t17\t1a8\n\
 e\t450\t41\t123456\tcompile\tmemclr\t0\t-\t16fdff000\n\
+i\t460\t41\t0\t1\t12\t104321000\t/opt/a\tb.dylib\n\
+i\t470\t41\t1\t0\t1\tffffffff00000000\t/x\n\
 z\t500\t41\t123456\t1\n";
 
 fn call(function: &str, value: u64, stack: Stack) -> Call {
@@ -77,10 +79,24 @@ fn expected() -> Vec<Event> {
         sample,
         What::Returned(compile(500)),
         What::Entered(call("memclr", 0, Stack::Thread(0x1_6fdf_f000))),
+        What::Image(Image {
+            comes: true,
+            place: 1,
+            count: 12,
+            header: 0x1_0432_1000,
+            path: b"/opt/a\tb.dylib".to_vec(),
+        }),
+        What::Image(Image {
+            comes: false,
+            place: 0,
+            count: 1,
+            header: 0xffff_ffff_0000_0000,
+            path: b"/x".to_vec(),
+        }),
         What::Ended { how: 1 },
     ]
     .into_iter()
-    .zip([50, 100, 200, 300, 400, 450, 500])
+    .zip([50, 100, 200, 300, 400, 450, 460, 470, 500])
     .map(|(what, time)| Event {
         time,
         pid: Pid(41),
@@ -149,6 +165,13 @@ fn what_is_no_line_of_a_script_is_counted() {
         "e\t1\t2\t3\tm\tf\t12\t-\t-\n",
         "r\t1\t2\t3\tm\tf\t\t1\t8\n",
         "x\t1\t2\tx\tname\n",
+        "i\t1\t2\t0\t0\t1\n",
+        "i\t1\t2\t0\t0\t1\t10\n",
+        "i\t1\t2\t0\t0\t1\t10\t\n",
+        "i\t1\t2\t2\t0\t1\t10\t/x\n",
+        "i\t1\t2\t0\tx\t1\t10\t/x\n",
+        "i\t1\t2\t0\t0\t-1\t10\t/x\n",
+        "i\t1\t2\t0\t0\t1\t0x10\t/x\n",
         "z\t1\t2\t3\tx\n",
         "s\t1\t2\tx\n",
         "s\t1\t2\t3\t4\n",
