@@ -9,7 +9,9 @@ mod frames;
 mod graph;
 mod labels;
 mod levels;
+mod samples;
 mod text;
+mod words;
 
 pub mod chrome;
 pub mod folded;

@@ -174,6 +174,18 @@ pub enum StackOwner {
     Forked,
 }
 
+impl StackOwner {
+    /// The number of the goroutine that it belongs to or works for, where that is known.
+    #[must_use]
+    pub const fn goroutine(self) -> Option<Goid> {
+        match self {
+            Self::Goroutine(goid) => Some(goid),
+            Self::System(goid) => goid,
+            Self::Unnumbered(_) | Self::Signal | Self::Foreign | Self::Forked => None,
+        }
+    }
+}
+
 /// The first argument of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Argument {

@@ -73,6 +73,26 @@ pub enum ExitStatus {
     Unknown,
 }
 
+impl ExitStatus {
+    /// The code that it exited with, if it did.
+    #[must_use]
+    pub const fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) | Self::Replaced | Self::Unknown => None,
+        }
+    }
+
+    /// The signal that killed it, if one did.
+    #[must_use]
+    pub const fn signal(self) -> Option<i32> {
+        match self {
+            Self::Signal(signal) => Some(signal),
+            Self::Code(_) | Self::Replaced | Self::Unknown => None,
+        }
+    }
+}
+
 /// What a process used of the machine. Zero where the backend could not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

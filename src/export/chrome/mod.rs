@@ -13,7 +13,7 @@ mod linking;
 mod stacks;
 
 use super::text::Texts;
-use super::{graph, labels, levels};
+use super::{graph, labels, levels, samples};
 use crate::analyze::build::BuildAction;
 use crate::analyze::{Analysis, summary};
 use crate::trace::file::Integrity;
@@ -43,7 +43,7 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let unreadable_bindings = linking::write(analysis, &mut events)?;
     counters(analysis, &mut events)?;
     out.write_all(b"\n],\n\"samples\":[")?;
-    let (used, unreadable_samples) = samples(trace, out)?;
+    let (used, unreadable_samples) = put_samples(trace, out)?;
     out.write_all(b"\n],\n\"stackFrames\":{")?;
     stacks::write(trace, &used, out)?;
     writeln!(
@@ -242,37 +242,27 @@ fn counters(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Res
 }
 
 /// Writes all samples; returns which stacks they use, and how many blocks were unreadable.
-fn samples(trace: &Trace, out: &mut impl Write) -> io::Result<(Vec<bool>, u64)> {
+fn put_samples(trace: &Trace, out: &mut impl Write) -> io::Result<(Vec<bool>, u64)> {
     let mut used = vec![false; trace.stacks.len()];
-    let mut unreadable_blocks = 0;
     let mut first = true;
-    for block in trace.samples() {
-        let Ok(block) = block else {
-            unreadable_blocks += 1;
-            continue;
+    let unreadable_blocks = samples::walk(trace, |process, sample| {
+        stacks::mark(trace, sample.stack, &mut used);
+        out.write_all(if first { b"\n" } else { b",\n" })?;
+        first = false;
+        let sample = events::Sample {
+            cpu: 0,
+            pid: process.pid.0,
+            tid: sample.tid.0,
+            ts: events::micros(sample.time),
+            name: match sample.kind {
+                SampleKind::OnCpu => "on-cpu",
+                SampleKind::OffCpu => "off-cpu",
+            },
+            sf: stacks::id(sample.stack, 0),
+            weight: sample.weight.0,
         };
-        for sample in block.iter() {
-            let process = trace.process(sample.process);
-            let Some(process) = process.filter(|process| !process.own) else {
-                continue;
-            };
-            stacks::mark(trace, sample.stack, &mut used);
-            out.write_all(if first { b"\n" } else { b",\n" })?;
-            first = false;
-            let sample = events::Sample {
-                cpu: 0,
-                pid: process.pid.0,
-                tid: sample.tid.0,
-                ts: events::micros(sample.time),
-                name: match sample.kind {
-                    SampleKind::OnCpu => "on-cpu",
-                    SampleKind::OffCpu => "off-cpu",
-                },
-                sf: stacks::id(sample.stack, 0),
-                weight: sample.weight.0,
-            };
-            serde_json::to_writer(&mut *out, &sample)?;
-        }
-    }
+        serde_json::to_writer(&mut *out, &sample)?;
+        Ok(())
+    })?;
     Ok((used, unreadable_blocks))
 }

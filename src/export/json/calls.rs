@@ -1,8 +1,9 @@
 //! What `calls --json` writes.
 
 use super::{Recording, object, recording};
-use crate::analyze::calls::{CallEnd, CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
+use crate::analyze::calls::{CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
 use crate::analyze::{Analysis, summary};
+use crate::export::words;
 use crate::trace::{Argument, StackOwner};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -132,13 +133,7 @@ impl<'a> SlowRow<'a> {
             start_ns: call.begin.0,
             total_ns: call.total().0,
             self_ns: call.own().0,
-            end: match call.how {
-                CallEnd::Returned => "returned",
-                CallEnd::TailJumped => "tail_jumped",
-                CallEnd::Unwound => "unwound",
-                CallEnd::Open => "open",
-                CallEnd::Instant => "entry",
-            },
+            end: words::call_end(call.how),
             argument_integer: match call.argument {
                 Some(Argument::Integer(word)) => {
                     let probe = analysis.trace.probe(call.probe);

@@ -27,8 +27,9 @@ pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probe
 pub use selftest::{SELFTEST_SCHEMA, selftest};
 pub use toolchain::{PAIR_SCHEMA, PREPARED_SCHEMA, TOOLCHAINS_SCHEMA, pair, prepared, toolchains};
 
+use super::words;
 use crate::analyze::{Analysis, By, Filter, summary};
-use crate::trace::{SampleKind, Trace};
+use crate::trace::Trace;
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -137,10 +138,7 @@ pub fn show(
         By::Function | By::Image => {
             let profile = analysis.profile(filter);
             let samples = Some(Samples {
-                kind: match filter.kind {
-                    SampleKind::OnCpu => "on_cpu",
-                    SampleKind::OffCpu => "off_cpu",
-                },
+                kind: words::sample_kind(filter.kind),
                 source: if profile.from_profiles {
                     "profiles"
                 } else {

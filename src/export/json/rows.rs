@@ -125,14 +125,8 @@ fn process<'a>(analysis: &'a Analysis<'_>, row: &CostRow<ProcessId>) -> Option<P
         translator: (!translator.is_empty()).then(|| translator.into_owned()),
         start_ns: process.start.0,
         end_ns: process.exit.map(|exit| exit.at.0),
-        exit_code: match status {
-            Some(ExitStatus::Code(code)) => Some(code),
-            _ => None,
-        },
-        signal: match status {
-            Some(ExitStatus::Signal(signal)) => Some(signal),
-            _ => None,
-        },
+        exit_code: status.and_then(ExitStatus::code),
+        signal: status.and_then(ExitStatus::signal),
         cost: CostKeys::of(&row.cost, row.share),
         counts: process.counts.as_ref().map(Counts::of),
     })

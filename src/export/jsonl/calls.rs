@@ -1,7 +1,8 @@
 //! Lines of watched functions, and of their entries and exits.
 
-use super::super::text::Texts;
-use crate::trace::{self, ArgumentKind, CallEdge, PhaseLasts, StackOwner, StringId, Trace};
+use crate::export::text::Texts;
+use crate::export::words;
+use crate::trace::{self, ArgumentKind, CallEdge, PhaseLasts, StringId, Trace};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -115,14 +116,6 @@ impl<'t> Call<'t> {
         let probe = trace.probe(call.probe);
         let function = probe.map(|probe| probe.function);
         let kind = probe.map(|probe| probe.argument).unwrap_or_default();
-        let (stack_of, goroutine) = match call.stack {
-            StackOwner::Goroutine(goid) => ("goroutine", Some(goid.0)),
-            StackOwner::Unnumbered(_) => ("goroutine", None),
-            StackOwner::System(goid) => ("system", goid.map(|goid| goid.0)),
-            StackOwner::Signal => ("signal", None),
-            StackOwner::Foreign => ("thread", None),
-            StackOwner::Forked => ("forked", None),
-        };
         let (integer, text) = match call.argument {
             Some(trace::Argument::Integer(word)) => (Some(kind.number(word)), None),
             Some(trace::Argument::Text(id)) => (None, Some(texts.get("argument_text", id))),
@@ -132,8 +125,8 @@ impl<'t> Call<'t> {
             time_ns: call.time.0,
             process: call.process.0,
             tid: call.tid.0,
-            stack_of,
-            goroutine,
+            stack_of: words::stack_owner(call.stack),
+            goroutine: call.stack.goroutine().map(|goid| goid.0),
             probe: call.probe.0,
             function: texts.get("function", function.unwrap_or_default()),
             edge: match call.edge {

@@ -2,7 +2,8 @@
 
 use super::records::present;
 use crate::export::text::Texts;
-use crate::trace::{self, BindHow, BindKind, ImportKind, LinkCause, LoadOrigin, SearchOutcome};
+use crate::export::words;
+use crate::trace::{self, ImportKind, SearchOutcome};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -35,14 +36,11 @@ impl Load {
             process: load.process.0,
             tid: load.tid.0,
             image: load.image.0,
-            cause: cause(load.cause),
+            cause: words::link_cause(load.cause),
             namespace: load.namespace,
             address: load.address.map(|address| address.to_string()),
             slide: load.slide.map(hexadecimal),
-            origin: match load.origin {
-                LoadOrigin::File => "file",
-                LoadOrigin::SharedCache => "shared_cache",
-            },
+            origin: words::load_origin(load.origin),
             paged_in: load.paged_in,
             translated_start: load.translated.map(|(start, _)| start.to_string()),
             translated_end: load.translated.map(|(_, end)| end.to_string()),
@@ -89,7 +87,7 @@ impl Linking {
             to_ns: linking.to.0,
             process: linking.process.0,
             tid: linking.tid.0,
-            cause: cause(linking.cause),
+            cause: words::link_cause(linking.cause),
             cpu_ns: linking.cpu.map(|cpu| cpu.0),
         }
     }
@@ -291,28 +289,9 @@ impl<'t> Binding<'t> {
             symbol: texts.get("symbol", bind.symbol),
             address: bind.address.to_string(),
             slot: bind.slot.map(|slot| slot.to_string()),
-            how: match bind.how {
-                BindHow::Eager => "eager",
-                BindHow::Lazy => "lazy",
-                BindHow::Dlsym => "dlsym",
-                BindHow::Derived => "derived",
-            },
-            kind: kind(bind.kind),
+            how: words::bind_how(bind.how),
+            kind: words::bind_kind(bind.kind),
         }
-    }
-}
-
-const fn cause(cause: LinkCause) -> &'static str {
-    match cause {
-        LinkCause::Start => "start",
-        LinkCause::Dlopen => "dlopen",
-    }
-}
-
-const fn kind(kind: BindKind) -> &'static str {
-    match kind {
-        BindKind::Call => "call",
-        BindKind::Data => "data",
     }
 }
 

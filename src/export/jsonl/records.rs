@@ -4,10 +4,8 @@ use super::SCHEMA;
 use crate::export::counts::Counts;
 use crate::export::frames;
 use crate::export::text::{Texts, hex};
-use crate::trace::{
-    self, Avma, ExitStatus, FramePlace, FrameRole, ImageKind, Nanos, SampleKind, SamplePlace,
-    StackId, StringId, Trace,
-};
+use crate::export::words;
+use crate::trace::{self, ExitStatus, FramePlace, FrameRole, Nanos, StackId, StringId, Trace};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -218,16 +216,10 @@ struct Status {
 
 impl Status {
     const fn of(status: ExitStatus) -> Self {
-        let (status, exit_code, signal) = match status {
-            ExitStatus::Code(code) => ("exited", Some(code), None),
-            ExitStatus::Signal(signal) => ("killed", None, Some(signal)),
-            ExitStatus::Replaced => ("replaced", None, None),
-            ExitStatus::Unknown => ("unknown", None, None),
-        };
         Self {
-            status,
-            exit_code,
-            signal,
+            status: words::status(status),
+            exit_code: status.code(),
+            signal: status.signal(),
         }
     }
 }
@@ -274,11 +266,7 @@ impl<'t> Image<'t> {
             path: texts.get("path", image.path),
             build_id: hex(&image.build_id),
             arch: image.arch.name(),
-            kind: match image.kind {
-                ImageKind::File => "file",
-                ImageKind::Kernel => "kernel",
-                ImageKind::Anonymous => "anonymous",
-            },
+            kind: words::image_kind(image.kind),
         }
     }
 }
@@ -523,17 +511,14 @@ impl<'t> Stack<'t> {
             let Some(frame) = trace.frames.get(id.index()) else {
                 continue;
             };
-            let hexadecimal = |address: Avma| Some(address.to_string());
-            let (place, image, offset, address) = match frame.place {
-                FramePlace::Image(image, offset) => (
-                    "image",
-                    Some(image.0),
-                    Some(format!("{:#x}", offset.0)),
-                    None,
-                ),
-                FramePlace::Unmapped(address) => ("unmapped", None, None, hexadecimal(address)),
-                FramePlace::Kernel(address) => ("kernel", None, None, hexadecimal(address)),
-                FramePlace::Truncated => ("truncated", None, None, None),
+            let (image, offset, address) = match frame.place {
+                FramePlace::Image(image, offset) => {
+                    (Some(image.0), Some(format!("{:#x}", offset.0)), None)
+                }
+                FramePlace::Unmapped(address) | FramePlace::Kernel(address) => {
+                    (None, None, Some(address.to_string()))
+                }
+                FramePlace::Truncated => (None, None, None),
             };
             for row in frames::rows(trace, id) {
                 let key = |name: &str| format!("frames.{}.{name}", frames.len());
@@ -545,7 +530,7 @@ impl<'t> Stack<'t> {
                     line: row.line,
                     inlined: row.inlined,
                     unnamed: row.function.is_none(),
-                    place,
+                    place: words::frame_place(frame.place),
                     image,
                     offset: offset.clone(),
                     address: address.clone(),
@@ -613,17 +598,8 @@ impl<'t> Sample<'t> {
             process: sample.process.0,
             tid: sample.tid.0,
             goroutine: sample.goroutine.map(|goroutine| goroutine.0),
-            kind: match sample.kind {
-                SampleKind::OnCpu => "on_cpu",
-                SampleKind::OffCpu => "off_cpu",
-            },
-            place: match sample.place {
-                SamplePlace::User => "user",
-                SamplePlace::Kernel => "kernel",
-                SamplePlace::TranslatedCode => "translated_code",
-                SamplePlace::Translator => "translator",
-                SamplePlace::TranslatorRuntime => "translator_runtime",
-            },
+            kind: words::sample_kind(sample.kind),
+            place: words::sample_place(sample.place),
             weight_ns: sample.weight.0,
             stack: sample.stack.0,
             function: innermost(trace, sample.stack, texts),
