@@ -1,4 +1,4 @@
-//! What `export` writes, read by others: Perfetto's descriptors, Python's JSON, inferno.
+//! What `export` writes, read by others: Perfetto's descriptors, Python's JSON and CSV, inferno.
 
 #[cfg(test)]
 #[path = "export/bindings.rs"]
@@ -30,6 +30,9 @@ mod python;
 #[cfg(test)]
 #[path = "export/real.rs"]
 mod real;
+#[cfg(test)]
+#[path = "export/tables.rs"]
+mod tables;
 #[cfg(test)]
 #[path = "export/text_format.rs"]
 mod text_format;

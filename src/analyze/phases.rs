@@ -298,6 +298,12 @@ impl PhaseIndex {
         spans.collect()
     }
 
+    /// Blocks of calls that could not be read.
+    #[must_use]
+    pub const fn unreadable_blocks(&self) -> u64 {
+        self.unreadable_blocks
+    }
+
     /// The phase that a sample was taken in, not those beside.
     #[must_use]
     pub fn of_sample(&self, sample: &Sample) -> Option<&PhaseRow> {

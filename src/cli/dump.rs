@@ -1,6 +1,6 @@
 //! `gotrace dump`.
 
-use super::export::{self, Format};
+use super::export;
 use super::trace_operand::TraceOperand;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +17,6 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        export::write(&self.trace, Format::Jsonl, self.output.as_deref())
+        export::write(&self.trace, self.output.as_deref(), export::jsonl)
     }
 }

@@ -1,11 +1,15 @@
 //! `gotrace export`.
 
+use super::exit::Usage;
 use super::gaps;
 use super::output::Output;
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
 use crate::analyze::call_tree::{self, Grouping};
 use crate::export;
+use crate::export::tables::{self, Source, Table};
+use clap::builder::PossibleValuesParser;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,14 +21,17 @@ pub(super) struct Args {
     /// Format to write
     #[arg(long, value_enum)]
     format: Format,
+    /// Table to write, with `--format csv`
+    #[arg(long, value_name = "TABLE", value_parser = names_of_tables())]
+    table: Option<String>,
     /// File to write; `-`, the default, is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 /// What another tool opens.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
     /// Perfetto's protobuf, for ui.perfetto.dev and `trace_processor`
     Perfetto,
     /// Chrome's trace JSON, for Chrome's tracing page and whatever else reads it
@@ -33,36 +40,65 @@ pub(super) enum Format {
     Folded,
     /// Every record of the trace as a line of JSON
     Jsonl,
+    /// A table of the trace (`--table`) as comma-separated values
+    Csv,
+}
+
+const NO_TABLE: &str = "csv holds one table: --table processes, --table samples, ...";
+
+fn names_of_tables() -> PossibleValuesParser {
+    PossibleValuesParser::new(tables::ALL.map(Table::name))
 }
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        write(&self.trace, self.format, self.output.as_deref())
+        let (trace, output) = (&self.trace, self.output.as_deref());
+        if self.table.is_some() && self.format != Format::Csv {
+            let words = "--table is for --format csv: other formats hold the whole trace";
+            return Err(Usage(words.to_owned()).into());
+        }
+        match self.format {
+            Format::Perfetto => write(trace, output, export::perfetto::write),
+            Format::Chrome => write(trace, output, export::chrome::write),
+            Format::Folded => write(trace, output, folded),
+            Format::Jsonl => write(trace, output, jsonl),
+            Format::Csv => {
+                let table = self.table.as_deref().and_then(tables::named);
+                let table = table.ok_or_else(|| Usage(NO_TABLE.to_owned()))?;
+                write(trace, output, |analysis, out| {
+                    export::csv::write(table, &Source::of(analysis), out)
+                })
+            }
+        }
     }
 }
 
-/// Writes a trace as `format` to a file or to standard output.
+/// Writes a trace to a file or to standard output, as `format` does; that returns how many blocks
+/// of the trace could not be read.
 pub(super) fn write(
     trace: &TraceOperand,
-    format: Format,
     output: Option<&Path>,
+    format: impl FnOnce(&Analysis<'_>, &mut Output) -> io::Result<u64>,
 ) -> anyhow::Result<ExitCode> {
     let trace = trace.open()?;
     let mut output = Output::to(output)?;
     let analysis = Analysis::of(&trace);
-    let unreadable_blocks = match format {
-        Format::Perfetto => export::perfetto::write(&analysis, &mut output),
-        Format::Chrome => export::chrome::write(&analysis, &mut output),
-        Format::Folded => {
-            let tree = analysis.call_tree(&call_tree::Options {
-                grouping: Grouping::Tool,
-                ..call_tree::Options::default()
-            });
-            export::folded::write(&tree, &mut output).map(|()| tree.unreadable_blocks)
-        }
-        Format::Jsonl => export::jsonl::write(&trace, &mut output),
-    }?;
+    let unreadable_blocks = format(&analysis, &mut output)?;
     output.finish()?;
     gaps::note(&analysis, unreadable_blocks);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every record as a line of JSON.
+pub(super) fn jsonl(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
+    export::jsonl::write(analysis.trace, out)
+}
+
+fn folded(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
+    let tree = analysis.call_tree(&call_tree::Options {
+        grouping: Grouping::Tool,
+        ..call_tree::Options::default()
+    });
+    export::folded::write(&tree, out)?;
+    Ok(tree.unreadable_blocks)
 }

@@ -1,4 +1,4 @@
-//! Writes for machines: Perfetto, Chrome, folded stacks, JSON lines, JSON.
+//! Writes for machines: Perfetto, Chrome, folded stacks, tables, JSON lines, JSON.
 //!
 //! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
 //! made, so that memory does not grow with the length of the trace. Each format owns its own
@@ -14,7 +14,9 @@ mod text;
 mod words;
 
 pub mod chrome;
+pub mod csv;
 pub mod folded;
 pub mod json;
 pub mod jsonl;
 pub mod perfetto;
+pub mod tables;

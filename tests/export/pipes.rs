@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Every command that reads a trace and prints what it found.
-const PRINTING: [&[&str]; 17] = [
+const PRINTING: [&[&str]; 19] = [
     &["export", "--format", "perfetto"],
     &["export", "--format", "chrome"],
     &["export", "--format", "folded"],
     &["export", "--format", "jsonl"],
+    &["export", "--format", "csv", "--table", "samples"],
+    &["export", "--format", "csv", "--table", "arguments"],
     &["dump"],
     &["flamegraph"],
     &["timeline"],
