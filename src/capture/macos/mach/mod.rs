@@ -31,8 +31,6 @@
 //! programs for less.
 
 mod library;
-mod process;
-mod programs;
 mod sampler;
 
 use std::ffi::{CString, OsString};

@@ -22,6 +22,7 @@ use mach2::vm_region::vm_region_submap_info_64;
 use super::ports::{Right, done, own};
 use crate::capture::decode::image_infos::DyldInfo;
 use crate::capture::decode::mach::counters::VERSIONS;
+use crate::capture::decode::mach::system::{self, ThreadState};
 use crate::capture::decode::mach::thread::{AMD64_STATE_BYTES, INFO_BYTES, Position};
 use crate::capture::decode::memory::ReadMemory;
 use crate::capture::decode::rosetta::registers::{Registers, STATE_BYTES};
@@ -55,9 +56,13 @@ impl Task {
         done(unsafe { task_for_pid(own(), pid, &raw mut task) })?;
         Ok(Self(Right::new(task)))
     }
+}
 
-    /// Where dyld keeps its list of images.
-    pub(in crate::capture) fn dyld_info(&self) -> Option<DyldInfo> {
+impl system::Task for Task {
+    type Thread = Thread;
+    type Suspended = Suspended;
+
+    fn dyld_info(&self) -> Option<DyldInfo> {
         let mut words = [0_i32; TASK_DYLD_INFO_COUNT as usize];
         let mut count = TASK_DYLD_INFO_COUNT;
         // SAFETY: the call fills in at most `count` words, which the array has.
@@ -73,8 +78,7 @@ impl Task {
         (failed == KERN_SUCCESS).then(|| DyldInfo::read(&bytes))?
     }
 
-    /// Its threads; `None` where the task is gone.
-    pub(in crate::capture) fn threads(&self) -> Option<Vec<Thread>> {
+    fn threads(&self) -> Option<Vec<Thread>> {
         let (mut list, mut count) = (ptr::null_mut(), 0);
         // SAFETY: fills in where the list is that the kernel makes in this process, and its length.
         if unsafe { task_threads(self.0.name(), &raw mut list, &raw mut count) } != KERN_SUCCESS {
@@ -94,20 +98,17 @@ impl Task {
         Some(threads)
     }
 
-    /// Has it stand still until the result is dropped; `None` where it is gone.
-    ///
     /// The kernel counts this suspension by a right that gotrace holds, and ends it when that right is gone, and be it
     /// because gotrace was killed (`task_suspension_send_once` in `osfmk/kern/task.c` of xnu). Nothing of that kind
     /// stands behind the suspension of a single thread.
-    pub(in crate::capture) fn suspend(&self) -> Option<Suspended> {
+    fn suspend(&self) -> Option<Suspended> {
         let mut token = MACH_PORT_NULL;
         // SAFETY: fills in the name of the right, which is a local.
         let failed = unsafe { task_suspend2(self.0.name(), &raw mut token) };
         (failed == KERN_SUCCESS).then_some(Suspended(token))
     }
 
-    /// The region that has an address, and the tag of what it is for.
-    pub(in crate::capture) fn region(&self, address: u64) -> Option<(Range<u64>, u32)> {
+    fn region(&self, address: u64) -> Option<(Range<u64>, u32)> {
         let (mut start, mut size) = (address, 0);
         // Down to what lies in the shared region, too.
         let mut depth = u32::MAX;
@@ -161,53 +162,22 @@ pub(in crate::capture) struct Thread(Right);
 const IDENTIFIER: u32 = 4;
 const EXTENDED: u32 = 5;
 
-impl Thread {
-    /// What it is called in gotrace's table of ports: the same as long as this value lives.
-    pub(in crate::capture) const fn port(&self) -> u32 {
+impl system::Thread for Thread {
+    fn port(&self) -> u32 {
         self.0.name()
     }
 
-    /// What it has used: `THREAD_EXTENDED_INFO`.
-    pub(in crate::capture) fn info(&self) -> Option<Vec<u8>> {
+    fn info(&self) -> Option<Vec<u8>> {
         self.about::<{ INFO_BYTES / 4 }>(EXTENDED)
     }
 
-    /// The number that the system knows it by: the first field of `THREAD_IDENTIFIER_INFO`.
-    pub(in crate::capture) fn number(&self) -> Option<u64> {
+    fn number(&self) -> Option<u64> {
+        // The first field of `THREAD_IDENTIFIER_INFO`.
         let bytes = self.about::<6>(IDENTIFIER)?;
         Some(u64::from_le_bytes(*bytes.first_chunk()?))
     }
 
-    fn about<const WORDS: usize>(&self, flavor: u32) -> Option<Vec<u8>> {
-        let mut words = [0_i32; WORDS];
-        let mut count = u32::try_from(WORDS).ok()?;
-        // SAFETY: the call fills in at most `count` words, which the array has.
-        let failed =
-            unsafe { libc::thread_info(self.port(), flavor, words.as_mut_ptr(), &raw mut count) };
-        let filled = words.get(..usize::try_from(count).ok()?)?;
-        let bytes = filled.iter().flat_map(|word| word.to_le_bytes());
-        (failed == KERN_SUCCESS).then(|| bytes.collect())
-    }
-}
-
-/// Registers of a thread, as the kernel of this machine gives them.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
-#[derive(Debug)]
-pub(in crate::capture) enum ThreadState {
-    /// Of Apple Silicon, for programs that are translated, too.
-    Arm64(Registers),
-    /// Of Intel.
-    Amd64(Position),
-}
-
-/// `ARM_THREAD_STATE64`.
-const ARM64_STATE: c_int = 6;
-/// `x86_THREAD_STATE64`.
-const AMD64_STATE: c_int = 4;
-
-impl Thread {
-    /// Its registers.
-    pub(in crate::capture) fn state(&self) -> Option<ThreadState> {
+    fn state(&self) -> Option<ThreadState> {
         if cfg!(target_arch = "aarch64") {
             let state = self.registers::<STATE_BYTES>(ARM64_STATE)?;
             Some(ThreadState::Arm64(Registers::read(&state)))
@@ -216,13 +186,31 @@ impl Thread {
             Some(ThreadState::Amd64(Position::of_amd64(&state)))
         }
     }
+}
+
+/// `ARM_THREAD_STATE64`.
+const ARM64_STATE: c_int = 6;
+/// `x86_THREAD_STATE64`.
+const AMD64_STATE: c_int = 4;
+
+impl Thread {
+    fn about<const WORDS: usize>(&self, flavor: u32) -> Option<Vec<u8>> {
+        let mut words = [0_i32; WORDS];
+        let mut count = u32::try_from(WORDS).ok()?;
+        // SAFETY: the call fills in at most `count` words, which the array has.
+        let failed =
+            unsafe { libc::thread_info(self.0.name(), flavor, words.as_mut_ptr(), &raw mut count) };
+        let filled = words.get(..usize::try_from(count).ok()?)?;
+        let bytes = filled.iter().flat_map(|word| word.to_le_bytes());
+        (failed == KERN_SUCCESS).then(|| bytes.collect())
+    }
 
     fn registers<const BYTES: usize>(&self, flavor: c_int) -> Option<[u8; BYTES]> {
         let mut words = vec![0_u32; BYTES / 4];
         let mut count = u32::try_from(words.len()).ok()?;
         // SAFETY: the call fills in at most `count` words, which the array has.
         let failed =
-            unsafe { thread_get_state(self.port(), flavor, words.as_mut_ptr(), &raw mut count) };
+            unsafe { thread_get_state(self.0.name(), flavor, words.as_mut_ptr(), &raw mut count) };
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         (failed == KERN_SUCCESS).then(|| bytes.try_into().ok())?
     }

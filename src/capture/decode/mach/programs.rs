@@ -1,19 +1,15 @@
 //! What is known of the programs and libraries that are loaded: each file of a program, and each header of the shared
 //! cache of system libraries, is read once.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::LARGEST;
+use super::program::Program;
+use super::system::System;
+use super::text::Text;
 use crate::capture::decode::image_infos::{LoadedImage, SharedCache};
-use crate::capture::decode::mach::program::Program;
-use crate::capture::decode::mach::text::Text;
 use crate::capture::decode::memory::{Pieces, ReadMemory};
-use crate::capture::plain_file;
 use crate::trace::Avma;
 
 /// Headers at most: a shared cache has some three thousand images, and there is one for each architecture.
@@ -26,7 +22,7 @@ type Key = (Vec<u8>, Option<[u8; 16]>);
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Programs {
+pub struct Programs {
     programs: FxHashMap<Key, Arc<Program>>,
     /// Images of shared caches, which are the same in all processes.
     texts: FxHashMap<(SharedCache, Avma, Option<Vec<u8>>), Text>,
@@ -34,14 +30,17 @@ pub(super) struct Programs {
 
 impl Programs {
     /// The program at a path.
-    pub(super) fn at(&mut self, path: &[u8], uuid: Option<[u8; 16]>) -> Arc<Program> {
+    pub fn at(
+        &mut self,
+        path: &[u8],
+        uuid: Option<[u8; 16]>,
+        system: &impl System,
+    ) -> Arc<Program> {
         let key = (path.to_vec(), uuid);
         if let Some(known) = self.programs.get(&key) {
             return Arc::clone(known);
         }
-        let file = plain_file::read(Path::new(OsStr::from_bytes(path)), LARGEST);
-        // Of a file that cannot be read nothing is known.
-        let program = Arc::new(Program::of(&file.unwrap_or_default(), uuid));
+        let program = Arc::new(Program::of(&system.file(path), uuid));
         if self.programs.len() >= MOST {
             self.programs.clear();
         }
@@ -50,7 +49,7 @@ impl Programs {
     }
 
     /// The code of an image in a process's memory.
-    pub(super) fn text(
+    pub fn text(
         &mut self,
         memory: &dyn ReadMemory,
         cache: Option<&SharedCache>,
