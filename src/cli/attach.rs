@@ -55,12 +55,13 @@ impl Args {
         let attachment = Attachment::prepare(running, request, watch, self.duration);
         let environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
+        let anchor = session::clocks();
         let of = recording::Of {
             command: attachment.command(),
             environment: &environment,
             invoker: invoker.as_ref(),
+            unix_ns: anchor.unix_ns,
         };
-        let anchor = session::clocks();
         let writer = match recording::create(self.output.as_deref(), &of, anchor) {
             Ok(writer) => writer,
             Err(recording::Failure::Refused(error) | recording::Failure::NoPlace(error)) => {

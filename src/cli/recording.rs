@@ -32,6 +32,8 @@ pub(super) struct Of<'a> {
     pub(super) environment: &'a Environment,
     /// Who called sudo.
     pub(super) invoker: Option<&'a Invoker>,
+    /// The time that its name is to tell, in nanoseconds since 1970-01-01 UTC.
+    pub(super) unix_ns: u64,
 }
 
 /// Makes the trace file: where it was asked for, else in the folder of traces, and where that
@@ -41,7 +43,7 @@ pub(super) fn create(
     of: &Of<'_>,
     anchor: ClockAnchor,
 ) -> Result<Writer, Failure> {
-    let name = file_name(of.command, anchor.unix_ns);
+    let name = file_name(of.command, of.unix_ns);
     let environment = of.environment;
     let first = match asked {
         Some(path) => Writer::create(path, anchor).map_err(anyhow::Error::new),
@@ -73,11 +75,7 @@ pub(super) fn create(
 /// Makes a folder for the traces of a series of runs: where it was asked for, else a new one in
 /// the folder of traces. Refuses one that holds anything, for runs of another series do not belong
 /// to this one.
-pub(super) fn create_folder(
-    asked: Option<&Path>,
-    of: &Of<'_>,
-    unix_ns: u64,
-) -> anyhow::Result<PathBuf> {
+pub(super) fn create_folder(asked: Option<&Path>, of: &Of<'_>) -> anyhow::Result<PathBuf> {
     let cannot = |path: &Path| format!("{}: cannot create", path.display());
     if let Some(path) = asked {
         make_folder(path, of.invoker).with_context(|| cannot(path))?;
@@ -94,7 +92,7 @@ pub(super) fn create_folder(
     }
     let above = state_folder(of.environment)?;
     make_folder(&above, of.invoker).with_context(|| cannot(&above))?;
-    let name = file_name(of.command, unix_ns);
+    let name = file_name(of.command, of.unix_ns);
     let mut path = PathBuf::new();
     for number in 1..1_000 {
         let mut name = name.clone();

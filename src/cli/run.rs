@@ -105,6 +105,7 @@ impl Args {
             command: session.command(),
             environment: session.environment(),
             invoker: session.invoker(),
+            unix_ns: anchor.unix_ns,
         };
         let writer = match recording::create(self.output.as_deref(), &of, anchor) {
             Ok(writer) => writer,

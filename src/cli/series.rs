@@ -156,9 +156,9 @@ impl<'a> Series<'a> {
             command: &repeating.command,
             environment: &environment,
             invoker: invoker.as_ref(),
+            unix_ns: session::clocks().unix_ns,
         };
-        let now = session::clocks().unix_ns;
-        let folder = recording::create_folder(repeating.output.as_deref(), &of, now)?;
+        let folder = recording::create_folder(repeating.output.as_deref(), &of)?;
         Ok(Self {
             repeating,
             configurations,
