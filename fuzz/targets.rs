@@ -26,7 +26,9 @@ use gotrace::capture::decode::preload::Hello;
 use gotrace::capture::decode::rosetta::fragments::Runtime;
 use gotrace::capture::decode::rosetta::registers::{ContextLayout, Registers};
 use gotrace::environment::link::{Files, survey};
+use gotrace::import::Foreign;
 use gotrace::trace::Avma;
+use gotrace::trace::file::Writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -60,6 +62,7 @@ pub(crate) const ALL: &[Target] = &[
     ("stack", &["fuzz/seeds/stack"], stack),
     ("audit", &["fuzz/seeds/audit"], audit),
     ("preload", &["fuzz/seeds/preload"], preload),
+    ("import", &["tests/data/import"], import),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -511,4 +514,25 @@ fn audit(data: &[u8]) -> String {
         said.push_str(&drained.torn.to_string());
     }
     said
+}
+
+/// A recording of another tool, as a trace in a file that is gone at once.
+fn import(data: &[u8]) -> String {
+    let foreign = match Foreign::open(data, None) {
+        Ok(foreign) => foreign,
+        Err(error) => return error.to_string(),
+    };
+    let path = std::env::temp_dir().join(format!("gotrace-fuzz-{}", std::process::id()));
+    let mut writer = match Writer::create(&path, foreign.anchor()) {
+        Ok(writer) => writer,
+        Err(error) => return error.to_string(),
+    };
+    drop(std::fs::remove_file(&path));
+    match foreign
+        .write(&mut writer)
+        .map(|imported| (imported, writer.finish()))
+    {
+        Ok((imported, sealed)) => format!("{imported:?} {sealed:?}"),
+        Err(error) => error.to_string(),
+    }
 }

@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! world ─► capture ─► trace ─► symbolize ─► analyze ─► render   (for eyes)
-//!                                 ▲            │  └───► export   (for machines)
+//!           import ─────┘         ▲            │  └───► export   (for machines)
 //!                               binary ◄── environment
 //! ```
 //!
 //! - [`capture`] follows a command and makes a trace of it;
+//! - [`import`] makes a trace of what another tool recorded;
 //! - [`trace`] is the waist: the model, and the file that holds it;
 //! - [`binary`] turns bytes of executables into facts, [`environment`] the machine;
 //! - [`symbolize`] gives addresses their names, each failure with its reason;
@@ -22,6 +23,7 @@ pub mod capture;
 pub mod cli;
 pub mod environment;
 pub mod export;
+pub mod import;
 pub mod render;
 pub mod symbolize;
 pub mod trace;

@@ -77,8 +77,12 @@ impl CallTree {
     /// Reads all samples once and merges their stacks.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, options: &Options) -> Self {
-        let mut groups = Groups::of(analysis, options.grouping);
-        let phases = (options.grouping == Grouping::Phase).then(|| PhaseIndex::of(analysis));
+        let grouping = match analysis.trace.holds_counts() {
+            true => Grouping::None,
+            false => options.grouping,
+        };
+        let mut groups = Groups::of(analysis, grouping);
+        let phases = (grouping == Grouping::Phase).then(|| PhaseIndex::of(analysis));
         let mut weights: FxHashMap<(u32, StackId), Weight> = FxHashMap::default();
         let walked = options
             .filter
@@ -93,7 +97,7 @@ impl CallTree {
             });
         let mut growth = Growth::of(analysis.trace);
         for ((group, stack), weight) in weights {
-            let below = groups.below(&mut growth, options.grouping, group);
+            let below = groups.below(&mut growth, grouping, group);
             let node = growth.node_of(group, below, stack);
             growth.add(node, weight);
         }

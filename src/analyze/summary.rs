@@ -67,6 +67,8 @@ pub struct Tax {
 /// What is shown after a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
+    /// What the trace was imported from, where gotrace did not record it itself.
+    pub imported: Option<Name>,
     /// The traced command line.
     pub command: Name,
     /// How it ended, where that was seen.
@@ -113,7 +115,7 @@ pub struct Summary {
     pub wrong: Vec<Wrong>,
     /// What was lost, not seen, or is wrong with the file.
     pub gaps: Vec<Gap>,
-    /// What recording cost; `None` where the recorder was killed.
+    /// What recording cost; `None` where the recorder was killed, or was another tool.
     pub tax: Option<Tax>,
 }
 
@@ -133,6 +135,7 @@ impl Summary {
         };
         let built = |action: &&BuildAction| action.works() && action.outcome == Outcome::Built;
         Self {
+            imported: trace.imported().map(|from| Name::from(&*from)),
             command: command(analysis),
             status: trace.ending.and_then(|ending| ending.status),
             toolchains: toolchains(trace),
@@ -157,15 +160,18 @@ impl Summary {
             functions: profile.functions.iter().take(top).cloned().collect(),
             wrong: wrong(trace),
             gaps: gaps(analysis, profile.unreadable_blocks),
-            tax: trace.ending.map(|ending| {
-                let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
-                Tax {
-                    own: ending.own_cpu,
-                    kernel: ending.kernel_cpu,
-                    share: ratio(all, costs.total.cpu()),
-                    max_rss_bytes: ending.own_max_rss_bytes,
-                }
-            }),
+            tax: trace
+                .ending
+                .filter(|_| trace.imported().is_none())
+                .map(|ending| {
+                    let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
+                    Tax {
+                        own: ending.own_cpu,
+                        kernel: ending.kernel_cpu,
+                        share: ratio(all, costs.total.cpu()),
+                        max_rss_bytes: ending.own_max_rss_bytes,
+                    }
+                }),
         }
     }
 }

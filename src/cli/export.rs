@@ -99,6 +99,6 @@ fn folded(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
         grouping: Grouping::Tool,
         ..call_tree::Options::default()
     });
-    export::folded::write(&tree, out)?;
+    export::folded::write(&tree, analysis.trace.count(), out)?;
     Ok(tree.unreadable_blocks)
 }

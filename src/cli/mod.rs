@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod flamegraph;
 mod gaps;
+mod import;
 mod input;
 mod inspect;
 mod output;
@@ -70,6 +71,8 @@ enum Command {
     Timeline(timeline::Args),
     /// Writes a trace in a format that other tools open.
     Export(export::Args),
+    /// Makes a trace of what another tool recorded: perf.data, folded stacks.
+    Import(import::Args),
     /// Writes every record of a trace as a line of JSON: `export --format jsonl`.
     Dump(dump::Args),
     /// Makes a sealed copy of a trace whose recorder was killed, or of a damaged one.
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),
         Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Dump(args) => args.run(),
         Command::Recover(args) => args.run(),
         Command::Probes(args) => args.run(),

@@ -1,19 +1,21 @@
 //! Folded stacks: a call tree in, one line for each path out, as flamegraph tools read them.
 //!
 //! A line is the names of a path, outermost first, between semicolons, then a space and the
-//! time in nanoseconds that was spent at its end. Lines come in the order of the tree. Names
+//! time in nanoseconds that was spent at its end; of stacks that were imported as counts, the count. Lines come in the order of the tree. Names
 //! may hold what the format uses itself (`;` stands in the types of generic Go functions), so
 //! a semicolon becomes a comma, and a line break or another control character a space.
 
 use crate::analyze::{CallTree, Name};
+use crate::trace::Nanos;
 use std::io::{self, Write};
 
-/// Writes the paths of `tree` with their own weights.
+/// Writes the paths of `tree` with their own weights, in units of `count`
+/// ([`Trace::count`](crate::trace::Trace::count)).
 ///
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn write(tree: &CallTree, out: &mut impl Write) -> io::Result<()> {
+pub fn write(tree: &CallTree, count: Nanos, out: &mut impl Write) -> io::Result<()> {
     let mut line = String::new();
     for (path, weight) in tree.folded() {
         line.clear();
@@ -26,7 +28,7 @@ pub fn write(tree: &CallTree, out: &mut impl Write) -> io::Result<()> {
         if line.is_empty() {
             line.push_str("[no stack]");
         }
-        writeln!(out, "{line} {}", weight.time.0)?;
+        writeln!(out, "{line} {}", weight.time.0 / count.0.max(1))?;
     }
     Ok(())
 }
@@ -47,7 +49,6 @@ mod tests {
     use super::*;
     use crate::analyze::call_tree::{Node, NodeKind};
     use crate::analyze::profile::Weight;
-    use crate::trace::Nanos;
 
     fn node(kind: NodeKind, parent: u32, name: u32, own: u64) -> Node {
         let own = Weight {
@@ -84,7 +85,7 @@ mod tests {
             ..CallTree::default()
         };
         let mut written = Vec::new();
-        write(&tree, &mut written).unwrap();
+        write(&tree, Nanos(1), &mut written).unwrap();
         let generic = "main.main;m.F[struct { A int, B int }]";
         assert_eq!(
             String::from_utf8(written).unwrap(),

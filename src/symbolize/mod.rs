@@ -47,7 +47,7 @@ pub fn name_frames(
     held: &[(ImageId, File)],
     origins: &[(FrameId, MadeFrom)],
 ) -> Result<(), file::Error> {
-    let sources = recorded(writer, held);
+    let sources = recorded(writer, held, true);
     let mut frames: FxHashMap<FrameId, Frame> =
         (0..).map(FrameId).zip(writer.frames().to_vec()).collect();
     for (frame, from) in origins {
@@ -70,6 +70,18 @@ pub fn name_frames(
     name_all(frames.into_iter(), &sources, writer)
 }
 
+/// Names every frame of a recording that was imported, by the files of this machine: those that have
+/// the build ids of its images. Where one is gone or another one, its frames say so.
+///
+/// # Errors
+///
+/// When the trace file cannot be written.
+pub fn name_imported(writer: &mut Writer) -> Result<(), file::Error> {
+    let sources = recorded(writer, &[], false);
+    let frames = (0..).map(FrameId).zip(writer.frames().to_vec());
+    name_all(frames, &sources, writer)
+}
+
 /// Stores what the files of images ask of the dynamic loader: their segments, and, where loads were
 /// recorded, what they import. `held` is as for [`name_frames`].
 ///
@@ -78,15 +90,15 @@ pub fn name_frames(
 /// When the trace file cannot be written. A file that cannot be read is no error: its record says
 /// why.
 pub fn gather_needs(writer: &mut Writer, held: &[(ImageId, File)]) -> Result<(), file::Error> {
-    let files = needs::files(recorded(writer, held));
+    let files = needs::files(recorded(writer, held, true));
     let imports = writer.has_loads();
     let needs = needs::gather(&files, imports, &mut |bytes| writer.string(bytes));
     let mut needs = needs.into_iter();
     needs.try_for_each(|needs| writer.record(Record::ImageNeeds(needs)))
 }
 
-/// The images of a recording that has just ended.
-fn recorded<'f>(writer: &Writer, held: &'f [(ImageId, File)]) -> Vec<Source<'f>> {
+/// The images of a recording; `at_once`: it has just ended, and on this machine.
+fn recorded<'f>(writer: &Writer, held: &'f [(ImageId, File)], at_once: bool) -> Vec<Source<'f>> {
     let held: FxHashMap<ImageId, &File> = held.iter().map(|(id, file)| (*id, file)).collect();
     let ids = (0..).map(ImageId).zip(writer.images());
     let sources = ids.map(|(id, image)| Source {
@@ -96,7 +108,7 @@ fn recorded<'f>(writer: &Writer, held: &'f [(ImageId, File)]) -> Vec<Source<'f>>
         kind: image.kind,
         held: held.get(&id).copied(),
         mapped_unix_ns: writer.first_mapped_unix_ns(id),
-        at_once: true,
+        at_once,
     });
     sources.collect()
 }

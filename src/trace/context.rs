@@ -51,6 +51,13 @@ pub struct Setting {
 /// value says why.
 pub const NOT_FOR_TIMING: &str = "not_for_timing";
 
+/// The key of the setting that a trace has which another tool recorded; its value says what it was
+/// imported from (`perf.data`, `folded stacks`).
+pub const IMPORTED: &str = "imported";
+
+/// The key of the setting that tells what one count of imported stacks stands for, in nanoseconds.
+pub const COUNT_NS: &str = "imported.count_ns";
+
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

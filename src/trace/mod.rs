@@ -29,7 +29,8 @@ pub use call::{
 };
 pub use clock::{ClockAnchor, Nanos};
 pub use context::{
-    BlindSpot, Counter, Ending, Finding, Host, Loss, NOT_FOR_TIMING, Setting, Severity, Toolchain,
+    BlindSpot, COUNT_NS, Counter, Ending, Finding, Host, IMPORTED, Loss, NOT_FOR_TIMING, Setting,
+    Severity, Toolchain,
 };
 pub use ids::{
     FrameId, FunctionId, Goid, ImageId, Pid, ProbeId, ProcessId, StackId, StringId, Tid,
@@ -266,6 +267,31 @@ impl Trace {
             Some(Err(why)) => Err(*why),
             None => Err(Unnamed::NotLookedUp),
         }
+    }
+
+    /// What it was imported from, where gotrace did not record it itself.
+    #[must_use]
+    pub fn imported(&self) -> Option<std::borrow::Cow<'_, str>> {
+        self.setting(IMPORTED)
+    }
+
+    /// Its stacks were imported as counts: they have neither a time nor a program.
+    #[must_use]
+    pub fn holds_counts(&self) -> bool {
+        self.setting(COUNT_NS).is_some()
+    }
+
+    /// What one count of its stacks stands for: a nanosecond, unless they were imported as counts.
+    #[must_use]
+    pub fn count(&self) -> Nanos {
+        let told = self.setting(COUNT_NS).and_then(|nanos| nanos.parse().ok());
+        Nanos(told.unwrap_or(1).max(1))
+    }
+
+    fn setting(&self, key: &str) -> Option<std::borrow::Cow<'_, str>> {
+        let is = |setting: &&Setting| self.strings.get(setting.key) == key.as_bytes();
+        let setting = self.settings.iter().find(is)?;
+        Some(self.text(setting.value))
     }
 
     /// When the traced command ended; where that is not recorded, the last moment that the trace

@@ -156,7 +156,7 @@ pub(crate) fn folded_of(trace: &Trace) -> String {
         ..Options::default()
     });
     let mut out = Vec::new();
-    folded::write(&tree, &mut out).unwrap();
+    folded::write(&tree, Nanos(1), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -269,11 +269,11 @@ fn title(analysis: &Analysis<'_>, calls: &CallTree, options: &Options) -> String
     let mut title = format!("{what} of {}", middle(&command, 60, '…'));
     title.push_str(&parts(&options.filter, options.reversed));
     let total = calls.total();
-    let stacks = if calls.from_profiles {
-        let stacks = units::counted(total.samples, "stack", "stacks");
-        format!("{stacks} of the tools' own profiles")
-    } else {
-        units::counted(total.samples, "sample", "samples")
+    let stacks = |one, many| units::counted(total.samples, one, many);
+    let stacks = match (calls.from_profiles, analysis.trace.imported()) {
+        (true, None) => format!("{} of the tools' own profiles", stacks("stack", "stacks")),
+        (true, Some(_)) => stacks("imported stack", "imported stacks"),
+        (false, _) => stacks("sample", "samples"),
     };
     format!("{title}: {} in {stacks}", units::duration(total.time))
 }

@@ -163,7 +163,10 @@ fn head(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<(
         Some(ExitStatus::Signal(signal)) => format!(", killed by signal {signal}"),
         Some(ExitStatus::Replaced | ExitStatus::Unknown) | None => ", end not seen".to_owned(),
     };
-    let title = format!("{toolchain}{more}: {}{end}", summary.command);
+    let title = match &summary.imported {
+        Some(from) => format!("imported from {from}: {}", summary.command),
+        None => format!("{toolchain}{more}: {}{end}", summary.command),
+    };
     line(page, out, &title, Tone::Strong)?;
     let total = &summary.total;
     let mut facts = vec![
@@ -197,7 +200,11 @@ fn toolchain(facts: &ToolchainFacts) -> String {
 fn critical_path(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let path = &summary.critical_path;
     if summary.builds == 0 {
-        return line(page, out, "no go command built anything", Tone::Plain);
+        let none = match summary.imported {
+            Some(_) => "no actions were recorded: imported recordings have none",
+            None => "no go command built anything",
+        };
+        return line(page, out, none, Tone::Plain);
     }
     let parts = [
         (path.running, "running"),
@@ -325,13 +332,13 @@ fn functions(
         let none = "functions: no samples; the bpf backend takes them unless told --rate 0, and --profile asks the tools";
         return line(page, out, none, Tone::Dim);
     }
-    let (one, many) = if summary.from_profiles {
-        (
+    let (one, many) = match (summary.from_profiles, &summary.imported) {
+        (true, None) => (
             "stack of the tools' own profiles",
             "stacks of the tools' own profiles",
-        )
-    } else {
-        ("sample", "samples")
+        ),
+        (true, Some(_)) => ("imported stack", "imported stacks"),
+        (false, _) => ("sample", "samples"),
     };
     let samples = units::counted(summary.samples.samples, one, many);
     let title = format!("functions by CPU time, of {samples}");

@@ -61,6 +61,7 @@ fn full() -> Summary {
         text: name(),
     };
     Summary {
+        imported: None,
         builds: 1,
         critical_segments: vec![NamedSegment { segment, label }; ROWS],
         tools: vec![row_of_costs.clone()],
