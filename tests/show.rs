@@ -25,6 +25,12 @@ mod pair;
 #[path = "show/pictures.rs"]
 mod pictures;
 #[cfg(test)]
+#[path = "export/python.rs"]
+mod python;
+#[cfg(test)]
+#[path = "show/report.rs"]
+mod report;
+#[cfg(test)]
 #[path = "show/selection.rs"]
 mod selection;
 #[cfg(test)]

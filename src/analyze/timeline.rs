@@ -121,7 +121,7 @@ impl Timeline {
             Bars::Processes | Bars::Phases => Vec::new(),
         };
         if bars.is_empty() {
-            bars = process_bars(analysis, &critical, end);
+            bars = bars_of_processes(analysis, &critical);
         }
         let bins = Bins::of(end, options.bins);
         let mut concurrency = Spread::over(&bins);
@@ -284,7 +284,13 @@ const fn tool_of_kind(kind: ActionKind) -> Tool {
     }
 }
 
-fn process_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>, end: Nanos) -> Vec<Bar> {
+/// A bar for each program, in the order of the trace.
+#[must_use]
+pub fn process_bars(analysis: &Analysis<'_>) -> Vec<Bar> {
+    bars_of_processes(analysis, &critical_actions(analysis))
+}
+
+fn bars_of_processes(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>) -> Vec<Bar> {
     let on_path: FxHashSet<ProcessId> = critical
         .iter()
         .filter_map(|at| {
@@ -304,7 +310,7 @@ fn process_bars(analysis: &Analysis<'_>, critical: &FxHashSet<ActionRef>, end: N
             tool: role.tool.clone(),
             phase: None,
             start: process.start,
-            end: process.end_or(end),
+            end: process.end_or(analysis.end),
             critical: on_path.contains(&id),
             open: process.exit.is_none(),
         })

@@ -22,6 +22,7 @@ mod probing;
 mod recording;
 mod recover;
 mod repeat;
+mod report;
 mod run;
 mod selection;
 mod selftest;
@@ -69,6 +70,8 @@ enum Command {
     Flamegraph(flamegraph::Args),
     /// Draws the build of a trace over time (SVG, or text on the terminal).
     Timeline(timeline::Args),
+    /// Writes a trace as a page to walk through: timeline, critical path, costs (HTML, one file).
+    Report(report::Args),
     /// Writes a trace in a format that other tools open.
     Export(export::Args),
     /// Makes a trace of what another tool recorded: perf.data, folded stacks.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(),
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
         Command::Dump(args) => args.run(),

@@ -5,6 +5,7 @@
 //! - [`change`] writes how much a figure differs between two groups of runs;
 //! - [`comparison`] draws such figures;
 //! - [`markdown`] writes such a comparison for a pull request;
+//! - [`report`] writes a page to walk through;
 //! - [`text`] draws summaries, tables and timelines for terminals and pipes.
 //!
 //! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
@@ -17,6 +18,7 @@ pub mod flamegraph;
 pub mod gaps;
 pub mod markdown;
 pub mod palette;
+pub mod report;
 pub mod text;
 pub mod timeline;
 pub mod units;

@@ -33,7 +33,7 @@ pub(crate) struct Read {
 impl Read {
     /// Reads more; `None` where there is no Python.
     pub(crate) fn add(&mut self, written: &[u8]) -> Option<()> {
-        for line in python::read("keys.py", written)?.lines() {
+        for line in python::read("export/keys.py", written)?.lines() {
             let mut words = line.split(' ').map(str::to_owned);
             let mut next = || words.next().unwrap();
             match next().as_str() {

@@ -1,14 +1,14 @@
-//! Runs the readers of this folder: Python knows JSON by itself.
+//! Runs readers in Python, which knows JSON, base64 and gzip by itself.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What `tests/export/<script>` prints of `input`; `None`, and why, where there is no Python.
+/// What `tests/<script>` prints of `input`; `None`, and why, where there is no Python.
 /// A reader that refuses its input fails the test with what it says.
 pub(crate) fn read(script: &str, input: &[u8]) -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/export")
+        .join("tests")
         .join(script);
     let child = Command::new("python3")
         .arg("-B")

@@ -19,7 +19,7 @@ fn written(trace: &Trace) -> Vec<u8> {
 pub(crate) fn chrome_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
     let out = written(trace);
     let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("chrome.py", &out)?.lines() {
+    for line in python::read("export/chrome.py", &out)?.lines() {
         let mut fields = line.split('\t').map(str::to_owned);
         let kind = fields.next().unwrap();
         lines.entry(kind).or_default().push(fields.collect());

@@ -293,6 +293,16 @@ impl Build {
         self.actions.get(index.index())
     }
 
+    /// The working action whose end this one really waited for: the last of its dependencies to be
+    /// done, those passed over that had nothing to do. An action [unlocks](BuildAction::unlocks) those
+    /// that it is this for.
+    #[must_use]
+    pub fn gate(&self, index: ActionIndex) -> Option<ActionIndex> {
+        let last_dep = |&at: &ActionIndex| gating::last_dep(&self.actions, self.action(at)?);
+        let mut behind = std::iter::successors(Some(index), last_dep).skip(1);
+        behind.find(|&at| self.action(at).is_some_and(BuildAction::works))
+    }
+
     /// All actions with their positions.
     pub fn indexed(&self) -> impl Iterator<Item = (ActionIndex, &BuildAction)> + '_ {
         (0..).map(ActionIndex).zip(&self.actions)

@@ -1,0 +1,164 @@
+// Draws what stands above the lanes: time axis, cores in use and actions under way, the critical path.
+
+import { ticks } from "./axis.js";
+import { counted } from "./format.js";
+import { shade } from "./lanes.js";
+import { label, means, type Range, type Scale } from "./layout.js";
+import { type Model, RUNNING, WAITING } from "./model.js";
+import type { Colours } from "./theme.js";
+
+export const AXIS = 22;
+export const CHART = 76;
+export const PATH = 20;
+/** Height of all of it. */
+export const HEAD = AXIS + CHART + 14 + PATH + 6;
+
+export interface Chart {
+  readonly model: Model;
+  readonly scale: Scale;
+  readonly colours: Colours;
+  readonly range: Range | null;
+}
+
+const CHARACTER = 6.1;
+const FONT = "11px system-ui, sans-serif";
+
+export function drawChart(context: CanvasRenderingContext2D, chart: Chart): void {
+  const { scale, colours } = chart;
+  context.clearRect(0, 0, scale.width, HEAD);
+  context.font = FONT;
+  context.textBaseline = "middle";
+  drawAxis(context, chart);
+  drawCurves(context, chart);
+  drawPathRow(context, chart);
+  drawGaps(context, chart);
+  if (chart.range) shade(context, scale, chart.range, HEAD, colours);
+}
+
+function drawAxis(context: CanvasRenderingContext2D, { scale, colours }: Chart): void {
+  for (const tick of ticks(scale.from, scale.to, scale.width / 90)) {
+    const x = Math.round(scale.x(tick.at)) + 0.5;
+    context.fillStyle = colours.grid;
+    context.fillRect(x - 0.5, AXIS - 5, 1, CHART + 5);
+    context.fillStyle = colours.faint;
+    context.textAlign = x > scale.width - 40 ? "right" : x < 20 ? "left" : "center";
+    context.fillText(tick.label, Math.min(Math.max(x, 2), scale.width - 2), 8);
+  }
+  context.textAlign = "left";
+}
+
+function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }: Chart): void {
+  const { data } = model;
+  const bin = data.table("chart").number("bin", 0);
+  const cores = data.table("run").number("cores", 0);
+  const cpu = means(data.table("cpu").numbers("cores"), bin, scale, Math.ceil(scale.width));
+  const underWay = means(data.table("under_way").numbers("count"), bin, scale, Math.ceil(scale.width));
+  const most = [cpu, underWay].reduce((most, values) => values.reduce((a, b) => Math.max(a, b), most), Math.max(cores, 1));
+  const bottom = AXIS + CHART;
+  const y = (value: number) => bottom - (CHART - 14) * (value / most);
+  context.fillStyle = colours.bars[0] ?? colours.faint;
+  context.globalAlpha = 0.4;
+  context.beginPath();
+  context.moveTo(0, bottom);
+  cpu.forEach((value, x) => {
+    context.lineTo(x, y(value));
+    context.lineTo(x + 1, y(value));
+  });
+  context.lineTo(scale.width, bottom);
+  context.fill();
+  context.globalAlpha = 1;
+  context.strokeStyle = colours.text;
+  context.lineWidth = 1;
+  context.beginPath();
+  underWay.forEach((value, x) => context.lineTo(x, y(value)));
+  context.stroke();
+  if (cores > 0) {
+    context.strokeStyle = colours.faint;
+    context.setLineDash([4, 4]);
+    context.beginPath();
+    context.moveTo(0, y(cores));
+    context.lineTo(scale.width, y(cores));
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = colours.faint;
+    context.textAlign = "right";
+    context.fillText(counted(cores, "core"), scale.width - 4, y(cores) - 7);
+    context.textAlign = "left";
+  }
+  context.fillStyle = colours.grid;
+  context.fillRect(0, bottom, scale.width, 1);
+  const sampled = data.table("chart").number("sampled", 0) > 0;
+  const words = sampled ? "cores in use (area)" : "cores in use (area: CPU time spread over each program's life)";
+  context.fillStyle = colours.faint;
+  context.fillText(`${words}, under way at once (line)`, 2, AXIS + 4);
+}
+
+/** The critical path as one row. */
+function drawPathRow(context: CanvasRenderingContext2D, { model, scale, colours }: Chart): void {
+  const { path } = model;
+  const top = AXIS + CHART + 14;
+  const kinds = path.bytes("kind");
+  const starts = path.numbers("start");
+  const ends = path.numbers("end");
+  context.fillStyle = colours.faint;
+  if (path.count > 0) context.fillText("critical path", 2, top - 6);
+  for (const row of path.rows()) {
+    const x = Math.max(scale.x(starts[row] as number), -2);
+    const width = Math.min(scale.x(ends[row] as number), scale.width + 2) - x;
+    if (width <= 0) continue;
+    const colour = path.bytes("colour")[row] as number;
+    if (kinds[row] === WAITING) {
+      context.strokeStyle = colours.waiting;
+      context.setLineDash([2, 3]);
+      context.strokeRect(x + 0.5, top + 0.5, Math.max(width - 1, 0.5), PATH - 3);
+      context.setLineDash([]);
+    } else {
+      context.globalAlpha = kinds[row] === RUNNING ? 1 : 0.55;
+      context.fillStyle = colours.bars[colour] ?? colours.faint;
+      context.fillRect(x, top, Math.max(width - 0.5, 0.5), PATH - 2);
+      context.globalAlpha = 1;
+    }
+    if (width > 30) {
+      context.fillStyle = kinds[row] === WAITING ? colours.text : colours.onBar;
+      context.fillText(pieceLabel(model, row, Math.floor((width - 8) / CHARACTER)), x + 4, top + PATH / 2 - 1);
+    }
+  }
+  if (path.count > 0) {
+    context.fillStyle = colours.critical;
+    const begin = scale.x(starts[0] as number);
+    context.fillRect(begin, top + PATH - 1, scale.x(ends[path.count - 1] as number) - begin, 2);
+  }
+}
+
+/** What is written on a piece of the critical path that has room for so many characters. */
+function pieceLabel({ path }: Model, row: number, most: number): string {
+  const whole = path.name("label", row);
+  if (whole.length <= most) return whole;
+  if (path.number("kind", row) === WAITING) return WAITING_WORDS.find((words) => words.length <= most) ?? "";
+  return label(path.name("package", row) || whole, most);
+}
+
+const WAITING_WORDS = ["waiting for a slot", "waiting"];
+
+/** Bands where something was lost, flags where something could not be seen. */
+function drawGaps(context: CanvasRenderingContext2D, { model, scale, colours }: Chart): void {
+  const losses = model.data.table("losses");
+  context.fillStyle = colours.loss;
+  for (const loss of losses.rows()) {
+    const x = scale.x(losses.number("from", loss));
+    const width = Math.max(scale.x(losses.number("to", loss)) - x, 2);
+    context.globalAlpha = 0.2;
+    context.fillRect(x, AXIS, width, CHART);
+    context.globalAlpha = 1;
+    context.fillRect(x, AXIS - 3, width, 3);
+  }
+  const spots = model.data.table("blind_spots");
+  for (const spot of spots.rows()) {
+    const x = scale.x(spots.number("time", spot));
+    context.beginPath();
+    context.moveTo(x, AXIS + 1);
+    context.lineTo(x - 4, AXIS - 6);
+    context.lineTo(x + 4, AXIS - 6);
+    context.fill();
+  }
+}

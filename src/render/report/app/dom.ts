@@ -1,0 +1,54 @@
+// Elements of the page. Whatever is a name goes into a node of text: nothing is ever parsed as HTML.
+
+type Child = Node | string | null | undefined | false;
+type Properties = Record<string, string | boolean | EventListener | undefined>;
+
+/** An element with attributes (functions are listeners: `onclick`) and children. */
+export function el<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Properties = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (typeof value === "string") element.setAttribute(name, value);
+  }
+  fill(element, ...children);
+  return element;
+}
+
+/** Replaces what is in an element. */
+export function fill(element: Element, ...children: Child[]): void {
+  element.replaceChildren(...children.filter((child): child is Node | string => !!child));
+}
+
+/** A name of the trace, kept from turning the direction of what stands around it. */
+export function name(text: string, properties: Properties = {}): HTMLElement {
+  return el("bdi", properties, text);
+}
+
+/** What paints with a row of the table `colours`, as long as the page's theme is the same. */
+export function paint(element: HTMLElement, colour: number): HTMLElement {
+  element.style.background = `var(--bar-${colour})`;
+  return element;
+}
+
+/** A square of a colour of the table `colours`. */
+export function swatch(colour: number): HTMLElement {
+  return paint(el("span", { class: "swatch", "aria-hidden": "true" }), colour);
+}
+
+/** A table with a head; cells that are numbers stand to the right. */
+export function table(caption: string, head: string[], rows: (Node | string)[][], numeric: boolean[]): HTMLElement {
+  const cell = (tag: "th" | "td") => (child: Node | string, at: number) =>
+    el(tag, { class: numeric[at] ? "number" : undefined, scope: tag === "th" ? "col" : undefined }, child);
+  return el(
+    "table",
+    {},
+    el("caption", {}, caption),
+    el("thead", {}, el("tr", {}, ...head.map(cell("th")))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell("td"))))),
+  );
+}

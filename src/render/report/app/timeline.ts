@@ -1,0 +1,551 @@
+// The view of what ran when: a chart and the critical path above rows of bars.
+
+import { AXIS, drawChart, HEAD } from "./chart.js";
+import { details, facts, title } from "./details.js";
+import { el, fill, name, table } from "./dom.js";
+import { counted, duration, percent } from "./format.js";
+import { drawLanes, marksOf } from "./lanes.js";
+import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
+import { GROUPINGS, Model } from "./model.js";
+import type { Selection } from "./selection.js";
+import type { MakeView, Page, View } from "./views.js";
+
+const HEIGHTS = { full: 24, nested: 12, gap: 2 };
+/** Rows that are drawn at most without scrolling: of the height of the window. */
+const MOST_OF_WINDOW = 0.62;
+const ZOOM = 1.5;
+const PAN = 0.2;
+/** A pointer that moved less has clicked. */
+const CLICK = 4;
+/** Rows of the table behind the picture. */
+const MOST_BEHIND = 500;
+
+export const timeline: MakeView = (page) => new Timeline(page);
+
+class Timeline implements View {
+  readonly id = "timeline";
+  readonly title = "Timeline";
+  readonly element = el("div", { class: "timeline" });
+  readonly keys = [
+    ["W S, + −, wheel", "zoom"],
+    ["A D, ← →, Shift + drag", "move through time"],
+    ["[ ]", "the span before, the next one"],
+    ["F", "zoom to what is selected"],
+    ["Home, 0", "show everything"],
+    ["1 2 …", "slots, processes, …"],
+    ["drag", "select a piece of time; double click zooms to a span"],
+  ] as const;
+
+  private readonly model: Model;
+  private readonly chart = el("canvas", { class: "chart", "aria-hidden": "true" });
+  private readonly lanes = el("canvas", {
+    class: "lanes",
+    tabindex: "0",
+    role: "application",
+    "aria-label": "timeline: arrows and W A S D move and zoom, brackets go from span to span, ? shows all keys",
+  });
+  private readonly scroller = el("div", { class: "scroller" });
+  private readonly spacer = el("div", { class: "spacer" });
+  private readonly hint = el("div", { class: "hint", role: "tooltip", hidden: true });
+  private readonly aside = el("div", { class: "aside" });
+  private readonly behind = el("details", { class: "behind" }, el("summary", {}, "What is in sight, as a table"));
+  private readonly chips = el("span", { class: "chips" });
+  private readonly groupings = el("span", { class: "groupings", role: "group", "aria-label": "rows" });
+
+  private scale: Scale;
+  private grouping = 0;
+  private rows: Row[] = [];
+  private rowOf = new Map<number, Row>();
+  private hovered: number | null = null;
+  private dragged: Range | null = null;
+  private matching: { search: string; names: Set<number> } = { search: "", names: new Set() };
+  private frame = 0;
+
+  constructor(private readonly page: Page) {
+    this.model = new Model(page.data);
+    this.scale = new Scale(this.model.end);
+    this.spacer.append(this.lanes);
+    this.scroller.append(this.spacer);
+    this.behind.addEventListener("toggle", () => this.listBehind());
+    this.element.append(
+      el("div", { class: "bar" }, this.groupings, this.chips),
+      el("div", { class: "stage" }, el("div", { class: "pictures" }, this.chart, this.scroller, this.hint), this.aside),
+      this.behind,
+    );
+    this.scroller.addEventListener("scroll", () => this.redraw());
+    this.listen(this.chart);
+    this.listen(this.lanes);
+    this.group(GROUPINGS.find(({ view }) => this.model.tracksOf(view).length > 0)?.view ?? 0);
+  }
+
+  show(): void {
+    this.measure();
+    this.draw();
+  }
+
+  select(now: Selection, before: Selection): void {
+    if (now.search !== before.search) this.match(now.search);
+    if (now.span !== before.span) this.showDetails(now.span);
+    this.showChips();
+    this.redraw();
+  }
+
+  key(event: KeyboardEvent): boolean {
+    const zoom = (factor: number) => this.look(this.scale.zoomed(this.scale.width / 2, factor));
+    const keys: Record<string, () => void> = {
+      w: () => zoom(1 / ZOOM),
+      "+": () => zoom(1 / ZOOM),
+      "=": () => zoom(1 / ZOOM),
+      s: () => zoom(ZOOM),
+      "-": () => zoom(ZOOM),
+      a: () => this.look(this.scale.panned(-PAN)),
+      ArrowLeft: () => this.look(this.scale.panned(-PAN)),
+      d: () => this.look(this.scale.panned(PAN)),
+      ArrowRight: () => this.look(this.scale.panned(PAN)),
+      "[": () => this.step(-1),
+      "]": () => this.step(1),
+      f: () => this.fit(),
+      Home: () => this.look(new Scale(this.model.end).resized(this.scale.width)),
+      "0": () => this.look(new Scale(this.model.end).resized(this.scale.width)),
+      n: () => this.nextMatch(1),
+      N: () => this.nextMatch(-1),
+    };
+    for (const [at, { view }] of this.offered().entries()) keys[String(at + 1)] = () => this.group(view);
+    const act = keys[event.key] ?? keys[event.key.toLowerCase()];
+    act?.();
+    return act !== undefined;
+  }
+
+  /** Goes to the next span that matches the search; the first one after what is selected. */
+  nextMatch(by: 1 | -1): void {
+    const { search, span } = this.page.selection.now;
+    if (search === "") return;
+    const spans = this.spansInOrder();
+    const at = span === null ? -1 : spans.indexOf(span);
+    for (let step = 1; step <= spans.length; step += 1) {
+      const next = spans[(at + by * step + 2 * spans.length) % spans.length] as number;
+      if (this.matches(next)) {
+        this.pick(next);
+        return;
+      }
+    }
+  }
+
+  /** How many spans match the search. */
+  private countMatches(): number {
+    return this.spansInOrder().filter((span) => this.matches(span)).length;
+  }
+
+  private offered() {
+    return GROUPINGS.filter(({ view }) => this.model.tracksOf(view).length > 0);
+  }
+
+  private group(view: number): void {
+    this.grouping = view;
+    const depths = this.model.tracks.bytes("depth");
+    const tracks = this.model.tracksOf(view).map((track) => ({ track, depth: depths[track] ?? 0 }));
+    this.rows = rows(tracks, HEIGHTS);
+    this.rowOf = new Map(this.rows.map((row) => [row.track, row]));
+    const buttons = this.offered().map(({ view: of, title, what }) =>
+      el(
+        "button",
+        { type: "button", title: what, "aria-pressed": String(of === view), onclick: () => this.group(of) },
+        title,
+      ),
+    );
+    fill(this.groupings, ...buttons);
+    this.scroller.scrollTop = 0;
+    this.measure();
+    this.listBehind();
+    this.redraw();
+  }
+
+  /** Shows a piece of time. */
+  private look(scale: Scale): void {
+    this.scale = scale;
+    this.hideHint();
+    this.showChips();
+    this.listBehind();
+    this.redraw();
+  }
+
+  /** Makes what is selected fill the width. */
+  private fit(): void {
+    const { range, span } = this.page.selection.now;
+    const { start, end } = this.model.spans;
+    if (range) this.look(this.scale.showing(range.from, range.to));
+    else if (span !== null) this.fitSpan(start[span] as number, end[span] as number);
+  }
+
+  private fitSpan(from: number, to: number): void {
+    const margin = (to - from) * 0.1;
+    this.look(this.scale.showing(from - margin, to + margin));
+  }
+
+  /** Selects a span and brings it into sight. */
+  private pick(span: number | null): void {
+    if (span === null) {
+      this.page.selection.set({ span: null, action: null, process: null });
+      return;
+    }
+    const { model } = this;
+    const view = model.tracks.bytes("view")[model.trackOfSpan(span)] ?? 0;
+    if (view !== this.grouping) this.group(view);
+    const from = model.spans.start[span] as number;
+    const to = model.spans.end[span] as number;
+    if (to < this.scale.from || from > this.scale.to) this.fitSpan(from, to);
+    const row = this.rowOf.get(model.trackOfSpan(span));
+    if (row && (row.y < this.scroller.scrollTop || row.y + row.height > this.scroller.scrollTop + this.scroller.clientHeight)) {
+      this.scroller.scrollTop = row.y - this.scroller.clientHeight / 2;
+    }
+    this.page.selection.set({ span, action: model.actionOf(span), process: model.processOf(span) });
+    this.page.say(`${title(model, span)}: ${facts(model, span, false).map((fact) => fact.join(" ")).join("; ")}`);
+  }
+
+  /** All spans of the rows that are shown, by row and time. */
+  private spansInOrder(): number[] {
+    const { model } = this;
+    const counts = model.tracks.words("count");
+    return this.rows.flatMap(({ track }) =>
+      Array.from({ length: counts[track] ?? 0 }, (_, at) => (model.first[track] ?? 0) + at),
+    );
+  }
+
+  /** Selects the span before or after, by time. */
+  private step(by: 1 | -1): void {
+    const { start } = this.model.spans;
+    const time = (span: number) => start[span] as number;
+    const spans = this.spansInOrder().sort((a, b) => time(a) - time(b) || a - b);
+    const at = this.page.selection.now.span === null ? -1 : spans.indexOf(this.page.selection.now.span);
+    const next = spans[at < 0 ? (by > 0 ? 0 : spans.length - 1) : at + by];
+    if (next !== undefined) this.pick(next);
+  }
+
+  private match(search: string): void {
+    const { names } = this.model.data;
+    const found = new Set<number>();
+    if (search !== "") {
+      for (let id = 0; id < names.count; id += 1) {
+        if (names.get(id).toLowerCase().includes(search)) found.add(id);
+      }
+    }
+    this.matching = { search, names: found };
+  }
+
+  /** Whether a span's own name, or that of its package, tool or phase, is searched for. */
+  private matches(span: number): boolean {
+    const { model, matching } = this;
+    if (matching.names.has(model.spans.label[span] ?? 0)) return true;
+    const action = model.actionOf(span);
+    if (action !== null) return matching.names.has(model.actions.words("label")[action] ?? 0);
+    const process = model.processOf(span);
+    if (process === null || model.spans.kind[span] !== 1) return false;
+    return ["tool", "package"].some((column) => matching.names.has(model.processes.words(column)[process] ?? 0));
+  }
+
+  private showDetails(span: number | null): void {
+    fill(this.aside, span !== null && details(this.model, span, (next) => this.pick(next)));
+    this.element.classList.toggle("with-details", span !== null);
+    this.measure();
+  }
+
+  /** What limits what is seen, each with a button that takes it away. */
+  private showChips(): void {
+    const { range, search } = this.page.selection.now;
+    const chip = (words: string, label: string, remove: () => void) =>
+      el("span", { class: "chip" }, words, el("button", { type: "button", "aria-label": label, onclick: remove }, "✕"));
+    const { scale } = this;
+    fill(
+      this.chips,
+      range &&
+        chip(`selected: ${this.rangeWords(range)}`, "select all of the time", () => this.page.selection.set({ range: null })),
+      !scale.isWhole &&
+        chip(`in sight: ${duration(scale.from)} to ${duration(scale.to)}`, "show everything", () =>
+          this.look(new Scale(this.model.end).resized(scale.width)),
+        ),
+      search !== "" && el("span", { class: "chip" }, counted(this.countMatches(), "match", "matches")),
+    );
+  }
+
+  /** A piece of time, and how many cores were in use in it. */
+  private rangeWords({ from, to }: Range): string {
+    const bin = this.model.data.table("chart").number("bin", 0);
+    const cores = this.model.data.table("cpu").numbers("cores");
+    let cpu = 0;
+    cores.forEach((value, at) => {
+      const overlap = Math.min(to, (at + 1) * bin) - Math.max(from, at * bin);
+      if (overlap > 0) cpu += value * overlap;
+    });
+    const busy = to > from ? percent(cpu / (to - from)) : "-";
+    return `${duration(from)} to ${duration(to)}, ${duration(to - from)} (${duration(cpu)} CPU, ${busy} of a core)`;
+  }
+
+  private measure(): void {
+    const whole = bottom(this.rows) + 4;
+    this.spacer.style.height = `${whole}px`;
+    this.scroller.style.height = `${Math.min(whole, Math.max(innerHeight * MOST_OF_WINDOW, 160))}px`;
+    this.scale = this.scale.resized(this.scroller.clientWidth || this.element.clientWidth);
+    this.redraw();
+  }
+
+  private redraw(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw());
+  }
+
+  private draw(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    const { scale, model } = this;
+    const range = this.dragged ?? this.page.selection.now.range;
+    const colours = this.page.theme.now;
+    const chart = sized(this.chart, scale.width, HEAD);
+    if (chart) drawChart(chart, { model, scale, colours, range });
+    const height = this.scroller.clientHeight;
+    const lanes = sized(this.lanes, scale.width, height);
+    if (!lanes) return;
+    drawLanes(lanes, {
+      model,
+      rows: this.rows,
+      rowOf: this.rowOf,
+      scale,
+      colours,
+      top: this.scroller.scrollTop,
+      height,
+      hovered: this.hovered,
+      selected: this.page.selection.now.span,
+      range,
+      matches: this.matching.search === "" ? null : (span) => this.matches(span),
+    });
+  }
+
+  /** The span at a place of the canvas of lanes. */
+  private spanAt(x: number, y: number): number | null {
+    const at = y + this.scroller.scrollTop;
+    const row = this.rows[rowAt(this.rows, at)];
+    if (!row || at < row.y) return null;
+    const { start, end } = this.model.spans;
+    const first = this.model.first[row.track] ?? 0;
+    const count = this.model.tracks.words("count")[row.track] ?? 0;
+    const near = { from: this.scale.time(x - 2), to: this.scale.time(x + 2) };
+    const [begin, stop] = inSight(start, end, first, count, near);
+    const time = this.scale.time(x);
+    let best: number | null = null;
+    for (let span = begin; span < stop; span += 1) {
+      if ((start[span] as number) <= time && time < (end[span] as number)) return span;
+      best ??= span;
+    }
+    return best;
+  }
+
+  private listen(canvas: HTMLCanvasElement): void {
+    const onLanes = canvas === this.lanes;
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.press(event, canvas, onLanes));
+    canvas.addEventListener("pointermove", (event) => this.hover(event, canvas, onLanes));
+    canvas.addEventListener("pointerleave", () => {
+      this.hovered = null;
+      this.hideHint();
+      this.redraw();
+    });
+    canvas.addEventListener("dblclick", () => this.fit());
+  }
+
+  /** Zooms; to the side it moves. Where all is in sight already, the page may scroll on. */
+  private wheel(event: WheelEvent): void {
+    const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    if (sideways) {
+      const by = event.deltaX || event.deltaY;
+      event.preventDefault();
+      this.look(this.scale.panned(by / this.scale.width));
+      return;
+    }
+    const overflows = this.spacer.clientHeight > this.scroller.clientHeight + 1;
+    const overLanes = event.currentTarget === this.lanes;
+    if (overLanes && overflows && !event.ctrlKey && !event.metaKey) return;
+    if (event.deltaY > 0 && this.scale.isWhole) return;
+    event.preventDefault();
+    this.look(this.scale.zoomed(event.offsetX, Math.exp(Math.max(-1, Math.min(1, event.deltaY / 240)))));
+  }
+
+  /** A click selects, a drag selects a piece of time; with shift, or by touch, it moves. */
+  private press(event: PointerEvent, canvas: HTMLCanvasElement, onLanes: boolean): void {
+    if (event.button !== 0) return;
+    const begin = { x: event.offsetX, y: event.offsetY, scale: this.scale };
+    const moves = event.shiftKey || event.pointerType === "touch";
+    let moved = false;
+    canvas.setPointerCapture(event.pointerId);
+    const move = (event: PointerEvent) => {
+      const x = event.offsetX;
+      moved ||= Math.abs(x - begin.x) >= CLICK;
+      if (!moved) return;
+      if (moves) {
+        this.look(begin.scale.panned((begin.x - x) / begin.scale.width));
+        return;
+      }
+      const [from, to] = [begin.x, x].map((x) => this.clamped(x)).sort((a, b) => a - b) as [number, number];
+      this.dragged = { from, to };
+      this.redraw();
+    };
+    const end = () => {
+      canvas.removeEventListener("pointermove", move);
+      canvas.removeEventListener("pointerup", end);
+      canvas.removeEventListener("pointercancel", end);
+      const range = this.dragged;
+      this.dragged = null;
+      if (range) this.page.selection.set({ range });
+      else if (!moved) this.click(begin.x, begin.y, onLanes);
+    };
+    canvas.addEventListener("pointermove", move);
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+  }
+
+  private clamped(x: number): number {
+    return Math.min(Math.max(this.scale.time(x), 0), this.model.end);
+  }
+
+  private click(x: number, y: number, onLanes: boolean): void {
+    const span = onLanes ? this.spanAt(x, y) : this.pathAt(x, y);
+    if (span !== null) this.pick(span);
+    else if (this.page.selection.now.range) this.page.selection.set({ range: null });
+    else this.pick(null);
+  }
+
+  /** The span of the action that the critical path ran through there. */
+  private pathAt(x: number, y: number): number | null {
+    const piece = this.pieceAt(x, y);
+    const action = piece === null ? null : this.model.path.number("action", piece);
+    return action === null ? null : this.model.spanOfAction(action);
+  }
+
+  /** The piece of the critical path at a place of the chart. */
+  private pieceAt(x: number, y: number): number | null {
+    if (y < HEAD - 28) return null;
+    const { path } = this.model;
+    const time = this.scale.time(x);
+    const found = path.rows().find((row) => path.number("start", row) <= time && time < path.number("end", row));
+    return found ?? null;
+  }
+
+  private hover(event: PointerEvent, canvas: HTMLCanvasElement, onLanes: boolean): void {
+    if (event.buttons !== 0) {
+      this.hideHint();
+      return;
+    }
+    const { offsetX: x, offsetY: y } = event;
+    const span = onLanes ? this.spanAt(x, y) : null;
+    if (span !== this.hovered) {
+      this.hovered = span;
+      this.redraw();
+    }
+    canvas.style.cursor = span === null ? "crosshair" : "pointer";
+    const lines = onLanes ? this.hintOfSpan(span, x) : this.hintOfChart(x, y);
+    if (lines.length === 0) this.hideHint();
+    else this.showHint(lines, x, canvas.offsetTop + y + (onLanes ? this.scroller.offsetTop : 0));
+  }
+
+  private hintOfSpan(span: number | null, x: number): string[] {
+    if (span === null) return [];
+    const { model } = this;
+    const lines = [title(model, span), ...facts(model, span, false).map(([what, value]) => `${what}: ${value}`)];
+    const process = model.processOf(span);
+    const marks = model.data.table("marks");
+    if (process === null || marks.count === 0 || this.grouping !== 1) return lines;
+    const [begin, end] = marksOf(marks.words("process"), process);
+    const near = 3 * this.scale.pixel;
+    const time = this.scale.time(x);
+    for (let mark = begin; mark < end; mark += 1) {
+      const from = marks.number("from", mark);
+      const to = marks.number("to", mark);
+      if (from - near > time || to + near < time) continue;
+      const binds = marks.number("binds", mark);
+      const bound = binds > 0 ? `, ${counted(binds, "bind")}` : "";
+      lines.push(from === to ? `loads ${marks.name("label", mark)}` : `${marks.name("label", mark)}: ${duration(to - from)}${bound}`);
+      if (lines.length > 16) break;
+    }
+    return lines;
+  }
+
+  private hintOfChart(x: number, y: number): string[] {
+    const { data, path } = this.model;
+    const time = this.scale.time(x);
+    const piece = this.pieceAt(x, y);
+    if (piece !== null) {
+      const length = path.number("end", piece) - path.number("start", piece);
+      return [path.name("label", piece), `${duration(length)} of the critical path`];
+    }
+    const bin = Math.floor(time / Math.max(data.table("chart").number("bin", 0), 1));
+    const lines = [
+      `at ${duration(time)}`,
+      `${(data.table("cpu").number("cores", bin) ?? 0).toFixed(2)} cores in use`,
+      `${data.table("under_way").number("count", bin).toFixed(1)} under way`,
+    ];
+    const near = 5 * this.scale.pixel;
+    const losses = data.table("losses");
+    for (const loss of losses.rows()) {
+      if (losses.number("from", loss) - near <= time && time <= losses.number("to", loss) + near) {
+        lines.push(`lost: ${losses.number("count", loss)} ${losses.name("what", loss)} (${losses.name("why", loss)})`);
+      }
+    }
+    const spots = data.table("blind_spots");
+    for (const spot of spots.rows()) {
+      if (Math.abs(spots.number("time", spot) - time) <= near && y < AXIS + 8) {
+        lines.push(`not seen: ${spots.name("what", spot)} (${spots.name("why", spot)})`);
+      }
+    }
+    return lines;
+  }
+
+  private showHint(lines: string[], x: number, y: number): void {
+    fill(this.hint, ...lines.map((line) => el("div", {}, name(line))));
+    this.hint.hidden = false;
+    const room = this.scale.width - this.hint.offsetWidth - 4;
+    this.hint.style.left = `${Math.max(Math.min(x + 14, room), 0)}px`;
+    this.hint.style.top = `${y + 18}px`;
+  }
+
+  private hideHint(): void {
+    this.hint.hidden = true;
+  }
+
+  /** Fills the table behind the picture, where it is open: for who cannot see the picture, or wants numbers. */
+  private listBehind(): void {
+    if (!this.behind.open) return;
+    const { model, scale } = this;
+    const { start, end } = model.spans;
+    const counts = model.tracks.words("count");
+    const spans = this.rows.flatMap(({ track }) => {
+      const [begin, stop] = inSight(start, end, model.first[track] ?? 0, counts[track] ?? 0, scale);
+      return Array.from({ length: stop - begin }, (_, at) => begin + at);
+    });
+    const shown = spans.slice(0, MOST_BEHIND).map((span) => {
+      const row = facts(model, span, false).map(([what, value]) => `${what}: ${value}`);
+      const open = () => this.pick(span);
+      return [
+        el("button", { type: "button", class: "link", onclick: open }, name(title(model, span))),
+        duration(start[span] as number),
+        duration((end[span] as number) - (start[span] as number)),
+        name(row.slice(1).join("; ")),
+      ];
+    });
+    const more = spans.length > MOST_BEHIND ? `, the first ${MOST_BEHIND} of ${spans.length}` : "";
+    const caption = `From ${duration(scale.from)} to ${duration(scale.to)}${more}`;
+    const behind = table(caption, ["what", "start", "length", "more"], shown, [false, true, true, false]);
+    fill(this.behind, this.behind.firstElementChild, behind);
+  }
+}
+
+/** A canvas' context, with as many pixels as the screen has for this size. */
+function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
+  const ratio = devicePixelRatio || 1;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return context;
+}

@@ -1,0 +1,127 @@
+//! Tables of a report: the run as a whole, its environment, what was lost and what was found.
+
+use super::columns::Columns;
+use crate::analyze::{Analysis, Summary};
+use crate::render::palette::Family;
+use crate::trace::{ExitStatus, Trace};
+use std::io;
+
+/// Writes them.
+pub(super) fn write(
+    analysis: &Analysis<'_>,
+    summary: &Summary,
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    write_run(analysis, summary, columns)?;
+    write_environment(analysis.trace, summary, columns)?;
+    write_gaps(analysis.trace, summary, columns)?;
+    columns
+        .table("colours", &Family::ALL)
+        .names("words", |family| family.words())?
+        .names("light", |family| family.light().to_string())?
+        .names("dark", |family| family.dark().to_string())?;
+    Ok(())
+}
+
+fn write_run(
+    analysis: &Analysis<'_>,
+    summary: &Summary,
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    let trace = analysis.trace;
+    let count = |count: usize| count as f64;
+    columns
+        .table("run", &[summary])
+        .names("command", |run| &*run.command)?
+        .names("status", |run| status(run.status))?
+        .bytes("failed", |run| {
+            u8::from(!matches!(run.status, None | Some(ExitStatus::Code(0))))
+        })?
+        .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
+        .times("end", |_| analysis.end)?
+        .times("wall", |run| run.wall)?
+        .times("cpu", |run| run.total.cpu())?
+        .times("runqueue", |run| run.total.usage.runqueue)?
+        .numbers("parallelism", |run| run.parallelism)?
+        .words("cores", |run| run.cores)?
+        .numbers("builds", |run| count(run.builds))?
+        .numbers("built", |run| count(run.built))?
+        .numbers("cached", |run| count(run.cached))?
+        .words("processes", |run| run.total.processes)?
+        .numbers("samples", |run| run.samples.samples as f64)?
+        .bytes("from_profiles", |run| u8::from(run.from_profiles))?;
+    let taxes = summary.tax.as_slice();
+    columns
+        .table("tax", taxes)
+        .times("own", |tax| tax.own)?
+        .times("kernel", |tax| tax.kernel.unwrap_or_default())?
+        .numbers("share", |tax| tax.share.unwrap_or(f64::NAN))?
+        .numbers("max_rss_bytes", |tax| tax.max_rss_bytes as f64)?;
+    Ok(())
+}
+
+fn status(status: Option<ExitStatus>) -> String {
+    match status {
+        Some(ExitStatus::Code(0)) => String::new(),
+        Some(ExitStatus::Code(code)) => format!("exit code {code}"),
+        Some(ExitStatus::Signal(signal)) => format!("killed by signal {signal}"),
+        _ => "how it ended is not known".to_owned(),
+    }
+}
+
+fn write_environment(
+    trace: &Trace,
+    summary: &Summary,
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    columns
+        .table("toolchains", &summary.toolchains)
+        .names("version", |row| &*row.version)?
+        .names("arch", |row| row.arch.name())?
+        .names("translator", |row| row.translator.as_deref().unwrap_or(""))?;
+    columns
+        .table("host", std::slice::from_ref(&trace.host))
+        .names("os", |host| trace.text(host.os))?
+        .names("distribution", |host| trace.text(host.distribution))?
+        .names("cpu", |host| trace.text(host.cpu))?
+        .names("arch", |host| host.arch.name())?
+        .words("cores", |host| host.cores)?
+        .numbers("memory_bytes", |host| host.memory_bytes as f64)?
+        .names("gotrace", |host| trace.text(host.gotrace))?;
+    columns
+        .table("settings", &trace.settings)
+        .names("key", |row| trace.text(row.key))?
+        .names("value", |row| trace.text(row.value))?
+        .names("source", |row| trace.text(row.source))?;
+    columns
+        .table("findings", &trace.findings)
+        .names("severity", |row| row.severity.name())?
+        .names("check", |row| trace.text(row.check))?
+        .names("text", |row| trace.text(row.text))?
+        .names("evidence", |row| trace.text(row.evidence))?
+        .names("remedy", |row| trace.text(row.remedy))?;
+    Ok(())
+}
+
+fn write_gaps(trace: &Trace, summary: &Summary, columns: &mut Columns<'_>) -> io::Result<()> {
+    columns
+        .table("gaps", &summary.gaps)
+        .names("what", |gap| &*gap.what)?
+        .names("why", |gap| &*gap.why)?
+        .numbers("count", |gap| {
+            gap.count.map_or(f64::NAN, |count| count as f64)
+        })?;
+    columns
+        .table("losses", &trace.losses)
+        .times("from", |loss| loss.from)?
+        .times("to", |loss| loss.to)?
+        .names("what", |loss| trace.text(loss.what))?
+        .names("why", |loss| trace.text(loss.why))?
+        .numbers("count", |loss| loss.count as f64)?;
+    columns
+        .table("blind_spots", &trace.blind_spots)
+        .times("time", |spot| spot.time)?
+        .names("what", |spot| trace.text(spot.what))?
+        .names("why", |spot| trace.text(spot.why))?;
+    Ok(())
+}

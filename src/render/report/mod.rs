@@ -1,0 +1,70 @@
+//! A trace as one page that opens from disk: the whole of it, to walk through.
+//!
+//! The page is an app (`app/`, TypeScript, built to `app.js` by `scripts/build-report`) and the data that it
+//! draws. Here the data is written, as tables of columns ([`columns`](self) in the module of that name has the
+//! format); the app only lays out and draws: what has to be worked out is worked out by `analyze`.
+//!
+//! | table | a row is |
+//! |---|---|
+//! | `run`, `tax`, `host` | the run; there is one row, or none |
+//! | `toolchains`, `settings`, `findings` | what the command used, how it was recorded, what doctor found |
+//! | `gaps`, `losses`, `blind_spots` | what was lost or not seen: in all, and where it happened |
+//! | `colours` | a colour, for light and for dark pages |
+//! | `builds`, `actions`, `path`, `what_if` | the builds, what they did, the critical path, what would help |
+//! | `processes`, `packages`, `tools`, `phases` | what they are and cost |
+//! | `chart`, `cpu`, `under_way` | cores in use and bars under way, bin by bin |
+//! | `tracks`, `spans`, `folding` | the rows of the timeline, and what lies on them |
+//! | `marks` | what loaders did |
+//!
+//! A view of the page has a module here that writes its tables, called by [`write`], and a module of the app
+//! that is named in `app/views.ts`, where it is said what a view gets and must do.
+
+mod build;
+mod columns;
+mod head;
+mod marks;
+mod names;
+mod page;
+mod programs;
+mod rows;
+mod spans;
+mod tracks;
+
+use crate::analyze::bindings::Happened;
+use crate::analyze::{Analysis, Summary};
+use columns::Columns;
+use rows::Rows;
+use std::io;
+
+/// Spans of the timeline that are kept: what a browser draws at thirty frames a second.
+const SPANS: usize = 300_000;
+
+/// How many rows of each ranking the summary keeps, of which none is shown: all come from elsewhere.
+const RANKED: usize = 0;
+
+/// Writes the page. Returns how many blocks of samples could not be read.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write(analysis: &Analysis<'_>, out: &mut dyn io::Write) -> io::Result<u64> {
+    page::write(out, |data| {
+        let mut columns = Columns::begin(data)?;
+        let unreadable_blocks = fill(analysis, &mut columns)?;
+        columns.finish()?;
+        Ok(unreadable_blocks)
+    })
+}
+
+fn fill(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<u64> {
+    let summary = Summary::of(analysis, RANKED);
+    let costs = analysis.costs();
+    let linked = Happened::of(analysis);
+    let rows = Rows::of(analysis, &summary.phases);
+    head::write(analysis, &summary, columns)?;
+    build::write(analysis, &rows, summary.limits.as_ref(), columns)?;
+    programs::write(analysis, &rows, &costs, &linked, columns)?;
+    programs::write_costs(&costs, &summary.phases, &rows, columns)?;
+    marks::write(&linked, &rows, columns)?;
+    spans::write(analysis, &rows, SPANS, columns)
+}

@@ -1,0 +1,170 @@
+//! What ran when, onto the tracks of a report's timeline.
+
+use super::columns::{Columns, NONE};
+use super::names::Names;
+use super::rows::{self, Rows};
+use super::tracks::{CRITICAL, OPEN, Span, SpanKind, Track, Tracks, View};
+use crate::analyze::timeline::{self, Bar, BarOf, Bars, CpuSource, Options, Timeline};
+use crate::analyze::{Analysis, PhaseIndex, PhaseSpan};
+use crate::render::palette::Family;
+use crate::trace::ProcessId;
+use rustc_hash::FxHashMap;
+use std::io;
+
+/// Bins of the chart: more than a screen has columns, so that zooming shows more.
+const BINS: u32 = 2_048;
+
+/// Fills all tracks, writes them and the chart over them; returns how many blocks of samples could not be
+/// read.
+pub(super) fn write(
+    analysis: &Analysis<'_>,
+    rows: &Rows,
+    most: usize,
+    columns: &mut Columns<'_>,
+) -> io::Result<u64> {
+    let timeline = analysis.timeline(Options {
+        bars: Bars::Actions,
+        bins: BINS,
+    });
+    write_chart(&timeline, columns)?;
+    let mut tracks = Tracks::of_at_most(most);
+    add_slots(&timeline, rows, &mut tracks, &mut columns.names);
+    add_processes(analysis, rows, &mut tracks, &mut columns.names);
+    let (folded, into) = tracks.finish();
+    columns
+        .table("folding", &[(folded, into)])
+        .numbers("spans", |row| row.0 as f64)?
+        .numbers("into", |row| row.1 as f64)?
+        .times("shorter_than", |_| tracks.short)?;
+    write_tracks(&tracks, columns)?;
+    Ok(timeline.unreadable_blocks)
+}
+
+fn write_chart(timeline: &Timeline, columns: &mut Columns<'_>) -> io::Result<()> {
+    let sampled = u8::from(timeline.cpu_source == CpuSource::Samples);
+    columns
+        .table("chart", &[timeline.bin])
+        .times("bin", |bin| *bin)?
+        .bytes("sampled", |_| sampled)?;
+    columns.numbers("cpu.cores", &timeline.cpu)?;
+    columns.numbers("under_way.count", &timeline.concurrency)
+}
+
+fn write_tracks(tracks: &Tracks, columns: &mut Columns<'_>) -> io::Result<()> {
+    columns
+        .table("tracks", &tracks.tracks)
+        .bytes("view", |track| track.view as u8)?
+        .bytes("depth", |track| track.depth)?
+        .words("process", |track| track.process)?
+        .named("label", |track| track.label)?
+        .words("count", |track| {
+            u32::try_from(track.spans.len()).unwrap_or(u32::MAX)
+        })?;
+    let spans: Vec<Span> = tracks
+        .tracks
+        .iter()
+        .flat_map(|track| track.spans.iter().copied())
+        .collect();
+    columns
+        .table("spans", &spans)
+        .times("start", |span| span.start)?
+        .times("end", |span| span.end)?
+        .named("label", |span| span.label)?
+        .bytes("colour", |span| span.colour)?
+        .bytes("kind", |span| span.kind as u8)?
+        .bytes("flags", |span| span.flags)?
+        .words("of", |span| span.of)?
+        .words("count", |span| span.count)?
+        .times("busy", |span| span.busy)?;
+    Ok(())
+}
+
+/// The actions of the builds, in as few lanes as hold them.
+fn add_slots(timeline: &Timeline, rows: &Rows, tracks: &mut Tracks, names: &mut Names) {
+    for lane in &timeline.lanes {
+        let track = tracks.open(Track {
+            view: View::Slots,
+            depth: 0,
+            process: NONE,
+            label: 0,
+            spans: Vec::with_capacity(lane.bars.len()),
+        });
+        for bar in &lane.bars {
+            tracks.push(track, span_of(bar, rows, names));
+        }
+    }
+}
+
+fn span_of(bar: &Bar, rows: &Rows, names: &mut Names) -> Span {
+    let (kind, of) = match bar.of {
+        BarOf::Action(action) => (SpanKind::Action, rows.action(action)),
+        BarOf::Process(process) => (SpanKind::Process, rows.process(process)),
+    };
+    let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+    Span {
+        start: bar.start,
+        end: bar.end,
+        label: names.id(&bar.label),
+        colour: rows::colour(Family::of(bar.tool.name())),
+        kind,
+        flags: flag(bar.critical, CRITICAL) | flag(bar.open, OPEN),
+        of,
+        count: 1,
+        busy: bar.end.since(bar.start),
+    }
+}
+
+/// Each program by itself, by its start, its phases below, and below those what went on beside them.
+fn add_processes(analysis: &Analysis<'_>, rows: &Rows, tracks: &mut Tracks, names: &mut Names) {
+    let index = PhaseIndex::of(analysis);
+    let spans = index.spans();
+    let mut phases: FxHashMap<(ProcessId, bool), Vec<&PhaseSpan<'_>>> = FxHashMap::default();
+    for span in &spans {
+        let key = (span.process, span.phase.beside);
+        phases.entry(key).or_default().push(span);
+    }
+    let mut bars = timeline::process_bars(analysis);
+    bars.sort_by_key(|bar| (bar.start, std::cmp::Reverse(bar.end)));
+    for bar in &bars {
+        let BarOf::Process(process) = bar.of else {
+            continue;
+        };
+        let row = rows.process(process);
+        let label = names.id(&bar.label);
+        let open = |depth: u8, tracks: &mut Tracks| {
+            tracks.open(Track {
+                view: View::Processes,
+                depth,
+                process: row,
+                label,
+                spans: Vec::new(),
+            })
+        };
+        let track = open(0, tracks);
+        tracks.push(track, span_of(bar, rows, names));
+        let of = [false, true].into_iter();
+        let of = of.filter_map(|beside| phases.get(&(process, beside)));
+        for (depth, of) in (1..).zip(of) {
+            let track = open(depth, tracks);
+            for phase in of {
+                let label = names.id(&phase.phase.phase);
+                let colour = rows.phase_colour(phase.phase);
+                tracks.push(track, phase_span(phase, label, colour, row));
+            }
+        }
+    }
+}
+
+fn phase_span(phase: &PhaseSpan<'_>, label: u32, colour: u8, process: u32) -> Span {
+    Span {
+        start: phase.begin,
+        end: phase.end,
+        label,
+        colour,
+        kind: SpanKind::Phase,
+        flags: 0,
+        of: process,
+        count: 1,
+        busy: phase.end.since(phase.begin),
+    }
+}

@@ -1,0 +1,297 @@
+//! The page of `gotrace report`, read by an independent reader (`page.py`), against the drawing in `build.rs`.
+
+use crate::build::{gotrace, record, run};
+use crate::python;
+use gotrace::analyze::Analysis;
+use gotrace::render::report;
+use gotrace::trace::{
+    Action, Exec, Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Trace, Usage,
+};
+use serde_json::Value;
+use std::path::Path;
+
+/// The tables of a page; `None` where there is no Python to read it.
+fn tables(page: &[u8]) -> Option<Value> {
+    let tables = python::read("show/page.py", page)?;
+    Some(serde_json::from_str(&tables).unwrap())
+}
+
+fn tables_of(trace: &Path) -> Option<Value> {
+    tables(gotrace(&["report", "-o", "-"], trace, 80).as_bytes())
+}
+
+/// The rows of a table, each as the values of these columns.
+fn rows(tables: &Value, table: &str, columns: &[&str]) -> Vec<Vec<Value>> {
+    let rows = tables[table].as_array().unwrap().iter();
+    rows.map(|row| columns.iter().map(|column| row[column].clone()).collect())
+        .collect()
+}
+
+/// A row by hand: text, or a number of milliseconds as nanoseconds.
+macro_rules! row {
+    ($($value:expr),*) => { vec![$(Value::from($value)),*] };
+}
+
+const NONE: u32 = u32::MAX;
+
+const fn ms(millis: u64) -> f64 {
+    (millis * 1_000_000) as f64
+}
+
+#[test]
+fn the_page_holds_the_build_as_it_was_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(tables) = tables_of(&record(folder.path(), true)) else {
+        return;
+    };
+    let run = ["command", "wall", "cpu", "parallelism", "cores", "built"];
+    assert_eq!(
+        rows(&tables, "run", &run),
+        [row!(
+            "/go/bin/go build ./...",
+            ms(1_000),
+            ms(1_000),
+            1.0,
+            4,
+            3.0
+        )]
+    );
+    let actions = [
+        "label",
+        "ready",
+        "start",
+        "end",
+        "cpu",
+        "unlocks",
+        "waited_for",
+    ];
+    assert_eq!(
+        rows(&tables, "actions", &actions),
+        [
+            row!("link m/cmd", ms(700), ms(700), ms(950), ms(190), 0, 1),
+            row!("compile m/b", ms(300), ms(300), ms(700), ms(500), 1, 2),
+            row!("compile m/a", ms(60), ms(100), ms(300), ms(210), 1, NONE),
+        ]
+    );
+    assert_eq!(
+        rows(&tables, "path", &["label", "action", "start", "end"]),
+        [
+            row!("go: load", NONE, ms(0), ms(60)),
+            row!("waiting for a slot: compile m/a", 2, ms(60), ms(100)),
+            row!("compile m/a", 2, ms(100), ms(300)),
+            row!("compile m/b", 1, ms(300), ms(700)),
+            row!("link m/cmd", 0, ms(700), ms(950)),
+            row!("go itself", NONE, ms(950), ms(1_000)),
+        ]
+    );
+    assert_eq!(
+        rows(&tables, "losses", &["from", "to", "what", "count"]),
+        [row!(ms(400), ms(420), "samples", 7.0)]
+    );
+    assert_eq!(
+        rows(&tables, "tax", &["own", "kernel", "share"]),
+        [row!(ms(8), ms(4), 0.012)]
+    );
+}
+
+/// One lane of three actions, all on the critical path; then four programs, each by itself.
+#[test]
+fn the_tracks_hold_the_spans_of_each_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(tables) = tables_of(&record(folder.path(), true)) else {
+        return;
+    };
+    assert_eq!(
+        rows(&tables, "tracks", &["view", "depth", "process", "count"]),
+        [
+            row!(0, 0, NONE, 3),
+            row!(1, 0, 0, 1),
+            row!(1, 0, 1, 1),
+            row!(1, 0, 2, 1),
+            row!(1, 0, 3, 1),
+        ]
+    );
+    let spans = ["label", "start", "end", "kind", "flags", "of"];
+    assert_eq!(
+        rows(&tables, "spans", &spans),
+        [
+            row!("m/a", ms(100), ms(300), 0, 1, 2),
+            row!("m/b", ms(300), ms(700), 0, 1, 1),
+            row!("m/cmd", ms(700), ms(950), 0, 1, 0),
+            row!("go", ms(0), ms(1_000), 1, 0, 0),
+            row!("m/a", ms(100), ms(300), 1, 1, 1),
+            row!("m/b", ms(300), ms(700), 1, 1, 2),
+            row!("m/cmd", ms(700), ms(950), 1, 1, 3),
+        ]
+    );
+    // 40 samples of 10 ms, however many bins they are spread over.
+    let bin = tables["chart"][0]["bin"].as_f64().unwrap();
+    let cores = rows(&tables, "cpu", &["cores"]);
+    let cpu: f64 = cores.iter().map(|row| row[0].as_f64().unwrap() * bin).sum();
+    assert!((cpu - ms(400)).abs() < ms(1), "{cpu}");
+}
+
+/// The page and `show --json` tell the same of each package and each process.
+#[test]
+fn the_page_agrees_with_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let Some(tables) = tables_of(&trace) else {
+        return;
+    };
+    for (by, table, name) in [
+        ("package", "packages", "package"),
+        ("tool", "tools", "tool"),
+    ] {
+        let shown = gotrace(&["show", "--json", "--by", by], &trace, 80);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let shown = shown["rows"].as_array().unwrap().iter();
+        let shown: Vec<_> = shown
+            .map(|row| {
+                let name = row[name].as_str().unwrap_or_default().to_owned();
+                let number = |key: &str| row[key].as_f64().unwrap();
+                (name, number("cpu_ns"), number("wall_ns"))
+            })
+            .collect();
+        let rows = rows(&tables, table, &["name", "user", "system", "wall"]);
+        let held: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let number = |at: usize| row[at].as_f64().unwrap();
+                let name = row[0].as_str().unwrap().to_owned();
+                (name, number(1) + number(2), number(3))
+            })
+            .collect();
+        assert_eq!(held, shown, "{by}");
+    }
+}
+
+/// A go command that built packages of these names, each in a process of that name.
+fn build_of(names: &[&str]) -> Trace {
+    let mut trace = Trace::default();
+    trace.host.cores = 2;
+    for (id, name) in (0..).zip(["go"].iter().chain(names)) {
+        let argv = vec![trace.strings.push(name.as_bytes())];
+        trace.processes.push(Process {
+            id: ProcessId(id),
+            pid: Pid(100 + id),
+            parent: (id > 0).then_some(ProcessId(0)),
+            exec: Exec {
+                exe: argv[0],
+                argv,
+                ..Exec::default()
+            },
+            exit: Some(Exit {
+                at: Nanos(1_000),
+                status: ExitStatus::Code(0),
+                usage: Usage::default(),
+            }),
+            ..Process::default()
+        });
+    }
+    for (number, name) in (0..).zip(names) {
+        let action = Action {
+            go: Some(ProcessId(0)),
+            number,
+            mode: trace.strings.push(b"build"),
+            package: trace.strings.push(name.as_bytes()),
+            commands: vec![trace.strings.push(name.as_bytes())],
+            ready: Some(Nanos(0)),
+            start: Some(Nanos(0)),
+            done: Some(Nanos(1_000)),
+            need_build: true,
+            ..Action::default()
+        };
+        trace.actions.push(action);
+    }
+    trace
+}
+
+fn page_of(trace: &Trace) -> Vec<u8> {
+    let mut page = Vec::new();
+    report::write(&Analysis::of(trace), &mut page).unwrap();
+    page
+}
+
+#[test]
+fn names_of_a_trace_are_no_part_of_the_page() {
+    let long = "x".repeat(100_000);
+    let names = [
+        "</script><script>alert(1)</script>",
+        "<!--<script>",
+        "\"><img src=x onerror=alert(1)>",
+        "a\u{202e}cod.exe",
+        "\u{0}\u{1b}[31m",
+        &long,
+    ];
+    let page = page_of(&build_of(&names));
+    let text = String::from_utf8(page.clone()).unwrap();
+    assert_eq!(text.matches("</script>").count(), 2);
+    assert!(!text.contains("alert(1)") && !text.contains("onerror"));
+    let Some(tables) = tables(&page) else {
+        return;
+    };
+    let packages: Vec<String> = rows(&tables, "actions", &["package"])
+        .iter()
+        .map(|row| row[0].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(packages[..3], names[..3]);
+    assert_eq!(packages[3..5], ["a\\u{202e}cod.exe", "\\x00\\x1b[31m"]);
+    assert!(packages[5].len() < 500 && packages[5].contains('…'));
+}
+
+#[test]
+fn a_trace_of_nothing_is_a_page() {
+    let Some(tables) = tables(&page_of(&Trace::default())) else {
+        return;
+    };
+    assert_eq!(rows(&tables, "run", &["wall", "processes"]), [row!(0.0, 0)]);
+    // Nothing was recorded of how it ended.
+    assert_eq!(rows(&tables, "gaps", &["what"]).len(), 1);
+    for table in ["spans", "actions", "path", "processes", "tax"] {
+        assert!(
+            tables
+                .get(table)
+                .is_none_or(|rows| rows == &Value::Array(vec![])),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn a_page_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let page = folder.path().join("page.html");
+    std::fs::write(&page, "before").unwrap();
+    let write_to = |path: &Path| run(&["report", "-o", path.to_str().unwrap()], &trace, 80);
+
+    let (code, _, said) = write_to(&page);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.ends_with(&format!("gotrace: wrote {}\n", page.display())),
+        "{said}"
+    );
+    assert!(
+        std::fs::read(&page)
+            .unwrap()
+            .starts_with(b"<!doctype html>")
+    );
+
+    let (code, _, said) = write_to(Path::new("/dev/full"));
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("/dev/full: cannot write"), "{said}");
+    let (code, _, said) = write_to(folder.path());
+    assert_eq!(code, Some(3), "{said}");
+    let (code, _, said) = write_to(&trace);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("it is a gotrace trace"), "{said}");
+    assert!(Trace::open(&trace).is_ok());
+
+    // Without -o it goes beside the trace.
+    let (code, _, _) = run(&["report"], &trace, 80);
+    assert_eq!(code, Some(0));
+    assert!(trace.with_extension("html").is_file());
+    let (code, _, _) = run(&["report", "--open", "-o", "-"], &trace, 80);
+    assert_eq!(code, Some(2));
+}
