@@ -1,6 +1,9 @@
 //! What `show` prints of a small build, against numbers worked out by hand.
 
 #[cfg(test)]
+#[path = "show/browser.rs"]
+mod browser;
+#[cfg(test)]
 #[path = "show/build.rs"]
 mod build;
 #[cfg(test)]
