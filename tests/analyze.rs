@@ -1,6 +1,9 @@
 //! Analysis, against values worked out by hand, by another program, and against its laws.
 
 #[cfg(test)]
+#[path = "analyze/activity.rs"]
+mod activity;
+#[cfg(test)]
 #[path = "analyze/builder.rs"]
 mod builder;
 #[cfg(test)]

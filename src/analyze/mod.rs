@@ -12,6 +12,7 @@
 //! - [`calls`] pairs the entries and exits of watched functions;
 //! - [`Phases`] says what the calls of marking functions tell of the tools' phases,
 //!   [`GoroutineStates`] what they tell of goroutines; [`GoroutineRows`] has all of a goroutine;
+//! - [`activity`] says when threads and goroutines ran and waited, as far as samples tell;
 //! - [`portable()`] is the name of a function without its architecture;
 //! - [`scope`] says which definition each import comes to, [`shares`] what the images of a program cost its
 //!   loader, [`slides`] where they lay;
@@ -30,6 +31,7 @@
 //! [`Analysis`] computes the first two once and hands them to the others. Processes that are
 //! gotrace's own ([`crate::trace::Process::own`]) stand in no row and no total.
 
+pub mod activity;
 mod argv;
 pub mod bindings;
 pub mod build;

@@ -27,7 +27,7 @@ pub enum Bars {
 pub struct Options {
     /// What lanes hold.
     pub bars: Bars,
-    /// Number of bins of [`Timeline::concurrency`] and [`Timeline::cpu`].
+    /// Number of bins of [`Timeline::concurrency`], [`Timeline::waiting`] and [`Timeline::cpu`].
     pub bins: u32,
 }
 
@@ -102,6 +102,8 @@ pub struct Timeline {
     pub bin: Nanos,
     /// Mean number of bars under way, bin by bin.
     pub concurrency: Vec<f64>,
+    /// Mean number of actions that were ready and waited for a slot, bin by bin.
+    pub waiting: Vec<f64>,
     /// Mean number of cores in use by the command, bin by bin.
     pub cpu: Vec<f64>,
     /// How `cpu` was found.
@@ -128,6 +130,15 @@ impl Timeline {
         for bar in &bars {
             concurrency.add(bar.start, bar.end, 1.0);
         }
+        let mut waiting = Spread::over(&bins);
+        let actions = analysis
+            .builds
+            .builds
+            .iter()
+            .flat_map(|build| &build.actions);
+        for action in actions.filter(|action| action.works()) {
+            waiting.add(action.ready, action.start, 1.0);
+        }
         let cpu = CpuOverTime::of(analysis, &bins, end);
         let mut lanes = lanes(bars);
         let mut phases = Vec::new();
@@ -142,6 +153,7 @@ impl Timeline {
             phases,
             bin: bins.length,
             concurrency: concurrency.means(),
+            waiting: waiting.means(),
             cpu: cpu.cores,
             cpu_source: cpu.source,
             unreadable_blocks: cpu.unreadable_blocks,

@@ -94,7 +94,7 @@ fn the_page_holds_the_build_as_it_was_drawn() {
     );
 }
 
-/// One lane of three actions, all on the critical path; then four programs, each by itself.
+/// One lane of three actions, all on the critical path; then four programs, each by itself; then threads.
 #[test]
 fn the_tracks_hold_the_spans_of_each_view() {
     let folder = tempfile::tempdir().unwrap();
@@ -109,6 +109,11 @@ fn the_tracks_hold_the_spans_of_each_view() {
             row!(1, 0, 1, 1),
             row!(1, 0, 2, 1),
             row!(1, 0, 3, 1),
+            // Threads, for there are samples: of m/a one, and of m/b one.
+            row!(2, 0, 1, 1),
+            row!(2, 1, 1, 1),
+            row!(2, 0, 2, 1),
+            row!(2, 1, 2, 1),
         ]
     );
     let spans = ["label", "start", "end", "kind", "flags", "of"];
@@ -122,13 +127,29 @@ fn the_tracks_hold_the_spans_of_each_view() {
             row!("m/a", ms(100), ms(300), 1, 1, 1),
             row!("m/b", ms(300), ms(700), 1, 1, 2),
             row!("m/cmd", ms(700), ms(950), 1, 1, 3),
+            row!("m/a", ms(100), ms(300), 1, 1, 1),
+            // Ten samples of 10 ms from 100 ms on, the first of them at the start of the program.
+            row!("running", ms(100), ms(190), 3, 0, 1),
+            row!("m/b", ms(300), ms(700), 1, 1, 2),
+            row!("running", ms(300), ms(490), 3, 0, 2),
         ]
     );
     // 40 samples of 10 ms, however many bins they are spread over.
     let bin = tables["chart"][0]["bin"].as_f64().unwrap();
-    let cores = rows(&tables, "cpu", &["cores"]);
-    let cpu: f64 = cores.iter().map(|row| row[0].as_f64().unwrap() * bin).sum();
-    assert!((cpu - ms(400)).abs() < ms(1), "{cpu}");
+    let area = |table: &str, column: &str| {
+        let rows = rows(&tables, table, &[column]);
+        let values = rows.iter().map(|row| row[0].as_f64().unwrap());
+        values.sum::<f64>() * bin
+    };
+    for (table, column, expected) in [
+        ("cpu", "cores", 400),
+        // Three actions of 200, 400 and 250 ms, of which the first waited for 40 ms.
+        ("under_way", "count", 850),
+        ("waiting", "count", 40),
+    ] {
+        let area = area(table, column);
+        assert!((area - ms(expected)).abs() < ms(1), "{table}: {area}");
+    }
 }
 
 /// The page and `show --json` tell the same of each package and each process.

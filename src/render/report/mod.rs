@@ -12,13 +12,14 @@
 //! | `colours` | a colour, for light and for dark pages |
 //! | `builds`, `actions`, `path`, `what_if` | the builds, what they did, the critical path, what would help |
 //! | `processes`, `packages`, `tools`, `phases` | what they are and cost |
-//! | `chart`, `cpu`, `under_way` | cores in use and bars under way, bin by bin |
+//! | `chart`, `cpu`, `under_way`, `waiting` | cores in use, bars under way, actions that waited for a slot, bin by bin |
 //! | `tracks`, `spans`, `folding` | the rows of the timeline, and what lies on them |
 //! | `marks` | what loaders did |
 //!
 //! A view of the page has a module here that writes its tables, called by [`write`], and a module of the app
 //! that is named in `app/views.ts`, where it is said what a view gets and must do.
 
+mod actors;
 mod build;
 mod columns;
 mod head;

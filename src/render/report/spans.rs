@@ -1,5 +1,6 @@
 //! What ran when, onto the tracks of a report's timeline.
 
+use super::actors;
 use super::columns::{Columns, NONE};
 use super::names::Names;
 use super::rows::{self, Rows};
@@ -14,8 +15,8 @@ use std::io;
 /// Bins of the chart: more than a screen has columns, so that zooming shows more.
 const BINS: u32 = 2_048;
 
-/// Fills all tracks, writes them and the chart over them; returns how many blocks of samples could not be
-/// read.
+/// Fills all tracks, writes them and the chart over them; returns how many blocks of samples or calls could
+/// not be read.
 pub(super) fn write(
     analysis: &Analysis<'_>,
     rows: &Rows,
@@ -29,7 +30,15 @@ pub(super) fn write(
     write_chart(&timeline, columns)?;
     let mut tracks = Tracks::of_at_most(most);
     add_slots(&timeline, rows, &mut tracks, &mut columns.names);
-    add_processes(analysis, rows, &mut tracks, &mut columns.names);
+    let bars = ProcessBars::of(analysis);
+    add_processes(analysis, &bars, rows, &mut tracks, &mut columns.names);
+    let unreadable_blocks = actors::add(analysis, &bars, rows, &mut tracks, &mut columns.names);
+    let places: FxHashMap<u32, usize> = bars
+        .in_order()
+        .map(|id| rows.process(id))
+        .zip(1..)
+        .collect();
+    tracks.sort(|process| places.get(&process).copied().unwrap_or_default());
     let (folded, into) = tracks.finish();
     columns
         .table("folding", &[(folded, into)])
@@ -37,7 +46,7 @@ pub(super) fn write(
         .numbers("into", |row| row.1 as f64)?
         .times("shorter_than", |_| tracks.short)?;
     write_tracks(&tracks, columns)?;
-    Ok(timeline.unreadable_blocks)
+    Ok(unreadable_blocks)
 }
 
 fn write_chart(timeline: &Timeline, columns: &mut Columns<'_>) -> io::Result<()> {
@@ -47,7 +56,8 @@ fn write_chart(timeline: &Timeline, columns: &mut Columns<'_>) -> io::Result<()>
         .times("bin", |bin| *bin)?
         .bytes("sampled", |_| sampled)?;
     columns.numbers("cpu.cores", &timeline.cpu)?;
-    columns.numbers("under_way.count", &timeline.concurrency)
+    columns.numbers("under_way.count", &timeline.concurrency)?;
+    columns.numbers("waiting.count", &timeline.waiting)
 }
 
 fn write_tracks(tracks: &Tracks, columns: &mut Columns<'_>) -> io::Result<()> {
@@ -87,6 +97,7 @@ fn add_slots(timeline: &Timeline, rows: &Rows, tracks: &mut Tracks, names: &mut 
             depth: 0,
             process: NONE,
             label: 0,
+            rank: (0, 0),
             spans: Vec::with_capacity(lane.bars.len()),
         });
         for bar in &lane.bars {
@@ -114,8 +125,14 @@ fn span_of(bar: &Bar, rows: &Rows, names: &mut Names) -> Span {
     }
 }
 
-/// Each program by itself, by its start, its phases below, and below those what went on beside them.
-fn add_processes(analysis: &Analysis<'_>, rows: &Rows, tracks: &mut Tracks, names: &mut Names) {
+/// Each program by itself, its phases below, and below those what went on beside them.
+fn add_processes(
+    analysis: &Analysis<'_>,
+    bars: &ProcessBars,
+    rows: &Rows,
+    tracks: &mut Tracks,
+    names: &mut Names,
+) {
     let index = PhaseIndex::of(analysis);
     let spans = index.spans();
     let mut phases: FxHashMap<(ProcessId, bool), Vec<&PhaseSpan<'_>>> = FxHashMap::default();
@@ -123,35 +140,69 @@ fn add_processes(analysis: &Analysis<'_>, rows: &Rows, tracks: &mut Tracks, name
         let key = (span.process, span.phase.beside);
         phases.entry(key).or_default().push(span);
     }
-    let mut bars = timeline::process_bars(analysis);
-    bars.sort_by_key(|bar| (bar.start, std::cmp::Reverse(bar.end)));
-    for bar in &bars {
-        let BarOf::Process(process) = bar.of else {
-            continue;
-        };
-        let row = rows.process(process);
-        let label = names.id(&bar.label);
-        let open = |depth: u8, tracks: &mut Tracks| {
-            tracks.open(Track {
-                view: View::Processes,
-                depth,
-                process: row,
-                label,
-                spans: Vec::new(),
-            })
-        };
-        let track = open(0, tracks);
-        tracks.push(track, span_of(bar, rows, names));
+    for process in bars.in_order() {
+        bars.open(View::Processes, process, rows, tracks, names);
         let of = [false, true].into_iter();
         let of = of.filter_map(|beside| phases.get(&(process, beside)));
-        for (depth, of) in (1..).zip(of) {
-            let track = open(depth, tracks);
+        for (below, of) in (1..).zip(of) {
+            let row = rows.process(process);
+            let label = names.id("phases");
+            let track = tracks.open(Track::below(View::Processes, row, label, (below, 0)));
             for phase in of {
                 let label = names.id(&phase.phase.phase);
                 let colour = rows.phase_colour(phase.phase);
                 tracks.push(track, phase_span(phase, label, colour, row));
             }
         }
+    }
+}
+
+/// The bars of programs: what their phases, threads and goroutines lie below.
+pub(super) struct ProcessBars {
+    of: FxHashMap<ProcessId, Bar>,
+    order: Vec<ProcessId>,
+}
+
+impl ProcessBars {
+    fn of(analysis: &Analysis<'_>) -> Self {
+        let mut bars = timeline::process_bars(analysis);
+        bars.sort_by_key(|bar| (bar.start, std::cmp::Reverse(bar.end)));
+        let process = |bar: &Bar| match bar.of {
+            BarOf::Process(process) => Some(process),
+            BarOf::Action(_) => None,
+        };
+        let bars = bars
+            .into_iter()
+            .filter_map(|bar| Some((process(&bar)?, bar)));
+        let bars: Vec<(ProcessId, Bar)> = bars.collect();
+        Self {
+            order: bars.iter().map(|(process, _)| *process).collect(),
+            of: bars.into_iter().collect(),
+        }
+    }
+
+    /// The programs by their start.
+    fn in_order(&self) -> impl Iterator<Item = ProcessId> + '_ {
+        self.order.iter().copied()
+    }
+
+    /// Opens the track of a program, with its bar.
+    pub(super) fn open(
+        &self,
+        view: View,
+        process: ProcessId,
+        rows: &Rows,
+        tracks: &mut Tracks,
+        names: &mut Names,
+    ) {
+        let Some(bar) = self.of.get(&process) else {
+            return;
+        };
+        let track = tracks.open(Track {
+            depth: 0,
+            ..Track::below(view, rows.process(process), names.id(&bar.label), (0, 0))
+        });
+        tracks.push(track, span_of(bar, rows, names));
     }
 }
 

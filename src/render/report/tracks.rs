@@ -7,12 +7,16 @@
 use crate::trace::Nanos;
 
 /// What lies beside each other in one view of the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum View {
     /// Actions in as few lanes as hold them; programs where there are no actions.
     Slots = 0,
     /// A program each, its phases below.
     Processes = 1,
+    /// A program each, its threads below.
+    Threads = 2,
+    /// A program each, its goroutines below.
+    Goroutines = 3,
 }
 
 /// What a span is.
@@ -24,6 +28,12 @@ pub(super) enum SpanKind {
     Process = 1,
     /// A phase of a program: `of` is the program's row.
     Phase = 2,
+    /// A time in which a thread or goroutine ran: `of` is the program's row.
+    Running = 3,
+    /// A time in which it waited: `of` is the program's row.
+    Waiting = 4,
+    /// A call of a function that was watched: `of` is the program's row.
+    Call = 5,
 }
 
 /// On the critical path.
@@ -67,8 +77,24 @@ pub(super) struct Track {
     pub(super) process: u32,
     /// Number of its name.
     pub(super) label: u32,
+    /// Its place among those of its program.
+    pub(super) rank: (u32, u32),
     /// By time; they do not overlap.
     pub(super) spans: Vec<Span>,
+}
+
+impl Track {
+    /// One that lies below that of its program.
+    pub(super) fn below(view: View, process: u32, label: u32, rank: (u32, u32)) -> Self {
+        Self {
+            view,
+            depth: 1,
+            process,
+            label,
+            rank,
+            spans: Vec::new(),
+        }
+    }
 }
 
 /// All rows of all views.
@@ -125,6 +151,12 @@ impl Tracks {
         folded.fold((0, 0), |(spans, into), span| {
             (spans + u64::from(span.count), into + 1)
         })
+    }
+
+    /// Orders the tracks of each view: those of a program together, the programs as `place` has them.
+    pub(super) fn sort(&mut self, place: impl Fn(u32) -> usize) {
+        self.tracks
+            .sort_by_key(|track| (track.view, place(track.process), track.rank));
     }
 
     fn fold(&mut self) {
@@ -188,6 +220,7 @@ mod tests {
             depth: 0,
             process: 0,
             label: 0,
+            rank: (0, 0),
             spans: Vec::new(),
         });
         for span in spans {

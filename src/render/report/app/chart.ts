@@ -53,6 +53,8 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
   const cores = data.table("run").number("cores", 0);
   const cpu = means(data.table("cpu").numbers("cores"), bin, scale, Math.ceil(scale.width));
   const underWay = means(data.table("under_way").numbers("count"), bin, scale, Math.ceil(scale.width));
+  const waiting = means(data.table("waiting").numbers("count"), bin, scale, Math.ceil(scale.width));
+  const wanted = underWay.map((value, x) => value + (waiting[x] ?? 0));
   const most = [cpu, underWay].reduce((most, values) => values.reduce((a, b) => Math.max(a, b), most), Math.max(cores, 1));
   const bottom = AXIS + CHART;
   const y = (value: number) => bottom - (CHART - 14) * (value / most);
@@ -67,11 +69,17 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
   context.lineTo(scale.width, bottom);
   context.fill();
   context.globalAlpha = 1;
-  context.strokeStyle = colours.text;
-  context.lineWidth = 1;
-  context.beginPath();
-  underWay.forEach((value, x) => context.lineTo(x, y(value)));
-  context.stroke();
+  const line = (values: Float64Array, colour: string, dashes: number[]) => {
+    context.strokeStyle = colour;
+    context.lineWidth = 1;
+    context.setLineDash(dashes);
+    context.beginPath();
+    values.forEach((value, x) => context.lineTo(x, Math.max(y(value), AXIS + 1)));
+    context.stroke();
+    context.setLineDash([]);
+  };
+  line(wanted, colours.accent, [1, 2]);
+  line(underWay, colours.text, []);
   if (cores > 0) {
     context.strokeStyle = colours.faint;
     context.setLineDash([4, 4]);
@@ -90,7 +98,8 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
   const sampled = data.table("chart").number("sampled", 0) > 0;
   const words = sampled ? "cores in use (area)" : "cores in use (area: CPU time spread over each program's life)";
   context.fillStyle = colours.faint;
-  context.fillText(`${words}, under way at once (line)`, 2, AXIS + 4);
+  const waits = waiting.some((value) => value > 0) ? ", with those that wait for a slot (dots)" : "";
+  context.fillText(`${words}, under way at once (line)${waits}`, 2, AXIS + 4);
 }
 
 /** The critical path as one row. */
@@ -119,7 +128,7 @@ function drawPathRow(context: CanvasRenderingContext2D, { model, scale, colours 
       context.globalAlpha = 1;
     }
     if (width > 30) {
-      context.fillStyle = kinds[row] === WAITING ? colours.text : colours.onBar;
+      context.fillStyle = kinds[row] === RUNNING ? colours.onBar : colours.text;
       context.fillText(pieceLabel(model, row, Math.floor((width - 8) / CHARACTER)), x + 4, top + PATH / 2 - 1);
     }
   }

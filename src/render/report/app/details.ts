@@ -2,7 +2,7 @@
 
 import { el, fill, name, swatch } from "./dom.js";
 import { bytes, count, counted, duration, percent, share } from "./format.js";
-import { CRITICAL, type Model, OPEN } from "./model.js";
+import { CRITICAL, type Model, OPEN, PHASE } from "./model.js";
 
 /** A fact: what, and how much. */
 export type Fact = readonly [what: string, value: string];
@@ -13,8 +13,12 @@ export function title(model: Model, span: number): string {
   if (action !== null) return model.actions.name("label", action);
   const process = model.processOf(span);
   const label = model.label(span);
+  const kind = model.spans.kind[span] as number;
+  if (kind > PHASE) return `${label}: ${model.trackLabel(span)}`;
   if (process === null) return label;
   const tool = model.processes.name("tool", process);
+  const work = model.processes.name("package", process);
+  if (kind === PHASE) return `${tool} ${label}${work && `: ${work}`}`;
   return tool === label ? label : `${tool} ${label}`;
 }
 
@@ -59,7 +63,8 @@ function actionFacts(model: Model, action: number): Fact[] {
 function processFacts(model: Model, process: number, all: boolean): Fact[] {
   const { processes } = model;
   const number = (column: string) => processes.number(column, process);
-  const facts: Fact[] = [["process", `${number("pid")}, ${processes.name("status", process)}`]];
+  const work = [processes.name("tool", process), processes.name("package", process)].filter(Boolean).join(" ");
+  const facts: Fact[] = [["process", `${number("pid")} (${work}), ${processes.name("status", process)}`]];
   const cpu = number("user") + number("system");
   if (cpu > 0) facts.push(["its CPU", `${duration(cpu)}, ${duration(number("system"))} of it in the kernel`]);
   const translator = processes.name("translator", process);

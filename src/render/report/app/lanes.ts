@@ -1,7 +1,7 @@
 // Draws the rows of the timeline: bars, what waits for what, the critical path, marks, and losses.
 
 import { after, inSight, label, type Range, type Row, rowAt, type Scale } from "./layout.js";
-import { ACTION, CRITICAL, type Model, OPEN, RUNNING } from "./model.js";
+import { ACTION, CRITICAL, type Model, OPEN, RUNNING, WAITS } from "./model.js";
 import type { Colours } from "./theme.js";
 
 /** What is drawn, and how. */
@@ -26,6 +26,8 @@ const FONT = "11px system-ui, sans-serif";
 const CHARACTER = 6.1;
 /** Bars keep so many pixels of the row below them free. */
 const SPACE = 2;
+/** A row that is higher is not below another one. */
+const LANE = 20;
 /** A bar that is narrower has no label. */
 const NARROWEST_LABEL = 24;
 /** And one that is lower. */
@@ -85,7 +87,7 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
   const [begin, stop] = inSight(start, end, first, count, scale);
   const cpu = model.actions.numbers("cpu");
   const height = row.height - SPACE;
-  const alone = count === 1;
+  const alone = count === 1 && row.height >= LANE;
   // Spans that share a pixel with one that is drawn are not drawn again.
   let drawnTo = -1;
   context.font = FONT;
@@ -101,7 +103,10 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
     context.globalAlpha = bright ? 1 : 0.18;
     context.fillStyle = colours.bars[colour[span] as number] ?? colours.faint;
     const gap = width > 3 ? 0.5 : 0;
-    context.fillRect(x, row.y, width - gap, height);
+    const waits = kind[span] === WAITS;
+    // Who waits is a line, who runs is a bar.
+    if (waits) context.fillRect(x, row.y + height / 2 - 1, width - gap, 2);
+    else context.fillRect(x, row.y, width - gap, height);
     const flag = flags[span] as number;
     if (width > 3 && kind[span] === ACTION) {
       drawCpu(context, cpu[of[span] as number] ?? 0, (end[span] as number) - (start[span] as number), x, width, row.y + height);
@@ -117,7 +122,7 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
       context.lineWidth = 2;
       context.strokeRect(x + 1, row.y + 1, Math.max(width - 2, 1), height - 2);
     }
-    if (height < LOWEST_LABEL) continue;
+    if (height < LOWEST_LABEL || waits) continue;
     if (width >= NARROWEST_LABEL && (!alone || width >= CHARACTER * model.label(span).length)) {
       const text = label(model.label(span), Math.floor((width - 8) / CHARACTER));
       context.fillStyle = colours.onBar;

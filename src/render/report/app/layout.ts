@@ -12,10 +12,10 @@ const NEAREST = 100;
 /** Which piece of a trace is in sight, and how wide. */
 export class Scale {
   constructor(
-    /** End of the trace, which begins at zero. */
-    readonly end: number,
-    readonly from = 0,
-    readonly to = end,
+    /** All of it. */
+    readonly whole: Range,
+    readonly from = whole.from,
+    readonly to = whole.to,
     readonly width = 1,
   ) {}
 
@@ -35,25 +35,31 @@ export class Scale {
   }
 
   get isWhole(): boolean {
-    return this.from <= 0 && this.to >= this.end;
+    return this.from <= this.whole.from && this.to >= this.whole.to;
+  }
+
+  /** All of it, in the same width. */
+  zoomedOut(): Scale {
+    return new Scale(this.whole).resized(this.width);
   }
 
   resized(width: number): Scale {
-    return new Scale(this.end, this.from, this.to, Math.max(width, 1));
+    return new Scale(this.whole, this.from, this.to, Math.max(width, 1));
   }
 
   /** Shows this piece, moved into the trace and made longer where it is too short. */
   showing(from: number, to: number): Scale {
-    const length = Math.min(Math.max(to - from, Math.min(NEAREST, this.end)), this.end);
+    const { whole } = this;
+    const length = Math.min(Math.max(to - from, NEAREST), whole.to - whole.from);
     const middle = (from + to) / 2;
-    const start = Math.min(Math.max(middle - length / 2, 0), this.end - length);
-    return new Scale(this.end, start, start + length, this.width);
+    const start = Math.min(Math.max(middle - length / 2, whole.from), whole.to - length);
+    return new Scale(whole, start, start + length, this.width);
   }
 
   /** Zooms so that what lies at `x` stays there; a factor below one shows more detail. */
   zoomed(x: number, factor: number): Scale {
     const at = this.time(x);
-    const length = Math.min(Math.max((this.to - this.from) * factor, NEAREST), this.end);
+    const length = Math.min(Math.max((this.to - this.from) * factor, NEAREST), this.whole.to - this.whole.from);
     const from = at - (x / this.width) * length;
     return this.showing(from, from + length);
   }

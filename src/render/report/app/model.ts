@@ -1,6 +1,7 @@
 // What the tables of the timeline say, in terms of rows.
 
 import { type Data, NONE, type Table } from "./data.js";
+import type { Range } from "./layout.js";
 
 /** Views of the timeline, by their number in `tracks.view`. */
 export const GROUPINGS = [
@@ -10,9 +11,14 @@ export const GROUPINGS = [
   { view: 3, id: "goroutines", title: "Goroutines", what: "calls and states of goroutines" },
 ] as const;
 
+/** The view of goroutines. */
+export const GOROUTINES = 3;
+
 /** `spans.kind`. */
 export const ACTION = 0;
 export const PROCESS = 1;
+export const PHASE = 2;
+export const WAITS = 4;
 
 /** `spans.flags`. */
 export const CRITICAL = 1;
@@ -36,8 +42,8 @@ export interface Spans {
 }
 
 export class Model {
-  /** End of the trace, in nanoseconds. */
-  readonly end: number;
+  /** From the command's start to the end of the trace, in nanoseconds. */
+  readonly whole: Range;
   readonly spans: Spans;
   readonly tracks: Table;
   readonly actions: Table;
@@ -54,7 +60,6 @@ export class Model {
 
   constructor(readonly data: Data) {
     const spans = data.table("spans");
-    this.end = Math.max(data.table("run").number("end", 0), 1);
     this.spans = {
       start: spans.numbers("start"),
       end: spans.numbers("end"),
@@ -70,6 +75,8 @@ export class Model {
     this.actions = data.table("actions");
     this.processes = data.table("processes");
     this.path = data.table("path");
+    const from = this.path.number("start", 0);
+    this.whole = { from, to: Math.max(data.table("run").number("end", 0), from + 1) };
     this.colours = data.table("colours");
     const counts = this.tracks.words("count");
     this.first = new Uint32Array(counts.length);
@@ -96,6 +103,11 @@ export class Model {
 
   label(span: number): string {
     return this.data.names.get(this.spans.label[span] ?? 0);
+  }
+
+  /** The name of the track that a span lies on. */
+  trackLabel(span: number): string {
+    return this.tracks.name("label", this.trackOfSpan(span));
   }
 
   /** Row of the action that a span shows. */
@@ -127,7 +139,7 @@ export class Model {
     const { kind: kinds, of } = this.spans;
     kinds.forEach((one, span) => {
       const row = of[span] as number;
-      if (one === kind && row < count) found[row] = span;
+      if (one === kind && row < count && found[row] === NONE) found[row] = span;
     });
     return found;
   }

@@ -6,11 +6,13 @@ import { el, fill, name, table } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
 import { drawLanes, marksOf } from "./lanes.js";
 import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
-import { GROUPINGS, Model } from "./model.js";
+import { GOROUTINES, GROUPINGS, Model } from "./model.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page, View } from "./views.js";
 
+/** Calls have names, threads have none. */
 const HEIGHTS = { full: 24, nested: 12, gap: 2 };
+const HEIGHTS_OF_CALLS = { ...HEIGHTS, nested: 16 };
 /** Rows that are drawn at most without scrolling: of the height of the window. */
 const MOST_OF_WINDOW = 0.62;
 const ZOOM = 1.5;
@@ -32,7 +34,7 @@ class Timeline implements View {
     ["[ ]", "the span before, the next one"],
     ["F", "zoom to what is selected"],
     ["Home, 0", "show everything"],
-    ["1 2 …", "slots, processes, …"],
+    ["1 2 3 4", "slots, processes, threads, goroutines"],
     ["drag", "select a piece of time; double click zooms to a span"],
   ] as const;
 
@@ -63,7 +65,7 @@ class Timeline implements View {
 
   constructor(private readonly page: Page) {
     this.model = new Model(page.data);
-    this.scale = new Scale(this.model.end);
+    this.scale = new Scale(this.model.whole);
     this.spacer.append(this.lanes);
     this.scroller.append(this.spacer);
     this.behind.addEventListener("toggle", () => this.listBehind());
@@ -105,8 +107,8 @@ class Timeline implements View {
       "[": () => this.step(-1),
       "]": () => this.step(1),
       f: () => this.fit(),
-      Home: () => this.look(new Scale(this.model.end).resized(this.scale.width)),
-      "0": () => this.look(new Scale(this.model.end).resized(this.scale.width)),
+      Home: () => this.look(this.scale.zoomedOut()),
+      "0": () => this.look(this.scale.zoomedOut()),
       n: () => this.nextMatch(1),
       N: () => this.nextMatch(-1),
     };
@@ -144,7 +146,7 @@ class Timeline implements View {
     this.grouping = view;
     const depths = this.model.tracks.bytes("depth");
     const tracks = this.model.tracksOf(view).map((track) => ({ track, depth: depths[track] ?? 0 }));
-    this.rows = rows(tracks, HEIGHTS);
+    this.rows = rows(tracks, view === GOROUTINES ? HEIGHTS_OF_CALLS : HEIGHTS);
     this.rowOf = new Map(this.rows.map((row) => [row.track, row]));
     const buttons = this.offered().map(({ view: of, title, what }) =>
       el(
@@ -239,7 +241,7 @@ class Timeline implements View {
     const action = model.actionOf(span);
     if (action !== null) return matching.names.has(model.actions.words("label")[action] ?? 0);
     const process = model.processOf(span);
-    if (process === null || model.spans.kind[span] !== 1) return false;
+    if (process === null) return false;
     return ["tool", "package"].some((column) => matching.names.has(model.processes.words(column)[process] ?? 0));
   }
 
@@ -261,7 +263,7 @@ class Timeline implements View {
         chip(`selected: ${this.rangeWords(range)}`, "select all of the time", () => this.page.selection.set({ range: null })),
       !scale.isWhole &&
         chip(`in sight: ${duration(scale.from)} to ${duration(scale.to)}`, "show everything", () =>
-          this.look(new Scale(this.model.end).resized(scale.width)),
+          this.look(scale.zoomedOut()),
         ),
       search !== "" && el("span", { class: "chip" }, counted(this.countMatches(), "match", "matches")),
     );
@@ -401,7 +403,8 @@ class Timeline implements View {
   }
 
   private clamped(x: number): number {
-    return Math.min(Math.max(this.scale.time(x), 0), this.model.end);
+    const { from, to } = this.model.whole;
+    return Math.min(Math.max(this.scale.time(x), from), to);
   }
 
   private click(x: number, y: number, onLanes: boolean): void {
@@ -439,14 +442,18 @@ class Timeline implements View {
       this.redraw();
     }
     canvas.style.cursor = span === null ? "crosshair" : "pointer";
-    const lines = onLanes ? this.hintOfSpan(span, x) : this.hintOfChart(x, y);
+    const lines = onLanes ? this.hintOfLanes(span, x, y) : this.hintOfChart(x, y);
     if (lines.length === 0) this.hideHint();
     else this.showHint(lines, x, canvas.offsetTop + y + (onLanes ? this.scroller.offsetTop : 0));
   }
 
-  private hintOfSpan(span: number | null, x: number): string[] {
-    if (span === null) return [];
+  private hintOfLanes(span: number | null, x: number, y: number): string[] {
     const { model } = this;
+    if (span === null) {
+      const row = this.rows[rowAt(this.rows, y + this.scroller.scrollTop)];
+      const label = row ? model.tracks.name("label", row.track) : "";
+      return label === "" ? [] : [label];
+    }
     const lines = [title(model, span), ...facts(model, span, false).map(([what, value]) => `${what}: ${value}`)];
     const process = model.processOf(span);
     const marks = model.data.table("marks");
@@ -477,8 +484,9 @@ class Timeline implements View {
     const bin = Math.floor(time / Math.max(data.table("chart").number("bin", 0), 1));
     const lines = [
       `at ${duration(time)}`,
-      `${(data.table("cpu").number("cores", bin) ?? 0).toFixed(2)} cores in use`,
+      `${data.table("cpu").number("cores", bin).toFixed(2)} cores in use`,
       `${data.table("under_way").number("count", bin).toFixed(1)} under way`,
+      `${data.table("waiting").number("count", bin).toFixed(1)} waiting for a slot`,
     ];
     const near = 5 * this.scale.pixel;
     const losses = data.table("losses");

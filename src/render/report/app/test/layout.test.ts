@@ -4,15 +4,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { after, bottom, inSight, label, means, middle, rowAt, rows, Scale } from "../layout.js";
 
+/** A trace of 1000 ns. */
+const WHOLE = { from: 0, to: 1000 };
+
 test("a scale goes from times to pixels and back", () => {
-  const scale = new Scale(1000, 200, 600, 100);
+  const scale = new Scale(WHOLE, 200, 600, 100);
   assert.equal(scale.x(300), 25);
   assert.equal(scale.time(25), 300);
   assert.equal(scale.pixel, 4);
 });
 
 test("zooming keeps what is under the pointer, and never leaves the trace", () => {
-  const scale = new Scale(1000, 0, 1000, 100).zoomed(25, 0.5);
+  const scale = new Scale(WHOLE, 0, 1000, 100).zoomed(25, 0.5);
   // 250 ns lie at 25 px: 125 ns before it, 375 behind it.
   assert.deepEqual([scale.from, scale.to], [125, 625]);
   assert.equal(scale.x(250), 25);
@@ -23,9 +26,12 @@ test("zooming keeps what is under the pointer, and never leaves the trace", () =
 });
 
 test("panning stops at both ends", () => {
-  const scale = new Scale(1000, 100, 300, 100);
+  const scale = new Scale(WHOLE, 100, 300, 100);
   assert.deepEqual([scale.panned(0.5).from, scale.panned(0.5).to], [200, 400]);
   assert.deepEqual([scale.panned(-9).from, scale.panned(9).to], [0, 1000]);
+  const late = new Scale({ from: 50, to: 1000 }, 100, 300, 100);
+  assert.deepEqual([late.panned(-9).from, late.panned(-9).to], [50, 250]);
+  assert.deepEqual([late.zoomedOut().from, late.zoomedOut().isWhole], [50, true]);
 });
 
 test("spans in sight are found at both ends", () => {
@@ -43,12 +49,12 @@ test("spans in sight are found at both ends", () => {
 test("the mean of a pixel is that of the bins it covers", () => {
   const values = Float64Array.from([1, 3, 5, 7]);
   // Bins of 10: two pixels of 20 each, four of 10, and eight of 5.
-  const of = (pixels: number) => [...means(values, 10, new Scale(40, 0, 40, 1), pixels)];
+  const of = (pixels: number) => [...means(values, 10, new Scale({ from: 0, to: 40 }, 0, 40, 1), pixels)];
   assert.deepEqual(of(2), [2, 6]);
   assert.deepEqual(of(4), [1, 3, 5, 7]);
   assert.deepEqual(of(8), [1, 1, 3, 3, 5, 5, 7, 7]);
   // From 5 to 15: half of the first bin, half of the second.
-  assert.deepEqual([...means(values, 10, new Scale(40, 5, 15, 1), 1)], [2]);
+  assert.deepEqual([...means(values, 10, new Scale({ from: 0, to: 40 }, 5, 15, 1), 1)], [2]);
 });
 
 test("rows lie below each other, what belongs to one without a gap", () => {
