@@ -315,7 +315,12 @@ impl Phases {
     /// Reads all calls and all samples once.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>) -> Self {
-        let index = PhaseIndex::of(analysis);
+        Self::of_index(analysis, &PhaseIndex::of(analysis))
+    }
+
+    /// As [`Self::of`], where the phases have been found already. Reads all samples once.
+    #[must_use]
+    pub fn of_index(analysis: &Analysis<'_>, index: &PhaseIndex) -> Self {
         let mut rows = index.rows.clone();
         let mut cpu = Weight::default();
         let mut add = |phase: Option<PhaseId>, weight: Weight| {

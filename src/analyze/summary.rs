@@ -64,6 +64,50 @@ pub struct Tax {
     pub max_rss_bytes: u64,
 }
 
+impl Tax {
+    /// That of a run whose programs cost so much; `None` where the recorder was killed, or was another tool.
+    #[must_use]
+    pub fn of(trace: &Trace, total: Cost) -> Option<Self> {
+        let ending = trace.ending.filter(|_| trace.imported().is_none())?;
+        let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
+        Some(Self {
+            own: ending.own_cpu,
+            kernel: ending.kernel_cpu,
+            share: ratio(all, total.cpu()),
+            max_rss_bytes: ending.own_max_rss_bytes,
+        })
+    }
+}
+
+/// How much there was to build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildCounts {
+    /// Go commands that built something.
+    pub builds: usize,
+    /// Actions that were built, over all builds; those that failed or were not begun do not count.
+    pub built: usize,
+    /// Packages that came from the cache, over all builds.
+    pub cached: usize,
+}
+
+impl BuildCounts {
+    /// Counts them.
+    #[must_use]
+    pub fn of(analysis: &Analysis<'_>) -> Self {
+        let builds = &analysis.builds.builds;
+        let actions = || builds.iter().flat_map(|build| &build.actions);
+        let cached = |action: &&BuildAction| {
+            action.kind == ActionKind::Compile && action.outcome == Outcome::Cached
+        };
+        let built = |action: &&BuildAction| action.works() && action.outcome == Outcome::Built;
+        Self {
+            builds: builds.iter().filter(|b| !b.actions.is_empty()).count(),
+            built: actions().filter(built).count(),
+            cached: actions().filter(cached).count(),
+        }
+    }
+}
+
 /// What is shown after a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -128,12 +172,7 @@ impl Summary {
         let costs = analysis.costs();
         let path = &analysis.builds.critical_path;
         let wall = path.wall();
-        let builds = &analysis.builds.builds;
-        let actions = || builds.iter().flat_map(|build| &build.actions);
-        let cached = |action: &&BuildAction| {
-            action.kind == ActionKind::Compile && action.outcome == Outcome::Cached
-        };
-        let built = |action: &&BuildAction| action.works() && action.outcome == Outcome::Built;
+        let counts = BuildCounts::of(analysis);
         Self {
             imported: trace.imported().map(|from| Name::from(&*from)),
             command: command(analysis),
@@ -144,9 +183,9 @@ impl Summary {
             wall,
             total: costs.total,
             parallelism: ratio(costs.total.cpu(), wall).unwrap_or(0.0),
-            builds: builds.iter().filter(|b| !b.actions.is_empty()).count(),
-            built: actions().filter(built).count(),
-            cached: actions().filter(cached).count(),
+            builds: counts.builds,
+            built: counts.built,
+            cached: counts.cached,
             critical_path: path.clone(),
             critical_segments: longest_segments(analysis, top),
             limits: analysis.limits(),
@@ -160,18 +199,7 @@ impl Summary {
             functions: profile.functions.iter().take(top).cloned().collect(),
             wrong: wrong(trace),
             gaps: gaps(analysis, profile.unreadable_blocks),
-            tax: trace
-                .ending
-                .filter(|_| trace.imported().is_none())
-                .map(|ending| {
-                    let all = ending.own_cpu + ending.kernel_cpu.unwrap_or_default();
-                    Tax {
-                        own: ending.own_cpu,
-                        kernel: ending.kernel_cpu,
-                        share: ratio(all, costs.total.cpu()),
-                        max_rss_bytes: ending.own_max_rss_bytes,
-                    }
-                }),
+            tax: Tax::of(trace, costs.total),
         }
     }
 }
@@ -190,6 +218,7 @@ fn wrong(trace: &Trace) -> Vec<Wrong> {
     wrong
 }
 
+/// How often a whole goes into a part; `None` where there is no whole.
 fn ratio(part: Nanos, whole: Nanos) -> Option<f64> {
     (whole > Nanos::ZERO).then(|| part.seconds() / whole.seconds())
 }
@@ -207,7 +236,9 @@ pub fn command(analysis: &Analysis<'_>) -> Name {
     Name::from(words.join(" "))
 }
 
-fn toolchains(trace: &Trace) -> Vec<ToolchainFacts> {
+/// Toolchains that the command used, its own first.
+#[must_use]
+pub fn toolchains(trace: &Trace) -> Vec<ToolchainFacts> {
     let machine = Machine::of(trace);
     let facts = trace.toolchains.iter().map(|toolchain| ToolchainFacts {
         version: Name::from(trace.strings.get(toolchain.version)),

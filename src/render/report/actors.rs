@@ -30,6 +30,7 @@ enum Who {
 }
 
 /// How a span is drawn.
+#[derive(Clone, Copy)]
 struct Look {
     kind: SpanKind,
     label: u32,

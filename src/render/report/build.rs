@@ -12,9 +12,10 @@ use std::io;
 pub(super) fn write(
     analysis: &Analysis<'_>,
     rows: &Rows,
-    limits: Option<&Limits>,
     columns: &mut Columns<'_>,
 ) -> io::Result<()> {
+    let limits = analysis.limits();
+    let limits = limits.as_ref();
     write_builds(analysis, limits, columns)?;
     write_actions(analysis, rows, columns)?;
     write_path(analysis, rows, columns)?;

@@ -1,20 +1,23 @@
 //! Tables of a report: the run as a whole, its environment, what was lost and what was found.
 
 use super::columns::Columns;
-use crate::analyze::{Analysis, Summary};
+use crate::analyze::cost::Cost;
+use crate::analyze::summary::{self, BuildCounts, Tax};
+use crate::analyze::{Analysis, Costs, Phases};
 use crate::render::palette::Family;
-use crate::trace::{ExitStatus, Trace};
+use crate::trace::{ExitStatus, Nanos, Trace};
 use std::io;
 
 /// Writes them.
 pub(super) fn write(
     analysis: &Analysis<'_>,
-    summary: &Summary,
+    costs: &Costs,
+    phases: &Phases,
     columns: &mut Columns<'_>,
 ) -> io::Result<()> {
-    write_run(analysis, summary, columns)?;
-    write_environment(analysis.trace, summary, columns)?;
-    write_gaps(analysis.trace, summary, columns)?;
+    write_run(analysis, costs, phases, columns)?;
+    write_environment(analysis.trace, columns)?;
+    write_gaps(analysis, phases.unreadable_blocks, columns)?;
     columns
         .table("colours", &Family::ALL)
         .names("words", |family| family.words())?
@@ -25,34 +28,38 @@ pub(super) fn write(
 
 fn write_run(
     analysis: &Analysis<'_>,
-    summary: &Summary,
+    costs: &Costs,
+    phases: &Phases,
     columns: &mut Columns<'_>,
 ) -> io::Result<()> {
     let trace = analysis.trace;
+    let status = trace.ending.and_then(|ending| ending.status);
+    let wall = analysis.builds.critical_path.wall();
+    let counts = BuildCounts::of(analysis);
     let count = |count: usize| count as f64;
     columns
-        .table("run", &[summary])
-        .names("command", |run| &*run.command)?
-        .names("status", |run| status(run.status))?
-        .bytes("failed", |run| {
-            u8::from(!matches!(run.status, None | Some(ExitStatus::Code(0))))
+        .table("run", &[costs.total])
+        .names("command", |_| summary::command(analysis).to_string())?
+        .names("status", |_| status_words(status))?
+        .bytes("failed", |_| {
+            u8::from(!matches!(status, None | Some(ExitStatus::Code(0))))
         })?
         .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
         .times("end", |_| analysis.end)?
-        .times("wall", |run| run.wall)?
-        .times("cpu", |run| run.total.cpu())?
-        .times("runqueue", |run| run.total.usage.runqueue)?
-        .numbers("parallelism", |run| run.parallelism)?
-        .words("cores", |run| run.cores)?
-        .numbers("builds", |run| count(run.builds))?
-        .numbers("built", |run| count(run.built))?
-        .numbers("cached", |run| count(run.cached))?
-        .words("processes", |run| run.total.processes)?
-        .numbers("samples", |run| run.samples.samples as f64)?
-        .bytes("from_profiles", |run| u8::from(run.from_profiles))?;
-    let taxes = summary.tax.as_slice();
+        .times("wall", |_| wall)?
+        .times("cpu", Cost::cpu)?
+        .times("runqueue", |total| total.usage.runqueue)?
+        .numbers("parallelism", |total| {
+            total.cpu().seconds() / wall.max(Nanos(1)).seconds()
+        })?
+        .words("cores", |_| trace.host.cores)?
+        .numbers("builds", |_| count(counts.builds))?
+        .numbers("built", |_| count(counts.built))?
+        .numbers("cached", |_| count(counts.cached))?
+        .words("processes", |total| total.processes)?
+        .numbers("samples", |_| phases.cpu.samples as f64)?;
     columns
-        .table("tax", taxes)
+        .table("tax", Tax::of(trace, costs.total).as_slice())
         .times("own", |tax| tax.own)?
         .times("kernel", |tax| tax.kernel.unwrap_or_default())?
         .numbers("share", |tax| tax.share.unwrap_or(f64::NAN))?
@@ -60,7 +67,7 @@ fn write_run(
     Ok(())
 }
 
-fn status(status: Option<ExitStatus>) -> String {
+fn status_words(status: Option<ExitStatus>) -> String {
     match status {
         Some(ExitStatus::Code(0)) => String::new(),
         Some(ExitStatus::Code(code)) => format!("exit code {code}"),
@@ -69,13 +76,9 @@ fn status(status: Option<ExitStatus>) -> String {
     }
 }
 
-fn write_environment(
-    trace: &Trace,
-    summary: &Summary,
-    columns: &mut Columns<'_>,
-) -> io::Result<()> {
+fn write_environment(trace: &Trace, columns: &mut Columns<'_>) -> io::Result<()> {
     columns
-        .table("toolchains", &summary.toolchains)
+        .table("toolchains", &summary::toolchains(trace))
         .names("version", |row| &*row.version)?
         .names("arch", |row| row.arch.name())?
         .names("translator", |row| row.translator.as_deref().unwrap_or(""))?;
@@ -103,9 +106,14 @@ fn write_environment(
     Ok(())
 }
 
-fn write_gaps(trace: &Trace, summary: &Summary, columns: &mut Columns<'_>) -> io::Result<()> {
+fn write_gaps(
+    analysis: &Analysis<'_>,
+    unreadable_blocks: u64,
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    let trace = analysis.trace;
     columns
-        .table("gaps", &summary.gaps)
+        .table("gaps", &analysis.gaps(unreadable_blocks))
         .names("what", |gap| &*gap.what)?
         .names("why", |gap| &*gap.why)?
         .numbers("count", |gap| {

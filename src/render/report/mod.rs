@@ -32,16 +32,13 @@ mod spans;
 mod tracks;
 
 use crate::analyze::bindings::Happened;
-use crate::analyze::{Analysis, Summary};
+use crate::analyze::{Analysis, PhaseIndex, Phases};
 use columns::Columns;
 use rows::Rows;
 use std::io;
 
 /// Spans of the timeline that are kept: what a browser draws at thirty frames a second.
 const SPANS: usize = 300_000;
-
-/// How many rows of each ranking the summary keeps, of which none is shown: all come from elsewhere.
-const RANKED: usize = 0;
 
 /// Writes the page. Returns how many blocks of samples could not be read.
 ///
@@ -58,14 +55,15 @@ pub fn write(analysis: &Analysis<'_>, out: &mut dyn io::Write) -> io::Result<u64
 }
 
 fn fill(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<u64> {
-    let summary = Summary::of(analysis, RANKED);
     let costs = analysis.costs();
+    let index = PhaseIndex::of(analysis);
+    let phases = Phases::of_index(analysis, &index);
     let linked = Happened::of(analysis);
-    let rows = Rows::of(analysis, &summary.phases);
-    head::write(analysis, &summary, columns)?;
-    build::write(analysis, &rows, summary.limits.as_ref(), columns)?;
+    let rows = Rows::of(analysis, &phases);
+    head::write(analysis, &costs, &phases, columns)?;
+    build::write(analysis, &rows, columns)?;
     programs::write(analysis, &rows, &costs, &linked, columns)?;
-    programs::write_costs(&costs, &summary.phases, &rows, columns)?;
+    programs::write_costs(&costs, &phases, &rows, columns)?;
     marks::write(&linked, &rows, columns)?;
-    spans::write(analysis, &rows, SPANS, columns)
+    spans::write(analysis, &rows, &index, SPANS, columns)
 }

@@ -20,6 +20,7 @@ const BINS: u32 = 2_048;
 pub(super) fn write(
     analysis: &Analysis<'_>,
     rows: &Rows,
+    index: &PhaseIndex,
     most: usize,
     columns: &mut Columns<'_>,
 ) -> io::Result<u64> {
@@ -31,7 +32,7 @@ pub(super) fn write(
     let mut tracks = Tracks::of_at_most(most);
     add_slots(&timeline, rows, &mut tracks, &mut columns.names);
     let bars = ProcessBars::of(analysis);
-    add_processes(analysis, &bars, rows, &mut tracks, &mut columns.names);
+    add_processes(index, &bars, rows, &mut tracks, &mut columns.names);
     let unreadable_blocks = actors::add(analysis, &bars, rows, &mut tracks, &mut columns.names);
     let places: FxHashMap<u32, usize> = bars
         .in_order()
@@ -127,13 +128,12 @@ fn span_of(bar: &Bar, rows: &Rows, names: &mut Names) -> Span {
 
 /// Each program by itself, its phases below, and below those what went on beside them.
 fn add_processes(
-    analysis: &Analysis<'_>,
+    index: &PhaseIndex,
     bars: &ProcessBars,
     rows: &Rows,
     tracks: &mut Tracks,
     names: &mut Names,
 ) {
-    let index = PhaseIndex::of(analysis);
     let spans = index.spans();
     let mut phases: FxHashMap<(ProcessId, bool), Vec<&PhaseSpan<'_>>> = FxHashMap::default();
     for span in &spans {

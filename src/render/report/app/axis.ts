@@ -36,8 +36,8 @@ export function ticks(from: number, to: number, most: number): Tick[] {
 function label(at: number, step: number, unit: number, name: string): string {
   if (at === 0) return "0";
   if (step >= 10 * SECOND) return at < MINUTE ? `${at / SECOND} s` : duration(at);
-  // Milliseconds behind many seconds are written as parts of those.
-  if (at >= 10 * SECOND || unit === SECOND) {
+  // Milliseconds behind seconds are written as parts of those.
+  if (at >= SECOND || unit === SECOND) {
     const decimals = Math.max(0, Math.ceil(-Math.log10(step / SECOND) - 1e-9));
     return `${(at / SECOND).toFixed(decimals)} s`;
   }

@@ -20,6 +20,8 @@ export interface Lanes {
   readonly range: Range | null;
   /** Whether a span stays bright; null where all do. */
   readonly matches: ((span: number) => boolean) | null;
+  /** Actions are coloured by the phases of their programs, not by their tools. */
+  readonly byPhase: boolean;
 }
 
 const FONT = "11px system-ui, sans-serif";
@@ -107,6 +109,7 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
     // Who waits is a line, who runs is a bar.
     if (waits) context.fillRect(x, row.y + height / 2 - 1, width - gap, 2);
     else context.fillRect(x, row.y, width - gap, height);
+    if (lanes.byPhase && kind[span] === ACTION) drawPhases(context, lanes, span, { x, y: row.y, width: width - gap, height });
     const flag = flags[span] as number;
     if (width > 3 && kind[span] === ACTION) {
       drawCpu(context, cpu[of[span] as number] ?? 0, (end[span] as number) - (start[span] as number), x, width, row.y + height);
@@ -132,6 +135,30 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
     }
   }
   context.globalAlpha = 1;
+}
+
+/** The phases of an action's program over its bar; what is in none is grey. */
+function drawPhases(
+  context: CanvasRenderingContext2D,
+  { model, scale, colours }: Lanes,
+  span: number,
+  bar: { x: number; y: number; width: number; height: number },
+): void {
+  context.fillStyle = colours.bars.at(-1) ?? colours.faint;
+  context.fillRect(bar.x, bar.y, bar.width, bar.height);
+  const process = model.processOf(span);
+  const track = process === null ? null : model.phasesOf(process);
+  if (track === null) return;
+  const { start, end, colour } = model.spans;
+  const from = Math.max(scale.time(bar.x), start[span] as number);
+  const to = Math.min(scale.time(bar.x + bar.width), end[span] as number);
+  const count = model.tracks.words("count")[track] ?? 0;
+  const [begin, stop] = inSight(start, end, model.first[track] ?? 0, count, { from, to });
+  for (let phase = begin; phase < stop; phase += 1) {
+    const x = scale.x(Math.max(start[phase] as number, from));
+    context.fillStyle = colours.bars[colour[phase] as number] ?? colours.faint;
+    context.fillRect(x, bar.y, scale.x(Math.min(end[phase] as number, to)) - x, bar.height);
+  }
 }
 
 /** The label of a bar that has its row for itself: behind it, or where there is no room, before it. */

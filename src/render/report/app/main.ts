@@ -107,7 +107,8 @@ function build(app: HTMLElement, data: Data): void {
       return;
     }
     if (target instanceof HTMLElement && target.getAttribute("role") === "tab" && step(event.key)) return;
-    if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
+    if (target instanceof HTMLInputElement && target.type !== "checkbox") return;
+    if (target instanceof HTMLSelectElement) return;
     const keys: Record<string, () => void> = {
       "/": () => search.focus(),
       "?": () => help.showModal(),

@@ -11,7 +11,8 @@ export const GROUPINGS = [
   { view: 3, id: "goroutines", title: "Goroutines", what: "calls and states of goroutines" },
 ] as const;
 
-/** The view of goroutines. */
+/** The views of programs, and of goroutines. */
+export const PROCESSES = 1;
 export const GOROUTINES = 3;
 
 /** `spans.kind`. */
@@ -56,6 +57,7 @@ export class Model {
   private trackOf: Uint32Array | null = null;
   private ofActions: Uint32Array | null = null;
   private ofProcesses: Uint32Array | null = null;
+  private phaseTracks: Map<number, number> | null = null;
   private unlocks: number[][] | null = null;
 
   constructor(readonly data: Data) {
@@ -103,6 +105,32 @@ export class Model {
 
   label(span: number): string {
     return this.data.names.get(this.spans.label[span] ?? 0);
+  }
+
+  /** The track of the phases of a program, as long as they divide its time. */
+  phasesOf(process: number): number | null {
+    if (!this.phaseTracks) {
+      this.phaseTracks = new Map();
+      const views = this.tracks.bytes("view");
+      const depths = this.tracks.bytes("depth");
+      const processes = this.tracks.words("process");
+      for (const track of this.tracks.rows()) {
+        const process = processes[track] as number;
+        // The first below a program: what goes on beside those is below them.
+        if (views[track] === PROCESSES && depths[track] === 1 && !this.phaseTracks.has(process)) {
+          this.phaseTracks.set(process, track);
+        }
+      }
+    }
+    return this.phaseTracks.get(process) ?? null;
+  }
+
+  /** The package that a span is about; empty for none. */
+  packageOf(span: number): string {
+    const action = this.actionOf(span);
+    if (action !== null) return this.actions.name("package", action);
+    const process = this.processOf(span);
+    return process === null ? "" : this.processes.name("package", process);
   }
 
   /** The name of the track that a span lies on. */

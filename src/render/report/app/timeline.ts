@@ -1,12 +1,13 @@
 // The view of what ran when: a chart and the critical path above rows of bars.
 
 import { AXIS, drawChart, HEAD } from "./chart.js";
+import { NONE } from "./data.js";
 import { details, facts, title } from "./details.js";
-import { el, fill, name, table } from "./dom.js";
+import { el, fill, name, swatch, table } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
 import { drawLanes, marksOf } from "./lanes.js";
 import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
-import { GOROUTINES, GROUPINGS, Model } from "./model.js";
+import { GOROUTINES, GROUPINGS, Model, PROCESSES } from "./model.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page, View } from "./views.js";
 
@@ -35,6 +36,7 @@ class Timeline implements View {
     ["F", "zoom to what is selected"],
     ["Home, 0", "show everything"],
     ["1 2 3 4", "slots, processes, threads, goroutines"],
+    ["C", "colour actions by tool or by phase"],
     ["drag", "select a piece of time; double click zooms to a span"],
   ] as const;
 
@@ -55,9 +57,12 @@ class Timeline implements View {
   private readonly groupings = el("span", { class: "groupings", role: "group", "aria-label": "rows" });
 
   private scale: Scale;
+  private readonly legend = el("p", { class: "legend" });
   private grouping = 0;
+  private byPhase = false;
   private rows: Row[] = [];
   private rowOf = new Map<number, Row>();
+  private box: HTMLInputElement | null = null;
   private hovered: number | null = null;
   private dragged: Range | null = null;
   private matching: { search: string; names: Set<number> } = { search: "", names: new Set() };
@@ -70,7 +75,8 @@ class Timeline implements View {
     this.scroller.append(this.spacer);
     this.behind.addEventListener("toggle", () => this.listBehind());
     this.element.append(
-      el("div", { class: "bar" }, this.groupings, this.chips),
+      el("div", { class: "bar" }, this.groupings, this.colouring(), this.chips),
+      this.legend,
       el("div", { class: "stage" }, el("div", { class: "pictures" }, this.chart, this.scroller, this.hint), this.aside),
       this.behind,
     );
@@ -109,6 +115,7 @@ class Timeline implements View {
       f: () => this.fit(),
       Home: () => this.look(this.scale.zoomedOut()),
       "0": () => this.look(this.scale.zoomedOut()),
+      c: () => this.toggleColouring(),
       n: () => this.nextMatch(1),
       N: () => this.nextMatch(-1),
     };
@@ -142,12 +149,59 @@ class Timeline implements View {
     return GROUPINGS.filter(({ view }) => this.model.tracksOf(view).length > 0);
   }
 
+  /** What changes between colours of tools and of phases, where there are phases. */
+  private colouring(): HTMLElement | null {
+    if (this.model.data.table("phases").count === 0) return null;
+    const box = el("input", { type: "checkbox", onchange: () => this.toggleColouring() });
+    this.box = box;
+    return el("label", {}, box, " colour by phase");
+  }
+
+  private toggleColouring(): void {
+    this.byPhase = !this.byPhase && this.box !== null;
+    if (this.box) this.box.checked = this.byPhase;
+    this.showLegend();
+    this.redraw();
+  }
+
+  /** The phases that have colours of their own, where they are drawn. */
+  private showLegend(): void {
+    const phases = this.model.data.table("phases");
+    const drawn = this.grouping === PROCESSES || (this.grouping === 0 && this.byPhase);
+    const last = this.model.colours.count - 1;
+    const rows = drawn ? phases.rows().filter((row) => phases.number("colour", row) !== last) : [];
+    const words = (row: number) => `${phases.name("track", row)} ${phases.name("phase", row)} `;
+    fill(this.legend, ...rows.flatMap((row) => [swatch(phases.number("colour", row)), words(row)]));
+  }
+
+  /** Lays the rows of the view: when zoomed, those of programs, threads and goroutines that are in sight. */
+  private lay(): void {
+    const { model, scale } = this;
+    const depths = model.tracks.bytes("depth");
+    const processes = model.tracks.words("process");
+    const counts = model.tracks.words("count");
+    const [starts, ends] = ["start", "end"].map((column) => model.processes.numbers(column)) as [Float64Array, Float64Array];
+    const isInSight = (track: number) => {
+      const process = processes[track] as number;
+      if (process === NONE) return true;
+      if ((starts[process] as number) >= scale.to || (ends[process] as number) <= scale.from) return false;
+      if (this.grouping <= PROCESSES || depths[track] === 0) return true;
+      const { start, end } = model.spans;
+      const [begin, stop] = inSight(start, end, model.first[track] ?? 0, counts[track] ?? 0, scale);
+      return begin < stop;
+    };
+    const shown = model.tracksOf(this.grouping).filter((track) => scale.isWhole || isInSight(track));
+    const tracks = shown.map((track) => ({ track, depth: depths[track] ?? 0 }));
+    this.rows = rows(tracks, this.grouping === GOROUTINES ? HEIGHTS_OF_CALLS : HEIGHTS);
+    this.rowOf = new Map(this.rows.map((row) => [row.track, row]));
+    const whole = bottom(this.rows) + 4;
+    this.spacer.style.height = `${whole}px`;
+    this.scroller.style.height = `${Math.min(whole, Math.max(innerHeight * MOST_OF_WINDOW, 160))}px`;
+  }
+
   private group(view: number): void {
     this.grouping = view;
-    const depths = this.model.tracks.bytes("depth");
-    const tracks = this.model.tracksOf(view).map((track) => ({ track, depth: depths[track] ?? 0 }));
-    this.rows = rows(tracks, view === GOROUTINES ? HEIGHTS_OF_CALLS : HEIGHTS);
-    this.rowOf = new Map(this.rows.map((row) => [row.track, row]));
+    this.lay();
     const buttons = this.offered().map(({ view: of, title, what }) =>
       el(
         "button",
@@ -156,6 +210,7 @@ class Timeline implements View {
       ),
     );
     fill(this.groupings, ...buttons);
+    this.showLegend();
     this.scroller.scrollTop = 0;
     this.measure();
     this.listBehind();
@@ -165,6 +220,7 @@ class Timeline implements View {
   /** Shows a piece of time. */
   private look(scale: Scale): void {
     this.scale = scale;
+    this.lay();
     this.hideHint();
     this.showChips();
     this.listBehind();
@@ -234,6 +290,17 @@ class Timeline implements View {
     this.matching = { search, names: found };
   }
 
+  private isLimited(): boolean {
+    return this.matching.search !== "" || this.page.selection.now.package !== null;
+  }
+
+  /** Whether a span is of the package that is selected, and of what is searched for. */
+  private isBright(span: number): boolean {
+    const selected = this.page.selection.now.package;
+    if (selected !== null && this.model.packageOf(span) !== selected) return false;
+    return this.matching.search === "" || this.matches(span);
+  }
+
   /** Whether a span's own name, or that of its package, tool or phase, is searched for. */
   private matches(span: number): boolean {
     const { model, matching } = this;
@@ -253,9 +320,9 @@ class Timeline implements View {
 
   /** What limits what is seen, each with a button that takes it away. */
   private showChips(): void {
-    const { range, search } = this.page.selection.now;
+    const { range, search, package: selected } = this.page.selection.now;
     const chip = (words: string, label: string, remove: () => void) =>
-      el("span", { class: "chip" }, words, el("button", { type: "button", "aria-label": label, onclick: remove }, "✕"));
+      el("span", { class: "chip" }, name(words), el("button", { type: "button", "aria-label": label, onclick: remove }, "✕"));
     const { scale } = this;
     fill(
       this.chips,
@@ -265,6 +332,8 @@ class Timeline implements View {
         chip(`in sight: ${duration(scale.from)} to ${duration(scale.to)}`, "show everything", () =>
           this.look(scale.zoomedOut()),
         ),
+      selected !== null &&
+        chip(`package: ${selected}`, "all packages", () => this.page.selection.set({ package: null })),
       search !== "" && el("span", { class: "chip" }, counted(this.countMatches(), "match", "matches")),
     );
   }
@@ -283,9 +352,7 @@ class Timeline implements View {
   }
 
   private measure(): void {
-    const whole = bottom(this.rows) + 4;
-    this.spacer.style.height = `${whole}px`;
-    this.scroller.style.height = `${Math.min(whole, Math.max(innerHeight * MOST_OF_WINDOW, 160))}px`;
+    this.lay();
     this.scale = this.scale.resized(this.scroller.clientWidth || this.element.clientWidth);
     this.redraw();
   }
@@ -316,7 +383,8 @@ class Timeline implements View {
       hovered: this.hovered,
       selected: this.page.selection.now.span,
       range,
-      matches: this.matching.search === "" ? null : (span) => this.matches(span),
+      matches: this.isLimited() ? (span) => this.isBright(span) : null,
+      byPhase: this.byPhase,
     });
   }
 
