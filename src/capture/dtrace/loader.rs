@@ -37,44 +37,31 @@ pub(super) struct Function {
     pub(super) name: &'static str,
 }
 
-const DYLD: Function = Function {
-    module: "dyld",
-    path: "/usr/lib/dyld",
-    name: "",
-};
-const LIBDYLD: Function = Function {
-    module: "libdyld.dylib",
-    path: "/usr/lib/system/libdyld.dylib",
-    name: "",
-};
-
 /// Those that are watched: what programs call, and what dyld spends its time in.
 pub(super) const FUNCTIONS: [Function; 6] = [
-    Function {
-        name: "dlopen",
-        ..LIBDYLD
-    },
-    Function {
-        name: "dlclose",
-        ..LIBDYLD
-    },
-    Function {
-        name: "dlsym",
-        ..LIBDYLD
-    },
-    Function {
-        name: "dyld4::JustInTimeLoader::loadDependents",
-        ..DYLD
-    },
-    Function {
-        name: "dyld4::JustInTimeLoader::applyFixups",
-        ..DYLD
-    },
-    Function {
-        name: "dyld4::PrebuiltLoader::applyFixups",
-        ..DYLD
-    },
+    of_libdyld("dlopen"),
+    of_libdyld("dlclose"),
+    of_libdyld("dlsym"),
+    of_dyld("dyld4::JustInTimeLoader::loadDependents"),
+    of_dyld("dyld4::JustInTimeLoader::applyFixups"),
+    of_dyld("dyld4::PrebuiltLoader::applyFixups"),
 ];
+
+const fn of_libdyld(name: &'static str) -> Function {
+    Function {
+        module: "libdyld.dylib",
+        path: "/usr/lib/system/libdyld.dylib",
+        name,
+    }
+}
+
+const fn of_dyld(name: &'static str) -> Function {
+    Function {
+        module: "dyld",
+        path: "/usr/lib/dyld",
+        name,
+    }
+}
 
 impl Function {
     /// Globs of D that match it. Whether `dtrace` compares names of C++ mangled or not is not known: there is one for

@@ -15,7 +15,7 @@ use super::threads::{Ran, Threads};
 use super::translated::Rosetta;
 use super::{Stack, goroutine, native, translated};
 use crate::binary::Svma;
-use crate::capture::decode::darwin_process::State;
+use crate::capture::decode::darwin_process::{ProcessInfo, State};
 use crate::capture::decode::image_infos::{CHANGED, DyldInfo, ImageInfos};
 use crate::capture::decode::memory::Pieces;
 use crate::capture::decode::rosetta::registers::ContextLayout;
@@ -90,16 +90,20 @@ impl<T: Task> Process<T> {
         }
     }
 
-    /// Whether the process is there, and has not ended: that of its number may be another one by now.
+    /// Whether the process has not ended.
     pub fn lives(&self, system: &impl System<Task = T>) -> bool {
-        self.is_same(system)
-            && (system.process(self.pid)).is_some_and(|info| info.state != State::Ended)
+        let found = self.found(system);
+        found.is_some_and(|info| info.state != State::Ended)
     }
 
     /// Whether the process of this number is this one still, and be it that it has ended.
     pub fn is_same(&self, system: &impl System<Task = T>) -> bool {
-        let started = system.process(self.pid).map(|info| info.started_unix);
-        started.is_some() && started == self.started
+        self.found(system).is_some()
+    }
+
+    fn found(&self, system: &impl System<Task = T>) -> Option<ProcessInfo> {
+        let found = system.process(self.pid);
+        found.filter(|info| self.started == Some(info.started_unix))
     }
 
     /// Tells of images that are new, and of those that are gone. A list that is being changed is read the next time.
