@@ -3,9 +3,12 @@
 use super::exit::Usage;
 use super::gaps;
 use super::output::{self, Output};
+use super::trace_group::TraceGroup;
 use super::trace_operand::{self, TraceOperand};
 use crate::analyze::Analysis;
+use crate::analyze::compare::{self, Comparison, Run};
 use crate::render::report;
+use crate::trace::Trace;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -18,6 +21,13 @@ pub(super) struct Args {
     /// HTML file to write; `-` is standard output [default: beside the trace, with `.html`]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Lay it beside this trace: what became slower or faster? Both may be folders of repeated runs, of which the
+    /// first are drawn and all are compared
+    #[arg(long, value_name = "BASE")]
+    base: Option<PathBuf>,
+    /// Bars of the timeline that are kept; of more, short ones near each other become one
+    #[arg(long, value_name = "N", default_value_t = report::SPANS)]
+    max_spans: usize,
     /// Open the page in the browser
     #[arg(long)]
     open: bool,
@@ -31,11 +41,34 @@ impl Args {
         if to_stdout && self.open {
             return Err(Usage("--open: only a file can be opened, not -o -".to_owned()).into());
         }
-        let trace = trace_operand::open(&path)?;
-        let analysis = Analysis::of(&trace);
+        let sides = match &self.base {
+            Some(base) => Some((Side::of(&path)?, Side::of(base)?)),
+            None => None,
+        };
+        let opened;
+        let trace = match &sides {
+            Some((new, _)) => &new.trace,
+            None => {
+                opened = trace_operand::open(&path)?;
+                &opened
+            }
+        };
+        let analysis = Analysis::of(trace);
+        let beside = sides.as_ref().map(|(new, base)| {
+            let options = compare::Options::default();
+            let comparison = Comparison::of(&base.runs, &new.runs, &options);
+            (Analysis::of(&base.trace), comparison)
+        });
+        let options = report::Options {
+            spans: self.max_spans,
+            base: beside.as_ref().map(|(analysis, comparison)| report::Base {
+                analysis,
+                comparison,
+            }),
+        };
         let mut output = Output::to(Some(&page))?;
         let unreadable_blocks =
-            report::write(&analysis, &mut output).context("cannot write the report")?;
+            report::write(&analysis, options, &mut output).context("cannot write the report")?;
         output.finish()?;
         gaps::note(&analysis, unreadable_blocks);
         if !to_stdout {
@@ -45,6 +78,23 @@ impl Args {
             open(&page)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A side of a comparison: its runs, and the first of their traces, which is drawn.
+struct Side {
+    runs: Vec<Run>,
+    trace: Trace,
+}
+
+impl Side {
+    fn of(path: &Path) -> anyhow::Result<Self> {
+        let group = TraceGroup::at(path)?;
+        let first = group.open().next();
+        Ok(Self {
+            trace: first.with_context(|| format!("{}: no trace", path.display()))??,
+            runs: group.runs()?,
+        })
     }
 }
 

@@ -97,6 +97,11 @@ proptest! {
         prop_assert!(build.critical_path.running <= build.longest_chain.length);
         let gates: u32 = build.actions.iter().map(|action| action.unlocks).sum();
         prop_assert!(gates as usize <= build.actions.len());
+        for (index, action) in build.indexed().filter(|(_, action)| action.works()) {
+            let waiting = build.indexed().filter(|(_, action)| action.works());
+            let unlocked = waiting.filter(|(waiting, _)| build.gate(*waiting) == Some(index));
+            prop_assert_eq!(unlocked.count(), action.unlocks as usize);
+        }
     }
 
     #[test]

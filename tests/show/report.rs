@@ -1,6 +1,6 @@
 //! The page of `gotrace report`, read by an independent reader (`page.py`), against the drawing in `build.rs`.
 
-use crate::build::{gotrace, record, run};
+use crate::build::{gotrace, record, record_all, record_slower, run};
 use crate::python;
 use gotrace::analyze::Analysis;
 use gotrace::render::report;
@@ -152,6 +152,44 @@ fn the_tracks_hold_the_spans_of_each_view() {
     }
 }
 
+/// Of seven programs in one lane, 1 µs each and 1 µs apart, at most four bars are kept in all: those of the lane
+/// become one, for the tracks of the programs cannot.
+#[test]
+fn what_is_too_much_is_folded_and_counted() {
+    let mut trace = Trace::default();
+    for id in 0..7 {
+        let at = 2_000 * u64::from(id);
+        trace.processes.push(Process {
+            id: ProcessId(id),
+            pid: Pid(100 + id),
+            start: Nanos(at),
+            exec_at: Nanos(at),
+            exit: Some(Exit {
+                at: Nanos(at + 1_000),
+                status: ExitStatus::Code(0),
+                usage: Usage::default(),
+            }),
+            ..Process::default()
+        });
+    }
+    let options = report::Options {
+        spans: 4,
+        ..report::Options::default()
+    };
+    let mut page = Vec::new();
+    report::write(&Analysis::of(&trace), options, &mut page).unwrap();
+    let Some(tables) = tables(&page) else {
+        return;
+    };
+    assert_eq!(
+        rows(&tables, "folding", &["spans", "into"]),
+        [row!(7.0, 1.0)]
+    );
+    let folded = rows(&tables, "spans", &["start", "end", "count", "busy"]);
+    assert_eq!(folded[0], row!(0.0, 13_000.0, 7, 7_000.0));
+    assert_eq!(folded.len(), 1 + 7);
+}
+
 /// The page and `show --json` tell the same of each package and each process.
 #[test]
 fn the_page_agrees_with_show() {
@@ -230,7 +268,7 @@ fn build_of(names: &[&str]) -> Trace {
 
 fn page_of(trace: &Trace) -> Vec<u8> {
     let mut page = Vec::new();
-    report::write(&Analysis::of(trace), &mut page).unwrap();
+    report::write(&Analysis::of(trace), report::Options::default(), &mut page).unwrap();
     page
 }
 
@@ -277,6 +315,65 @@ fn a_trace_of_nothing_is_a_page() {
             "{table}"
         );
     }
+}
+
+/// Seven runs a side, m/b 100 ms of CPU slower in each of new: with that, a change can be told.
+#[test]
+fn a_base_is_laid_beside_and_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    for (side, slower) in [("base", 0), ("new", 100)] {
+        let side = folder.path().join(side);
+        std::fs::create_dir(&side).unwrap();
+        for number in 0..7 {
+            record_slower(&side.join(format!("{number}.gotrace")), slower + number);
+        }
+    }
+    let base = folder.path().join("base");
+    let words = ["report", "-o", "-", "--base", base.to_str().unwrap()];
+    let Some(tables) = tables(gotrace(&words, &folder.path().join("new"), 80).as_bytes()) else {
+        return;
+    };
+    let compared = rows(
+        &tables,
+        "compared",
+        &["name", "measure", "base", "new", "verdict"],
+    );
+    // Medians of 500 to 506 ms, and of 600 to 606.
+    let expected = row!("m/b", "CPU", "503 ms", "603 ms", "slower");
+    assert!(compared.contains(&expected), "{compared:?}");
+    let same = row!("m/a", "CPU", "210 ms", "210 ms", "within noise");
+    assert!(compared.contains(&same), "{compared:?}");
+    // A heading and a lane of each.
+    let tracks = rows(&tables, "tracks", &["view", "label", "count"]);
+    let beside = tracks.iter().filter(|track| track[0] == 4);
+    assert_eq!(
+        beside.cloned().collect::<Vec<_>>(),
+        [
+            row!(4, "new: /go/bin/go build ./...", 0),
+            row!(4, "", 3),
+            row!(4, "base: /go/bin/go build ./...", 0),
+            row!(4, "", 3),
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_not_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record_all(folder.path());
+    let base = folder.path().join("base.gotrace");
+    crate::build::record_under(&base, "env.GOFLAGS", "-race");
+    let words = ["report", "-o", "-", "--base", base.to_str().unwrap()];
+    let Some(tables) = tables(gotrace(&words, &trace, 80).as_bytes()) else {
+        return;
+    };
+    assert_eq!(rows(&tables, "comparison", &["comparable"]), [row!(0)]);
+    let caveats = rows(&tables, "caveats", &["words"]);
+    assert!(
+        caveats[0][0].as_str().unwrap().contains("GOFLAGS"),
+        "{caveats:?}"
+    );
+    assert!(tables["compared"].as_array().unwrap().is_empty());
 }
 
 #[test]

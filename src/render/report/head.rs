@@ -44,6 +44,8 @@ fn write_run(
         .bytes("failed", |_| {
             u8::from(!matches!(status, None | Some(ExitStatus::Code(0))))
         })?
+        .names("imported", |_| trace.imported().unwrap_or_default())?
+        .bytes("counts", |_| u8::from(trace.holds_counts()))?
         .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
         .times("end", |_| analysis.end)?
         .times("wall", |_| wall)?

@@ -15,6 +15,7 @@
 //! | `chart`, `cpu`, `under_way`, `waiting` | cores in use, bars under way, actions that waited for a slot, bin by bin |
 //! | `tracks`, `spans`, `folding` | the rows of the timeline, and what lies on them |
 //! | `marks` | what loaders did |
+//! | `comparison`, `caveats`, `compared` | with a base: how the trace differs from it |
 //!
 //! A view of the page has a module here that writes its tables, called by [`write`], and a module of the app
 //! that is named in `app/views.ts`, where it is said what a view gets and must do.
@@ -22,6 +23,7 @@
 mod actors;
 mod build;
 mod columns;
+mod comparison;
 mod head;
 mod marks;
 mod names;
@@ -32,29 +34,64 @@ mod spans;
 mod tracks;
 
 use crate::analyze::bindings::Happened;
-use crate::analyze::{Analysis, PhaseIndex, Phases};
+use crate::analyze::{Analysis, Comparison, PhaseIndex, Phases};
 use columns::Columns;
 use rows::Rows;
 use std::io;
 
-/// Spans of the timeline that are kept: what a browser draws at thirty frames a second.
-const SPANS: usize = 300_000;
+/// Spans of the timeline that are kept where nobody says otherwise: what a browser draws at thirty frames a second.
+pub const SPANS: usize = 300_000;
+
+/// What a trace is laid beside.
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'a> {
+    /// A trace of the same build: its lanes are drawn below those of the report's own.
+    pub analysis: &'a Analysis<'a>,
+    /// It, or several such traces, against the report's own, which is new.
+    pub comparison: &'a Comparison,
+}
+
+/// What a report is to hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Spans on the timeline, unless there are as many tracks.
+    pub spans: usize,
+    /// What it is laid beside.
+    pub base: Option<Base<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            spans: SPANS,
+            base: None,
+        }
+    }
+}
 
 /// Writes the page. Returns how many blocks of samples could not be read.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write(analysis: &Analysis<'_>, out: &mut dyn io::Write) -> io::Result<u64> {
+pub fn write(
+    analysis: &Analysis<'_>,
+    options: Options<'_>,
+    out: &mut dyn io::Write,
+) -> io::Result<u64> {
     page::write(out, |data| {
         let mut columns = Columns::begin(data)?;
-        let unreadable_blocks = fill(analysis, &mut columns)?;
+        let unreadable_blocks = fill(analysis, options, &mut columns)?;
         columns.finish()?;
         Ok(unreadable_blocks)
     })
 }
 
-fn fill(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<u64> {
+fn fill(
+    analysis: &Analysis<'_>,
+    options: Options<'_>,
+    columns: &mut Columns<'_>,
+) -> io::Result<u64> {
     let costs = analysis.costs();
     let index = PhaseIndex::of(analysis);
     let phases = Phases::of_index(analysis, &index);
@@ -65,5 +102,8 @@ fn fill(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<u64> {
     programs::write(analysis, &rows, &costs, &linked, columns)?;
     programs::write_costs(&costs, &phases, &rows, columns)?;
     marks::write(&linked, &rows, columns)?;
-    spans::write(analysis, &rows, &index, SPANS, columns)
+    if let Some(base) = options.base {
+        comparison::write(base.comparison, columns)?;
+    }
+    spans::write(analysis, &rows, &index, options, columns)
 }

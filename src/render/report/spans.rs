@@ -6,9 +6,9 @@ use super::names::Names;
 use super::rows::{self, Rows};
 use super::tracks::{CRITICAL, OPEN, Span, SpanKind, Track, Tracks, View};
 use crate::analyze::timeline::{self, Bar, BarOf, Bars, CpuSource, Options, Timeline};
-use crate::analyze::{Analysis, PhaseIndex, PhaseSpan};
+use crate::analyze::{Analysis, PhaseIndex, PhaseSpan, summary};
 use crate::render::palette::Family;
-use crate::trace::ProcessId;
+use crate::trace::{Nanos, ProcessId};
 use rustc_hash::FxHashMap;
 use std::io;
 
@@ -21,7 +21,7 @@ pub(super) fn write(
     analysis: &Analysis<'_>,
     rows: &Rows,
     index: &PhaseIndex,
-    most: usize,
+    wanted: super::Options<'_>,
     columns: &mut Columns<'_>,
 ) -> io::Result<u64> {
     let timeline = analysis.timeline(Options {
@@ -29,8 +29,14 @@ pub(super) fn write(
         bins: BINS,
     });
     write_chart(&timeline, columns)?;
-    let mut tracks = Tracks::of_at_most(most);
-    add_slots(&timeline, rows, &mut tracks, &mut columns.names);
+    let mut tracks = Tracks::of_at_most(wanted.spans);
+    let names = &mut columns.names;
+    add_slots(&timeline, View::Slots, &mut tracks, |bar| {
+        span_of(bar, rows, names)
+    });
+    if let Some(base) = wanted.base {
+        add_side_by_side(analysis, &timeline, base.analysis, rows, &mut tracks, names);
+    }
     let bars = ProcessBars::of(analysis);
     add_processes(index, &bars, rows, &mut tracks, &mut columns.names);
     let unreadable_blocks = actors::add(analysis, &bars, rows, &mut tracks, &mut columns.names);
@@ -91,20 +97,62 @@ fn write_tracks(tracks: &Tracks, columns: &mut Columns<'_>) -> io::Result<()> {
 }
 
 /// The actions of the builds, in as few lanes as hold them.
-fn add_slots(timeline: &Timeline, rows: &Rows, tracks: &mut Tracks, names: &mut Names) {
+fn add_slots(
+    timeline: &Timeline,
+    view: View,
+    tracks: &mut Tracks,
+    mut span_of: impl FnMut(&Bar) -> Span,
+) {
     for lane in &timeline.lanes {
         let track = tracks.open(Track {
-            view: View::Slots,
             depth: 0,
-            process: NONE,
-            label: 0,
-            rank: (0, 0),
-            spans: Vec::with_capacity(lane.bars.len()),
+            ..Track::below(view, NONE, 0, (0, 0))
         });
         for bar in &lane.bars {
-            tracks.push(track, span_of(bar, rows, names));
+            tracks.push(track, span_of(bar));
         }
     }
+}
+
+/// The lanes of the trace, and below them those of another one, moved so that both commands begin together.
+fn add_side_by_side(
+    analysis: &Analysis<'_>,
+    timeline: &Timeline,
+    base: &Analysis<'_>,
+    rows: &Rows,
+    tracks: &mut Tracks,
+    names: &mut Names,
+) {
+    let start = |of: &Analysis<'_>| {
+        let first = of.builds.critical_path.segments.first();
+        first.map_or(Nanos::ZERO, |segment| segment.start)
+    };
+    let (begin, base_begin) = (start(analysis), start(base));
+    let moved = |time: Nanos| begin + time.since(base_begin);
+    let head = |words: &str, of: &Analysis<'_>, tracks: &mut Tracks, names: &mut Names| {
+        let command = summary::command(of);
+        let label = names.id(&format!("{words}: {command}"));
+        tracks.open(Track {
+            depth: 0,
+            ..Track::below(View::SideBySide, NONE, label, (0, 0))
+        });
+    };
+    head("new", analysis, tracks, names);
+    add_slots(timeline, View::SideBySide, tracks, |bar| {
+        span_of(bar, rows, names)
+    });
+    head("base", base, tracks, names);
+    let lanes = base.timeline(Options {
+        bars: Bars::Actions,
+        bins: 1,
+    });
+    add_slots(&lanes, View::SideBySide, tracks, |bar| Span {
+        start: moved(bar.start),
+        end: moved(bar.end),
+        kind: SpanKind::Base,
+        of: NONE,
+        ..span_of(bar, rows, names)
+    });
 }
 
 fn span_of(bar: &Bar, rows: &Rows, names: &mut Names) -> Span {

@@ -17,6 +17,8 @@ pub(super) enum View {
     Threads = 2,
     /// A program each, its goroutines below.
     Goroutines = 3,
+    /// Actions of the trace, and below those of what it is laid beside.
+    SideBySide = 4,
 }
 
 /// What a span is.
@@ -34,6 +36,8 @@ pub(super) enum SpanKind {
     Waiting = 4,
     /// A call of a function that was watched: `of` is the program's row.
     Call = 5,
+    /// An action, or a program, of what the trace is laid beside: `of` is none.
+    Base = 6,
 }
 
 /// On the critical path.

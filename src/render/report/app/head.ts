@@ -136,6 +136,11 @@ function warnings(data: Data): HTMLElement | null {
   const status = run.name("status", 0);
   if (run.number("failed", 0)) list.push(["error", `The command failed: ${status}.`]);
   else if (status) list.push(["warning", `The command: ${status}.`]);
+  const imported = run.name("imported", 0);
+  if (imported) {
+    const times = run.number("counts", 0) > 0 ? ": its times are counts, a nanosecond each" : "";
+    list.push(["note", `Imported from ${imported}, not recorded by gotrace${times}.`]);
+  }
   const toolchains = data.table("toolchains");
   for (const row of toolchains.rows()) {
     const translator = toolchains.name("translator", row);
@@ -162,6 +167,12 @@ function warnings(data: Data): HTMLElement | null {
   if (waited > run.number("cpu", 0)) {
     const words = `Threads waited ${duration(waited)} for a core, more than they ran: the machine was busy.`;
     list.push(["warning", words]);
+  }
+  const compared = data.table("compared");
+  const wall = compared.rows().find((row) => compared.name("kind", row) === "whole" && compared.name("measure", row) === "wall");
+  if (wall !== undefined) {
+    const [base, now, ratio, verdict] = ["base", "new", "ratio", "verdict"].map((column) => compared.name(column, wall));
+    list.push(["base", `Wall time ${base} in base, ${now} here: ${ratio}${verdict ? `, ${verdict}` : ""}.`]);
   }
   const tax = data.table("tax").number("share", 0);
   if (tax > 0.05) list.push(["warning", `Recording cost ${percent(tax)} of the command's CPU time.`]);

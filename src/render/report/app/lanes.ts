@@ -86,6 +86,7 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
   const { start, end, colour, flags, kind, of } = model.spans;
   const count = model.tracks.words("count")[row.track] ?? 0;
   const first = model.first[row.track] ?? 0;
+  if (count === 0) drawHeading(context, lanes, row);
   const [begin, stop] = inSight(start, end, first, count, scale);
   const cpu = model.actions.numbers("cpu");
   const height = row.height - SPACE;
@@ -135,6 +136,14 @@ function drawRow(context: CanvasRenderingContext2D, lanes: Lanes, row: Row): voi
     }
   }
   context.globalAlpha = 1;
+}
+
+/** The name of a track without spans stands above those that it is about. */
+function drawHeading(context: CanvasRenderingContext2D, { model, colours }: Lanes, row: Row): void {
+  context.font = `600 ${FONT}`;
+  context.textBaseline = "middle";
+  context.fillStyle = colours.text;
+  context.fillText(model.tracks.name("label", row.track), 2, row.y + row.height / 2);
 }
 
 /** The phases of an action's program over its bar; what is in none is grey. */

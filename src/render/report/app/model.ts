@@ -9,11 +9,13 @@ export const GROUPINGS = [
   { view: 1, id: "processes", title: "Processes", what: "every program by itself, its phases below" },
   { view: 2, id: "threads", title: "Threads", what: "when each thread ran and waited" },
   { view: 3, id: "goroutines", title: "Goroutines", what: "calls and states of goroutines" },
+  { view: 4, id: "beside", title: "Beside base", what: "the slots of this trace above those of base" },
 ] as const;
 
-/** The views of programs, and of goroutines. */
+/** Views that are drawn in ways of their own. */
 export const PROCESSES = 1;
 export const GOROUTINES = 3;
+export const BESIDE = 4;
 
 /** `spans.kind`. */
 export const ACTION = 0;
@@ -85,6 +87,19 @@ export class Model {
     for (let at = 1; at < counts.length; at += 1) {
       this.first[at] = (this.first[at - 1] as number) + (counts[at - 1] as number);
     }
+  }
+
+  /** All of the time that a view has spans in: a base may have taken longer. */
+  wholeOf(view: number): Range {
+    if (view !== BESIDE) return this.whole;
+    const counts = this.tracks.words("count");
+    const { from } = this.whole;
+    let { to } = this.whole;
+    for (const track of this.tracksOf(view)) {
+      const count = counts[track] ?? 0;
+      if (count > 0) to = Math.max(to, this.spans.end[(this.first[track] ?? 0) + count - 1] ?? 0);
+    }
+    return { from, to };
   }
 
   /** The tracks of a view, in the order in which they are drawn. */

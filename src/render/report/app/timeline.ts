@@ -35,7 +35,7 @@ class Timeline implements View {
     ["[ ]", "the span before, the next one"],
     ["F", "zoom to what is selected"],
     ["Home, 0", "show everything"],
-    ["1 2 3 4", "slots, processes, threads, goroutines"],
+    ["1 2 3 …", "slots, processes, threads, …"],
     ["C", "colour actions by tool or by phase"],
     ["drag", "select a piece of time; double click zooms to a span"],
   ] as const;
@@ -200,6 +200,8 @@ class Timeline implements View {
   }
 
   private group(view: number): void {
+    const whole = this.model.wholeOf(view);
+    if (whole.to !== this.scale.whole.to) this.scale = new Scale(whole).resized(this.scale.width);
     this.grouping = view;
     this.lay();
     const buttons = this.offered().map(({ view: of, title, what }) =>

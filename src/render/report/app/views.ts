@@ -9,6 +9,7 @@
 //   told to all views, seen or not (`select`); what it selects itself it sets there, and nowhere else;
 // - is told keys while it is in sight (`key`), before the page takes them, and says whether it used them.
 
+import { compare } from "./compare.js";
 import type { Data } from "./data.js";
 import { environment } from "./environment.js";
 import type { Selection, Store } from "./selection.js";
@@ -41,4 +42,4 @@ export interface View {
 
 export type MakeView = (page: Page) => View | null;
 
-export const VIEWS: readonly MakeView[] = [timeline, environment];
+export const VIEWS: readonly MakeView[] = [timeline, compare, environment];
