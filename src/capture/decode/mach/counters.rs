@@ -95,8 +95,8 @@ impl Counters {
 mod tests {
     use super::*;
 
-    /// The fields of `struct rusage_info_v6` in the order in which the header declares them, each with its number
-    /// times a thousand for a value.
+    /// The fields of `struct rusage_info_v6` in the order in which the header declares them, each with its number,
+    /// from 1, times a thousand for a value.
     const FIELDS: &str = "user_time system_time pkg_idle_wkups interrupt_wkups pageins wired_size resident_size \
         phys_footprint proc_start_abstime proc_exit_abstime child_user_time child_system_time child_pkg_idle_wkups \
         child_interrupt_wkups child_pageins child_elapsed_abstime diskio_bytesread diskio_byteswritten \
@@ -109,7 +109,7 @@ mod tests {
 
     fn value(name: &str) -> u64 {
         let at = FIELDS.split_whitespace().position(|field| field == name);
-        1_000 * at.expect(name) as u64
+        1_000 * (at.expect(name) as u64 + 1)
     }
 
     fn filled(length: usize) -> Vec<u8> {
