@@ -67,6 +67,7 @@ impl Text {
 mod tests {
     use super::*;
     use crate::capture::decode::memory::MemoryCopy;
+    use std::cell::Cell;
 
     /// Linked for arm64; the numbers are those of `llvm-objdump --macho --private-headers`.
     const CLASSIC: &[u8] = include_bytes!("../../../../tests/data/macho/classic");
@@ -93,6 +94,30 @@ mod tests {
         assert_eq!(only, Some(found));
         let cut = Text::read(&memory(&CLASSIC[..length - 1]), Avma(AT));
         assert_eq!(cut, None);
+    }
+
+    /// Remembers the longest read.
+    struct Longest(MemoryCopy, Cell<usize>);
+
+    impl ReadMemory for Longest {
+        fn read(&self, address: u64, into: &mut [u8]) -> bool {
+            self.1.set(self.1.get().max(into.len()));
+            self.0.read(address, into)
+        }
+    }
+
+    #[test]
+    fn load_commands_take_no_more_memory_than_they_may() {
+        let longest = |commands: u32| {
+            let mut bytes = CLASSIC.to_vec();
+            bytes[20..24].copy_from_slice(&commands.to_le_bytes());
+            let memory = Longest(memory(&bytes), Cell::new(0));
+            assert_eq!(Text::read(&memory, Avma(AT)), None);
+            memory.1.get()
+        };
+        assert_eq!(longest(1 << 20), (1 << 20) + 32);
+        assert_eq!(longest((1 << 20) + 1), 32);
+        assert_eq!(longest(u32::MAX), 32);
     }
 
     #[test]

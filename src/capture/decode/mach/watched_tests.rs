@@ -211,7 +211,9 @@ impl Thread for OneThread {
 
     fn info(&self) -> Option<Vec<u8>> {
         let (cpu, _) = self.found()?;
-        let mut bytes = cpu.to_le_bytes().to_vec();
+        // A fourth of it in the kernel.
+        let mut bytes = (cpu - cpu / 4).to_le_bytes().to_vec();
+        bytes.extend((cpu / 4).to_le_bytes());
         bytes.resize(112, 0);
         Some(bytes)
     }
@@ -241,6 +243,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with_samples(true)
+    }
+
+    fn with_samples(samples: bool) -> Self {
         let kernel = Kernel::default();
         let machine = Machine {
             address_bits: 47,
@@ -248,7 +254,7 @@ impl Scene {
         };
         let plan = Plan {
             root: ROOT,
-            samples: true,
+            samples,
             machine,
         };
         Self {
@@ -392,7 +398,7 @@ fn words(observation: Observation) -> Option<String> {
         Observation::ThreadEnded {
             pid, tid, usage, ..
         } => {
-            format!("{pid} thread {tid} ended after {}", millis(usage.user))
+            format!("{pid} thread {tid} ended after {}", millis(usage.cpu()))
         }
         Observation::Gone { pid, usage, .. } => {
             format!("{pid} is gone after {}", millis(usage.user))
@@ -526,6 +532,32 @@ fn a_process_may_go_between_any_two_calls() {
     let between = "it was used after a thread's last sample, or before its program was known";
     let lost = format!("lost 3 milliseconds of CPU time in no sample: {between}");
     assert_eq!(scene.told(), [lost]);
+}
+
+#[test]
+fn a_look_at_the_house_takes_nothing_from_samples() {
+    let mut scene = Scene::new();
+    scene.starts(A, ROOT, "/a");
+    scene.says_hello(A);
+    scene.told();
+    scene.runs(A, 3, 0x1_0000_0500);
+    assert!(scene.house().is_empty());
+    assert_eq!(scene.tick(), ["41 thread 410 ran 3 at [100000500]"]);
+}
+
+#[test]
+fn without_samples_processes_are_counted_all_the_same() {
+    let mut scene = Scene::with_samples(false);
+    scene.starts(A, ROOT, "/a");
+    scene.says_hello(A);
+    scene.told();
+    scene.runs(A, 3, 0x1_0000_0500);
+    scene.house();
+    scene.kernel.0.borrow_mut().processes.clear();
+    assert_eq!(scene.house(), ["41 had 3 instructions"]);
+    // What no sample stands for is not missed where none were wanted.
+    scene.with(Watched::finish);
+    assert_eq!(scene.told(), ["41 is gone after 3"]);
 }
 
 #[test]
