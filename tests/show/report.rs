@@ -5,7 +5,8 @@ use crate::python;
 use gotrace::analyze::Analysis;
 use gotrace::render::report;
 use gotrace::trace::{
-    Action, Exec, Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Trace, Usage,
+    Action, Exec, Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Sample, SampleKind,
+    SamplePlace, StackId, Tid, Trace, Usage,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -315,6 +316,34 @@ fn a_trace_of_nothing_is_a_page() {
             "{table}"
         );
     }
+}
+
+/// One program, whose end was not seen: up to the last sample, which is the last thing that is known.
+#[test]
+fn a_program_without_an_end_is_open() {
+    let mut trace = Trace::default();
+    trace.processes.push(Process {
+        pid: Pid(7),
+        ..Process::default()
+    });
+    trace.push_samples(&[Sample {
+        time: Nanos(500),
+        process: ProcessId(0),
+        tid: Tid(7),
+        goroutine: None,
+        stack: StackId::EMPTY,
+        weight: Nanos(100),
+        kind: SampleKind::OnCpu,
+        place: SamplePlace::User,
+    }]);
+    let Some(tables) = tables(&page_of(&trace)) else {
+        return;
+    };
+    let spans = rows(&tables, "spans", &["start", "end", "kind", "flags"]);
+    assert_eq!(spans[0], row!(0.0, 500.0, 1, 2));
+    assert_eq!(spans.last().unwrap(), &row!(400.0, 500.0, 3, 0));
+    let status = rows(&tables, "processes", &["status"]);
+    assert_eq!(status, [row!("its end was not seen")]);
 }
 
 /// Seven runs a side, m/b 100 ms of CPU slower in each of new: with that, a change can be told.

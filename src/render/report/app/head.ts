@@ -10,8 +10,8 @@ import type { Page } from "./views.js";
 const NAMED = 5;
 const LEAST = 0.005;
 
-export function head(model: Model, page: Page): HTMLElement {
-  return el("div", { class: "head" }, tiles(model.data), gate(model, page), warnings(model.data));
+export function head(page: Page): HTMLElement {
+  return el("div", { class: "head" }, tiles(page.data), gate(page), warnings(page.data));
 }
 
 function tiles(data: Data): HTMLElement {
@@ -65,7 +65,8 @@ export function gates(model: Model): { packages: Gate[]; waiting: number; other:
   return { packages: [...packages.values()].sort((a, b) => b.time - a.time), waiting, other };
 }
 
-function gate(model: Model, page: Page): HTMLElement | null {
+function gate(page: Page): HTMLElement | null {
+  const { model } = page;
   const { packages, waiting, other } = gates(model);
   const first = packages[0];
   const wall = model.data.table("run").number("wall", 0);

@@ -40,6 +40,7 @@ function build(app: HTMLElement, data: Data): void {
   const status = el("div", { class: "for-readers", role: "status", "aria-live": "polite" });
   const page: Page = {
     data,
+    model: new Model(data),
     selection,
     theme,
     open: (id) => open(id),
@@ -83,7 +84,7 @@ function build(app: HTMLElement, data: Data): void {
       el("button", { type: "button", class: "quiet", onclick: () => theme.toggle() }, "light / dark"),
       el("button", { type: "button", class: "quiet", "aria-label": "keys", onclick: () => help.showModal() }, "?"),
     ),
-    head(new Model(data), page),
+    head(page),
     el("nav", { class: "tabs" }, el("div", { role: "tablist" }, ...tabs), search),
     panel,
     status,

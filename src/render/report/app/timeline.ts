@@ -7,7 +7,7 @@ import { el, fill, name, swatch, table } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
 import { drawLanes, marksOf } from "./lanes.js";
 import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
-import { GOROUTINES, GROUPINGS, Model, PROCESSES } from "./model.js";
+import { GOROUTINES, GROUPINGS, type Model, PROCESSES } from "./model.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page, View } from "./views.js";
 
@@ -69,7 +69,7 @@ class Timeline implements View {
   private frame = 0;
 
   constructor(private readonly page: Page) {
-    this.model = new Model(page.data);
+    this.model = page.model;
     this.scale = new Scale(this.model.whole);
     this.spacer.append(this.lanes);
     this.scroller.append(this.spacer);

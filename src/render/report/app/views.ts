@@ -12,6 +12,7 @@
 import { compare } from "./compare.js";
 import type { Data } from "./data.js";
 import { environment } from "./environment.js";
+import type { Model } from "./model.js";
 import type { Selection, Store } from "./selection.js";
 import type { Theme } from "./theme.js";
 import { timeline } from "./timeline.js";
@@ -19,6 +20,8 @@ import { timeline } from "./timeline.js";
 /** What views share. */
 export interface Page {
   readonly data: Data;
+  /** What the tables of the timeline say, in terms of rows. */
+  readonly model: Model;
   readonly selection: Store;
   readonly theme: Theme;
   /** Brings a view into sight, by its id. */

@@ -4,15 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Data, decode } from "../data.js";
+import { column, MAGIC } from "./made.js";
 
-/** One column: kind, name, count, values. */
-function column(kind: number, name: string, count: number, values: number[]): number[] {
-  const head = [kind, 0, name.length, 0, count, 0, 0, 0, ...[...name].map((c) => c.charCodeAt(0))];
-  const pad = (bytes: number[]) => [...bytes, ...Array((8 - (bytes.length % 8)) % 8).fill(0)];
-  return [...pad(head), ...pad(values)];
-}
-
-const MAGIC = [..."gotrace\x01"].map((c) => c.charCodeAt(0));
 const BYTES = Uint8Array.from([
   ...MAGIC,
   // 7.0 and 9.0, as IEEE 754 has them.
