@@ -282,6 +282,33 @@ fn binds_belong_to_the_time_of_relocation_that_they_are_in() {
     assert_eq!(found.sums[&ProcessId(1)], gcc);
 }
 
+/// At 100, 100.5 and 101.5 ms (each within a millisecond of the one before), and at 103 ms; what was bound eagerly
+/// outside of any time of relocation is none of them.
+#[test]
+fn binds_while_a_program_runs_are_drawn_near_each_other() {
+    let mut trace = Trace::default();
+    trace.processes.push(gotrace::trace::Process::default());
+    for (micros, how) in [
+        (100_000, BindHow::Lazy),
+        (100_500, BindHow::Dlsym),
+        (101_500, BindHow::Lazy),
+        (102_000, BindHow::Eager),
+        (103_000, BindHow::Lazy),
+    ] {
+        trace.push_bindings(&[Binding {
+            time: Nanos::from_micros(micros),
+            how,
+            ..Binding::default()
+        }]);
+    }
+    let found = Happened::of(&Analysis::of(&trace)).late;
+    let found: Vec<_> = found
+        .iter()
+        .map(|late| (late.from.0 / 1_000, late.to.0 / 1_000, late.binds))
+        .collect();
+    assert_eq!(found, [(100_000, 101_500, 3), (103_000, 103_000, 1)]);
+}
+
 #[test]
 fn a_filter_and_lazy_leave_the_rest_out() {
     let trace = trace();

@@ -3,7 +3,7 @@
 
 use super::image_name;
 use crate::analyze::{Analysis, Name};
-use crate::trace::{LinkCause, Linking, Load, Nanos, ProcessId};
+use crate::trace::{BindHow, Binding, LinkCause, Linking, Load, Nanos, ProcessId};
 use rustc_hash::FxHashMap;
 
 /// An image came into a program.
@@ -43,6 +43,34 @@ impl Span {
     }
 }
 
+/// Symbols that a program had bound while it ran, at first calls or by name, near each other in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Which program.
+    pub process: ProcessId,
+    /// From the first bind
+    pub from: Nanos,
+    /// to the last.
+    pub to: Nanos,
+    /// How many.
+    pub binds: u64,
+}
+
+/// Binds that follow each other within this are drawn as one.
+const NEAR: Nanos = Nanos(1_000_000);
+
+impl Late {
+    /// Takes a bind that is near enough.
+    fn takes(&mut self, time: Nanos) -> bool {
+        let near = time.since(self.to) <= NEAR;
+        if near {
+            self.to = self.to.max(time);
+            self.binds += 1;
+        }
+        near
+    }
+}
+
 /// How much a program had of dynamic linking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -62,6 +90,25 @@ impl std::ops::AddAssign for Sums {
     }
 }
 
+/// Where the last of each program's late binds stand.
+#[derive(Default)]
+struct Latest(FxHashMap<ProcessId, usize>);
+
+impl Latest {
+    fn add(&mut self, bind: &Binding, all: &mut Vec<Late>) {
+        let last = self.0.get(&bind.process).and_then(|&at| all.get_mut(at));
+        if !last.is_some_and(|last| last.takes(bind.time)) {
+            self.0.insert(bind.process, all.len());
+            all.push(Late {
+                process: bind.process,
+                from: bind.time,
+                to: bind.time,
+                binds: 1,
+            });
+        }
+    }
+}
+
 /// What loaders did in the programs of a trace, gotrace's own left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Happened {
@@ -69,6 +116,8 @@ pub struct Happened {
     pub marks: Vec<Mark>,
     /// Relocations, by time.
     pub spans: Vec<Span>,
+    /// Binds in none of these, as each program made them.
+    pub late: Vec<Late>,
     /// By program.
     pub sums: FxHashMap<ProcessId, Sums>,
     /// Blocks of binds that could not be read.
@@ -110,6 +159,7 @@ impl Happened {
             let sums = happened.sums.entry(linking.process).or_default();
             sums.linking += linking.to.since(linking.from);
         }
+        let mut late = Latest::default();
         for block in trace.bindings() {
             let Ok(block) = block else {
                 happened.unreadable_blocks += 1;
@@ -124,8 +174,12 @@ impl Happened {
                 });
                 let last = began.checked_sub(1).and_then(|at| spans.get(at));
                 let span = last.and_then(|&number| happened.spans.get_mut(number));
-                if let Some(span) = span.filter(|span| bind.time <= span.linking.to) {
-                    span.binds += 1;
+                match span.filter(|span| bind.time <= span.linking.to) {
+                    Some(span) => span.binds += 1,
+                    None if matches!(bind.how, BindHow::Lazy | BindHow::Dlsym) => {
+                        late.add(&bind, &mut happened.late);
+                    }
+                    None => {}
                 }
             }
         }

@@ -17,7 +17,7 @@ pub use cost::{Cost, ImageRow};
 pub use count::{Counts, ProviderRow, SymbolRow};
 pub use difference::{Difference, Link};
 pub use finding::Finding;
-pub use happened::{Happened, Mark, Span, Sums};
+pub use happened::{Happened, Late, Mark, Span, Sums};
 pub use programs::{Linked, ProgramRow, SearchRow};
 
 use super::scope::{Promised, promised};

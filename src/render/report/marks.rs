@@ -34,7 +34,14 @@ pub(super) fn write(linked: &Happened, rows: &Rows, columns: &mut Columns<'_>) -
         label: span.name().into(),
         binds: span.binds,
     });
-    let mut marks: Vec<Mark> = loads.chain(relocations).collect();
+    let late = linked.late.iter().map(|late| Mark {
+        process: late.process,
+        from: late.from,
+        to: late.to,
+        label: "binds at first calls".into(),
+        binds: late.binds,
+    });
+    let mut marks: Vec<Mark> = loads.chain(relocations).chain(late).collect();
     marks.sort_by_key(|mark| (rows.process(mark.process), mark.from));
     columns
         .table("marks", &marks)

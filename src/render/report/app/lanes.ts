@@ -232,6 +232,7 @@ function drawMarks(context: CanvasRenderingContext2D, lanes: Lanes, first: numbe
   const of = marks.words("process");
   const from = marks.numbers("from");
   const to = marks.numbers("to");
+  const binds = marks.numbers("binds");
   context.fillStyle = colours.onBar;
   for (let at = first; at < rows.length && (rows[at] as Row).y < top + height; at += 1) {
     const row = rows[at] as Row;
@@ -244,7 +245,7 @@ function drawMarks(context: CanvasRenderingContext2D, lanes: Lanes, first: numbe
       const x = scale.x(from[mark] as number);
       const width = Math.max(scale.x(to[mark] as number) - x, 1);
       if (x + width < 0 || x > scale.width || x + width <= drawn) continue;
-      const isLoad = from[mark] === to[mark];
+      const isLoad = binds[mark] === 0 && from[mark] === to[mark];
       context.fillRect(x, row.y + row.height - SPACE - (isLoad ? 5 : 2), width, isLoad ? 5 : 2);
       drawn = x + width;
     }

@@ -537,7 +537,8 @@ class Timeline implements View {
       if (from - near > time || to + near < time) continue;
       const binds = marks.number("binds", mark);
       const bound = binds > 0 ? `, ${counted(binds, "bind")}` : "";
-      lines.push(from === to ? `loads ${marks.name("label", mark)}` : `${marks.name("label", mark)}: ${duration(to - from)}${bound}`);
+      const label = marks.name("label", mark);
+      lines.push(from === to && binds === 0 ? `loads ${label}` : `${label}: ${duration(to - from)}${bound}`);
       if (lines.length > 16) break;
     }
     return lines;
