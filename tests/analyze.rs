@@ -49,6 +49,9 @@ mod lost;
 #[path = "analyze/outcomes.rs"]
 mod outcomes;
 #[cfg(test)]
+#[path = "analyze/paths.rs"]
+mod paths;
+#[cfg(test)]
 #[path = "analyze/real.rs"]
 mod real;
 #[cfg(test)]

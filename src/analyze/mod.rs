@@ -7,6 +7,7 @@
 //! - [`cost`] adds up CPU, wall and waiting per package, tool, action and process;
 //! - [`profile`] ranks functions and images by samples; [`call_tree`] merges stacks; [`frame`]
 //!   says what stands for a frame without a name;
+//! - [`paths`] merges stacks and keeps who spent what in each, and when, to be merged anew in parts;
 //! - [`stack_difference`] lays the stacks of two sides over each other;
 //! - [`bindings`] counts loads and binds, and says what dynamic linking cost;
 //! - [`calls`] pairs the entries and exits of watched functions;
@@ -55,6 +56,7 @@ mod limits;
 mod machine;
 mod name;
 mod naming;
+pub mod paths;
 mod phases;
 mod portable;
 pub mod profile;
@@ -85,6 +87,7 @@ pub use inspect::Inspection;
 pub use limits::Limits;
 pub use name::Name;
 pub use naming::Naming;
+pub use paths::Paths;
 pub use phases::{PhaseIndex, PhaseRow, PhaseSpan, Phases};
 pub use portable::portable;
 pub use profile::Profile;

@@ -345,11 +345,9 @@ fn origins(trace: &Trace, calls: &CallTree) -> Vec<Origin> {
         *origin = match node.kind {
             NodeKind::Root => continue,
             NodeKind::Group => Origin::Group,
-            NodeKind::Unnamed if name.starts_with("[kernel") => Origin::Kernel,
-            NodeKind::Unnamed => Origin::Unnamed,
-            NodeKind::Function | NodeKind::Inlined => {
+            kind => {
                 let file = files.get(&**name).copied().unwrap_or_default();
-                Origin::of(name, &trace.text(file))
+                Origin::of_frame(name, &trace.text(file), kind != NodeKind::Unnamed)
             }
         };
     }

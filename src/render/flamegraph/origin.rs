@@ -26,6 +26,19 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Group,
+        Self::Toolchain,
+        Self::Standard,
+        Self::User,
+        Self::Runtime,
+        Self::Collector,
+        Self::C,
+        Self::Kernel,
+        Self::Unnamed,
+    ];
+
     /// All that stand in a legend, in its order.
     pub const LEGEND: [Self; 8] = [
         Self::Toolchain,
@@ -85,6 +98,16 @@ impl Origin {
             });
         let step = (hash >> 32) % 7;
         self.colour().lightened((step as f64 - 2.5) * 0.09)
+    }
+
+    /// The origin of a frame, by its name or by what stands for one.
+    #[must_use]
+    pub fn of_frame(name: &str, file: &str, named: bool) -> Self {
+        match named {
+            true => Self::of(name, file),
+            false if name.starts_with("[kernel") => Self::Kernel,
+            false => Self::Unnamed,
+        }
     }
 
     /// The origin of a named function.

@@ -1,0 +1,158 @@
+//! Stacks to paths, as they come.
+
+use super::{Function, Path, ROOT};
+use crate::analyze::{Name, frame};
+use crate::trace::{FrameId, FunctionId, StackId, Trace, Unnamed};
+use rustc_hash::FxHashMap;
+
+/// A function of a frame: which, at which line, and whether it was inlined.
+type Step = (u32, u32, bool);
+
+/// Paths that grow by stacks; each stands behind its caller's.
+pub(super) struct Growth<'t> {
+    trace: &'t Trace,
+    pub(super) functions: Vec<Function>,
+    pub(super) paths: Vec<Path>,
+    ids: FxHashMap<Function, u32>,
+    children: FxHashMap<(u32, u32), u32>,
+    /// The path of each stack that was asked for.
+    of_stacks: FxHashMap<StackId, u32>,
+    of_frames: FxHashMap<FrameId, Vec<Step>>,
+    of_functions: FxHashMap<FunctionId, u32>,
+}
+
+impl<'t> Growth<'t> {
+    pub(super) fn of(trace: &'t Trace) -> Self {
+        Self {
+            trace,
+            functions: Vec::new(),
+            paths: vec![Path {
+                parent: ROOT,
+                function: 0,
+                line: 0,
+                inlined: false,
+            }],
+            ids: FxHashMap::default(),
+            children: FxHashMap::default(),
+            of_stacks: FxHashMap::default(),
+            of_frames: FxHashMap::default(),
+            of_functions: FxHashMap::default(),
+        }
+    }
+
+    /// The path of a stack; callers that were met before are not walked again.
+    pub(super) fn of_stack(&mut self, stack: StackId) -> u32 {
+        let mut above: Vec<(StackId, FrameId)> = Vec::new();
+        let mut at = stack;
+        let mut path = loop {
+            if let Some(&path) = self.of_stacks.get(&at) {
+                break path;
+            }
+            let Some((callers, frame)) = self.trace.stacks.node(at) else {
+                break ROOT;
+            };
+            above.push((at, frame));
+            at = callers;
+        };
+        while let Some((stack, frame)) = above.pop() {
+            if !self.of_frames.contains_key(&frame) {
+                let steps = self.steps(frame);
+                self.of_frames.insert(frame, steps);
+            }
+            // Its steps are lent out while the paths grow.
+            let steps = self.of_frames.remove(&frame).unwrap_or_default();
+            for &(function, line, inlined) in &steps {
+                path = self.child(path, function, line, inlined);
+            }
+            self.of_frames.insert(frame, steps);
+            self.of_stacks.insert(stack, path);
+        }
+        path
+    }
+
+    pub(super) fn child(&mut self, parent: u32, function: u32, line: u32, inlined: bool) -> u32 {
+        let next = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
+        let path = *self.children.entry((parent, function)).or_insert(next);
+        if path == next {
+            self.paths.push(Path {
+                parent,
+                function,
+                line,
+                inlined,
+            });
+        } else if let Some(known) = self.paths.get_mut(path as usize) {
+            if known.line != line {
+                known.line = 0;
+            }
+            // What is once a function of its own is not shown as inlined.
+            known.inlined &= inlined;
+        }
+        path
+    }
+
+    /// Functions of a frame, outermost first.
+    fn steps(&mut self, frame: FrameId) -> Vec<Step> {
+        let trace = self.trace;
+        let why = match trace.symbol(frame) {
+            Ok(locations @ [.., _]) => {
+                let outermost_first = locations.iter().rev().enumerate();
+                return outermost_first
+                    .map(|(depth, at)| (self.function(at.function), at.line, depth > 0))
+                    .collect();
+            }
+            Ok([]) => Unnamed::NoSymbol,
+            Err(why) => why,
+        };
+        let name = frame::unnamed(trace, frame, why);
+        let unnamed = self.id(Function {
+            name: Name::from(&name[..]),
+            file: Name::default(),
+            named: false,
+        });
+        vec![(unnamed, 0, false)]
+    }
+
+    fn function(&mut self, id: FunctionId) -> u32 {
+        if let Some(&known) = self.of_functions.get(&id) {
+            return known;
+        }
+        let function = self.trace.functions.get(id.index());
+        let function = function.copied().unwrap_or_default();
+        let new = self.id(Function {
+            name: Name::from(self.trace.strings.get(function.name)),
+            file: Name::from(self.trace.strings.get(function.file)),
+            named: true,
+        });
+        self.of_functions.insert(id, new);
+        new
+    }
+
+    /// Functions that were watched, by the number of their probe: those that samples name, where they do.
+    pub(super) fn of_probes(&mut self, trace: &Trace) -> Vec<u32> {
+        let names = trace.functions.iter().zip((0..).map(FunctionId));
+        let sampled: FxHashMap<&[u8], FunctionId> = names
+            .map(|(function, id)| (trace.strings.get(function.name), id))
+            .collect();
+        let probes = trace.probes.iter().map(|probe| {
+            let name = trace.strings.get(probe.function);
+            match sampled.get(name) {
+                Some(&id) => self.function(id),
+                None => self.id(Function {
+                    name: Name::from(name),
+                    file: Name::default(),
+                    named: true,
+                }),
+            }
+        });
+        probes.collect()
+    }
+
+    /// The number of a function.
+    pub(super) fn id(&mut self, function: Function) -> u32 {
+        let next = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        *self.ids.entry(function).or_insert_with_key(|function| {
+            self.functions.push(function.clone());
+            next
+        })
+    }
+}
