@@ -122,20 +122,128 @@ def walk(page):
     assert pixel(page, ".lanes", 0.6, 4) == DARK_COMPILE
     page.screenshot(path=FOLDER / "dark.png")
     page.get_by_role("tab", name="Timeline").focus()
-    press(page, "ArrowRight")
+    press(page, "ArrowLeft")
     assert "What was lost or not seen" in page.locator(".panel").inner_text()
     press(page, "?")
     assert page.locator("dialog[open]").count() == 1
     press(page, "Escape")
-    press(page, "ArrowLeft", "t")
+    press(page, "ArrowRight", "t")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def first_column(page):
+    return page.locator(".sheet tbody td:first-child").all_inner_texts()
+
+
+def flame(page):
+    """400 ms in 40 samples, all of compilers: goexit calls main, that ssa.Compile (300 ms itself), that memmove."""
+    page.get_by_role("tab", name="Flame graph").click()
+    settle(page)
+    summed = lambda: page.locator(".sum").inner_text()
+    assert summed() == "400 ms CPU time in 40 samples.", summed()
+    # Rows of 18 pixels: all, the tool, then four functions, of which the last is a quarter as wide.
+    assert pixel(page, ".flame canvas", 0.9, 4 * 18 + 1) != (255, 255, 255)
+    assert pixel(page, ".flame canvas", 0.2, 5 * 18 + 1) != (255, 255, 255)
+    assert pixel(page, ".flame canvas", 0.3, 5 * 18 + 1) == (255, 255, 255)
+    box = page.locator(".flame canvas").bounding_box()
+    at = lambda part, row: (box["x"] + box["width"] * part, box["y"] + row * 18 + 9)
+    page.mouse.move(*at(0.9, 4))
+    hint = page.locator(".flame .hint").inner_text()
+    assert "total: 400 ms, 100 %, 40 samples" in hint and "self: 300 ms, 75 %" in hint, hint
+    page.screenshot(path=FOLDER / "flame.png")
+
+    # Zoom by click, back by key.
+    crumbs = lambda: page.locator(".crumbs").inner_text()
+    page.mouse.click(*at(0.1, 5))
+    settle(page)
+    assert crumbs().endswith("› runtime.memmove"), crumbs()
+    assert pixel(page, ".flame canvas", 0.9, 5 * 18 + 1) != (255, 255, 255)
+    page.locator(".flame canvas").focus()
+    press(page, "Backspace")
+    assert crumbs().endswith("› cmd/compile/internal/ssa.Compile"), crumbs()
+    press(page, "Home")
+    assert not page.locator(".crumbs").is_visible()
+
+    # Along the boxes: the tool, goexit; the reader is told.
+    press(page, "ArrowDown", "ArrowDown")
+    assert page.locator(".for-readers").inner_text().startswith("runtime.goexit; total: 400 ms"), page.locator(".for-readers").inner_text()
+
+    # Search tells the share.
+    press(page, "/")
+    page.keyboard.type("memmove")
+    has(page, "1 function matches: 100 ms, 25 %")
+    press(page, "Escape", "Escape")
+    assert chips(page) == []
+
+    # Inverted: ssa.Compile and memmove stand beside each other below the tool.
+    press(page, "i")
+    page.mouse.move(*at(0.1, 2))
+    hint = page.locator(".flame .hint").inner_text()
+    assert hint.startswith("cmd/compile/internal/ssa.Compile\ntime: 300 ms, 75 %"), hint
+    press(page, "i")
+    page.locator(".flame .behind summary").click()
+    page.wait_for_selector(".flame .behind tbody")
+    rows = page.locator(".flame .behind tbody tr").all_inner_texts()
+    assert rows == ["compile\t400 ms\t100 %\t0 s"], rows
+    page.locator(".flame .behind summary").click()
+
+
+def tables(page):
+    page.get_by_role("tab", name="Tables").click()
+    assert first_column(page) == ["m/b", "m/a", "m/cmd", "[no package]"], first_column(page)
+    rows = page.locator(".sheet tbody tr").all_inner_texts()
+    assert rows[0].startswith("m/b\t500 ms\t0 s\t400 ms"), rows
+    # By name, and back, by keyboard.
+    page.get_by_role("button", name="package", exact=True).focus()
+    press(page, "Enter")
+    assert page.locator("th[aria-sort=ascending]").inner_text() == "package ↑"
+    assert first_column(page) == ["[no package]", "m/a", "m/b", "m/cmd"], first_column(page)
+    press(page, "Enter")
+    assert first_column(page)[0] == "m/cmd", first_column(page)
+
+    # Functions: those of the small build, the heaviest first.
+    page.get_by_role("button", name="Functions", exact=True).click()
+    rows = page.locator(".sheet tbody tr").all_inner_texts()
+    assert rows[0].split("\t")[:3] == ["cmd/compile/internal/ssa.Compile", "300 ms", "400 ms"], rows
+    assert rows[1].split("\t")[:3] == ["runtime.memmove", "100 ms", "100 ms"], rows
+
+    # A package limits everything: m/a has 10 samples.
+    press(page, "1")
+    page.locator(".sheet").get_by_role("button", name="m/a", exact=True).click()
+    has(page, "package m/a")
+    page.get_by_role("tab", name="Flame graph").click()
+    assert page.locator(".sum").inner_text() == "100 ms CPU time in 10 samples."
+    page.get_by_role("button", name="all but this package").click()
+    assert page.locator(".sum").inner_text() == "400 ms CPU time in 40 samples."
+
+    # A program is shown on the timeline, a function in the flame graph.
+    page.get_by_role("tab", name="Tables").click()
+    page.get_by_role("button", name="Processes", exact=True).click()
+    page.locator(".sheet").get_by_role("button", name="link m/cmd", exact=True).click()
+    page.get_by_role("tab", name="Timeline").click()
+    assert page.locator(".details h2").inner_text() == "link m/cmd"
+    assert page.locator('.groupings [aria-pressed="true"]').inner_text() == "Processes"
+    press(page, "Escape", "1")
+    page.get_by_role("tab", name="Tables").click()
+    page.get_by_role("button", name="Functions", exact=True).click()
+    page.get_by_role("button", name="runtime.memmove").click()
+    assert page.locator("input[type=search]").input_value() == "runtime.memmove"
+    has(page, "1 function matches: 100 ms, 25 %")
+    press(page, "Escape")
+    page.get_by_role("tab", name="Tables").click()
+    press(page, "1")
+    page.screenshot(path=FOLDER / "tables.png")
+    page.get_by_role("tab", name="Timeline").click()
 
 
 def narrow(page):
     """Nothing is wider than a small telephone."""
     page.set_viewport_size({"width": 360, "height": 740})
     settle(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for tab in ["Flame graph", "Tables", "Environment", "Timeline"]:
+        page.get_by_role("tab", name=tab).click()
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
     page.screenshot(path=FOLDER / "narrow.png", full_page=True)
 
 
@@ -155,6 +263,8 @@ with sync_playwright() as playwright:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(PAGE.as_uri())
     walk(page)
+    flame(page)
+    tables(page)
     narrow(page)
     without_decompression(browser)
     assert requests == [PAGE.as_uri()], requests

@@ -226,6 +226,53 @@ fn the_page_agrees_with_show() {
     }
 }
 
+/// Cells and paths of a page say of each function what `show --json` does, and so do those of a piece of time.
+#[test]
+fn functions_of_the_page_agree_with_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let Some(tables) = tables_of(&trace) else {
+        return;
+    };
+    let number = |row: &[Value], at: usize| row[at].as_f64().unwrap();
+    let place = |row: &[Value], at: usize| usize::try_from(row[at].as_u64().unwrap()).unwrap();
+    let names = rows(&tables, "functions", &["name"]);
+    let paths = rows(&tables, "paths", &["above", "function"]);
+    let cells = rows(&tables, "cells", &["path", "time", "to"]);
+    let unit = tables["sampling"][0]["unit"].as_f64().unwrap();
+    for range in [["--from", "0"], ["--from", "0.35"]] {
+        let from = if range[1] == "0" { 0.0 } else { ms(350) };
+        let mut held = std::collections::BTreeMap::<String, (f64, f64)>::new();
+        for cell in cells.iter().filter(|cell| number(cell, 2) * unit >= from) {
+            let mut on_path = std::collections::BTreeSet::new();
+            let mut at = place(cell, 0);
+            let innermost = at;
+            while at != 0 {
+                let name = names[place(&paths[at], 1)][0].as_str().unwrap();
+                let sums = held.entry(name.to_owned()).or_default();
+                if at == innermost {
+                    sums.0 += number(cell, 1);
+                }
+                if on_path.insert(name) {
+                    sums.1 += number(cell, 1);
+                }
+                at -= place(&paths[at], 0);
+            }
+        }
+        let words = ["show", "--json", "--by", "function", range[0], range[1]];
+        let shown: Value = serde_json::from_str(&gotrace(&words, &trace, 80)).unwrap();
+        let shown = shown["rows"].as_array().unwrap().iter();
+        let shown: std::collections::BTreeMap<String, (f64, f64)> = shown
+            .map(|row| {
+                let time = |key: &str| row[key].as_f64().unwrap();
+                let name = row["function"].as_str().unwrap().to_owned();
+                (name, (time("own_ns"), time("total_ns")))
+            })
+            .collect();
+        assert_eq!(held, shown, "{range:?}");
+    }
+}
+
 /// A go command that built packages of these names, each in a process of that name.
 fn build_of(names: &[&str]) -> Trace {
     let mut trace = Trace::default();

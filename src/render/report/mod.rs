@@ -15,6 +15,9 @@
 //! | `chart`, `cpu`, `under_way`, `waiting` | cores in use, bars under way, actions that waited for a slot, bin by bin |
 //! | `tracks`, `spans`, `folding` | the rows of the timeline, and what lies on them |
 //! | `marks` | what loaders did |
+//! | `images`, `symbols`, `all_symbols` | what was mapped and bound, and how many symbols there are |
+//! | `origins`, `functions`, `paths` | where code comes from, what it is, and who calls whom |
+//! | `cells`, `sampling` | what a program spent in a path and when, and how much of that was merged |
 //! | `comparison`, `caveats`, `compared` | with a base: how the trace differs from it |
 //!
 //! A view of the page has a module here that writes its tables, called by [`write`], and a module of the app
@@ -25,12 +28,14 @@ mod build;
 mod columns;
 mod comparison;
 mod head;
+mod linking;
 mod marks;
 mod names;
 mod page;
 mod programs;
 mod rows;
 mod spans;
+mod stacks;
 mod tracks;
 
 use crate::analyze::bindings::Happened;
@@ -102,8 +107,11 @@ fn fill(
     programs::write(analysis, &rows, &costs, &linked, columns)?;
     programs::write_costs(&costs, &phases, &rows, columns)?;
     marks::write(&linked, &rows, columns)?;
+    linking::write(analysis, columns)?;
     if let Some(base) = options.base {
         comparison::write(base.comparison, columns)?;
     }
-    spans::write(analysis, &rows, &index, options, columns)
+    let unread_stacks = stacks::write(analysis, &rows, columns)?;
+    let unread_spans = spans::write(analysis, &rows, &index, options, columns)?;
+    Ok(unread_spans.max(unread_stacks))
 }

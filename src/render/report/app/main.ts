@@ -68,7 +68,7 @@ function build(app: HTMLElement, data: Data): void {
 
   const search = el("input", {
     type: "search",
-    placeholder: "Search: package, tool, phase",
+    placeholder: "Search: package, tool, phase, function",
     "aria-label": "search",
     oninput: () => selection.set({ search: search.value.trim().toLowerCase() }),
   });
@@ -92,6 +92,7 @@ function build(app: HTMLElement, data: Data): void {
   );
 
   selection.follow((now, before) => {
+    if (search.value.trim().toLowerCase() !== now.search) search.value = now.search;
     for (const view of views) view.select(now, before);
   });
   theme.follow(() => current.show());

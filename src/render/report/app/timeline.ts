@@ -1,5 +1,6 @@
 // The view of what ran when: a chart and the critical path above rows of bars.
 
+import { sized } from "./canvas.js";
 import { AXIS, drawChart, HEAD } from "./chart.js";
 import { NONE } from "./data.js";
 import { details, facts, title } from "./details.js";
@@ -64,6 +65,8 @@ class Timeline implements View {
   private rowOf = new Map<number, Row>();
   private box: HTMLInputElement | null = null;
   private hovered: number | null = null;
+  /** What was selected and is not in sight yet. */
+  private unseen: number | null = null;
   private dragged: Range | null = null;
   private matching: { search: string; names: Set<number> } = { search: "", names: new Set() };
   private frame = 0;
@@ -88,12 +91,17 @@ class Timeline implements View {
 
   show(): void {
     this.measure();
+    this.revealUnseen();
     this.draw();
   }
 
   select(now: Selection, before: Selection): void {
     if (now.search !== before.search) this.match(now.search);
-    if (now.span !== before.span) this.showDetails(now.span);
+    if (now.span !== before.span) {
+      this.unseen = now.span;
+      if (this.element.isConnected) this.revealUnseen();
+      this.showDetails(now.span);
+    }
     this.showChips();
     this.redraw();
   }
@@ -242,13 +250,22 @@ class Timeline implements View {
     this.look(this.scale.showing(from - margin, to + margin));
   }
 
-  /** Selects a span and brings it into sight. */
+  /** Selects a span. */
   private pick(span: number | null): void {
+    const { model, page } = this;
     if (span === null) {
-      this.page.selection.set({ span: null, action: null, process: null });
+      page.selection.set({ span: null, action: null, process: null });
       return;
     }
-    const { model } = this;
+    page.selection.set({ span, action: model.actionOf(span), process: model.processOf(span) });
+    page.say(`${title(model, span)}: ${facts(model, span, false).map((fact) => fact.join(" ")).join("; ")}`);
+  }
+
+  /** Brings what was selected, here or in another view, into sight. */
+  private revealUnseen(): void {
+    const { model, unseen: span } = this;
+    this.unseen = null;
+    if (span === null) return;
     const view = model.tracks.bytes("view")[model.trackOfSpan(span)] ?? 0;
     if (view !== this.grouping) this.group(view);
     const from = model.spans.start[span] as number;
@@ -258,8 +275,6 @@ class Timeline implements View {
     if (row && (row.y < this.scroller.scrollTop || row.y + row.height > this.scroller.scrollTop + this.scroller.clientHeight)) {
       this.scroller.scrollTop = row.y - this.scroller.clientHeight / 2;
     }
-    this.page.selection.set({ span, action: model.actionOf(span), process: model.processOf(span) });
-    this.page.say(`${title(model, span)}: ${facts(model, span, false).map((fact) => fact.join(" ")).join("; ")}`);
   }
 
   /** All spans of the rows that are shown, by row and time. */
@@ -612,19 +627,4 @@ class Timeline implements View {
     const behind = table(caption, ["what", "start", "length", "more"], shown, [false, true, true, false]);
     fill(this.behind, this.behind.firstElementChild, behind);
   }
-}
-
-/** A canvas' context, with as many pixels as the screen has for this size. */
-function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
-  const ratio = devicePixelRatio || 1;
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) {
-    canvas.width = w;
-    canvas.height = h;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context?.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return context;
 }

@@ -12,8 +12,10 @@
 import { compare } from "./compare.js";
 import type { Data } from "./data.js";
 import { environment } from "./environment.js";
+import { flame } from "./flame.js";
 import type { Model } from "./model.js";
 import type { Selection, Store } from "./selection.js";
+import { tables } from "./tables.js";
 import type { Theme } from "./theme.js";
 import { timeline } from "./timeline.js";
 
@@ -45,4 +47,4 @@ export interface View {
 
 export type MakeView = (page: Page) => View | null;
 
-export const VIEWS: readonly MakeView[] = [timeline, compare, environment];
+export const VIEWS: readonly MakeView[] = [timeline, flame, tables, compare, environment];

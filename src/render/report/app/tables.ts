@@ -1,0 +1,317 @@
+// The view of numbers: packages, tools, phases, functions, programs, images and symbols, each a table that sorts,
+// limited to what is selected and searched for.
+
+import { NONE, type Table } from "./data.js";
+import { el, fill } from "./dom.js";
+import { bytes, count, counted, duration } from "./format.js";
+import { changed, limits, takes } from "./limits.js";
+import type { Model } from "./model.js";
+import { NOTHING, type Selection } from "./selection.js";
+import { type Column, type Order, type Sheet, sheet } from "./sheet.js";
+import { KINDS, RUNNING, Spent, Stacks } from "./stacks.js";
+import type { MakeView, Page, View } from "./views.js";
+
+/** A table of the view. */
+interface Kind {
+  id: string;
+  title: string;
+  /** The table of the data that its rows are of. */
+  of: string;
+  /** What it is limited to: programs and time, or nothing. */
+  limited: boolean;
+  make: () => Sheet;
+}
+
+const FIRST: Order = { column: 1, descending: true };
+
+export const tables: MakeView = (page) => {
+  const view = new Tables(page);
+  return view.isEmpty ? null : view;
+};
+
+class Tables implements View {
+  readonly id = "tables";
+  readonly title = "Tables";
+  readonly element = el("div", { class: "tables" });
+  readonly keys = [["1 2 3 …", "packages, tools, phases, ..."]] as const;
+
+  private readonly model: Model;
+  private readonly stacks: Stacks;
+  private readonly kinds: Kind[];
+  private kind: Kind | undefined;
+  private readonly orders = new Map<string, Order>();
+  private readonly buttons = el("span", { class: "groupings", role: "group", "aria-label": "tables" });
+  private readonly chips = el("span", { class: "chips" });
+  private readonly place = el("div", { class: "place" });
+  private stale = true;
+
+  constructor(private readonly page: Page) {
+    this.model = page.model;
+    this.stacks = new Stacks(page.data);
+    const kinds: Kind[] = [
+      { id: "packages", title: "Packages", of: "packages", limited: true, make: () => this.costs("packages", "package") },
+      { id: "tools", title: "Tools", of: "tools", limited: true, make: () => this.costs("tools", "tool") },
+      { id: "phases", title: "Phases", of: "phases", limited: false, make: () => this.phases() },
+      { id: "functions", title: "Functions", of: "functions", limited: true, make: () => this.functions() },
+      { id: "processes", title: "Processes", of: "processes", limited: true, make: () => this.processes() },
+      { id: "images", title: "Images", of: "images", limited: false, make: () => this.images() },
+      { id: "symbols", title: "Bindings", of: "symbols", limited: false, make: () => this.symbols() },
+    ];
+    this.kinds = kinds.filter(({ of }) => page.data.table(of).count > 0);
+    this.kind = this.kinds[0];
+    this.element.append(el("div", { class: "bar" }, this.buttons, this.chips), this.place);
+  }
+
+  get isEmpty(): boolean {
+    return this.kinds.length === 0;
+  }
+
+  show(): void {
+    if (this.stale) this.build();
+  }
+
+  select(now: Selection, before: Selection): void {
+    if (!changed(now, before) && now.search === before.search) return;
+    this.stale = true;
+    if (this.element.isConnected) this.build();
+  }
+
+  key(event: KeyboardEvent): boolean {
+    const kind = this.kinds[Number(event.key) - 1];
+    if (kind) this.open(kind);
+    return kind !== undefined;
+  }
+
+  private open(kind: Kind): void {
+    this.kind = kind;
+    this.build();
+  }
+
+  private build(): void {
+    this.stale = false;
+    const { kind } = this;
+    if (!kind) return;
+    const buttons = this.kinds.map((one) =>
+      el("button", { type: "button", "aria-pressed": String(one === kind), onclick: () => this.open(one) }, one.title),
+    );
+    fill(this.buttons, ...buttons);
+    fill(this.chips, ...limits(this.model, this.page.selection));
+    const made = kind.make();
+    const { search } = this.page.selection.now;
+    const words = made.columns.filter((column) => column.text === undefined);
+    const rows = made.rows.filter((row) => words.some(({ value }) => String(value(row)).toLowerCase().includes(search)));
+    const order = this.orders.get(kind.id) ?? FIRST;
+    const reorder = (order: Order) => {
+      this.orders.set(kind.id, order);
+      this.build();
+      this.element.querySelectorAll<HTMLElement>("th button")[order.column]?.focus();
+    };
+    fill(this.place, sheet(this.caption(kind, rows.length), { ...made, rows }, order, reorder));
+  }
+
+  private caption(kind: Kind, shown: number): string {
+    const all = this.page.data.table(kind.of).count;
+    const { range, process, action, package: of } = this.page.selection.now;
+    const isLimited = [range, process, action, of].some((limit) => limit !== null);
+    const rest = kind.of === "symbols" ? this.page.data.table("all_symbols").number("count", 0) - all : 0;
+    return [
+      `${kind.title}: ${shown === all ? count(all) : `${count(shown)} of ${count(all)}`}`,
+      isLimited && !kind.limited && "of the whole run, whatever is selected",
+      rest > 0 && `${counted(rest, "symbol")} more, bound less often, ${rest === 1 ? "is" : "are"} left out`,
+    ]
+      .filter(Boolean)
+      .join("; ");
+  }
+
+  /** Programs that pass, and ran in the piece of time. */
+  private ran(): number[] {
+    const { processes } = this.model;
+    const { now } = this.page.selection;
+    const passes = takes(this.model, now);
+    const starts = processes.numbers("start");
+    const ends = processes.numbers("end");
+    const inRange = (row: number) => !now.range || ((starts[row] as number) < now.range.to && (ends[row] as number) > now.range.from);
+    return processes.rows().filter((row) => passes(row) && inRange(row));
+  }
+
+  /** CPU time of samples, by what is selected, of each program. */
+  private sampled(): Float64Array {
+    const sums = new Float64Array(this.model.processes.count);
+    const { now } = this.page.selection;
+    this.stacks.walk(RUNNING, { takes: takes(this.model, now), range: now.range }, (process, _, { time }) => {
+      sums[process] = (sums[process] ?? 0) + time;
+    });
+    return sums;
+  }
+
+  private costs(of: "packages" | "tools", column: "package" | "tool"): Sheet {
+    const table = this.page.data.table(of);
+    const { processes } = this.model;
+    const ran = new Set(this.ran().map((row) => processes.words(column)[row]));
+    const sampled = new Map<number, number>();
+    this.sampled().forEach((time, row) => {
+      const key = processes.words(column)[row] as number;
+      sampled.set(key, (sampled.get(key) ?? 0) + time);
+    });
+    const names = table.words("name");
+    const { selection } = this.page;
+    const number = from(table);
+    return {
+      columns: [
+        { title: column, value: (row) => table.name("name", row) || `[no ${column}]` },
+        { title: "CPU", text: duration, value: (row) => table.number("user", row) + table.number("system", row) },
+        { title: "kernel", what: "how much of the CPU time was in the kernel", ...number("system", duration) },
+        { title: "wall", ...number("wall", duration) },
+        { title: "waiting", what: "for whatever, at least", ...number("waiting", duration) },
+        ...this.sampledColumn((row) => sampled.get(names[row] as number) ?? 0),
+        { title: "peak memory", ...number("max_rss_bytes", bytes) },
+        { title: "processes", ...number("processes", count) },
+      ],
+      rows: table.rows().filter((row) => ran.has(names[row])),
+      ...(column === "package" && {
+        pick: (row: number) => {
+          const name = table.name("name", row);
+          const isPicked = selection.now.package === name;
+          selection.set({ process: null, action: null, span: null, package: isPicked ? null : name });
+        },
+        isPicked: (row: number) => selection.now.package === table.name("name", row),
+      }),
+    };
+  }
+
+  /** Of the whole run there are better numbers. */
+  private sampledColumn(value: (row: number) => number): Column[] {
+    if (!this.page.selection.now.range) return [];
+    return [{ title: "CPU selected", what: "by samples, in the piece of time that is selected", text: duration, value }];
+  }
+
+  private phases(): Sheet {
+    const table = this.page.data.table("phases");
+    const number = from(table);
+    return {
+      columns: [
+        { title: "phase", value: (row) => `${table.name("track", row)}: ${table.name("phase", row)}` },
+        { title: "CPU", what: "by samples", ...number("cpu", duration) },
+        { title: "wall", ...number("wall", duration) },
+        { title: "critical path", what: "how much of it this was", ...number("critical", duration) },
+        { title: "times", ...number("count", count) },
+        { title: "samples", ...number("samples", count) },
+      ],
+      rows: table.rows(),
+    };
+  }
+
+  private functions(): Sheet {
+    const table = this.page.data.table("functions");
+    const { now } = this.page.selection;
+    const filter = { takes: takes(this.model, now), range: now.range };
+    const kinds = this.stacks.kinds;
+    const seen = new Set<number>();
+    const columns = KINDS.filter(({ kind }) => kinds.has(kind)).flatMap(({ kind, title, what }): Column[] => {
+      const spent = this.stacks.groups(kind, filter, () => "").get("") ?? Spent.of([], [], []);
+      const { own, total, counts } = this.stacks.functionSums(spent, table.count);
+      total.forEach((time, row) => {
+        if (time > 0 || (counts[row] as number) > 0) seen.add(row);
+      });
+      const column = (name: string, of: Float64Array, more: string): Column => ({
+        title: `${title} ${name}`,
+        what: `${what}${more}`,
+        text: duration,
+        value: (row) => of[row] as number,
+      });
+      return [column("self", own, ": in it, without what it calls"), column("total", total, ": in it and in what it calls")];
+    });
+    return {
+      columns: [
+        { title: "function", value: (row) => table.name("name", row) },
+        ...columns,
+        { title: "file", value: (row) => table.name("file", row) },
+      ],
+      rows: [...seen],
+      pick: (row) => {
+        this.page.selection.set({ search: table.name("name", row).toLowerCase() });
+        this.page.open("flame");
+      },
+    };
+  }
+
+  private processes(): Sheet {
+    const { processes } = this.model;
+    const number = from(processes);
+    const linked = processes.numbers("loads").some((loads) => loads > 0);
+    const sampled = this.sampled();
+    const { selection } = this.page;
+    return {
+      columns: [
+        {
+          title: "program",
+          value: (row) => [processes.name("tool", row), processes.name("package", row)].filter(Boolean).join(" "),
+        },
+        { title: "CPU", text: duration, value: (row) => processes.number("user", row) + processes.number("system", row) },
+        { title: "wall", text: duration, value: (row) => processes.number("end", row) - processes.number("start", row) },
+        { title: "start", ...number("start", duration) },
+        { title: "waiting", what: "for whatever, at least", ...number("waiting", duration) },
+        ...this.sampledColumn((row) => sampled[row] as number),
+        { title: "peak memory", ...number("max_rss_bytes", bytes) },
+        ...(linked ? [{ title: "linking", what: "time of relocation", ...number("linking", duration) }, { title: "binds", ...number("binds", count) }] : []),
+        { title: "pid", ...number("pid", String) },
+        { title: "status", value: (row) => processes.name("status", row) },
+      ],
+      rows: this.ran(),
+      pick: (process) => {
+        if (selection.now.process === process) selection.set({ ...NOTHING, search: selection.now.search, range: selection.now.range });
+        else selection.set({ process, action: null, package: null, span: this.model.spanOfProcess(process) });
+      },
+      isPicked: (row) => selection.now.process === row,
+    };
+  }
+
+  private images(): Sheet {
+    const table = this.page.data.table("images");
+    const number = from(table);
+    const linked = table.numbers("loads").some((loads) => loads > 0);
+    const columns: Column[] = [
+      { title: "image", value: (row) => table.name("name", row) },
+      { title: "CPU", what: "of samples that end in it", ...number("sampled", duration) },
+      { title: "processes", ...number("processes", count) },
+      { title: "code", what: "the most that one program mapped of it", ...number("code_bytes", bytes) },
+    ];
+    if (linked) {
+      columns.push(
+        { title: "loads", ...number("loads", count) },
+        { title: "wants", what: "symbols that it wanted bound", ...number("wants", count) },
+        { title: "gives", what: "binds to symbols of it", ...number("gives", count) },
+        { title: "linking", what: "its part of the time of relocation: an estimate", ...number("linking", duration) },
+      );
+    }
+    return { columns, rows: table.rows() };
+  }
+
+  private symbols(): Sheet {
+    const table = this.page.data.table("symbols");
+    const number = from(table);
+    return {
+      columns: [
+        { title: "symbol", value: (row) => table.name("name", row) },
+        { title: "binds", ...number("binds", count) },
+        { title: "lazy", what: "at first calls", ...number("lazy", count) },
+        { title: "derived", what: "not seen, worked out from files", ...number("derived", count) },
+        { title: "images", what: "that want it", ...number("importers", count) },
+        { title: "processes", ...number("processes", count) },
+        { title: "bound to", value: (row) => table.name("provider", row) },
+      ],
+      rows: table.rows(),
+    };
+  }
+}
+
+/** A column of numbers of a table of the data. */
+function from(table: Table): (column: string, text: (value: number) => string) => Pick<Column, "value" | "text"> {
+  return (column, text) => ({
+    text,
+    value: (row) => {
+      const value = table.number(column, row);
+      return value === NONE ? Number.NaN : value;
+    },
+  });
+}

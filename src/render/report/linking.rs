@@ -1,0 +1,85 @@
+//! Tables of a report: images, by what ran in them and what linking them took, and symbols that were bound.
+
+use super::columns::{Columns, NONE};
+use crate::analyze::bindings::{ImageRow, SymbolRow};
+use crate::analyze::{Analysis, Bindings, Filter, Name};
+use crate::trace::Nanos;
+use rustc_hash::FxHashMap;
+use std::io;
+
+/// Symbols that are kept: those that were bound most often.
+const SYMBOLS: usize = 5_000;
+
+/// An image.
+#[derive(Default)]
+struct Image<'b> {
+    name: Name,
+    sampled: Nanos,
+    processes: u64,
+    code_bytes: u64,
+    linked: Option<&'b ImageRow>,
+}
+
+/// Writes them.
+pub(super) fn write(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<()> {
+    let bindings = Bindings::of(analysis, &Filter::default(), false);
+    write_images(analysis, &bindings.images, columns)?;
+    let symbols = &bindings.symbols;
+    let kept = symbols.get(..SYMBOLS).unwrap_or(symbols);
+    columns
+        .table("symbols", kept)
+        .names("name", |row| &*row.symbol)?
+        .names("provider", |row| {
+            row.provider.as_deref().unwrap_or("[none: weak]")
+        })?
+        .numbers("binds", |row: &SymbolRow| row.counts.total() as f64)?
+        .numbers("lazy", |row| row.counts.lazy as f64)?
+        .numbers("derived", |row| row.counts.derived as f64)?
+        .words("importers", |row| word(row.importers))?
+        .words("processes", |row| word(row.processes))?;
+    columns.numbers("all_symbols.count", &[symbols.len() as f64])
+}
+
+fn write_images(
+    analysis: &Analysis<'_>,
+    linked: &[ImageRow],
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    let mut of: FxHashMap<&Name, &ImageRow> = linked.iter().map(|row| (&row.image, row)).collect();
+    let profile = analysis.profile(&Filter::default());
+    let mut images: Vec<Image<'_>> = Vec::new();
+    for row in analysis.images(&profile).rows {
+        images.push(Image {
+            sampled: row.own.time,
+            processes: row.places.processes,
+            code_bytes: row.places.mapped_bytes,
+            linked: of.remove(&row.name),
+            name: row.name,
+        });
+    }
+    let only_linked = linked.iter().filter(|row| of.contains_key(&row.image));
+    images.extend(only_linked.map(|row| Image {
+        name: row.image.clone(),
+        processes: row.processes,
+        linked: Some(row),
+        ..Image::default()
+    }));
+    let count = |image: &Image<'_>, of: fn(&ImageRow) -> u64| image.linked.map_or(0, of) as f64;
+    columns
+        .table("images", &images)
+        .names("name", |image| &*image.name)?
+        .times("sampled", |image| image.sampled)?
+        .words("processes", |image| word(image.processes))?
+        .numbers("code_bytes", |image| image.code_bytes as f64)?
+        .numbers("loads", |image| count(image, |row| row.loads))?
+        .numbers("wants", |image| count(image, |row| row.wants.total()))?
+        .numbers("gives", |image| count(image, |row| row.gives.total()))?
+        .times("linking", |image| {
+            image.linked.map_or(Nanos::ZERO, |row| row.estimate)
+        })?;
+    Ok(())
+}
+
+fn word(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(NONE)
+}
