@@ -74,6 +74,17 @@ pub(super) static PROCESSES: Definition<Process> = Definition {
         optional_unsigned("forks_folded", |_, process| {
             Some(process.exit?.usage.forks_folded.into())
         }),
+        optional_unsigned("instructions", |_, process| {
+            Some(process.counts?.instructions)
+        }),
+        optional_unsigned("cycles", |_, process| Some(process.counts?.cycles)),
+        optional_unsigned("performance_core_instructions", |_, process| {
+            Some(process.counts?.performance_core_instructions)
+        }),
+        optional_unsigned("performance_core_cycles", |_, process| {
+            Some(process.counts?.performance_core_cycles)
+        }),
+        optional_unsigned("energy_nj", |_, process| Some(process.counts?.energy_nj)),
     ],
     walk: |of, each| walk_all(of.processes(), each),
 };

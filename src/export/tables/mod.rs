@@ -85,7 +85,7 @@ pub trait Table: Sync {
 }
 
 /// Every table, those of the whole recording first.
-pub const ALL: [&dyn Table; 23] = [
+pub const ALL: [&dyn Table; 24] = [
     &recording::TRACES,
     &recording::SETTINGS,
     &recording::FINDINGS,
@@ -104,6 +104,7 @@ pub const ALL: [&dyn Table; 23] = [
     &stacks::FRAMES,
     &stacks::IMAGES,
     &stacks::MAPPINGS,
+    &stacks::UNMAPPINGS,
     &calls::PROBES,
     &calls::CALLS,
     &linking::LOADS,

@@ -6,7 +6,7 @@ use crate::export::text::{hex, text as as_text};
 use crate::export::{frames, samples, words};
 use crate::trace::{
     Frame, FrameId, FramePlace, FrameRole, Function, Image, ImageId, Mapping, ProfileSample,
-    Sample, StackId, Trace,
+    Sample, StackId, Trace, Unmapping,
 };
 use std::borrow::Cow;
 
@@ -173,5 +173,19 @@ pub(super) static MAPPINGS: Definition<Mapping> = Definition {
     walk: |of, each| {
         let mappings = of.trace().mappings.iter();
         walk_all(mappings.filter(|mapping| of.shows(mapping.process)), each)
+    },
+};
+
+pub(super) static UNMAPPINGS: Definition<Unmapping> = Definition {
+    name: "unmappings",
+    fields: &[
+        unsigned("time_ns", |_, unmapping| unmapping.time.0),
+        unsigned("process", |_, unmapping| unmapping.process.0.into()),
+        unsigned("image", |_, unmapping| unmapping.image.0.into()),
+        text("start", |_, unmapping| unmapping.start.to_string().into()),
+    ],
+    walk: |of, each| {
+        let unmappings = of.trace().unmappings.iter();
+        walk_all(unmappings.filter(|gone| of.shows(gone.process)), each)
     },
 };
