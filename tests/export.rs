@@ -1,4 +1,5 @@
-//! What `export` writes, read by others: Perfetto's descriptors, Python's JSON and CSV, inferno.
+//! What `export` writes, read by others: Perfetto's descriptors, Python's JSON and CSV, inferno,
+//! `go tool pprof`.
 
 #[cfg(test)]
 #[path = "export/bindings.rs"]
@@ -24,6 +25,9 @@ mod perfetto;
 #[cfg(test)]
 #[path = "export/pipes.rs"]
 mod pipes;
+#[cfg(test)]
+#[path = "export/pprof.rs"]
+mod pprof;
 #[cfg(test)]
 #[path = "export/python.rs"]
 mod python;

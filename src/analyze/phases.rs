@@ -304,10 +304,22 @@ impl PhaseIndex {
         self.unreadable_blocks
     }
 
+    /// All phases, in no order.
+    #[must_use]
+    pub fn rows(&self) -> &[PhaseRow] {
+        &self.rows
+    }
+
+    /// The position in [`Self::rows`] of the phase that a sample was taken in, not those beside.
+    #[must_use]
+    pub fn position(&self, sample: &Sample) -> Option<usize> {
+        Some(self.find(sample)? as usize)
+    }
+
     /// The phase that a sample was taken in, not those beside.
     #[must_use]
     pub fn of_sample(&self, sample: &Sample) -> Option<&PhaseRow> {
-        self.rows.get(self.find(sample)? as usize)
+        self.rows.get(self.position(sample)?)
     }
 }
 

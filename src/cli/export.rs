@@ -36,6 +36,8 @@ enum Format {
     Perfetto,
     /// Chrome's trace JSON, for Chrome's tracing page and whatever else reads it
     Chrome,
+    /// pprof's `profile.proto.gz`, for `go tool pprof` and whatever else reads it
+    Pprof,
     /// Folded stacks, for flamegraph tools
     Folded,
     /// Every record of the trace as a line of JSON
@@ -60,6 +62,7 @@ impl Args {
         match self.format {
             Format::Perfetto => write(trace, output, export::perfetto::write),
             Format::Chrome => write(trace, output, export::chrome::write),
+            Format::Pprof => write(trace, output, export::pprof::write),
             Format::Folded => write(trace, output, folded),
             Format::Jsonl => write(trace, output, jsonl),
             Format::Csv => {

@@ -1,4 +1,4 @@
-//! Writes for machines: Perfetto, Chrome, folded stacks, tables, JSON lines, JSON.
+//! Writes for machines: Perfetto, Chrome, pprof, folded stacks, tables, JSON lines, JSON.
 //!
 //! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
 //! made, so that memory does not grow with the length of the trace. Each format owns its own
@@ -9,7 +9,9 @@ mod frames;
 mod graph;
 mod labels;
 mod levels;
+mod period;
 mod samples;
+mod stacks;
 mod text;
 mod words;
 
@@ -19,4 +21,5 @@ pub mod folded;
 pub mod json;
 pub mod jsonl;
 pub mod perfetto;
+pub mod pprof;
 pub mod tables;

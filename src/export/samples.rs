@@ -1,7 +1,6 @@
 //! A trace in, the samples of the command's own programs out.
 
 use crate::trace::{Process, Sample, Trace};
-use std::io;
 
 /// Hands all samples but those of gotrace itself to `each`, with their processes, in the order of
 /// recording; returns how many blocks could not be read.
@@ -9,10 +8,10 @@ use std::io;
 /// # Errors
 ///
 /// Those of `each`, which end the walk.
-pub(super) fn walk(
+pub(super) fn walk<E>(
     trace: &Trace,
-    mut each: impl FnMut(&Process, &Sample) -> io::Result<()>,
-) -> io::Result<u64> {
+    mut each: impl FnMut(&Process, &Sample) -> Result<(), E>,
+) -> Result<u64, E> {
     let mut unreadable_blocks = 0;
     for block in trace.samples() {
         let Ok(block) = block else {

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Every command that reads a trace and prints what it found.
-const PRINTING: [&[&str]; 19] = [
+const PRINTING: [&[&str]; 20] = [
     &["export", "--format", "perfetto"],
     &["export", "--format", "chrome"],
+    &["export", "--format", "pprof"],
     &["export", "--format", "folded"],
     &["export", "--format", "jsonl"],
     &["export", "--format", "csv", "--table", "samples"],

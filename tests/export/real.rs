@@ -1,6 +1,7 @@
 //! A real build: what each format adds up to is what the others, and `show --json`, say.
 
 use super::perfetto::{decoded, read, with_category};
+use super::pprof::cpu_of;
 use super::viewers::{chrome_of, folded_of};
 use gotrace::analyze::{Analysis, By, Filter};
 use gotrace::export::{json, jsonl};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The go command to test with: `GOTRACE_GO`, else that on `PATH`.
-fn go() -> Option<PathBuf> {
+pub(crate) fn go() -> Option<PathBuf> {
     let named = std::env::var_os("GOTRACE_GO").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("go"));
@@ -185,6 +186,9 @@ fn all_say_the_same(trace: &Trace) {
     let folded = folded.lines().filter_map(|line| line.rsplit_once(' '));
     let folded: u64 = folded.map(|(_, count)| count.parse::<u64>().unwrap()).sum();
     assert_eq!(folded, known.on_cpu_ns);
+    if let Some(on_cpu) = cpu_of(trace) {
+        assert_eq!(on_cpu, known.on_cpu_ns, "pprof");
+    }
     for (format, sums) in [
         ("chrome", of_chrome(trace)),
         ("perfetto", of_perfetto(trace)),

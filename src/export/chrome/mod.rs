@@ -12,6 +12,7 @@ mod goroutines;
 mod linking;
 mod stacks;
 
+use super::stacks::UsedStacks;
 use super::text::Texts;
 use super::{graph, labels, levels, samples};
 use crate::analyze::build::BuildAction;
@@ -242,11 +243,11 @@ fn counters(analysis: &Analysis<'_>, events: &mut Events<impl Write>) -> io::Res
 }
 
 /// Writes all samples; returns which stacks they use, and how many blocks were unreadable.
-fn put_samples(trace: &Trace, out: &mut impl Write) -> io::Result<(Vec<bool>, u64)> {
-    let mut used = vec![false; trace.stacks.len()];
+fn put_samples(trace: &Trace, out: &mut impl Write) -> io::Result<(UsedStacks, u64)> {
+    let mut used = UsedStacks::of(trace);
     let mut first = true;
     let unreadable_blocks = samples::walk(trace, |process, sample| {
-        stacks::mark(trace, sample.stack, &mut used);
+        used.mark(trace, sample.stack);
         out.write_all(if first { b"\n" } else { b",\n" })?;
         first = false;
         let sample = events::Sample {
@@ -262,7 +263,7 @@ fn put_samples(trace: &Trace, out: &mut impl Write) -> io::Result<(Vec<bool>, u6
             weight: sample.weight.0,
         };
         serde_json::to_writer(&mut *out, &sample)?;
-        Ok(())
+        io::Result::Ok(())
     })?;
     Ok((used, unreadable_blocks))
 }

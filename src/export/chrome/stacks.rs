@@ -1,6 +1,7 @@
 //! Stacks in, the tree of frames that samples point into out.
 
 use crate::export::frames;
+use crate::export::stacks::UsedStacks;
 use crate::export::text::text;
 use crate::trace::{StackId, Trace};
 use serde::Serialize;
@@ -25,25 +26,10 @@ pub(super) fn id(stack: StackId, row: usize) -> Option<String> {
     }
 }
 
-/// Marks a stack and all stacks of its callers as used.
-pub(super) fn mark(trace: &Trace, mut stack: StackId, used: &mut [bool]) {
-    while let Some((callers, _)) = trace.stacks.node(stack) {
-        match used.get_mut(stack.index()) {
-            Some(used) if !*used => *used = true,
-            _ => return,
-        }
-        stack = callers;
-    }
-}
-
 /// Writes the used stacks as members of an object, each row by its id.
-pub(super) fn write(trace: &Trace, used: &[bool], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(trace: &Trace, used: &UsedStacks, out: &mut impl Write) -> io::Result<()> {
     let mut first = true;
-    let ids = (0..).map(StackId).zip(used);
-    for (stack, _) in ids.filter(|&(_, &used)| used) {
-        let Some((callers, frame)) = trace.stacks.node(stack) else {
-            continue;
-        };
+    for (stack, callers, frame) in used.nodes(trace) {
         let image = frames::image(trace, frame).and_then(|image| trace.images.get(image.index()));
         let category = image.map_or(Cow::Borrowed(""), |image| trace.text(image.path));
         let rows = frames::rows(trace, frame);

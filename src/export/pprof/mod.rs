@@ -1,0 +1,83 @@
+//! pprof's format (`profile.proto`, packed by gzip), for `go tool pprof` and whatever else reads it.
+//!
+//! An [`Analysis`] comes in. What goes out, a part at a time:
+//!
+//! - samples with `samples` (count) and `cpu` (nanoseconds), and with `waits` and `off_cpu` where
+//!   waiting threads were sampled; those of the same stack and labels are one;
+//! - their labels: `tool`, `package`, `phase`, `place` (text), `process` (a pid) and `goroutine`
+//!   (numbers);
+//! - images as mappings with their build ids, frames as locations with the functions that were inlined
+//!   into them;
+//! - what was lost or not seen as comments.
+//!
+//! Left out: gotrace's own processes, and all that has no stack.
+
+mod parts;
+mod places;
+mod proto;
+mod samples;
+
+use crate::analyze::{Analysis, summary};
+use crate::export::period;
+use parts::Parts;
+use proto::{Profile, ValueType};
+use std::io::{self, Write};
+
+/// Writes a trace; returns how many blocks of it could not be read.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
+    let mut parts = Parts::begin(out)?;
+    let waits = analysis.has_waiting_samples();
+    let (used, unreadable_blocks) = samples::write(analysis, waits, &mut parts)?;
+    places::write(analysis.trace, &used, &mut parts)?;
+    head(analysis, waits, unreadable_blocks, &mut parts)?;
+    parts.finish()?;
+    Ok(unreadable_blocks)
+}
+
+/// What a profile says of itself.
+fn head(
+    analysis: &Analysis<'_>,
+    waits: bool,
+    unreadable_blocks: u64,
+    parts: &mut Parts<impl Write>,
+) -> io::Result<()> {
+    let trace = analysis.trace;
+    let cpu = parts.text("cpu")?;
+    let nanoseconds = parts.text("nanoseconds")?;
+    let mut head = Profile {
+        period_type: Some(ValueType {
+            r#type: cpu,
+            unit: nanoseconds,
+        }),
+        period: period::of(trace).unwrap_or_default().0.cast_signed(),
+        time_nanos: trace.anchor.unix_ns.cast_signed(),
+        duration_nanos: trace.command_end().0.cast_signed(),
+        default_sample_type: cpu,
+        ..Profile::default()
+    };
+    let types = [("samples", "count"), ("cpu", "nanoseconds")];
+    let waiting = [("waits", "count"), ("off_cpu", "nanoseconds")];
+    for (name, unit) in types
+        .into_iter()
+        .chain(waiting.into_iter().filter(|_| waits))
+    {
+        head.sample_type.push(ValueType {
+            r#type: parts.text(name)?,
+            unit: parts.text(unit)?,
+        });
+    }
+    let command = format!("command: {}", summary::command(analysis));
+    head.comment.push(parts.text(&command)?);
+    for gap in analysis.gaps(unreadable_blocks) {
+        let words = match gap.count {
+            Some(count) => format!("lost: {count} {}: {}", gap.what, gap.why),
+            None => format!("not seen: {}: {}", gap.what, gap.why),
+        };
+        head.comment.push(parts.text(&words)?);
+    }
+    parts.put(&head)
+}

@@ -1,0 +1,55 @@
+//! Parts of a profile in, a packed file out.
+
+use super::proto::Profile;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prost::Message as _;
+use rustc_hash::FxHashMap;
+use std::io::{self, Write};
+
+/// Writes parts, each at once, and knows the texts that were written.
+#[derive(Debug)]
+pub(super) struct Parts<W: Write> {
+    out: GzEncoder<W>,
+    buffer: Vec<u8>,
+    texts: FxHashMap<String, i64>,
+}
+
+impl<W: Write> Parts<W> {
+    /// Starts a file.
+    pub(super) fn begin(out: W) -> io::Result<Self> {
+        let mut parts = Self {
+            out: GzEncoder::new(out, Compression::default()),
+            buffer: Vec::new(),
+            texts: FxHashMap::default(),
+        };
+        parts.text("")?;
+        Ok(parts)
+    }
+
+    /// Writes a part.
+    pub(super) fn put(&mut self, part: &Profile) -> io::Result<()> {
+        self.buffer.clear();
+        part.encode(&mut self.buffer).map_err(io::Error::other)?;
+        self.out.write_all(&self.buffer)
+    }
+
+    /// The position of a text in the file's table, where it is written when it is first asked for.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<i64> {
+        if let Some(&position) = self.texts.get(text) {
+            return Ok(position);
+        }
+        let position = i64::try_from(self.texts.len()).unwrap_or(i64::MAX);
+        self.texts.insert(text.to_owned(), position);
+        self.put(&Profile {
+            string_table: vec![text.to_owned()],
+            ..Profile::default()
+        })?;
+        Ok(position)
+    }
+
+    /// Ends the file.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.out.finish().map(drop)
+    }
+}
