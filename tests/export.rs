@@ -1,5 +1,5 @@
 //! What `export` writes, read by others: Perfetto's descriptors, Python's JSON and CSV, inferno,
-//! `go tool pprof`.
+//! `go tool pprof`, speedscope.
 
 #[cfg(test)]
 #[path = "export/bindings.rs"]
@@ -34,6 +34,9 @@ mod python;
 #[cfg(test)]
 #[path = "export/real.rs"]
 mod real;
+#[cfg(test)]
+#[path = "export/speedscope.rs"]
+mod speedscope;
 #[cfg(test)]
 #[path = "export/tables.rs"]
 mod tables;

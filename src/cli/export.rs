@@ -4,8 +4,8 @@ use super::exit::Usage;
 use super::gaps;
 use super::output::Output;
 use super::trace_operand::TraceOperand;
-use crate::analyze::Analysis;
 use crate::analyze::call_tree::{self, Grouping};
+use crate::analyze::{Analysis, CallTree, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
 use clap::builder::PossibleValuesParser;
@@ -38,6 +38,8 @@ enum Format {
     Chrome,
     /// pprof's `profile.proto.gz`, for `go tool pprof` and whatever else reads it
     Pprof,
+    /// speedscope's file format, for speedscope.app
+    Speedscope,
     /// Folded stacks, for flamegraph tools
     Folded,
     /// Every record of the trace as a line of JSON
@@ -63,6 +65,7 @@ impl Args {
             Format::Perfetto => write(trace, output, export::perfetto::write),
             Format::Chrome => write(trace, output, export::chrome::write),
             Format::Pprof => write(trace, output, export::pprof::write),
+            Format::Speedscope => write(trace, output, speedscope),
             Format::Folded => write(trace, output, folded),
             Format::Jsonl => write(trace, output, jsonl),
             Format::Csv => {
@@ -98,10 +101,20 @@ pub(super) fn jsonl(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64
 }
 
 fn folded(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
-    let tree = analysis.call_tree(&call_tree::Options {
-        grouping: Grouping::Tool,
-        ..call_tree::Options::default()
-    });
+    let tree = by_tool(analysis);
     export::folded::write(&tree, analysis.trace.count(), out)?;
     Ok(tree.unreadable_blocks)
+}
+
+fn speedscope(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
+    let tree = by_tool(analysis);
+    export::speedscope::write(&tree, &summary::command(analysis), out)?;
+    Ok(tree.unreadable_blocks)
+}
+
+fn by_tool(analysis: &Analysis<'_>) -> CallTree {
+    analysis.call_tree(&call_tree::Options {
+        grouping: Grouping::Tool,
+        ..call_tree::Options::default()
+    })
 }

@@ -1,4 +1,5 @@
-//! Writes for machines: Perfetto, Chrome, pprof, folded stacks, tables, JSON lines, JSON.
+//! Writes for machines: Perfetto, Chrome, pprof, speedscope, folded stacks, tables,
+//! JSON lines, JSON.
 //!
 //! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
 //! made, so that memory does not grow with the length of the trace. Each format owns its own
@@ -22,4 +23,5 @@ pub mod json;
 pub mod jsonl;
 pub mod perfetto;
 pub mod pprof;
+pub mod speedscope;
 pub mod tables;

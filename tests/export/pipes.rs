@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Every command that reads a trace and prints what it found.
-const PRINTING: [&[&str]; 20] = [
+const PRINTING: [&[&str]; 21] = [
     &["export", "--format", "perfetto"],
     &["export", "--format", "chrome"],
     &["export", "--format", "pprof"],
+    &["export", "--format", "speedscope"],
     &["export", "--format", "folded"],
     &["export", "--format", "jsonl"],
     &["export", "--format", "csv", "--table", "samples"],

@@ -2,12 +2,13 @@
 
 use super::perfetto::{decoded, read, with_category};
 use super::pprof::cpu_of;
+use super::speedscope::speedscope_of;
 use super::viewers::{chrome_of, folded_of};
 use gotrace::analyze::{Analysis, By, Filter};
 use gotrace::export::{json, jsonl};
 use gotrace::trace::Trace;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -122,6 +123,17 @@ fn of_chrome(trace: &Trace) -> Option<Sums> {
     Some(sums)
 }
 
+/// The sum of the weights of samples, each line's field at a position.
+fn weight(lines: Option<BTreeMap<String, Vec<Vec<String>>>>, at: usize) -> Option<u64> {
+    let samples = lines?.remove("sample").unwrap_or_default();
+    Some(
+        samples
+            .iter()
+            .map(|sample| sample[at].parse::<u64>().unwrap())
+            .sum(),
+    )
+}
+
 fn of_perfetto(trace: &Trace) -> Option<Sums> {
     let message = decoded(trace)?;
     let read = read(&message);
@@ -186,8 +198,13 @@ fn all_say_the_same(trace: &Trace) {
     let folded = folded.lines().filter_map(|line| line.rsplit_once(' '));
     let folded: u64 = folded.map(|(_, count)| count.parse::<u64>().unwrap()).sum();
     assert_eq!(folded, known.on_cpu_ns);
-    if let Some(on_cpu) = cpu_of(trace) {
-        assert_eq!(on_cpu, known.on_cpu_ns, "pprof");
+    for (format, on_cpu) in [
+        ("pprof", cpu_of(trace)),
+        ("speedscope", weight(speedscope_of(trace), 1)),
+    ] {
+        if let Some(on_cpu) = on_cpu {
+            assert_eq!(on_cpu, known.on_cpu_ns, "{format}");
+        }
     }
     for (format, sums) in [
         ("chrome", of_chrome(trace)),
