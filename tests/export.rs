@@ -11,6 +11,9 @@ mod compare;
 #[path = "export/experiment.rs"]
 mod experiment;
 #[cfg(test)]
+#[path = "export/firefox.rs"]
+mod firefox;
+#[cfg(test)]
 #[path = "export/fixture.rs"]
 mod fixture;
 #[cfg(test)]

@@ -36,6 +36,8 @@ enum Format {
     Perfetto,
     /// Chrome's trace JSON, for Chrome's tracing page and whatever else reads it
     Chrome,
+    /// Firefox Profiler's processed profile, for profiler.firefox.com
+    Firefox,
     /// pprof's `profile.proto.gz`, for `go tool pprof` and whatever else reads it
     Pprof,
     /// speedscope's file format, for speedscope.app
@@ -64,6 +66,7 @@ impl Args {
         match self.format {
             Format::Perfetto => write(trace, output, export::perfetto::write),
             Format::Chrome => write(trace, output, export::chrome::write),
+            Format::Firefox => write(trace, output, export::firefox::write),
             Format::Pprof => write(trace, output, export::pprof::write),
             Format::Speedscope => write(trace, output, speedscope),
             Format::Folded => write(trace, output, folded),

@@ -1,4 +1,4 @@
-//! Writes for machines: Perfetto, Chrome, pprof, speedscope, folded stacks, tables,
+//! Writes for machines: Perfetto, Chrome, Firefox Profiler, pprof, speedscope, folded stacks, tables,
 //! JSON lines, JSON.
 //!
 //! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
@@ -18,6 +18,7 @@ mod words;
 
 pub mod chrome;
 pub mod csv;
+pub mod firefox;
 pub mod folded;
 pub mod json;
 pub mod jsonl;

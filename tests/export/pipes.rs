@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Every command that reads a trace and prints what it found.
-const PRINTING: [&[&str]; 21] = [
+const PRINTING: [&[&str]; 22] = [
     &["export", "--format", "perfetto"],
     &["export", "--format", "chrome"],
+    &["export", "--format", "firefox"],
     &["export", "--format", "pprof"],
     &["export", "--format", "speedscope"],
     &["export", "--format", "folded"],

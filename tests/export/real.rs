@@ -1,5 +1,6 @@
 //! A real build: what each format adds up to is what the others, and `show --json`, say.
 
+use super::firefox::firefox_of;
 use super::perfetto::{decoded, read, with_category};
 use super::pprof::cpu_of;
 use super::speedscope::speedscope_of;
@@ -200,6 +201,7 @@ fn all_say_the_same(trace: &Trace) {
     assert_eq!(folded, known.on_cpu_ns);
     for (format, on_cpu) in [
         ("pprof", cpu_of(trace)),
+        ("firefox", weight(firefox_of(trace), 2)),
         ("speedscope", weight(speedscope_of(trace), 1)),
     ] {
         if let Some(on_cpu) = on_cpu {

@@ -1,0 +1,200 @@
+//! Firefox Profiler's processed profile, read by a checker that knows the format and not the writer.
+
+use super::fixture::{self, GENERIC, HOSTILE, SAMPLES, ms};
+use super::python;
+use gotrace::analyze::Analysis;
+use gotrace::export::firefox;
+use gotrace::trace::{Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid, Trace};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The lines of `firefox.py` about a trace, by their first field.
+pub(crate) fn firefox_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+    let mut out = Vec::new();
+    firefox::write(&Analysis::of(trace), &mut out).unwrap();
+    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for line in python::read("export/firefox.py", &out)?.lines() {
+        let mut fields = line.split('\t').map(str::to_owned);
+        let kind = fields.next().unwrap();
+        lines.entry(kind).or_default().push(fields.collect());
+    }
+    Some(lines)
+}
+
+fn row(fields: &[&str]) -> Vec<String> {
+    fields.iter().map(|&field| field.to_owned()).collect()
+}
+
+fn at(millis: u64) -> String {
+    ms(millis).0.to_string()
+}
+
+#[test]
+fn running_threads_have_their_samples() {
+    let Some(lines) = firefox_of(&fixture::trace()) else {
+        return;
+    };
+    let times = [20, 110, 310, 320, 330, 350];
+    let running = SAMPLES.iter().filter(|sample| sample.3);
+    let expected: Vec<_> = running
+        .zip(times)
+        .map(|((pid, stack, weight, _), time)| {
+            row(&[&[&*pid.to_string(), &at(time), &at(*weight)], *stack].concat())
+        })
+        .collect();
+    assert_eq!(lines["sample"], expected);
+}
+
+#[test]
+fn programs_are_processes_of_their_own() {
+    let Some(lines) = firefox_of(&fixture::trace()) else {
+        return;
+    };
+    let expected = [
+        ["go build ./...", "go build ./...", "go build ./...", "0"],
+        [
+            "lost or not seen",
+            "lost or not seen",
+            "lost or not seen",
+            "0",
+        ],
+        ["100", "go", "go", "1"],
+        ["101", "compile m/a", "compile m/a", "1"],
+        ["102", "compile m/b", "compile m/b", "4"],
+        ["104", "link m/cmd", "link m/cmd", "0"],
+        ["105", "shell m/cmd", "shell m/cmd", "0"],
+        ["105.2", "cc m/cmd", "cc m/cmd", "0"],
+    ];
+    assert_eq!(lines["thread"], expected.map(|thread| row(&thread)));
+}
+
+#[test]
+fn frames_have_their_kind_of_code() {
+    let Some(lines) = firefox_of(&fixture::trace()) else {
+        return;
+    };
+    let image = "/go/pkg/tool/linux_amd64/compile";
+    let (main, sum) = ("/go/src/cmd/compile/main.go", "/src/m/b/sum.go");
+    let assembly = "/go/src/runtime/asm_amd64.s";
+    let expected = [
+        ["runtime.goexit", "Go runtime", image, assembly, "1", "0"],
+        ["main.main", "Go", image, main, "20", "0"],
+        ["m/b.add", "Go", image, sum, "4", "1"],
+        [GENERIC, "Go", image, sum, "9", "0"],
+        ["[no symbol: compile]", "Other", image, "-", "None", "0"],
+        ["[kernel]", "Kernel", "-", "-", "None", "0"],
+        ["[truncated]", "Other", "-", "-", "None", "0"],
+    ];
+    assert_eq!(lines["frame"], expected.map(|frame| row(&frame)));
+}
+
+#[test]
+fn what_happened_is_a_marker() {
+    let Some(lines) = firefox_of(&fixture::trace()) else {
+        return;
+    };
+    let markers = |pid: &str, kind: &str| {
+        let of = lines["marker"].iter();
+        let of = of.filter(|marker| marker[0] == pid && marker[1] == kind);
+        of.map(|marker| marker[2..].to_vec()).collect::<Vec<_>>()
+    };
+    let span = |name: &str, from, to, text: &str| row(&[name, &at(from), &at(to), text]);
+    let build = "go build ./...";
+    let actions = [
+        span("link", 700, 950, "m/cmd"),
+        span("compile", 300, 700, "m/b"),
+        span("compile", 100, 300, "m/a"),
+        span("compile", 50, 60, "fmt"),
+    ];
+    assert_eq!(markers(build, "action"), actions);
+    let wait = span("waiting for a slot", 60, 100, "compile m/a");
+    assert_eq!(markers(build, "wait"), [wait]);
+    assert!(markers(build, "critical-path").contains(&span(
+        "critical path",
+        300,
+        700,
+        "compile m/b"
+    )));
+    assert_eq!(markers("101", "phase"), [span("compile", 110, 200, "ssa")]);
+    let relocations = [
+        span("relocation", 732, 734, "relocation"),
+        span("relocation for dlopen", 801, 802, "relocation for dlopen"),
+    ];
+    assert_eq!(markers("105.2", "relocation"), relocations);
+    let loads: Vec<_> = markers("105.2", "load")
+        .iter()
+        .map(|load| load[0].clone())
+        .collect();
+    assert_eq!(loads, ["gcc", "libc.so.6", "libz.so.1"]);
+    let lost = span("lost: samples", 400, 420, "lost: samples");
+    assert_eq!(markers("lost or not seen", "loss"), [lost]);
+    let unseen = row(&[
+        "not seen: an action graph",
+        &at(500),
+        "-",
+        "not seen: an action graph",
+    ]);
+    assert_eq!(markers("lost or not seen", "blind-spot"), [unseen]);
+    let life = &markers("102", "process")[0];
+    let hostile = String::from_utf8_lossy(HOSTILE).replace('\n', "\\n");
+    assert!(life[3].contains(&hostile), "{}", &life[3][..200]);
+}
+
+#[test]
+fn nothing_and_a_single_sample_are_profiles_too() {
+    let mut trace = Trace::default();
+    let Some(lines) = firefox_of(&trace) else {
+        return;
+    };
+    assert!(!lines.contains_key("thread"), "{lines:?}");
+    trace.processes = fixture::trace().processes;
+    trace.processes.truncate(1);
+    trace.processes[0].exit = None;
+    trace.processes[0].exec.argv.clear();
+    trace.push_samples(&[sample(5, 0)]);
+    let lines = firefox_of(&trace).unwrap();
+    assert_eq!(lines["sample"], [row(&["100", "5", "1000"])]);
+}
+
+fn sample(time: u64, process: u32) -> Sample {
+    Sample {
+        time: Nanos(time),
+        process: ProcessId(process),
+        tid: Tid(100 + process),
+        goroutine: None,
+        stack: StackId::EMPTY,
+        weight: Nanos(1_000),
+        kind: SampleKind::OnCpu,
+        place: SamplePlace::User,
+    }
+}
+
+/// More samples than are held at once, in one thread and in several.
+#[test]
+fn no_sample_is_left_out_of_many() {
+    const EACH: u64 = 1 << 16;
+    let mut trace = fixture::trace();
+    for process in [0, 1, 2, 4] {
+        let samples: Vec<_> = (0..EACH).map(|number| sample(number, process)).collect();
+        trace.push_samples(&samples);
+    }
+    let large: Vec<_> = (0..3 * EACH)
+        .map(|number| sample(EACH + number, 1))
+        .collect();
+    trace.push_samples(&large);
+    let mut out = Vec::new();
+    firefox::write(&Analysis::of(&trace), &mut out).unwrap();
+    let whole: Value = serde_json::from_slice(&out).unwrap();
+    let threads = whole["threads"].as_array().unwrap();
+    let counts = ["time", "weight", "stack", "threadCPUDelta"].map(|column| {
+        let lengths = threads.iter().map(|thread| {
+            let samples = &thread["samples"];
+            let length = samples[column].as_array().unwrap().len() as u64;
+            assert_eq!(samples["length"], length);
+            length
+        });
+        lengths.collect::<Vec<_>>()
+    });
+    let expected = [0, 0, EACH + 1, 4 * EACH + 1, EACH + 4, EACH, 0, 0];
+    assert_eq!(counts, [(); 4].map(|()| expected.to_vec()));
+}
