@@ -24,7 +24,7 @@ fn written(trace: &Trace) -> BTreeMap<&'static str, String> {
 fn lines_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
     let input = serde_json::to_vec(&written(trace)).unwrap();
     let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("tables.py", &input)?.lines() {
+    for line in python::read("export/tables.py", &input)?.lines() {
         let mut fields = line.split('\t').map(str::to_owned);
         let kind = fields.next().unwrap();
         lines.entry(kind).or_default().push(fields.collect());
