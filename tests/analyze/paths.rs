@@ -186,6 +186,27 @@ fn what_little_was_spent_in_is_folded_and_not_lost() {
     assert_eq!(paths.folded, 4);
 }
 
+/// 243 paths of one program, once each: merging times does not make them fewer, so paths are folded again and again.
+#[test]
+fn a_program_of_many_paths_is_folded_until_it_fits() {
+    let stacks: Vec<Vec<u32>> = (0..243_u32)
+        .map(|number| (0..5).map(|place| number / 3_u32.pow(place) % 3).collect())
+        .collect();
+    let samples: Vec<_> = (1..)
+        .zip(&stacks)
+        .map(|(time, stack)| (time, 0, &stack[..], 1, SampleKind::OnCpu))
+        .collect();
+    let trace = trace(&samples);
+    let limits = Limits {
+        paths: 1_000,
+        cells: 100,
+    };
+    let paths = Paths::of(&Analysis::of(&trace), limits);
+    assert!(paths.cells.len() <= 100, "{}", paths.cells.len());
+    assert!(paths.folded > 100, "{}", paths.folded);
+    assert_eq!(rows(&paths).iter().map(|row| row.5).sum::<u64>(), 243);
+}
+
 /// The sums are those of the call tree, which is made apart.
 #[test]
 fn the_sums_are_those_of_the_call_tree() {

@@ -79,11 +79,7 @@ fn fold(growth: &mut Growth<'_>, cells: &mut Cells, most: usize) -> usize {
         } else {
             let kept = nearest_kept[growth.paths[at].parent as usize];
             nearest_kept[at] = kept;
-            moved[at] = match growth.paths[kept as usize].function {
-                // Folded a second time.
-                function if function == rest && kept != ROOT => kept,
-                _ => growth.child(kept, rest, 0, false),
-            };
+            moved[at] = growth.child(kept, rest, 0, false);
         }
     }
     cells.move_to(|path| moved.get(path as usize).copied().unwrap_or(path));

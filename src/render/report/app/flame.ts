@@ -55,7 +55,6 @@ class Flame implements View {
     ["Home, 0", "show everything"],
     ["I", "callers below functions, or functions below callers"],
     ["1 2 3 4", "CPU, waiting, calls, profiles"],
-    ["N", "the next match; Shift + N the one before"],
   ] as const;
 
   private readonly model: Model;

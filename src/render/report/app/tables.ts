@@ -5,7 +5,7 @@ import { NONE, type Table } from "./data.js";
 import { el, fill } from "./dom.js";
 import { bytes, count, counted, duration } from "./format.js";
 import { changed, limits, takes } from "./limits.js";
-import type { Model } from "./model.js";
+import { type Model, PHASE } from "./model.js";
 import { NOTHING, type Selection } from "./selection.js";
 import { type Column, type Order, type Sheet, sheet } from "./sheet.js";
 import { KINDS, RUNNING, Spent, Stacks } from "./stacks.js";
@@ -176,6 +176,7 @@ class Tables implements View {
         },
         isPicked: (row: number) => selection.now.package === table.name("name", row),
       }),
+      ...(column === "tool" && { pick: (row: number) => this.seek(table.name("name", row), "timeline") }),
     };
   }
 
@@ -198,7 +199,25 @@ class Tables implements View {
         { title: "samples", ...number("samples", count) },
       ],
       rows: table.rows(),
+      pick: (row) => {
+        const span = this.longestSpan(table.words("phase")[row] as number, table.name("track", row));
+        this.seek(table.name("phase", row), "timeline");
+        this.page.selection.set({ span });
+      },
     };
+  }
+
+  /** The longest span of a phase of a tool. */
+  private longestSpan(phase: number, tool: string): number | null {
+    const { start, end, kind, label, of } = this.model.spans;
+    const length = (span: number) => (end[span] as number) - (start[span] as number);
+    let longest: number | null = null;
+    for (let span = 0; span < start.length; span += 1) {
+      if (kind[span] !== PHASE || label[span] !== phase) continue;
+      const isOfTool = this.model.processes.name("tool", of[span] as number) === tool;
+      if (isOfTool && (longest === null || length(span) > length(longest))) longest = span;
+    }
+    return longest;
   }
 
   private functions(): Sheet {
@@ -228,11 +247,14 @@ class Tables implements View {
         { title: "file", value: (row) => table.name("file", row) },
       ],
       rows: [...seen],
-      pick: (row) => {
-        this.page.selection.set({ search: table.name("name", row).toLowerCase() });
-        this.page.open("flame");
-      },
+      pick: (row) => this.seek(table.name("name", row), "flame"),
     };
+  }
+
+  /** Shows in another view where a name is. */
+  private seek(name: string, view: string): void {
+    this.page.selection.set({ search: name.toLowerCase() });
+    this.page.open(view);
   }
 
   private processes(): Sheet {
