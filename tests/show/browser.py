@@ -1,13 +1,13 @@
-"""Walks through the page of `gotrace report` of the small build in a real browser: `browser.py PAGE SCREENSHOTS`.
+"""Walks through pages of `gotrace report` in a real browser: `browser.py small|many PAGE SCREENSHOTS`.
 
-Exits with 0 where all is as tests/show/build.rs draws it, and 1 with what is not. Needs playwright, and Debian's
-chromium. Prints nothing else."""
+Exits with 0 where all is as tests/show/build.rs and browser.rs draw it, and 1 with what is not. Needs playwright, and
+Debian's chromium. Prints nothing else."""
 
 import sys
 from pathlib import Path
 from playwright.sync_api import sync_playwright
 
-PAGE, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
+WALK, PAGE, FOLDER = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 COMPILE, LINK, DARK_COMPILE = (0x2F, 0x7F, 0xC1), (0xE6, 0x9F, 0x00), (0x56, 0xA3, 0xE0)
 
 
@@ -46,7 +46,7 @@ def has(page, text):
     assert any(text in chip for chip in found), (text, found)
 
 
-def walk(page):
+def small(page):
     page.wait_for_selector(".timeline canvas")
     settle(page)
     # What a newcomer needs: m/b is 400 of 1000 ms.
@@ -129,6 +129,9 @@ def walk(page):
     press(page, "Escape")
     press(page, "ArrowRight", "t")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    flame(page)
+    tables(page)
+    narrow(page)
 
 
 def first_column(page):
@@ -247,6 +250,23 @@ def narrow(page):
     page.screenshot(path=FOLDER / "narrow.png", full_page=True)
 
 
+def many(page):
+    """One program of 100 threads, each with 2,999 stretches of 1 µs, 4 µs apart."""
+    page.wait_for_selector(".timeline canvas")
+    press(page, "3")
+    page.locator(".timeline .behind summary").click()
+    caption = page.locator(".timeline .behind caption")
+    assert caption.inner_text().endswith("the first 500 of 299901"), caption.inner_text()
+    page.locator(".timeline .behind summary").click()
+    page.locator(".lanes").focus()
+    press(page, *"wwwwww")
+    # 12 ms / 1.5^6, about the middle.
+    has(page, "in sight: 5.47 ms to 6.53 ms")
+    press(page, "/")
+    page.keyboard.type("waiting")
+    has(page, "0 matches")
+
+
 def without_decompression(browser):
     page = browser.new_page()
     page.add_init_script("delete globalThis.DecompressionStream")
@@ -262,10 +282,7 @@ with sync_playwright() as playwright:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(PAGE.as_uri())
-    walk(page)
-    flame(page)
-    tables(page)
-    narrow(page)
+    {"small": small, "many": many}[WALK](page)
     without_decompression(browser)
     assert requests == [PAGE.as_uri()], requests
     assert complaints == [], complaints
