@@ -1,5 +1,9 @@
 //! The command line from outside: `docs/commands.md` is what `--help` prints.
 
+#[cfg(test)]
+#[path = "cli/generated.rs"]
+mod generated;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;

@@ -18,8 +18,7 @@ use std::process::ExitCode;
 /// Rows without `--top`.
 const TOP: usize = 20;
 
-/// Shows dynamic linking: which images programs loaded, what their symbols were bound to, and what that
-/// took.
+/// Shows dynamic linking: loads, binds, and what they took.
 ///
 /// Recorded by `gotrace run --bindings`. Eager binds are made when an image is loaded, lazy ones at the
 /// first call; derived ones no loader tells of: they are worked out from what files ask for and the order

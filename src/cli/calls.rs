@@ -15,9 +15,9 @@ use std::process::ExitCode;
 /// Rows without `--top`.
 const TOP: usize = 20;
 
-/// Shows the calls of watched functions: how many, and how long they took.
+/// Shows the calls of watched functions.
 ///
-/// Total is the time within calls of a function that are not within another call of it; self
+/// How many there were, and how long they took. Total is the time within calls of a function that are not within another call of it; self
 /// is that without the other recorded calls which they made. Calls that were under way at the
 /// end are open; those that a panic or `runtime.Goexit` ended are unwound. A function that was given
 /// up for what it cost (`run --max-tax`) has only the calls until then.

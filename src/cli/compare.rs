@@ -20,13 +20,14 @@ const TOP_OF_ONE: usize = 20;
 /// Rows of each kind in Markdown, without `--top`.
 const TOP_OF_MARKDOWN: usize = 10;
 
-/// How the two sides are told apart.
-const SIDES: &str = "A side is a trace, or a folder that holds the traces of several runs (gotrace repeat makes such). Differences are always new minus base. docs/comparing.md explains how verdicts come about; exit code 1 is a gate that something did not pass, 3 are two sides that cannot be compared or a gate that could not be judged.";
-
 /// Compares two runs, or two groups of runs: what became slower or faster, and is it noise?
+///
+/// A side is a trace, or a folder that holds the traces of several runs (`gotrace repeat` makes such).
+/// Differences are always new minus base. docs/comparing.md explains how verdicts come about. Exit code 1
+/// is a gate that something did not pass, 3 are two sides that cannot be compared, or a gate that could
+/// not be judged.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = SIDES,
     override_usage = "gotrace compare [OPTIONS] BASE NEW\n       gotrace compare [OPTIONS] BASE... -- NEW..."
 )]
 pub(super) struct Args {

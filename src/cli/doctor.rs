@@ -13,7 +13,7 @@ use crate::trace::Severity;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-/// Checks the Go of this machine: toolchains, settings, caches, translators, what gotrace can see.
+/// Checks the Go of this machine: toolchains, settings, caches, what gotrace can see.
 ///
 /// Nothing is changed, built or fetched. Each finding has its evidence, and a command that helps.
 /// The exit code is 1 where there is an error, with --strict also where there is a warning.

@@ -31,15 +31,13 @@ const STANDARD: [&str; 4] = [
 /// In the command, what `--build` built.
 const PROGRAM: &str = "{}";
 
-/// What stands below the options.
-const NOTES: &str = "The baseline runs twice, as two configurations: what those differ by is noise. The command's standard output goes to standard error, for the tables are on standard output. Settings of Go that the toolchain does not know are refused; variables that are not Go's are taken as they are. See docs/repeat.md.";
-
 /// Measures what settings do to wall time, CPU time, and the names of stacks.
+///
+/// The baseline runs twice, as two configurations: what those differ by is noise. The command's standard
+/// output goes to standard error, for the tables are on standard output. Settings of Go that the toolchain
+/// does not know are refused; variables that are not Go's are taken as they are. See docs/repeat.md.
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "gotrace experiment [OPTIONS] [--] COMMAND [ARGUMENT]...",
-    after_help = NOTES
-)]
+#[command(override_usage = "gotrace experiment [OPTIONS] [--] COMMAND [ARGUMENT]...")]
 pub(super) struct Args {
     #[command(flatten)]
     repeating: Repeating,

@@ -35,10 +35,9 @@ const NOT_FOUND: u8 = 127;
 /// Likewise for one that cannot be run.
 const NOT_RUN: u8 = 126;
 
-/// Says why a build or a program failed: undefined symbols, libraries for another architecture,
-/// killed programs.
+/// Says why a build or a program failed, and what would help.
 ///
-/// Runs a command, whose output goes through unchanged, and then says on standard error what went
+/// Undefined symbols, libraries for another architecture, killed programs. Runs a command, whose output goes through unchanged, and then says on standard error what went
 /// wrong; or reads a log from a file or from standard input. The link line in the log is followed
 /// to its files: which library has what for which architecture, and which flag is missing.
 ///

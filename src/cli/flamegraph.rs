@@ -17,7 +17,9 @@ use anyhow::bail;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Draws the samples of a trace as a flamegraph (SVG), or with --base how two sides differ.
+/// Draws the samples of a trace as a flamegraph (SVG).
+///
+/// With --base: how two traces, or two groups of runs, differ by call stack.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -13,9 +13,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Makes a trace of what another tool recorded, so that gotrace's views show it.
+/// Makes a trace of what another tool recorded: perf.data, folded stacks.
 ///
-/// Of perf.data: programs, mapped files, samples and what was lost, named by the files of this machine
+/// All of gotrace's views show it then. Of perf.data: programs, mapped files, samples and what was lost, named by the files of this machine
 /// that have its build ids. Of folded stacks: the stacks. Actions of a build are in neither.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

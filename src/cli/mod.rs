@@ -6,12 +6,15 @@ mod calls;
 mod compare;
 mod doctor;
 mod dump;
+mod examples;
 mod exit;
 mod experiment;
 mod explain;
 mod export;
 mod flamegraph;
 mod gaps;
+mod generate;
+mod guide;
 mod import;
 mod input;
 mod inspect;
@@ -37,10 +40,14 @@ mod trace_operand;
 
 use crate::capture::native;
 use crate::capture::toolexec::shim;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Shows where a Go build's time goes.
+///
+/// `gotrace run` records a build, or whatever else a command does, into a trace: one file, which every
+/// other command takes, on any machine. Without a name they take the newest. `gotrace COMMAND --help` has
+/// examples of each, and docs/ pages about what they show.
 #[derive(Debug, Parser)]
 #[command(name = "gotrace", version, arg_required_else_help = true)]
 struct Arguments {
@@ -50,50 +57,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a command and records where its time goes.
     Run(run::Args),
-    /// Runs a command again and again, and records each run.
     Repeat(repeat::Args),
-    /// Measures what settings do to wall time, CPU time, and the names of stacks.
     Experiment(experiment::Args),
-    /// Records the functions of a program that runs already.
     Attach(attach::Args),
-    /// Shows a trace as tables.
     Show(show::Args),
-    /// Shows the calls of watched functions.
     Calls(calls::Args),
-    /// Shows dynamic linking: loads, binds, and what they took.
     Bindings(bindings::Args),
-    /// Compares two runs, or two groups of runs: what became slower or faster, and is it noise?
     Compare(compare::Args),
-    /// Draws the samples of a trace as a flamegraph (SVG).
     Flamegraph(flamegraph::Args),
-    /// Draws the build of a trace over time (SVG, or text on the terminal).
     Timeline(timeline::Args),
-    /// Writes a trace as a page to walk through: timeline, critical path, costs (HTML, one file).
     Report(report::Args),
-    /// Writes a trace in a format that other tools open.
     Export(export::Args),
-    /// Makes a trace of what another tool recorded: perf.data, folded stacks.
     Import(import::Args),
-    /// Writes every record of a trace as a line of JSON: `export --format jsonl`.
     Dump(dump::Args),
-    /// Makes a sealed copy of a trace whose recorder was killed, or of a damaged one.
     Recover(recover::Args),
-    /// Shows which functions can be watched, and sets of them.
     Probes(probes::Args),
-    /// Looks into executables: what they are, what they import, whether a Mac takes them.
     Inspect(inspect::Args),
-    /// Checks the Go of this machine: toolchains, settings, caches, what gotrace can see.
     Doctor(doctor::Args),
-    /// Says why a build or a program failed, and what would help.
     Explain(explain::Args),
-    /// Looks at Go toolchains; makes copies that a Mac lets gotrace watch.
     Toolchain(toolchain::Args),
-    /// Tries each way of recording on this machine, and writes a report.
     Selftest(selftest::Args),
-    /// Grants gotrace what it needs to see more, after showing what that is.
     Setup(setup::Args),
+    Gen(generate::Args),
 }
 
 impl Command {
@@ -113,7 +99,11 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == shim::MARK) {
         return exit::of_tool(shim::run(words.collect()));
     }
-    let command = Arguments::parse().command;
+    let arguments = guide::explained(Arguments::command()).get_matches();
+    let command = match Arguments::from_arg_matches(&arguments) {
+        Ok(arguments) => arguments.command,
+        Err(error) => error.exit(),
+    };
     if command.records()
         && let Some(refusal) = native::become_native()
     {
@@ -143,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Toolchain(args) => args.run(),
         Command::Selftest(args) => args.run(),
         Command::Setup(args) => args.run(),
+        Command::Gen(args) => args.run(),
     };
     exit::report(outcome)
 }

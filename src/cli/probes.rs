@@ -25,7 +25,9 @@ use std::process::ExitCode;
 /// Rows without `--top`.
 const TOP: usize = 40;
 
-/// Shows what can be watched: the functions of an executable, and the sets of functions.
+/// Shows which functions can be watched, and sets of them.
+///
+/// Nothing is recorded: what would be probed, and at what cost, is read from the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -12,15 +12,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What stands below the options.
-const LAYOUT: &str = "The traces are DIR/RUN.gotrace, and with several configurations DIR/CONFIGURATION/RUN.gotrace. Configurations take turns: every second round runs in reverse, and every pair of rounds begins with the next one, so that drift of the machine hits all alike. A command that fails ends the series (exit code 1), Ctrl-C too (130); runs that were finished are kept. See docs/repeat.md.";
-
-/// Runs a command again and again, and records each run, for `gotrace compare`.
+/// Runs a command again and again, and records each run.
+///
+/// The traces are DIR/RUN.gotrace, and with several configurations DIR/CONFIGURATION/RUN.gotrace, for
+/// `gotrace compare`. Configurations take turns: every second round runs in reverse, and every pair of
+/// rounds begins with the next one, so that drift of the machine hits all alike. A command that fails ends
+/// the series (exit code 1), Ctrl-C too (130); runs that were finished are kept. See docs/repeat.md.
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "gotrace repeat [OPTIONS] [--] COMMAND [ARGUMENT]...",
-    after_help = LAYOUT
-)]
+#[command(override_usage = "gotrace repeat [OPTIONS] [--] COMMAND [ARGUMENT]...")]
 pub(super) struct Args {
     #[command(flatten)]
     repeating: Repeating,

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// Writes a trace as a page to walk through: timeline, critical path, costs, environment (HTML, one file).
+/// Writes a trace as a page to walk through: timeline, critical path, costs (HTML, one file).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -13,12 +13,12 @@ use std::process::ExitCode;
 /// Rows of a table without `--top`.
 const TOP: usize = 20;
 
-/// What a column tells that its heading cannot.
-const WAITING: &str = "In tables, waiting is the least time that no thread of a program ran or was ready to, and no child of it lived. Threads that ran side by side hide it, so - does not say that there was none (docs/json-schema.md, waiting_ns).";
-
-/// Shows a trace as tables: without `--by`, the summary that `run` prints.
+/// Shows a trace as tables.
+///
+/// Without `--by`, the summary that `run` prints. In tables, waiting is the least time that no thread of a
+/// program ran or was ready to, and no child of it lived. Threads that ran side by side hide it, so - does
+/// not say that there was none (docs/json-schema.md, `waiting_ns`).
 #[derive(Debug, clap::Args)]
-#[command(after_help = WAITING)]
 pub(super) struct Args {
     #[command(flatten)]
     trace: TraceOperand,

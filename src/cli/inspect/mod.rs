@@ -19,7 +19,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Looks into Mach-O and ELF files, libraries and archives; works on any system.
+/// Looks into executables: what they are, what they import, whether a Mac takes them.
+///
+/// Mach-O and ELF files, libraries and archives, on any system.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Executables, libraries, objects, archives

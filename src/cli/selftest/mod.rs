@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// Name of the report, where none is given.
 const REPORT: &str = "gotrace-selftest.txt";
 
-/// Tries each way of recording on this machine.
+/// Tries each way of recording on this machine, and writes a report.
 ///
 /// Builds small programs with the go command on PATH, records them, and compares the traces with what the
 /// programs say that they did. The results go into a report, to be read, and to be attached to a report

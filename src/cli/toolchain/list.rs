@@ -7,8 +7,10 @@ use crate::export::json;
 use crate::render::text::toolchain as text;
 use std::process::ExitCode;
 
-/// Lists the Go toolchains of this machine: on PATH, by GOROOT and GOTOOLCHAIN, /usr/local/go, ~/sdk,
-/// module cache, Homebrew, packages. None of them is run. Where there is none, standard error says so.
+/// Lists the Go toolchains of this machine: version, architecture, signature, whether they can be watched.
+///
+/// They are looked for on PATH, by GOROOT and GOTOOLCHAIN, in /usr/local/go and ~/sdk, in the module cache,
+/// of Homebrew and of packages. None of them is run. Where there is none, standard error says so.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Write JSON (docs/json-schema.md): each program, too

@@ -17,11 +17,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists the Go toolchains of this machine: version, architecture, signature, whether they can be watched
     List(list::Args),
-    /// Copies a toolchain for macOS and signs its programs ad hoc, so that they can be watched
     Prepare(prepare::Args),
-    /// Checks whether two toolchains can be compared: native and translated, mostly
     Verify(verify::Args),
 }
 

@@ -13,9 +13,10 @@ use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Copies a Go toolchain for macOS and signs the programs of the copy ad hoc: not hardened, they
-/// can be watched. Code stays byte for byte what it was; the original is not touched. Works on
-/// Linux, too.
+/// Copies a toolchain for macOS and signs its programs ad hoc, so that they can be watched.
+///
+/// They are then not hardened. Code stays byte for byte what it was; the original is not touched. Works
+/// on Linux, too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The toolchain: a GOROOT

@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Checks whether two toolchains can be compared: the same version, the same standard library by
-/// SHA-256, folders of their own, settings that agree. Exit code 1 where they cannot.
+/// Checks whether two toolchains can be compared: native and translated, mostly.
+///
+/// They can with the same version, the same standard library by SHA-256, folders of their own, and
+/// settings that agree. Exit code 1 where they cannot.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A GOROOT, or a folder of scripts/dual-sdk, with the toolchain in go and settings in env
