@@ -1,5 +1,6 @@
 //! Dependencies: their licences and names, against the lists of `deny.toml`.
 
+use std::collections::HashSet;
 use std::process::Command;
 
 /// A package that gotrace is built from.
@@ -12,17 +13,40 @@ pub(crate) struct Package {
     pub(crate) source: String,
 }
 
-/// Every package of `Cargo.lock`, as cargo describes it without asking the network.
+/// Every package that is built here, as cargo describes it without asking the network.
 pub(crate) fn packages() -> Vec<Package> {
+    let metadata = cargo(&["metadata", "--format-version=1"]);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    // Metadata has what a package takes for other systems alone, too.
+    let tree = cargo(&["tree", "--workspace", "--prefix=none", "--format={p}"]);
+    let built: HashSet<(&str, &str)> = tree
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once(" v")?;
+            Some((name, rest.split(' ').next()?))
+        })
+        .collect();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|package| {
+            let [name, version] = [&package["name"], &package["version"]].map(|one| one.as_str());
+            name.zip(version).is_some_and(|one| built.contains(&one))
+        })
+        .map(|package| Package {
+            name: text(&package["name"]),
+            licence: text(&package["license"]),
+            source: text(&package["source"]),
+        })
+        .collect()
+}
+
+fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--offline",
-            "--filter-platform",
-        ])
-        .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
+        .args(arguments)
+        .args(["--locked", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -31,25 +55,7 @@ pub(crate) fn packages() -> Vec<Package> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let built: Vec<&serde_json::Value> = metadata["resolve"]["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|node| &node["id"])
-        .collect();
-    metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|package| built.contains(&&package["id"]))
-        .map(|package| Package {
-            name: text(&package["name"]),
-            licence: text(&package["license"]),
-            source: text(&package["source"]),
-        })
-        .collect()
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What is wrong with a package, if anything is.
