@@ -22,6 +22,10 @@ mod json;
 #[cfg(test)]
 #[path = "export/linking.rs"]
 mod linking;
+#[cfg(feature = "parquet")]
+#[cfg(test)]
+#[path = "export/parquet.rs"]
+mod parquet;
 #[cfg(test)]
 #[path = "export/perfetto.rs"]
 mod perfetto;

@@ -8,6 +8,8 @@ use crate::analyze::call_tree::{self, Grouping};
 use crate::analyze::{Analysis, CallTree, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
+#[cfg(feature = "parquet")]
+use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ pub(super) struct Args {
     /// Table to write, with `--format csv`
     #[arg(long, value_name = "TABLE", value_parser = names_of_tables())]
     table: Option<String>,
-    /// File to write; `-`, the default, is standard output
+    /// File to write; `-`, the default, is standard output; with `--format parquet`, a folder
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -48,9 +50,13 @@ enum Format {
     Jsonl,
     /// A table of the trace (`--table`) as comma-separated values
     Csv,
+    /// Every table of the trace as a file of a folder (`-o`), for DuckDB, Spark and data frames
+    Parquet,
 }
 
 const NO_TABLE: &str = "csv holds one table: --table processes, --table samples, ...";
+
+const NO_FOLDER: &str = "parquet is a file for each table: name a folder with -o";
 
 fn names_of_tables() -> PossibleValuesParser {
     PossibleValuesParser::new(tables::ALL.map(Table::name))
@@ -71,6 +77,11 @@ impl Args {
             Format::Speedscope => write(trace, output, speedscope),
             Format::Folded => write(trace, output, folded),
             Format::Jsonl => write(trace, output, jsonl),
+            Format::Parquet => {
+                let folder = output.filter(|path| *path != Path::new("-"));
+                let folder = folder.ok_or_else(|| Usage(NO_FOLDER.to_owned()))?;
+                write_tables(trace, folder)
+            }
             Format::Csv => {
                 let table = self.table.as_deref().and_then(tables::named);
                 let table = table.ok_or_else(|| Usage(NO_TABLE.to_owned()))?;
@@ -96,6 +107,31 @@ pub(super) fn write(
     output.finish()?;
     gaps::note(&analysis, unreadable_blocks);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes every table to a file of a folder, which is made where it is missing.
+#[cfg(feature = "parquet")]
+fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode> {
+    let trace = trace.open()?;
+    let analysis = Analysis::of(&trace);
+    let source = Source::of(&analysis);
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot create", folder.display()))?;
+    let mut unreadable_blocks = 0;
+    for table in tables::ALL {
+        let path = folder.join(table.name()).with_extension("parquet");
+        let mut output = Output::to(Some(&path))?;
+        unreadable_blocks += export::parquet::write(table, &source, &mut output)?;
+        output.finish()?;
+    }
+    gaps::note(&analysis, unreadable_blocks);
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_tables(_trace: &TraceOperand, _folder: &Path) -> anyhow::Result<ExitCode> {
+    let why = "this gotrace was built without Parquet (feature parquet): --format csv has the same tables";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why).into())
 }
 
 /// Every record as a line of JSON.

@@ -1,5 +1,5 @@
-//! Writes for machines: Perfetto, Chrome, Firefox Profiler, pprof, speedscope, folded stacks, tables,
-//! JSON lines, JSON.
+//! Writes for machines: Perfetto, Chrome, Firefox Profiler, pprof, speedscope, folded stacks, tables
+//! as CSV and Parquet, JSON lines, JSON.
 //!
 //! A trace, or what `analyze` computed of it, comes in; bytes go out to a writer as they are
 //! made, so that memory does not grow with the length of the trace. Each format owns its own
@@ -22,6 +22,8 @@ pub mod firefox;
 pub mod folded;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod perfetto;
 pub mod pprof;
 pub mod speedscope;

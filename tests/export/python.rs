@@ -7,12 +7,18 @@ use std::process::{Command, Stdio};
 /// What `tests/<script>` prints of `input`; `None`, and why, where there is no Python.
 /// A reader that refuses its input fails the test with what it says.
 pub(crate) fn read(script: &str, input: &[u8]) -> Option<String> {
+    read_with(script, input, None)
+}
+
+/// The same, with the packages of a folder.
+pub(crate) fn read_with(script: &str, input: &[u8], packages: Option<&Path>) -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(script);
     let child = Command::new("python3")
         .arg("-B")
         .arg(path)
+        .envs(packages.map(|folder| ("PYTHONPATH", folder)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

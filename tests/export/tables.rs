@@ -9,7 +9,8 @@ use gotrace::trace::Trace;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn written(trace: &Trace) -> BTreeMap<&'static str, String> {
+/// Every table as CSV.
+pub(crate) fn written(trace: &Trace) -> BTreeMap<&'static str, String> {
     let analysis = Analysis::of(trace);
     let source = Source::of(&analysis);
     let table = |table: &'static dyn tables::Table| {
