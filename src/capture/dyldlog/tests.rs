@@ -18,12 +18,13 @@ const TRANSLATED: &str = concat!(
 
 /// Runs a program that writes what dyld would, with its own number; its output is not to have any.
 fn print(log: &str, pid_in_log: &str, variables: Vec<(OsString, OsString)>) -> Pid {
-    // A third is written, and read, before the rest.
+    // A third is written, and may be read, before the rest. Beside the log nothing is written: whatever
+    // lies in its folder is read for one.
     let script = format!(
-        "sed 's/dyld.{pid_in_log}./dyld['$$']/g' {log} >\"$DYLD_PRINT_TO_FILE.tmp\"
-         head -c 700 \"$DYLD_PRINT_TO_FILE.tmp\" >>\"$DYLD_PRINT_TO_FILE\"
-         tail -c +701 \"$DYLD_PRINT_TO_FILE.tmp\" >>\"$DYLD_PRINT_TO_FILE\"
-         rm \"$DYLD_PRINT_TO_FILE.tmp\""
+        "said=$(sed 's/dyld.{pid_in_log}./dyld['$$']/g' {log}; echo x)
+         said=${{said%x}}
+         printf %s \"$said\" | head -c 700 >>\"$DYLD_PRINT_TO_FILE\"
+         printf %s \"$said\" | tail -c +701 >>\"$DYLD_PRINT_TO_FILE\""
     );
     let mut child = Command::new("/bin/sh")
         .args(["-c", &script])
