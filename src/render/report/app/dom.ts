@@ -24,9 +24,15 @@ export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => !!child));
 }
 
-/** A name of the trace, kept from turning the direction of what stands around it. */
+/** A name of the trace, kept from turning the direction of what stands around it; its lines break between its parts. */
 export function name(text: string, properties: Properties = {}): HTMLElement {
-  return el("bdi", properties, text);
+  const [first = "", ...more] = parts(text);
+  return el("bdi", properties, first, ...more.flatMap((part) => [el("wbr"), part]));
+}
+
+/** A name as the pieces that its lines may break between: of paths and of words with dots, not of numbers. */
+export function parts(text: string): string[] {
+  return text.split(/(?<=[\w)\]][/._-])(?=[^\s\d/._-])/);
 }
 
 /** What paints with a row of the table `colours`, as long as the page's theme is the same. */

@@ -1,7 +1,7 @@
 // The page: decodes the data, puts the views together, and takes keys.
 
 import { type Data, decode } from "./data.js";
-import { el, fill, name } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { head } from "./head.js";
 import { Model } from "./model.js";
 import { NOTHING, Store } from "./selection.js";
@@ -68,19 +68,23 @@ function build(app: HTMLElement, data: Data): void {
 
   const search = el("input", {
     type: "search",
-    placeholder: "Search: package, tool, phase, function",
+    placeholder: "Search names",
+    title: "packages, tools, phases, functions",
     "aria-label": "search",
     oninput: () => selection.set({ search: search.value.trim().toLowerCase() }),
   });
   const help = dialog(views);
   const command = data.table("run").name("command", 0);
   document.title = `${command}: gotrace report`;
+  const expand = () => whole.setAttribute("aria-expanded", String(whole.getAttribute("aria-expanded") !== "true"));
+  const properties = { type: "button", class: "command", title: command, "aria-expanded": "false", onclick: expand };
+  const whole = el("button", properties, el("bdi", {}, command));
   fill(
     app,
     el(
       "header",
       { class: "top" },
-      el("h1", {}, el("span", { class: "brand" }, "gotrace"), name(command)),
+      el("h1", {}, el("span", { class: "brand" }, "gotrace"), whole),
       el("button", { type: "button", class: "quiet", onclick: () => theme.toggle() }, "light / dark"),
       el("button", { type: "button", class: "quiet", "aria-label": "keys", onclick: () => help.showModal() }, "?"),
     ),
@@ -105,7 +109,10 @@ function build(app: HTMLElement, data: Data): void {
     const target = event.target;
     if (target === search) {
       if (event.key === "Enter" && current.key(new KeyboardEvent("keydown", { key: event.shiftKey ? "N" : "n" }))) event.preventDefault();
-      if (event.key === "Escape") search.blur();
+      if (event.key === "Escape") {
+        search.blur();
+        selection.set({ search: "" });
+      }
       return;
     }
     if (target instanceof HTMLElement && target.getAttribute("role") === "tab" && step(event.key)) return;
