@@ -80,6 +80,7 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
   };
   line(wanted, colours.accent, [1, 2]);
   line(underWay, colours.text, []);
+  let room = scale.width;
   if (cores > 0) {
     context.strokeStyle = colours.faint;
     context.setLineDash([4, 4]);
@@ -89,17 +90,21 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
     context.stroke();
     context.setLineDash([]);
     context.fillStyle = colours.faint;
+    const words = counted(cores, "core");
+    room -= context.measureText(words).width + 12;
     context.textAlign = "right";
-    context.fillText(counted(cores, "core"), scale.width - 4, y(cores) - 7);
+    context.fillText(words, scale.width - 4, y(cores) - 7);
     context.textAlign = "left";
   }
   context.fillStyle = colours.grid;
   context.fillRect(0, bottom, scale.width, 1);
   const sampled = data.table("chart").number("sampled", 0) > 0;
-  const words = sampled ? "cores in use (area)" : "cores in use (area: CPU time spread over each program's life)";
+  const area = sampled ? "cores in use (area)" : "cores in use (area: CPU time spread over each program's life)";
   context.fillStyle = colours.faint;
   const waits = waiting.some((value) => value > 0) ? ", with those that wait for a slot (dots)" : "";
-  context.fillText(`${words}, under way at once (line)${waits}`, 2, AXIS + 4);
+  const titles = [`${area}, under way at once (line)${waits}`, "cores in use (area), under way (line)", "cores in use"];
+  const title = titles.find((title) => context.measureText(title).width <= room) ?? "";
+  context.fillText(title, 2, AXIS + 4);
 }
 
 /** The critical path as one row. */

@@ -53,7 +53,7 @@ function actionFacts(model: Model, action: number): Fact[] {
   if (wall > 0) facts.push(["CPU", `${duration(number("cpu"))}, ${percent(number("cpu") / wall)} of a core`]);
   const waited = number("start") - number("ready");
   if (waited > 0) facts.push(["waited", `${duration(waited)} for a slot`]);
-  if (number("runqueue") > 0) facts.push(["waited", `${duration(number("runqueue"))} for a core`]);
+  if (number("runqueue") > 0) facts.push(["waited", `${duration(number("runqueue"))} for a core, summed over its threads`]);
   facts.push(["unlocks", `${counted(number("unlocks"), "action")}, gates ${count(number("gates"))}`]);
   const outcome = actions.name("outcome", action);
   if (outcome !== "built") facts.push(["outcome", outcome]);

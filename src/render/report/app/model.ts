@@ -22,6 +22,7 @@ export const ACTION = 0;
 export const PROCESS = 1;
 export const PHASE = 2;
 export const WAITS = 4;
+export const BASE = 6;
 
 /** `spans.flags`. */
 export const CRITICAL = 1;

@@ -8,7 +8,7 @@ import { el, fill, name, swatch, table } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
 import { drawLanes, marksOf } from "./lanes.js";
 import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
-import { GOROUTINES, GROUPINGS, type Model, PROCESSES } from "./model.js";
+import { BASE, GOROUTINES, GROUPINGS, type Model, PHASE, PROCESSES } from "./model.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page, View } from "./views.js";
 
@@ -21,6 +21,10 @@ const ZOOM = 1.5;
 const PAN = 0.2;
 /** A pointer that moved less has clicked. */
 const CLICK = 4;
+/** Entries of the legend. */
+const MOST_ENTRIES = 12;
+/** Words of the legend, and the colours that stand for them. */
+type Entry = [words: string, colours: Iterable<number>];
 /** Rows of the table behind the picture. */
 const MOST_BEHIND = 500;
 
@@ -68,6 +72,10 @@ class Timeline implements View {
   /** What was selected and is not in sight yet. */
   private unseen: number | null = null;
   private dragged: Range | null = null;
+  /** Whether the click that the next ones may follow at once was on the picture. */
+  private onPicture = false;
+  /** Whether the pointer moved while its button was down. */
+  private moved = false;
   private matching: { search: string; names: Set<number> } = { search: "", names: new Set() };
   private frame = 0;
 
@@ -86,6 +94,15 @@ class Timeline implements View {
     this.scroller.addEventListener("scroll", () => this.redraw());
     this.listen(this.chart);
     this.listen(this.lanes);
+    // The first click of two opens the pane, which makes the picture narrower: what is under the pointer then is
+    // another bar, or the pane.
+    this.element.addEventListener("click", ({ detail, target }) => {
+      if (detail < 2) this.onPicture = target instanceof HTMLCanvasElement;
+    });
+    this.element.addEventListener("dblclick", () => {
+      const { span } = this.page.selection.now;
+      if (this.onPicture && span !== null) this.fitSpan(span);
+    });
     this.group(GROUPINGS.find(({ view }) => this.model.tracksOf(view).length > 0)?.view ?? 0);
   }
 
@@ -172,14 +189,43 @@ class Timeline implements View {
     this.redraw();
   }
 
-  /** The phases that have colours of their own, where they are drawn. */
+  /** What the colours stand for that are not those of tools, where such are drawn. */
   private showLegend(): void {
+    const { grouping } = this;
+    const entries = grouping === PROCESSES || (grouping === 0 && this.byPhase) ? this.phaseColours() : this.actorColours();
+    const bars = grouping === PROCESSES ? "Programs are coloured by tool, as above; phases below them: " : "";
+    const more = entries.length - MOST_ENTRIES;
+    fill(
+      this.legend,
+      entries.length > 0 && bars,
+      ...entries.slice(0, MOST_ENTRIES).map(([words, colours]) => el("span", {}, ...[...colours].map(swatch), words)),
+      more > 0 && `and ${more} more`,
+    );
+  }
+
+  /** Phases that have colours of their own. */
+  private phaseColours(): Entry[] {
     const phases = this.model.data.table("phases");
-    const drawn = this.grouping === PROCESSES || (this.grouping === 0 && this.byPhase);
-    const last = this.model.colours.count - 1;
-    const rows = drawn ? phases.rows().filter((row) => phases.number("colour", row) !== last) : [];
-    const words = (row: number) => `${phases.name("track", row)} ${phases.name("phase", row)} `;
-    fill(this.legend, ...rows.flatMap((row) => [swatch(phases.number("colour", row)), words(row)]));
+    const colour = (row: number) => phases.number("colour", row);
+    const rows = phases.rows().filter((row) => colour(row) !== this.model.colours.count - 1);
+    return rows.map((row) => [`${phases.name("track", row)} ${phases.name("phase", row)}`, [colour(row)]]);
+  }
+
+  /** What threads and goroutines do, and the calls that were watched. Who runs may have the colour of its tool. */
+  private actorColours(): Entry[] {
+    const { model } = this;
+    const { kind, colour, label } = model.spans;
+    const counts = model.tracks.words("count");
+    const found = new Map<number, Set<number>>();
+    for (const track of model.tracksOf(this.grouping)) {
+      const first = model.first[track] ?? 0;
+      for (let span = first; span < first + (counts[track] ?? 0); span += 1) {
+        if ((kind[span] as number) <= PHASE || kind[span] === BASE) continue;
+        const words = label[span] as number;
+        found.set(words, (found.get(words) ?? new Set()).add(colour[span] as number));
+      }
+    }
+    return [...found].map(([words, colours]) => [model.data.names.get(words), colours]);
   }
 
   /** Lays the rows of the view: when zoomed, those of programs, threads and goroutines that are in sight. */
@@ -240,12 +286,13 @@ class Timeline implements View {
   /** Makes what is selected fill the width. */
   private fit(): void {
     const { range, span } = this.page.selection.now;
-    const { start, end } = this.model.spans;
     if (range) this.look(this.scale.showing(range.from, range.to));
-    else if (span !== null) this.fitSpan(start[span] as number, end[span] as number);
+    else if (span !== null) this.fitSpan(span);
   }
 
-  private fitSpan(from: number, to: number): void {
+  private fitSpan(span: number): void {
+    const { start, end } = this.model.spans;
+    const [from, to] = [start[span] as number, end[span] as number];
     const margin = (to - from) * 0.1;
     this.look(this.scale.showing(from - margin, to + margin));
   }
@@ -270,7 +317,7 @@ class Timeline implements View {
     if (view !== this.grouping) this.group(view);
     const from = model.spans.start[span] as number;
     const to = model.spans.end[span] as number;
-    if (to < this.scale.from || from > this.scale.to) this.fitSpan(from, to);
+    if (to < this.scale.from || from > this.scale.to) this.fitSpan(span);
     const row = this.rowOf.get(model.trackOfSpan(span));
     if (row && (row.y < this.scroller.scrollTop || row.y + row.height > this.scroller.scrollTop + this.scroller.clientHeight)) {
       this.scroller.scrollTop = row.y - this.scroller.clientHeight / 2;
@@ -332,6 +379,7 @@ class Timeline implements View {
   private showDetails(span: number | null): void {
     fill(this.aside, span !== null && details(this.model, span, (next) => this.pick(next)));
     this.element.classList.toggle("with-details", span !== null);
+    this.hideHint();
     this.measure();
   }
 
@@ -427,14 +475,16 @@ class Timeline implements View {
   private listen(canvas: HTMLCanvasElement): void {
     const onLanes = canvas === this.lanes;
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener("pointerdown", (event) => this.press(event, canvas, onLanes));
+    canvas.addEventListener("pointerdown", (event) => this.press(event, canvas));
+    canvas.addEventListener("click", ({ detail, offsetX, offsetY }) => {
+      if (detail < 2 && !this.moved) this.click(offsetX, offsetY, onLanes);
+    });
     canvas.addEventListener("pointermove", (event) => this.hover(event, canvas, onLanes));
     canvas.addEventListener("pointerleave", () => {
       this.hovered = null;
       this.hideHint();
       this.redraw();
     });
-    canvas.addEventListener("dblclick", () => this.fit());
   }
 
   /** Zooms; to the side it moves. Where all is in sight already, the page may scroll on. */
@@ -455,16 +505,16 @@ class Timeline implements View {
   }
 
   /** A click selects, a drag selects a piece of time; with shift, or by touch, it moves. */
-  private press(event: PointerEvent, canvas: HTMLCanvasElement, onLanes: boolean): void {
+  private press(event: PointerEvent, canvas: HTMLCanvasElement): void {
     if (event.button !== 0) return;
-    const begin = { x: event.offsetX, y: event.offsetY, scale: this.scale };
+    const begin = { x: event.offsetX, scale: this.scale };
     const moves = event.shiftKey || event.pointerType === "touch";
-    let moved = false;
+    this.moved = false;
     canvas.setPointerCapture(event.pointerId);
     const move = (event: PointerEvent) => {
       const x = event.offsetX;
-      moved ||= Math.abs(x - begin.x) >= CLICK;
-      if (!moved) return;
+      this.moved ||= Math.abs(x - begin.x) >= CLICK;
+      if (!this.moved) return;
       if (moves) {
         this.look(begin.scale.panned((begin.x - x) / begin.scale.width));
         return;
@@ -480,7 +530,6 @@ class Timeline implements View {
       const range = this.dragged;
       this.dragged = null;
       if (range) this.page.selection.set({ range });
-      else if (!moved) this.click(begin.x, begin.y, onLanes);
     };
     canvas.addEventListener("pointermove", move);
     canvas.addEventListener("pointerup", end);
