@@ -47,7 +47,7 @@ export function sorted(rows: readonly number[], value: (row: number) => number |
 }
 
 /** Builds the table; `reorder` is called with what it is to be sorted by. */
-export function sheet(caption: string, { columns, rows, pick, isPicked }: Sheet, order: Order, reorder: (order: Order) => void): HTMLElement {
+export function sheet([title, notes]: [title: string, notes: string], { columns, rows, pick, isPicked }: Sheet, order: Order, reorder: (order: Order) => void): HTMLElement {
   const key = columns[order.column] as Column;
   const all = sorted(rows, key.value, order.descending);
   const numeric = columns.map((column) => column.text !== undefined);
@@ -85,5 +85,5 @@ export function sheet(caption: string, { columns, rows, pick, isPicked }: Sheet,
     fill(more, `${count(left)} more`);
   }
   add();
-  return el("div", { class: "sheet" }, el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, ...head)), body), more);
+  return el("div", { class: "sheet" }, el("table", {}, el("caption", {}, title, notes !== "" && el("p", { class: "words" }, notes)), el("thead", {}, el("tr", {}, ...head)), body), more);
 }

@@ -23,6 +23,8 @@ interface Kind {
 }
 
 const FIRST: Order = { column: 1, descending: true };
+/** The column of what is in the piece of time that is selected. */
+const SELECTED = "CPU selected";
 
 export const tables: MakeView = (page) => {
   const view = new Tables(page);
@@ -100,33 +102,39 @@ class Tables implements View {
     const { search } = this.page.selection.now;
     const words = made.columns.filter((column) => column.text === undefined);
     const rows = made.rows.filter((row) => words.some(({ value }) => String(value(row)).toLowerCase().includes(search)));
-    const order = this.orders.get(kind.id) ?? FIRST;
+    // A selection of time has an order of its own: at first by what is in it.
+    const selected = made.columns.findIndex(({ title }) => title === SELECTED);
+    const id = `${kind.id} ${selected}`;
+    const order = this.orders.get(id) ?? (selected > 0 ? { column: selected, descending: true } : FIRST);
     const reorder = (order: Order) => {
-      this.orders.set(kind.id, order);
+      this.orders.set(id, order);
       this.build();
       this.element.querySelectorAll<HTMLElement>("th button")[order.column]?.focus();
     };
-    fill(this.place, sheet(this.caption(kind, rows.length), { ...made, rows }, order, reorder));
+    fill(this.place, sheet(this.caption(kind, rows, selected > 0), { ...made, rows }, order, reorder));
   }
 
-  private caption(kind: Kind, shown: number): string {
-    const all = this.page.data.table(kind.of).count;
+  private caption(kind: Kind, rows: readonly number[], ofTime: boolean): [title: string, notes: string] {
+    const table = this.page.data.table(kind.of);
+    // What belongs to no package or tool has a row, and is none.
+    const names = table.words("name");
+    const named = (rows: readonly number[]) => rows.filter((row) => names[row] !== 0).length;
+    const [shown, all] = [named(rows), named(table.rows())];
     const { range, process, action, package: of } = this.page.selection.now;
     const isLimited = [range, process, action, of].some((limit) => limit !== null);
-    const rest = kind.of === "symbols" ? this.page.data.table("all_symbols").number("count", 0) - all : 0;
-    return [
-      `${kind.title}: ${shown === all ? count(all) : `${count(shown)} of ${count(all)}`}`,
+    const rest = kind.of === "symbols" ? this.page.data.table("all_symbols").number("count", 0) - table.count : 0;
+    const notes = [
       isLimited && !kind.limited && "of the whole run, whatever is selected",
+      ofTime &&
+        `those that ran in the time that is selected; “${SELECTED}” is of that time, by samples, an estimate that may exceed what the system counted; all else is of their whole lives`,
       rest > 0 && `${counted(rest, "symbol")} more, bound less often, ${rest === 1 ? "is" : "are"} left out`,
-    ]
-      .filter(Boolean)
-      .join("; ");
+    ].filter(Boolean);
+    return [`${kind.title}: ${shown === all ? count(all) : `${count(shown)} of ${count(all)}`}`, notes.join("; ")];
   }
 
   /** Programs that pass, and ran in the piece of time. */
-  private ran(): number[] {
+  private ran(now = this.page.selection.now): number[] {
     const { processes } = this.model;
-    const { now } = this.page.selection;
     const passes = takes(this.model, now);
     const starts = processes.numbers("start");
     const ends = processes.numbers("end");
@@ -135,9 +143,8 @@ class Tables implements View {
   }
 
   /** CPU time of samples, by what is selected, of each program. */
-  private sampled(): Float64Array {
+  private sampled(now = this.page.selection.now): Float64Array {
     const sums = new Float64Array(this.model.processes.count);
-    const { now } = this.page.selection;
     this.stacks.walk(RUNNING, { takes: takes(this.model, now), range: now.range }, (process, _, { time }) => {
       sums[process] = (sums[process] ?? 0) + time;
     });
@@ -147,9 +154,11 @@ class Tables implements View {
   private costs(of: "packages" | "tools", column: "package" | "tool"): Sheet {
     const table = this.page.data.table(of);
     const { processes } = this.model;
-    const ran = new Set(this.ran().map((row) => processes.words(column)[row]));
+    // The package that is selected is one of the table, from which another one can be picked.
+    const now = { ...this.page.selection.now, ...(column === "package" && { package: null }) };
+    const ran = new Set(this.ran(now).map((row) => processes.words(column)[row]));
     const sampled = new Map<number, number>();
-    this.sampled().forEach((time, row) => {
+    this.sampled(now).forEach((time, row) => {
       const key = processes.words(column)[row] as number;
       sampled.set(key, (sampled.get(key) ?? 0) + time);
     });
@@ -182,8 +191,8 @@ class Tables implements View {
 
   /** Of the whole run there are better numbers. */
   private sampledColumn(value: (row: number) => number): Column[] {
-    if (!this.page.selection.now.range) return [];
-    return [{ title: "CPU selected", what: "by samples, in the piece of time that is selected", text: duration, value }];
+    if (!this.page.selection.now.range || !this.stacks.kinds.has(RUNNING)) return [];
+    return [{ title: SELECTED, what: "by samples, in the piece of time that is selected", text: duration, value }];
   }
 
   private phases(): Sheet {
