@@ -115,12 +115,16 @@ fn times(ratio: f64) -> String {
     }
 }
 
-/// An interval of ratios: `[+4.1 %, +8.2 %]`, `[×9.10, ×9.62]`; empty where there is none.
+/// An interval of ratios: `[+4.1 %, +8.2 %]`, `[×9.10, ×9.62]`; `unknown` where any ratio may be, empty where there
+/// is none.
 #[must_use]
 pub fn interval(interval: Option<Interval>) -> String {
     let Some(Interval { low, high, .. }) = interval else {
         return String::new();
     };
+    if low <= 0.0 && high.is_infinite() {
+        return "unknown".to_owned();
+    }
     let in_percent = PERCENT.contains(&low) && PERCENT.contains(&high);
     let one = |ratio: f64| match ratio {
         _ if !ratio.is_finite() => "∞".to_owned(),
@@ -577,6 +581,7 @@ mod tests {
         assert_eq!(of(0.981, 1.302), "[-1.9 %, +30 %]");
         assert_eq!(of(1.9, 2.1), "[×1.90, ×2.10]");
         assert_eq!(of(3.0, f64::INFINITY), "[×3.00, ∞]");
+        assert_eq!(of(0.0, f64::INFINITY), "unknown");
         assert_eq!(interval(None), "");
     }
 
