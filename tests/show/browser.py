@@ -82,8 +82,20 @@ def small(page):
     assert page.locator(".details h2").inner_text() == "link m/cmd"
     assert "190 ms, 76 % of a core" in page.locator(".details").inner_text()
     assert "waited for compile m/b" in page.locator(".details .links").inner_text()
-    press(page, "Escape", "Escape")
-    assert page.locator(".details").count() == 0 and chips(page) == []
+    press(page, "Escape")
+    assert chips(page) == [], "one Escape ends the search"
+    press(page, "Escape")
+    assert page.locator(".details").count() == 0
+
+    # A double click zooms to the bar of its first click, though the pane makes the picture narrower: link m/cmd lies
+    # below the pointer then.
+    box = page.locator(".lanes").bounding_box()
+    page.mouse.dblclick(box["x"] + box["width"] * 0.65, box["y"] + 10)
+    settle(page)
+    assert page.locator(".details h2").inner_text() == "compile m/b"
+    has(page, "in sight: 260 ms to 740 ms")
+    assert not page.locator(".timeline .hint").is_visible()
+    press(page, "Escape", "0")
 
     # A click selects, the link leads to what gated it.
     box = page.locator(".lanes").bounding_box()
@@ -103,6 +115,12 @@ def small(page):
     settle(page)
     (chip,) = chips(page)
     assert chip.startswith("selected: 250 ms to 750 ms, 500 ms (300 ms CPU"), chip
+    # Tables are sorted by what is in it, and say that the rest is not.
+    page.get_by_role("tab", name="Tables").click()
+    assert page.locator("th[aria-sort=descending]").inner_text() == "CPU selected ↓"
+    assert page.locator(".sheet tbody tr").first.inner_text().startswith("m/b\t"), first_column(page)
+    assert "all else is of their whole lives" in page.locator(".sheet caption").inner_text()
+    page.get_by_role("tab", name="Timeline").click()
     page.get_by_role("button", name="select all of the time").click()
     assert chips(page) == []
 
@@ -131,6 +149,7 @@ def small(page):
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     flame(page)
     tables(page)
+    printed(page)
     narrow(page)
 
 
@@ -194,6 +213,7 @@ def flame(page):
 def tables(page):
     page.get_by_role("tab", name="Tables").click()
     assert first_column(page) == ["m/b", "m/a", "m/cmd", "[no package]"], first_column(page)
+    assert page.locator(".sheet caption").inner_text() == "Packages: 3"
     rows = page.locator(".sheet tbody tr").all_inner_texts()
     assert rows[0].startswith("m/b\t500 ms\t0 s\t400 ms"), rows
     # By name, and back, by keyboard.
@@ -214,6 +234,8 @@ def tables(page):
     press(page, "1")
     page.locator(".sheet").get_by_role("button", name="m/a", exact=True).click()
     has(page, "package m/a")
+    assert "m/b" in first_column(page), "another one can be picked"
+    assert page.locator("tr[aria-selected=true]").count() == 1
     page.get_by_role("tab", name="Flame graph").click()
     assert page.locator(".sum").inner_text() == "100 ms CPU time in 10 samples."
     page.get_by_role("button", name="all but this package").click()
@@ -237,6 +259,20 @@ def tables(page):
     press(page, "1")
     page.screenshot(path=FOLDER / "tables.png")
     page.get_by_role("tab", name="Timeline").click()
+
+
+def printed(page):
+    """The picture is as wide as the paper, drawn for a narrow sheet: its right end, where m/cmd is linked, is not cut."""
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.evaluate("document.body.style.width = '640px'")
+    for canvas in [".chart", ".timeline .lanes"]:
+        box = page.locator(canvas).bounding_box()
+        assert 600 < box["x"] + box["width"] <= 640, (canvas, box)
+    assert pixel(page, ".timeline .lanes", 0.9, 4) == LINK
+    page.evaluate("document.body.style.width = ''")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
 
 
 def narrow(page):

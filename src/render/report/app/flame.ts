@@ -73,6 +73,7 @@ class Flame implements View {
   private readonly chips = el("span", { class: "chips" });
   private readonly sum = el("p", { class: "sum" });
   private readonly crumbs = el("nav", { class: "crumbs", "aria-label": "callers of what is shown" });
+  private readonly below = el("p", { class: "below" });
   private readonly legend = el("p", { class: "legend" });
   private readonly behind = el("details", { class: "behind" }, el("summary", {}, "What is called, as a table"));
 
@@ -107,6 +108,7 @@ class Flame implements View {
       this.sum,
       this.crumbs,
       el("div", { class: "pictures" }, this.scroller, this.hint),
+      this.below,
       this.legend,
       this.behind,
     );
@@ -222,8 +224,15 @@ class Flame implements View {
     const folded = sampling.number("folded", 0);
     const notes = [[duration(time), what, "in", this.countWords(this.root.total)].filter(Boolean).join(" ")];
     if (step > 0) notes.push(`equal stacks of a program within ${duration(step)} are one: a piece of time takes its part of them`);
-    if (folded > 0) notes.push(`${counted(folded, "path")} that least was spent in are folded`);
+    if (folded > 0 && this.hasFolded()) notes.push(`${counted(folded, "path")} that least was spent in are folded`);
     return `${notes.join("; ")}.`;
+  }
+
+  /** Whether paths of this kind are among those that were folded. */
+  private hasFolded(): boolean {
+    const functions = this.page.data.table("functions");
+    const folded = functions.rows().find((row) => functions.name("name", row).startsWith("[folded:"));
+    return [...this.spent.values()].some(({ paths }) => paths.some((path) => path !== ROOT && this.stacks.functions[path] === folded));
   }
 
   private countWords({ count: number }: Weight): string {
@@ -330,7 +339,10 @@ class Flame implements View {
     const deepest = this.drawn.reduce((most, box) => Math.max(most, box.depth), 0);
     const whole = (deepest + 1) * HEIGHT;
     this.spacer.style.height = `${whole}px`;
-    this.scroller.style.height = `${Math.min(whole, Math.max(innerHeight * MOST_OF_WINDOW, 160))}px`;
+    const height = Math.min(whole, Math.max(innerHeight * MOST_OF_WINDOW, 160));
+    this.scroller.style.height = `${height}px`;
+    this.below.hidden = height === whole;
+    fill(this.below, `↓ Stacks are ${deepest + 1} rows deep: scroll for more.`);
     this.showWay();
     this.listBehind();
     this.redraw();

@@ -88,6 +88,8 @@ export class Theme {
 
   private print(printing: boolean): void {
     this.printing = printing;
+    // As wide as paper before views draw: what a browser makes of the window's width then is too late to ask.
+    document.documentElement.toggleAttribute("data-printing", printing);
     this.apply();
   }
 
