@@ -133,6 +133,10 @@ def small(page):
     assert rows.nth(3).inner_text().startswith("link m/cmd\t700 ms\t250 ms"), rows.nth(3).inner_text()
     page.locator(".behind summary").click()
 
+    # Threads have colours of their own, which a legend tells.
+    press(page, "3")
+    assert page.locator(".timeline > .legend").inner_text() == "running"
+
     # Dark, by key; other tabs by arrows.
     press(page, "1", "t")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -283,6 +287,21 @@ def narrow(page):
         page.get_by_role("tab", name=tab).click()
         settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+    # The search's words fit into it, and a long command into one line, whole when it is asked for.
+    words, room = page.evaluate(
+        """() => {
+            const search = document.querySelector("input[type=search]");
+            const context = document.createElement("canvas").getContext("2d");
+            context.font = getComputedStyle(search).font;
+            return [context.measureText(search.placeholder).width, search.clientWidth - 20];
+        }"""
+    )
+    assert words < room, (words, room)
+    command = page.locator(".command")
+    page.evaluate("document.querySelector('.command bdi').textContent = 'go build ' + './cmd/tool '.repeat(20)")
+    line = command.bounding_box()["height"]
+    command.click()
+    assert command.bounding_box()["height"] > 3 * line
     page.screenshot(path=FOLDER / "narrow.png", full_page=True)
 
 
