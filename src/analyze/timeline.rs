@@ -29,6 +29,8 @@ pub struct Options {
     pub bars: Bars,
     /// Number of bins of [`Timeline::concurrency`], [`Timeline::waiting`] and [`Timeline::cpu`].
     pub bins: u32,
+    /// When the first bin begins; the last one ends with the trace.
+    pub from: Nanos,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
         Self {
             bars: Bars::Actions,
             bins: 200,
+            from: Nanos::ZERO,
         }
     }
 }
@@ -125,7 +128,7 @@ impl Timeline {
         if bars.is_empty() {
             bars = bars_of_processes(analysis, &critical);
         }
-        let bins = Bins::of(end, options.bins);
+        let bins = Bins::of(options.from, end, options.bins);
         let mut concurrency = Spread::over(&bins);
         for bar in &bars {
             concurrency.add(bar.start, bar.end, 1.0);
@@ -383,20 +386,23 @@ impl CpuOverTime {
 
 /// Equal parts of the time of a trace.
 struct Bins {
+    from: Nanos,
     count: usize,
     length: Nanos,
 }
 
 impl Bins {
-    fn of(end: Nanos, count: u32) -> Self {
+    fn of(from: Nanos, end: Nanos, count: u32) -> Self {
         let count = u64::from(count.max(1));
-        let length = Nanos(end.0.div_ceil(count).max(1));
+        let length = Nanos(end.since(from).0.div_ceil(count).max(1));
         Self {
+            from,
             count: usize::try_from(count).unwrap_or(1),
             length,
         }
     }
 
+    /// The bin of a time since the first one's begin.
     fn at(&self, time: Nanos) -> usize {
         let bin = time.0 / self.length.0;
         usize::try_from(bin).map_or(self.count - 1, |bin| bin.min(self.count - 1))
@@ -426,8 +432,9 @@ impl<'a> Spread<'a> {
         }
     }
 
-    /// Adds an interval; one that is empty adds nothing.
+    /// Adds an interval; what lies before the bins adds nothing.
     fn add(&mut self, start: Nanos, end: Nanos, height: f64) {
+        let (start, end) = (start.since(self.bins.from), end.since(self.bins.from));
         if start >= end {
             return;
         }

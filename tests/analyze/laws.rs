@@ -133,7 +133,7 @@ proptest! {
         let b = build(&steps, graph, 2);
         let analysis = Analysis::of(&b.trace);
         let bars = if processes { Bars::Processes } else { Bars::Actions };
-        let timeline = analysis.timeline(timeline::Options { bars, bins });
+        let timeline = analysis.timeline(timeline::Options { bars, bins, ..timeline::Options::default() });
         let mut edges = Vec::new();
         let mut area = 0.0;
         for lane in &timeline.lanes {

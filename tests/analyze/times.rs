@@ -104,6 +104,7 @@ fn bars_take_the_first_free_lane() {
     let timeline = analysis.timeline(Options {
         bars: Bars::Actions,
         bins: 10,
+        ..Options::default()
     });
     assert_eq!(
         spans(&timeline),
@@ -146,6 +147,7 @@ fn programs_have_lanes_too() {
     let timeline = analysis.timeline(Options {
         bars: Bars::Processes,
         bins: 4,
+        ..Options::default()
     });
     assert_eq!(
         spans(&timeline),

@@ -216,6 +216,13 @@ impl CriticalPath {
         longest
     }
 
+    /// When the command, or the build, began; zero where nothing took any time.
+    #[must_use]
+    pub fn start(&self) -> Nanos {
+        let first = self.segments.first();
+        first.map_or(Nanos::ZERO, |segment| segment.start)
+    }
+
     /// From the first segment's start to the last one's end.
     #[must_use]
     pub fn wall(&self) -> Nanos {

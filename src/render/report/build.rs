@@ -39,8 +39,8 @@ fn write_builds(
     columns
         .table("builds", &builds)
         .names("command", |(_, build)| &*build.command)?
-        .times("start", |(_, build)| build.start)?
-        .times("end", |(_, build)| build.end)?
+        .moments("start", |(_, build)| build.start)?
+        .moments("end", |(_, build)| build.end)?
         .words("slots", |(_, build)| build.slots)?
         .words("actions", |(_, build)| {
             u32::try_from(build.actions.len()).unwrap_or(u32::MAX)
@@ -73,9 +73,9 @@ fn write_actions(
         .names("package", |(.., action)| &*action.package)?
         .names("label", |(.., action)| action.label())?
         .names("outcome", |(.., action)| action.outcome.name())?
-        .times("ready", |(.., action)| action.ready)?
-        .times("start", |(.., action)| action.start)?
-        .times("end", |(.., action)| action.end)?
+        .moments("ready", |(.., action)| action.ready)?
+        .moments("start", |(.., action)| action.start)?
+        .moments("end", |(.., action)| action.end)?
         .times("cpu", |(.., action)| action.cpu)?
         .times("runqueue", |(.., action)| action.runqueue)?
         .words("unlocks", |(.., action)| action.unlocks)?
@@ -130,7 +130,7 @@ fn write_path(analysis: &Analysis<'_>, rows: &Rows, columns: &mut Columns<'_>) -
             };
             rows::colour(family)
         })?
-        .times("start", |segment| segment.start)?
-        .times("end", |segment| segment.end)?;
+        .moments("start", |segment| segment.start)?
+        .moments("end", |segment| segment.end)?;
     Ok(())
 }

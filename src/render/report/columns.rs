@@ -16,8 +16,8 @@
 //! ```
 //!
 //! All is little-endian. All columns of a table have one count. A name is its number: the text from
-//! `strings.ends[n - 1]` to `strings.ends[n]` of `strings.text`. Times are nanoseconds since the trace's
-//! start; as f64 they are exact for a hundred days. A row that is none is [`NONE`].
+//! `strings.ends[n - 1]` to `strings.ends[n]` of `strings.text`. Moments are nanoseconds since
+//! the command began, lengths of time nanoseconds; as f64 they are exact for a hundred days. A row that is none is [`NONE`].
 
 use super::names::Names;
 use crate::trace::Nanos;
@@ -42,16 +42,19 @@ enum Kind {
 /// Writes columns as they come.
 pub(super) struct Columns<'w> {
     out: &'w mut dyn Write,
+    /// When the command began: moments count from then.
+    start: Nanos,
     /// The names that occurred so far.
     pub(super) names: Names,
 }
 
 impl<'w> Columns<'w> {
-    /// Begins the data.
-    pub(super) fn begin(out: &'w mut dyn Write) -> io::Result<Self> {
+    /// Begins the data of a command that began at `start`.
+    pub(super) fn begin(out: &'w mut dyn Write, start: Nanos) -> io::Result<Self> {
         out.write_all(MAGIC)?;
         Ok(Self {
             out,
+            start,
             names: Names::default(),
         })
     }
@@ -165,7 +168,13 @@ impl<'c, R> Table<'c, '_, R> {
         self.column(Kind::Numbers, column, |row, _| value(row).to_le_bytes())
     }
 
-    /// A column of times, in nanoseconds.
+    /// A column of moments of the trace.
+    pub(super) fn moments(self, column: &str, value: impl Fn(&'c R) -> Nanos) -> io::Result<Self> {
+        let start = self.columns.start.0 as f64;
+        self.numbers(column, |row| value(row).0 as f64 - start)
+    }
+
+    /// A column of lengths of time.
     pub(super) fn times(self, column: &str, value: impl Fn(&'c R) -> Nanos) -> io::Result<Self> {
         self.numbers(column, |row| value(row).0 as f64)
     }
@@ -194,10 +203,12 @@ mod tests {
     #[test]
     fn a_column_lies_as_it_is_drawn() {
         let mut out = Vec::new();
-        let mut columns = Columns::begin(&mut out).unwrap();
+        let mut columns = Columns::begin(&mut out, Nanos(5)).unwrap();
         columns
             .table("t", &[(Nanos(7), "é"), (Nanos(9), "")])
             .times("at", |row| row.0)
+            .unwrap()
+            .moments("on", |row| row.0)
             .unwrap()
             .names("name", |row| row.1)
             .unwrap();
@@ -209,6 +220,12 @@ mod tests {
                 &b"t.at\0\0\0\0"[..],
                 // 7.0 and 9.0, as IEEE 754 has them.
                 &b"\0\0\0\0\0\0\x1c\x40\0\0\0\0\0\0\x22\x40"[..],
+            ),
+            (
+                [2, 0, 4, 0, 2, 0, 0, 0],
+                b"t.on\0\0\0\0",
+                // Two and four after the command began at 5.
+                b"\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\x10\x40",
             ),
             (
                 [3, 0, 6, 0, 2, 0, 0, 0],

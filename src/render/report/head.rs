@@ -47,7 +47,7 @@ fn write_run(
         .names("imported", |_| trace.imported().unwrap_or_default())?
         .bytes("counts", |_| u8::from(trace.holds_counts()))?
         .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
-        .times("end", |_| analysis.end)?
+        .moments("end", |_| analysis.end)?
         .times("wall", |_| wall)?
         .times("cpu", Cost::cpu)?
         .times("runqueue", |total| total.usage.runqueue)?
@@ -63,7 +63,9 @@ fn write_run(
     columns
         .table("tax", Tax::of(trace, costs.total).as_slice())
         .times("own", |tax| tax.own)?
-        .times("kernel", |tax| tax.kernel.unwrap_or_default())?
+        .numbers("kernel", |tax| {
+            tax.kernel.map_or(f64::NAN, |kernel| kernel.0 as f64)
+        })?
         .numbers("share", |tax| tax.share.unwrap_or(f64::NAN))?
         .numbers("max_rss_bytes", |tax| tax.max_rss_bytes as f64)?;
     Ok(())
@@ -123,14 +125,14 @@ fn write_gaps(
         })?;
     columns
         .table("losses", &trace.losses)
-        .times("from", |loss| loss.from)?
-        .times("to", |loss| loss.to)?
+        .moments("from", |loss| loss.from)?
+        .moments("to", |loss| loss.to)?
         .names("what", |loss| trace.text(loss.what))?
         .names("why", |loss| trace.text(loss.why))?
         .numbers("count", |loss| loss.count as f64)?;
     columns
         .table("blind_spots", &trace.blind_spots)
-        .times("time", |spot| spot.time)?
+        .moments("time", |spot| spot.time)?
         .names("what", |spot| trace.text(spot.what))?
         .names("why", |spot| trace.text(spot.why))?;
     Ok(())

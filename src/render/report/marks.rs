@@ -46,8 +46,8 @@ pub(super) fn write(linked: &Happened, rows: &Rows, columns: &mut Columns<'_>) -
     columns
         .table("marks", &marks)
         .words("process", |mark| rows.process(mark.process))?
-        .times("from", |mark| mark.from)?
-        .times("to", |mark| mark.to)?
+        .moments("from", |mark| mark.from)?
+        .moments("to", |mark| mark.to)?
         .names("label", |mark| &*mark.label)?
         .numbers("binds", |mark| mark.binds as f64)?;
     Ok(())

@@ -85,7 +85,7 @@ pub fn write(
     out: &mut dyn io::Write,
 ) -> io::Result<u64> {
     page::write(out, |data| {
-        let mut columns = Columns::begin(data)?;
+        let mut columns = Columns::begin(data, analysis.builds.critical_path.start())?;
         let unreadable_blocks = fill(analysis, options, &mut columns)?;
         columns.finish()?;
         Ok(unreadable_blocks)

@@ -5,7 +5,7 @@ use super::rows::Rows;
 use crate::analyze::bindings::{Happened, Sums};
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::{Analysis, Costs, Name, Phases, Tool};
-use crate::trace::{ExitStatus, Process, ProcessId};
+use crate::trace::{ExitStatus, Nanos, Process, ProcessId, Usage};
 use rustc_hash::FxHashMap;
 use std::io;
 
@@ -56,19 +56,38 @@ pub(super) fn write(
         .names("arch", |process| process.exec.arch.name())?
         .names("translator", |process| trace.text(process.exec.translator))?
         .names("status", |process| status(process))?
-        .times("start", |process| process.start)?
-        .times("end", |process| process.end_or(analysis.end))?
-        .times("user", |process| cost(process).usage.user)?
-        .times("system", |process| cost(process).usage.system)?
+        .moments("start", |process| process.start)?
+        .moments("end", |process| process.end_or(analysis.end))?
+        .numbers("user", |process| used(&cost(process), |usage| usage.user.0))?
+        .numbers("system", |process| {
+            used(&cost(process), |usage| usage.system.0)
+        })?
         .times("runqueue", |process| cost(process).usage.runqueue)?
-        .times("waiting", |process| cost(process).waiting)?
+        .numbers("waiting", |process| waiting(&cost(process)))?
         .numbers("max_rss_bytes", |process| {
-            cost(process).usage.max_rss_bytes as f64
+            used(&cost(process), |usage| usage.max_rss_bytes)
         })?
         .numbers("loads", |process| linking(process).loads as f64)?
         .numbers("binds", |process| linking(process).binds as f64)?
         .times("linking", |process| linking(process).linking)?;
     Ok(())
+}
+
+/// What programs used; not known where no end of theirs was seen, nor of those that were imported.
+fn used(cost: &Cost, value: fn(&Usage) -> u64) -> f64 {
+    let usage = &cost.usage;
+    if usage.cpu() == Nanos::ZERO && usage.max_rss_bytes == 0 {
+        return f64::NAN;
+    }
+    value(usage) as f64
+}
+
+/// The least that programs waited: none tells nothing.
+fn waiting(cost: &Cost) -> f64 {
+    match cost.waiting {
+        Nanos::ZERO => f64::NAN,
+        time => time.0 as f64,
+    }
 }
 
 fn status(process: &Process) -> String {
@@ -116,10 +135,12 @@ fn write_rows<K>(
         .table(table, rows)
         .names("name", |row| name(&row.key))?
         .times("wall", |row| row.cost.wall)?
-        .times("user", |row| row.cost.usage.user)?
-        .times("system", |row| row.cost.usage.system)?
-        .times("waiting", |row| row.cost.waiting)?
-        .numbers("max_rss_bytes", |row| row.cost.usage.max_rss_bytes as f64)?
+        .numbers("user", |row| used(&row.cost, |usage| usage.user.0))?
+        .numbers("system", |row| used(&row.cost, |usage| usage.system.0))?
+        .numbers("waiting", |row| waiting(&row.cost))?
+        .numbers("max_rss_bytes", |row| {
+            used(&row.cost, |usage| usage.max_rss_bytes)
+        })?
         .words("processes", |row| row.cost.processes)?;
     Ok(())
 }

@@ -27,6 +27,7 @@ pub(super) fn write(
     let timeline = analysis.timeline(Options {
         bars: Bars::Actions,
         bins: BINS,
+        from: analysis.builds.critical_path.start(),
     });
     write_chart(&timeline, columns)?;
     let mut tracks = Tracks::of_at_most(wanted.spans);
@@ -84,8 +85,8 @@ fn write_tracks(tracks: &Tracks, columns: &mut Columns<'_>) -> io::Result<()> {
         .collect();
     columns
         .table("spans", &spans)
-        .times("start", |span| span.start)?
-        .times("end", |span| span.end)?
+        .moments("start", |span| span.start)?
+        .moments("end", |span| span.end)?
         .named("label", |span| span.label)?
         .bytes("colour", |span| span.colour)?
         .bytes("kind", |span| span.kind as u8)?
@@ -123,10 +124,7 @@ fn add_side_by_side(
     tracks: &mut Tracks,
     names: &mut Names,
 ) {
-    let start = |of: &Analysis<'_>| {
-        let first = of.builds.critical_path.segments.first();
-        first.map_or(Nanos::ZERO, |segment| segment.start)
-    };
+    let start = |of: &Analysis<'_>| of.builds.critical_path.start();
     let (begin, base_begin) = (start(analysis), start(base));
     let moved = |time: Nanos| begin + time.since(base_begin);
     let head = |words: &str, of: &Analysis<'_>, tracks: &mut Tracks, names: &mut Names| {
@@ -143,8 +141,8 @@ fn add_side_by_side(
     });
     head("base", base, tracks, names);
     let lanes = base.timeline(Options {
-        bars: Bars::Actions,
         bins: 1,
+        ..Options::default()
     });
     add_slots(&lanes, View::SideBySide, tracks, |bar| Span {
         start: moved(bar.start),

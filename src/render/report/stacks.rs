@@ -49,7 +49,8 @@ pub(super) fn write(
         .words("function", |(_, path)| path.function)?
         .words("line", |(_, path)| path.line)?
         .bytes("inlined", |(_, path)| u8::from(path.inlined))?;
-    let units = |time: Nanos| u32::try_from(time.0 / unit.0).unwrap_or(NONE);
+    let start = analysis.builds.critical_path.start();
+    let units = |time: Nanos| u32::try_from(time.since(start).0 / unit.0).unwrap_or(NONE);
     let length = |cell: &Cell| units(cell.to).saturating_sub(units(cell.from));
     columns
         .table("cells", &paths.cells)

@@ -36,7 +36,11 @@ pub fn write(
 ) -> io::Result<u64> {
     let columns = page.columns.saturating_sub(GUTTER).clamp(NARROWEST, WIDEST);
     let bins = u32::try_from(columns).unwrap_or(u32::MAX);
-    let timeline = analysis.timeline(timeline::Options { bars, bins });
+    let timeline = analysis.timeline(timeline::Options {
+        bars,
+        bins,
+        ..timeline::Options::default()
+    });
     if timeline.lanes.is_empty() {
         writeln!(out, "nothing ran that could be seen")?;
         return Ok(timeline.unreadable_blocks);

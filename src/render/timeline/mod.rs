@@ -53,7 +53,11 @@ const BINS: u32 = 300;
 ///
 /// Those of the writer.
 pub fn draw(analysis: &Analysis<'_>, bars: Bars, out: &mut dyn io::Write) -> io::Result<u64> {
-    let timeline = analysis.timeline(timeline::Options { bars, bins: BINS });
+    let timeline = analysis.timeline(timeline::Options {
+        bars,
+        bins: BINS,
+        ..timeline::Options::default()
+    });
     Picture::of(analysis, &timeline).write(out)?;
     Ok(timeline.unreadable_blocks)
 }
