@@ -108,6 +108,8 @@ pub(super) struct Tracks {
     pub(super) tracks: Vec<Track>,
     most: usize,
     spans: usize,
+    /// Tracks that hold a span: each keeps one, however few may stay.
+    filled: usize,
     /// What is shorter is folded; zero as long as nothing has to be.
     pub(super) short: Nanos,
 }
@@ -122,6 +124,7 @@ impl Tracks {
             tracks: Vec::new(),
             most,
             spans: 0,
+            filled: 0,
             short: Nanos::ZERO,
         }
     }
@@ -138,8 +141,10 @@ impl Tracks {
         let Some(track) = self.tracks.get_mut(track) else {
             return;
         };
+        let is_first = track.spans.is_empty();
         if add(&mut track.spans, span, short) {
             self.spans += 1;
+            self.filled += usize::from(is_first);
         }
         if self.spans > self.most.saturating_mul(2) {
             self.fold();
@@ -164,7 +169,7 @@ impl Tracks {
     }
 
     fn fold(&mut self) {
-        while self.spans > self.most && self.short < Nanos(u64::MAX) {
+        while self.spans > self.most.max(self.filled) && self.short < Nanos(u64::MAX) {
             self.short = Nanos(self.short.0.saturating_mul(2)).max(SHORTEST);
             self.spans = 0;
             for track in &mut self.tracks {
@@ -254,6 +259,18 @@ mod tests {
             ..span(0, 1_400)
         };
         assert_eq!(folded.tracks[0].spans, [both, all[2], all[3]]);
+    }
+
+    /// A lone span on each track cannot be folded away: nothing counts as short for the sake of it.
+    #[test]
+    fn what_cannot_be_folded_is_kept_as_it_is() {
+        let mut lone = tracks(0, [span(0, 400)]);
+        assert_eq!(lone.finish(), (0, 0));
+        assert_eq!((lone.short, lone.tracks[0].spans.len()), (Nanos::ZERO, 1));
+        // A gap of 600 ns is shorter than 1 µs, with which folding begins.
+        let mut two = tracks(0, [span(0, 400), span(1_000, 1_400)]);
+        assert_eq!(two.finish(), (2, 1));
+        assert_eq!(two.short, Nanos(1_000));
     }
 
     proptest! {
