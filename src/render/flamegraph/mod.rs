@@ -12,7 +12,7 @@ mod origin;
 mod tree;
 
 pub use differential::{Differential, View};
-pub use origin::Origin;
+pub use origin::{Origin, is_standard};
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
 use crate::analyze::{Analysis, CallTree, Filter, summary};
@@ -347,7 +347,7 @@ fn origins(trace: &Trace, calls: &CallTree) -> Vec<Origin> {
             NodeKind::Group => Origin::Group,
             kind => {
                 let file = files.get(&**name).copied().unwrap_or_default();
-                Origin::of_frame(name, &trace.text(file), kind != NodeKind::Unnamed)
+                Origin::of_frame(trace, name, &trace.text(file), kind != NodeKind::Unnamed)
             }
         };
     }

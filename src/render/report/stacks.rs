@@ -39,8 +39,11 @@ pub(super) fn write(
         .table("functions", &paths.functions)
         .names("name", |function| &*function.name)?
         .names("file", |function| &*function.file)?
-        .bytes("origin", origin)?
-        .names("colour", |function| shade(function).to_string())?;
+        .bytes("origin", |function| place(origin_of(analysis, function)))?
+        .names("colour", |function| {
+            let origin = origin_of(analysis, function);
+            origin.shade(&function.name).to_string()
+        })?;
     // Callers stand near above: as a distance they take a fifth of the bytes.
     let placed: Vec<(u32, &Path)> = (0..).zip(&paths.paths).collect();
     columns
@@ -66,16 +69,14 @@ pub(super) fn write(
     Ok(paths.unreadable_blocks)
 }
 
-fn origin_of(function: &Function) -> Origin {
-    Origin::of_frame(&function.name, &function.file, function.named)
+fn origin_of(analysis: &Analysis<'_>, function: &Function) -> Origin {
+    let Function { name, file, named } = function;
+    Origin::of_frame(analysis.trace, name, file, *named)
 }
 
-fn origin(function: &Function) -> u8 {
+/// The row of an origin.
+fn place(origin: Origin) -> u8 {
     let mut all = (0..).zip(Origin::ALL);
-    let found = all.find(|(_, one)| *one == origin_of(function));
+    let found = all.find(|(_, one)| *one == origin);
     found.map_or(0, |(row, _)| row)
-}
-
-fn shade(function: &Function) -> crate::render::palette::Rgb {
-    origin_of(function).shade(&function.name)
 }
