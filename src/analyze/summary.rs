@@ -293,7 +293,10 @@ pub fn label(analysis: &Analysis<'_>, segment: &Segment) -> Name {
 
 /// What is wrong with the file of a trace.
 fn damage(trace: &Trace, note: &mut dyn FnMut(&str, &str, Option<u64>)) {
-    if trace.integrity.unsealed || trace.ending.is_none() {
+    // What recovered the trace has told already.
+    let mut spots = trace.blind_spots.iter();
+    let is_told = spots.any(|spot| trace.strings.get(spot.what) == b"the end of the trace");
+    if !is_told && (trace.integrity.unsealed || trace.ending.is_none()) {
         let why = "the recorder was killed or the file was cut";
         note("the end of the recording", why, None);
     }
