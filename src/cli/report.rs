@@ -7,7 +7,7 @@ use super::trace_group::TraceGroup;
 use super::trace_operand::{self, TraceOperand};
 use crate::analyze::Analysis;
 use crate::analyze::compare::{self, Comparison, Run};
-use crate::render::report;
+use crate::render::{change, report};
 use crate::trace::Trace;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,16 @@ impl Args {
                 comparison,
             }),
         };
+        if let (Some(base), Some((_, comparison))) = (&self.base, &beside) {
+            note_complaints(base, comparison);
+        }
+        if trace.processes.is_empty() {
+            anyhow::bail!(
+                "{}: expected a trace of a command, found no program in it: its recorder was killed before one was \
+                 written, or the file was cut",
+                path.display()
+            );
+        }
         let mut output = Output::to(Some(&page))?;
         let unreadable_blocks =
             report::write(&analysis, options, &mut output).context("cannot write the report")?;
@@ -78,6 +88,16 @@ impl Args {
             open(&page)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says why two cannot be compared, where they cannot.
+fn note_complaints(base: &Path, comparison: &Comparison) {
+    for complaint in comparison.complaints().map(change::fact) {
+        output::note(&format!(
+            "cannot be compared with {}: {complaint}",
+            base.display()
+        ));
     }
 }
 

@@ -1,10 +1,10 @@
 //! The TRACE operand: the path that was given, or else the newest trace that gotrace recorded.
 
-use super::output;
+use super::{exit, output};
 use crate::render::units;
 use crate::symbolize;
 use crate::trace::Trace;
-use crate::trace::file::Integrity;
+use crate::trace::file::{self, Integrity};
 use anyhow::{Context as _, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -61,11 +61,17 @@ impl TraceOperand {
 pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
     if path.is_dir() {
         bail!(
-            "{}: a folder, expected a trace; gotrace compare and flamegraph --base take folders",
+            "{}: a folder, expected a trace; gotrace compare, and flamegraph and report with --base, take folders",
             path.display()
         );
     }
-    let mut trace = Trace::open(path)?;
+    let mut trace = Trace::open(path).map_err(|error| match error {
+        file::Error::NotATrace { .. } => exit::hinted(
+            error,
+            "gotrace import makes a trace of a perf.data, or of folded stacks",
+        ),
+        error => error.into(),
+    })?;
     if trace.ending.is_none() {
         symbolize::fill(&mut trace);
     }
