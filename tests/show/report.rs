@@ -365,6 +365,122 @@ fn a_trace_of_nothing_is_a_page() {
     }
 }
 
+/// A program from 600 to 700 ms of a recording that began earlier, with a sample of 10 ms that ends at 650: on the page
+/// it begins at 0.
+#[test]
+fn the_page_begins_with_the_command() {
+    let start = Nanos(600_000_000);
+    let mut trace = Trace::default();
+    trace.processes.push(Process {
+        pid: Pid(7),
+        start,
+        exec_at: start,
+        exit: Some(Exit {
+            at: Nanos(700_000_000),
+            status: ExitStatus::Code(0),
+            usage: Usage::default(),
+        }),
+        ..Process::default()
+    });
+    trace.push_samples(&[Sample {
+        time: Nanos(650_000_000),
+        process: ProcessId(0),
+        tid: Tid(7),
+        goroutine: None,
+        stack: StackId::EMPTY,
+        weight: Nanos(10_000_000),
+        kind: SampleKind::OnCpu,
+        place: SamplePlace::User,
+    }]);
+    let Some(tables) = tables(&page_of(&trace)) else {
+        return;
+    };
+    let moments = |table: &str| rows(&tables, table, &["start", "end"]);
+    assert_eq!(moments("processes"), [row!(0.0, ms(100))]);
+    assert_eq!(moments("path"), [row!(0.0, ms(100))]);
+    assert_eq!(moments("spans")[0], row!(0.0, ms(100)));
+    assert_eq!(*moments("spans").last().unwrap(), row!(ms(40), ms(50)));
+    assert_eq!(rows(&tables, "run", &["end"]), [row!(ms(100))]);
+    let unit = tables["sampling"][0]["unit"].as_f64().unwrap();
+    let to = tables["cells"][0]["to"].as_f64().unwrap();
+    assert!((to * unit - ms(50)).abs() < 1.0, "{to} of {unit}");
+    // The bins that are busy, too, are those from 40 to 50 ms.
+    let bin = tables["chart"][0]["bin"].as_f64().unwrap();
+    let cores = rows(&tables, "cpu", &["cores"]);
+    let busy = (0..)
+        .zip(&cores)
+        .filter(|(_, row)| row[0].as_f64().unwrap() > 0.0);
+    let busy: Vec<f64> = busy.map(|(at, _): (u32, _)| f64::from(at) * bin).collect();
+    assert!((busy[0] - ms(40)).abs() < bin * 1.01, "{busy:?}");
+    assert!(
+        (busy.last().unwrap() - ms(50)).abs() < bin * 1.01,
+        "{busy:?}"
+    );
+}
+
+/// Of a program that nothing was counted of, not even an end, only its life is known.
+#[test]
+fn what_is_not_known_is_no_zero() {
+    let mut trace = Trace::default();
+    trace.processes.push(Process::default());
+    let Some(tables) = tables(&page_of(&trace)) else {
+        return;
+    };
+    let columns = ["user", "system", "waiting", "max_rss_bytes"];
+    let unknown = [vec![Value::Null; columns.len()]];
+    for table in ["processes", "packages", "tools"] {
+        assert_eq!(rows(&tables, table, &columns), unknown, "{table}");
+    }
+    assert_eq!(rows(&tables, "run", &["unended"]), [row!(1.0)]);
+}
+
+/// A killed recording, made whole again, lacks one thing: its end.
+#[test]
+fn a_loss_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = record(folder.path(), false);
+    let whole = std::fs::read(&killed).unwrap();
+    std::fs::write(&killed, &whole[..whole.len() - 1]).unwrap();
+    let sealed = folder.path().join("sealed.gotrace");
+    let words = ["recover", "-o", sealed.to_str().unwrap()];
+    assert_eq!(run(&words, &killed, 80).0, Some(0));
+    for (trace, expected) in [
+        (killed, "the end of the recording"),
+        (sealed, "the end of the trace"),
+    ] {
+        let Some(tables) = tables_of(&trace) else {
+            return;
+        };
+        let ends = rows(&tables, "gaps", &["what"]);
+        let ends = ends.iter().filter_map(|row| row[0].as_str());
+        let ends: Vec<&str> = ends.filter(|what| what.starts_with("the end")).collect();
+        assert_eq!(ends, [expected]);
+    }
+}
+
+/// A header and nothing behind it; folded stacks; a folder.
+#[test]
+fn what_is_no_trace_of_a_command_is_refused_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let stub = folder.path().join("stub.gotrace");
+    std::fs::write(&stub, &std::fs::read(&trace).unwrap()[..100]).unwrap();
+    let folded = folder.path().join("a.folded");
+    std::fs::write(&folded, "main;work 12\n").unwrap();
+    for (path, expected) in [
+        (
+            &*stub,
+            "expected a trace of a command, found no program in it",
+        ),
+        (&*folded, "hint: gotrace import"),
+        (folder.path(), "flamegraph and report with --base"),
+    ] {
+        let (code, page, said) = run(&["report", "-o", "-"], path, 80);
+        assert_eq!((code, &*page), (Some(3), ""), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 /// One program, whose end was not seen: up to the last sample, which is the last thing that is known.
 #[test]
 fn a_program_without_an_end_is_open() {
@@ -440,7 +556,13 @@ fn what_cannot_be_compared_is_not_judged() {
     let base = folder.path().join("base.gotrace");
     crate::build::record_under(&base, "env.GOFLAGS", "-race");
     let words = ["report", "-o", "-", "--base", base.to_str().unwrap()];
-    let Some(tables) = tables(gotrace(&words, &trace, 80).as_bytes()) else {
+    let (code, page, said) = run(&words, &trace, 80);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("cannot be compared with") && said.contains("GOFLAGS"),
+        "{said}"
+    );
+    let Some(tables) = tables(page.as_bytes()) else {
         return;
     };
     assert_eq!(rows(&tables, "comparison", &["comparable"]), [row!(0)]);

@@ -5,6 +5,7 @@ use super::rows::{self, Rows};
 use crate::analyze::build::{Build, BuildAction, Segment, SegmentKind};
 use crate::analyze::cost::ActionRef;
 use crate::analyze::{Analysis, Limits, summary, timeline};
+use crate::render::flamegraph::is_standard;
 use crate::render::palette::Family;
 use std::io;
 
@@ -119,13 +120,18 @@ fn write_path(analysis: &Analysis<'_>, rows: &Rows, columns: &mut Columns<'_>) -
         .names("package", |segment| {
             action(segment).map_or("", |(_, action)| &*action.package)
         })?
+        .bytes("standard", |segment| {
+            u8::from(action(segment).is_some_and(|(_, action)| is_standard(&action.package)))
+        })?
         .words("action", |segment| {
             action(segment).map_or(NONE, |(at, _)| rows.action(at))
         })?
         .bytes("colour", |segment| {
             let family = match (segment.kind, action(segment)) {
-                (_, Some((_, action))) => Family::of(timeline::main_tool(analysis, action).name()),
-                (SegmentKind::Outside, _) => Family::Other,
+                (SegmentKind::Running(_), Some((_, action))) => {
+                    Family::of(timeline::main_tool(analysis, action).name())
+                }
+                (SegmentKind::Waiting(_) | SegmentKind::Outside, _) => Family::Other,
                 _ => Family::Go,
             };
             rows::colour(family)

@@ -37,6 +37,11 @@ fn write_run(
     let wall = analysis.builds.critical_path.wall();
     let counts = BuildCounts::of(analysis);
     let count = |count: usize| count as f64;
+    let unended = analysis
+        .roles
+        .iter()
+        .filter_map(|(id, _)| trace.process(id));
+    let unended = unended.filter(|process| process.exit.is_none()).count();
     columns
         .table("run", &[costs.total])
         .names("command", |_| summary::command(analysis).to_string())?
@@ -45,7 +50,6 @@ fn write_run(
             u8::from(!matches!(status, None | Some(ExitStatus::Code(0))))
         })?
         .names("imported", |_| trace.imported().unwrap_or_default())?
-        .bytes("counts", |_| u8::from(trace.holds_counts()))?
         .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
         .moments("end", |_| analysis.end)?
         .times("wall", |_| wall)?
@@ -59,6 +63,7 @@ fn write_run(
         .numbers("built", |_| count(counts.built))?
         .numbers("cached", |_| count(counts.cached))?
         .words("processes", |total| total.processes)?
+        .numbers("unended", |_| count(unended))?
         .numbers("samples", |_| phases.cpu.samples as f64)?;
     columns
         .table("tax", Tax::of(trace, costs.total).as_slice())

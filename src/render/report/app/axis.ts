@@ -24,22 +24,24 @@ const STEPS = [
 export function ticks(from: number, to: number, most: number): Tick[] {
   const length = Math.max(to - from, 1);
   const step = STEPS.find((step) => length / step <= Math.max(most, 1)) ?? length;
-  const unit = step >= SECOND ? SECOND : step >= 1e6 ? 1e6 : step >= 1e3 ? 1e3 : 1;
-  const name = unit === SECOND ? "s" : unit === 1e6 ? "ms" : unit === 1e3 ? "µs" : "ns";
   const ticks: Tick[] = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
-    ticks.push({ at, label: label(at, step, unit, name) });
+    ticks.push({ at, label: label(at, step) });
   }
   return ticks;
 }
 
-function label(at: number, step: number, unit: number, name: string): string {
+const UNITS = [
+  [SECOND, "s"],
+  [1e6, "ms"],
+  [1e3, "µs"],
+] as const;
+
+function label(at: number, step: number): string {
   if (at === 0) return "0";
   if (step >= 10 * SECOND) return at < MINUTE ? `${at / SECOND} s` : duration(at);
-  // Milliseconds behind seconds are written as parts of those.
-  if (at >= SECOND || unit === SECOND) {
-    const decimals = Math.max(0, Math.ceil(-Math.log10(step / SECOND) - 1e-9));
-    return `${(at / SECOND).toFixed(decimals)} s`;
-  }
-  return `${Number((at / unit).toFixed(0))} ${name}`;
+  // Milliseconds behind seconds are written as parts of those, and so are shorter ones.
+  const [unit, name] = UNITS.find(([unit]) => at >= unit) ?? [1, "ns"];
+  const decimals = Math.max(0, Math.ceil(-Math.log10(step / unit) - 1e-9));
+  return `${(at / unit).toFixed(decimals)} ${name}`;
 }

@@ -36,7 +36,7 @@ function machine(data: Data): HTMLElement {
     ["system", host.name("os", 0)],
     ["distribution", host.name("distribution", 0)],
     ["CPU", host.name("cpu", 0)],
-    ["cores", count(host.number("cores", 0))],
+    ["cores", host.number("cores", 0) > 0 ? count(host.number("cores", 0)) : ""],
     ["memory", memory > 0 ? bytes(memory) : ""],
     ["gotrace", host.name("gotrace", 0)],
     ...toolchains.rows().map((row): [string, string] => [
@@ -81,7 +81,7 @@ function tax(data: Data): HTMLElement | null {
   if (tax.count === 0) return null;
   return facts("What recording cost", [
     ["CPU of gotrace", duration(tax.number("own", 0))],
-    ["CPU in the kernel for it", duration(tax.number("kernel", 0))],
+    ["CPU in the kernel for it", Number.isNaN(tax.number("kernel", 0)) ? "-" : duration(tax.number("kernel", 0))],
     ["of the command's CPU", percent(tax.number("share", 0))],
     ["memory of gotrace", bytes(tax.number("max_rss_bytes", 0))],
     ["samples", count(data.table("run").number("samples", 0))],

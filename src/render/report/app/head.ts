@@ -1,12 +1,12 @@
 // The top of the page: what took how long, what gates it, and what to mind.
 
-import type { Data } from "./data.js";
+import { type Data, NONE } from "./data.js";
 import { el, name, paint, swatch } from "./dom.js";
 import { count, counted, duration, percent, share } from "./format.js";
-import { type Model, RUNNING, WAITING } from "./model.js";
+import { GO_ITSELF, type Model, RUNNING, WAITING } from "./model.js";
 import type { Page } from "./views.js";
 
-/** Packages of the critical path that are named at most, and how much of it they are at least. */
+/** Pieces of the critical path that are named at most, and how much of it they are at least. */
 const NAMED = 5;
 const LEAST = 0.005;
 
@@ -18,115 +18,129 @@ function tiles(data: Data): HTMLElement {
   const run = data.table("run");
   const number = (column: string) => run.number(column, 0);
   const cores = number("cores");
-  const parallelism = number("parallelism").toFixed(2);
   const cached = number("cached") > 0 ? `, ${count(number("cached"))} cached` : "";
+  // The CPU time of a program is told when it ends.
+  const least = number("unended") > 0 ? "≥ " : "";
   const tile = (value: string, what: string, more: string) =>
     el("div", { class: "tile" }, el("dt", {}, what), el("dd", {}, el("strong", {}, value), el("span", {}, more)));
+  const samples = number("samples") > 0 ? counted(number("samples"), "sample") : "";
   return el(
     "dl",
     { class: "tiles" },
-    tile(duration(number("wall")), "wall time", counted(number("processes"), "process", "processes")),
-    tile(duration(number("cpu")), "CPU time", `${counted(number("samples"), "sample")}`),
-    tile(parallelism, "parallelism", cores > 0 ? `of ${counted(cores, "core")}` : ""),
-    tile(count(number("built")), "actions built", `${counted(number("builds"), "build")}${cached}`),
+    number("wall") > 0 && tile(duration(number("wall")), "wall time", counted(number("processes"), "process", "processes")),
+    number("cpu") > 0 && tile(`${least}${duration(number("cpu"))}`, "CPU time", samples),
+    number("cpu") > 0 && tile(`${least}${number("parallelism").toFixed(2)}`, "parallelism", cores > 0 ? `of ${counted(cores, "core")}` : ""),
+    number("builds") > 0 && tile(count(number("built")), "actions built", `${counted(number("builds"), "build")}${cached}`),
   );
 }
 
-/** A package, and how long the critical path ran for it. */
-interface Gate {
+/** A package or something else, and how long the critical path was for it. */
+export interface Piece {
   name: string;
-  action: number;
+  /** The go command's packages gate a build; what it ran, waiting, and itself do not. */
+  builds: boolean;
+  standard: boolean;
+  /** Row of the path that was longest. */
+  row: number;
   longest: number;
   time: number;
-  colour: number;
 }
 
-/** What the critical path is made of: the packages on it, by their time; waiting; all else. */
-export function gates(model: Model): { packages: Gate[]; waiting: number; other: number } {
-  const { path } = model;
-  const packages = new Map<string, Gate>();
-  let waiting = 0;
-  let other = 0;
+/** Kinds of `path` but packages, by their number. */
+const OTHERS = ["", "waiting for a slot", "go itself", "go itself", "outside of go"];
+/** Kinds of actions that run what was built. */
+const RUNS = ["run", "test run", "generate"];
+
+/** What the critical path is made of, by time. */
+export function pieces({ path, actions }: Model): Piece[] {
+  const found = new Map<string, Piece>();
   for (const row of path.rows()) {
     const time = path.number("end", row) - path.number("start", row);
-    const kind = path.number("kind", row);
-    if (kind === WAITING) waiting += time;
-    else if (kind !== RUNNING) other += time;
-    else {
-      const name = path.name("package", row) || path.name("label", row);
-      const action = path.number("action", row);
-      const colour = path.number("colour", row);
-      const gate = packages.get(name) ?? { name, action, longest: 0, time: 0, colour };
-      if (time > gate.longest) Object.assign(gate, { action, colour, longest: time });
-      gate.time += time;
-      packages.set(name, gate);
-    }
+    const action = path.number("action", row);
+    const runs = RUNS.includes(actions.name("kind", action));
+    // Looking into the cache and the like is done by the go command itself.
+    const kind = path.number("kind", row) || (action === NONE ? GO_ITSELF : RUNNING);
+    const builds = kind === RUNNING && !runs;
+    const label = path.name("label", row);
+    const of = OTHERS[kind] || (builds && path.name("package", row)) || label;
+    const piece = found.get(of) ?? { name: of, builds, standard: path.number("standard", row) > 0, row, longest: 0, time: 0 };
+    if (time > piece.longest) Object.assign(piece, { row, longest: time });
+    piece.time += time;
+    found.set(of, piece);
   }
-  return { packages: [...packages.values()].sort((a, b) => b.time - a.time), waiting, other };
+  return [...found.values()].sort((a, b) => b.time - a.time);
+}
+
+/** What leads: the largest piece; of packages, the one without which the build would be shortest. */
+export function leading(model: Model, all: readonly Piece[]): Piece | undefined {
+  const best = model.data.table("what_if").name("package", 0);
+  return (all[0]?.builds && all.find(({ builds, name }) => builds && name === best)) || all[0];
 }
 
 function gate(page: Page): HTMLElement | null {
   const { model } = page;
-  const { packages, waiting, other } = gates(model);
-  const first = packages[0];
+  const { path } = model;
+  const all = pieces(model);
+  const first = leading(model, all);
   const wall = model.data.table("run").number("wall", 0);
-  if (!first) return null;
-  const select = (gate: Gate) => () => {
+  if (!first || model.data.table("builds").count === 0) return null;
+  const select = ({ row }: Piece) => () => {
     page.open("timeline");
-    page.selection.set({ action: gate.action, span: model.spanOfAction(gate.action) });
+    const action = path.number("action", row);
+    if (path.number("kind", row) === RUNNING && action !== NONE) {
+      page.selection.set({ action, span: model.spanOfAction(action) });
+    } else page.selection.set({ range: { from: path.number("start", row), to: path.number("end", row) } });
   };
-  const bar = (gate: Gate) => {
-    const fill = paint(el("span", { class: "fill", "aria-hidden": "true" }), gate.colour);
-    fill.style.width = `${(100 * gate.time) / first.time}%`;
+  const bar = (piece: Piece) => {
+    const fill = paint(el("span", { class: "fill", "aria-hidden": "true" }), path.number("colour", piece.row));
+    fill.style.width = share(piece.time, wall).replace(/[< ]/g, "");
     return el(
       "li",
       {},
       el(
         "button",
-        { type: "button", class: "gate", onclick: select(gate) },
+        { type: "button", class: "gate", onclick: select(piece) },
         fill,
-        el("span", { class: "share" }, share(gate.time, wall)),
-        el("span", { class: "time" }, duration(gate.time)),
-        name(gate.name, { class: "what" }),
+        el("span", { class: "share" }, share(piece.time, wall)),
+        el("span", { class: "time" }, duration(piece.time)),
+        name(piece.name, { class: "what" }),
       ),
     );
   };
+  const named = all.filter((piece, at) => piece === first || (at < NAMED && piece.time >= LEAST * wall));
+  const rest = all.filter((piece) => !named.includes(piece));
+  const own = first.builds && first.standard && all.find(({ builds, standard }) => builds && !standard);
+  const part = share(first.time, wall);
   const saved = model.data.table("what_if");
-  const helps = saved.rows().find((row) => saved.name("package", row) === first.name);
-  const named = packages.filter(({ time }, at) => at === 0 || (at < NAMED && time >= LEAST * wall));
-  const rest = packages.slice(named.length).reduce((sum, gate) => sum + gate.time, 0);
   return el(
     "section",
     { class: "gating", "aria-label": "what gates the build" },
-    el("h2", {}, name(first.name, { class: "first" }), ` gates the build: ${share(first.time, wall)} of its wall time`),
-    helps !== undefined &&
-      el("p", {}, `If it cost nothing, the build would take ${duration(saved.number("saved", helps))} less.`),
+    first.builds
+      ? el("h2", {}, name(first.name, { class: "first" }), ` gates the build: ${part} of its wall time`)
+      : el("h2", {}, `Most went to `, name(first.name, { class: "first" }), `: ${part} of the wall time`),
+    saved.count > 0 &&
+      el("p", {}, "If ", name(saved.name("package", 0)), ` cost nothing, the build would take ${duration(saved.number("saved", 0))} less.`),
+    own && el("p", {}, "Outside the standard library, ", name(own.name), ` leads: ${share(own.time, wall)}.`),
     el("ol", {}, ...named.map(bar)),
-    el(
-      "p",
-      { class: "rest" },
-      [
-        rest > 0 && `${counted(packages.length - named.length, "package")} more on the critical path ${share(rest, wall)}`,
-        waiting > 0 && `waiting for a slot ${share(waiting, wall)}`,
-        other > 0 && `go itself and what is around it ${share(other, wall)}`,
-      ]
-        .filter(Boolean)
-        .join(" · "),
-    ),
+    rest.length > 0 &&
+      el("p", { class: "rest" }, `${count(rest.length)} more on the critical path ${share(rest.reduce((sum, { time }) => sum + time, 0), wall)}`),
     legend(model),
   );
 }
 
 /** Colours that occur, and what they stand for. */
-function legend(model: Model): HTMLElement {
-  const used = new Set(model.actions.bytes("colour"));
-  const colour = model.colours.rows().filter((row) => used.has(row));
+function legend({ path, actions, colours }: Model): HTMLElement {
+  const kinds = path.bytes("kind");
+  const onPath = path.bytes("colour").filter((_, row) => kinds[row] !== WAITING);
+  const used = new Set([...actions.bytes("colour"), ...onPath]);
+  const colour = colours.rows().filter((row) => used.has(row));
+  const mark = (kind: string, words: string) => [el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), words];
   return el(
     "p",
     { class: "legend" },
-    ...colour.flatMap((row) => [swatch(row), `${model.colours.name("words", row)} `]),
-    el("span", { class: "swatch critical", "aria-hidden": "true" }),
-    "on the critical path",
+    ...colour.flatMap((row) => [swatch(row), `${colours.name("words", row)} `]),
+    ...(kinds.includes(WAITING) ? mark("waiting", "waiting for a slot ") : []),
+    ...mark("critical", "on the critical path"),
   );
 }
 
@@ -135,12 +149,19 @@ function warnings(data: Data): HTMLElement | null {
   const list: [kind: string, words: string][] = [];
   const run = data.table("run");
   const status = run.name("status", 0);
-  if (run.number("failed", 0)) list.push(["error", `The command failed: ${status}.`]);
-  else if (status) list.push(["warning", `The command: ${status}.`]);
+  if (run.number("failed", 0)) list.push(["error", `The command failed: ${[status, ...failed(data)].join("; ")}.`]);
+  else if (status && !run.name("imported", 0)) list.push(["warning", `The command: ${status}.`]);
   const imported = run.name("imported", 0);
-  if (imported) {
-    const times = run.number("counts", 0) > 0 ? ": its times are counts, a nanosecond each" : "";
-    list.push(["note", `Imported from ${imported}, not recorded by gotrace${times}.`]);
+  if (imported) list.push(["note", `Imported from ${imported}, not recorded by gotrace.`]);
+  const unended = run.number("unended", 0);
+  if (unended > 0 && !imported) {
+    list.push(["note", `CPU time is known of programs that ended: of ${count(unended)} there are samples alone, if any.`]);
+  }
+  const compared = data.table("compared");
+  const comparison = data.table("comparison");
+  if (comparison.count > 0 && comparison.number("comparable", 0) === 0) {
+    const why = data.table("caveats");
+    list.push(["warning", `It cannot be compared with base: ${why.rows().map((row) => why.name("words", row)).join("; ")}`]);
   }
   const toolchains = data.table("toolchains");
   for (const row of toolchains.rows()) {
@@ -169,7 +190,6 @@ function warnings(data: Data): HTMLElement | null {
     const words = `Threads waited ${duration(waited)} for a core, more than they ran: the machine was busy.`;
     list.push(["warning", words]);
   }
-  const compared = data.table("compared");
   const wall = compared.rows().find((row) => compared.name("kind", row) === "whole" && compared.name("measure", row) === "wall");
   if (wall !== undefined) {
     const [base, now, ratio, verdict] = ["base", "new", "ratio", "verdict"].map((column) => compared.name(column, wall));
@@ -180,6 +200,14 @@ function warnings(data: Data): HTMLElement | null {
   if (list.length === 0) return null;
   const items = list.map(([kind, words]) => el("li", { class: kind }, el("b", {}, kind), " ", name(words)));
   return el("ul", { class: "warnings", "aria-label": "warnings" }, ...items);
+}
+
+/** The actions that failed, in a few words. */
+function failed(data: Data): string[] {
+  const actions = data.table("actions");
+  const rows = actions.rows().filter((row) => actions.name("outcome", row) === "failed");
+  const more = rows.length > NAMED ? [`${count(rows.length - NAMED)} more`] : [];
+  return [...rows.slice(0, NAMED).map((row) => actions.name("label", row)), ...more];
 }
 
 /** What was lost or not seen, by why. */

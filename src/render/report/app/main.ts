@@ -53,7 +53,9 @@ function build(app: HTMLElement, data: Data): void {
   const tabs = views.map((view) =>
     el("button", { type: "button", role: "tab", id: `tab-${view.id}`, onclick: () => open(view.id) }, view.title),
   );
-  let current = views[0] as View;
+  // Imported stacks may have no times: then there is nothing on the timeline.
+  const first = data.table("run").number("wall", 0) > 0 ? undefined : views.find(({ id }) => id === "flame");
+  let current = first ?? (views[0] as View);
   function open(id: string): void {
     current = views.find((view) => view.id === id) ?? current;
     fill(panel, current.element);

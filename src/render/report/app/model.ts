@@ -31,6 +31,7 @@ export const OPEN = 2;
 /** `path.kind`. */
 export const RUNNING = 0;
 export const WAITING = 1;
+export const GO_ITSELF = 3;
 export const OUTSIDE = 4;
 
 export interface Spans {

@@ -127,6 +127,9 @@ class Tables implements View {
       isLimited && !kind.limited && "of the whole run, whatever is selected",
       ofTime &&
         `those that ran in the time that is selected; “${SELECTED}” is of that time, by samples, an estimate that may exceed what the system counted; all else is of their whole lives`,
+      kind.id === "phases" &&
+        table.bytes("beside").includes(1) &&
+        "those of the runtime went on beside the others, whose times hold theirs: they do not add up",
       rest > 0 && `${counted(rest, "symbol")} more, bound less often, ${rest === 1 ? "is" : "are"} left out`,
     ].filter(Boolean);
     return [`${kind.title}: ${shown === all ? count(all) : `${count(shown)} of ${count(all)}`}`, notes.join("; ")];

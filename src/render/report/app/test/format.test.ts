@@ -32,6 +32,8 @@ test("shares, counts and sizes", () => {
 test("marks of the axis are round", () => {
   const labels = (from: number, to: number, most: number) => ticks(from, to, most).map(({ label }) => label);
   assert.deepEqual(labels(0, 1e9, 5), ["0", "200 ms", "400 ms", "600 ms", "800 ms", "1.0 s"]);
+  assert.deepEqual(labels(0, 1e6, 3), ["0", "500 µs", "1.0 ms"]);
+  assert.deepEqual(labels(605_200_000, 605_400_000, 2), ["605.2 ms", "605.3 ms", "605.4 ms"]);
   assert.deepEqual(labels(0, 5e9, 5), ["0", "1 s", "2 s", "3 s", "4 s", "5 s"]);
   assert.deepEqual(labels(12.31e9, 12.36e9, 5), ["12.31 s", "12.32 s", "12.33 s", "12.34 s", "12.35 s", "12.36 s"]);
   assert.deepEqual(labels(0, 120e9, 4), ["0", "30 s", "1 min 00 s", "1 min 30 s", "2 min 00 s"]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NONE } from "../data.js";
-import { gates } from "../head.js";
+import { leading, pieces } from "../head.js";
 import { CRITICAL, Model } from "../model.js";
 import { made } from "./made.js";
 
@@ -43,16 +43,51 @@ const BUILD = made({
 });
 
 test("the path is what gates the build", () => {
-  const { packages, waiting, other } = gates(new Model(BUILD));
+  const all = pieces(new Model(BUILD));
   assert.deepEqual(
-    packages.map(({ name, time, action, colour }) => [name, time, action, colour]),
+    all.map(({ name, time, row, builds }) => [name, time, row, builds]),
     [
-      ["m/b", 400, 1, 0],
-      ["m/cmd", 250, 0, 1],
-      ["m/a", 200, 2, 0],
+      ["m/b", 400, 3, true],
+      ["m/cmd", 250, 4, true],
+      ["m/a", 200, 2, true],
+      // Loading, 60, and the end of the command, 50.
+      ["go itself", 110, 0, false],
+      ["waiting for a slot", 40, 1, false],
     ],
   );
-  assert.deepEqual([waiting, other], [40, 110]);
+});
+
+/** Pieces of a path by kind, action, label, package and length, behind each other. */
+function built(actions: string[], path: [kind: number, action: number, label: string, of: string, length: number][], best: string): Model {
+  let at = 0;
+  return new Model(
+    made({
+      actions: actions.map((kind) => ({ kind })),
+      what_if: [{ package: best }],
+      path: path.map(([kind, action, label, of, length]) => ({
+        "kind#": kind,
+        "action@": action,
+        label,
+        package: of,
+        "standard#": Number(of === "runtime"),
+        start: at,
+        end: (at += length),
+      })),
+    }),
+  );
+}
+
+test("what leads is what would help most, and no package where most is something else", () => {
+  const led = (...of: Parameters<typeof built>) => {
+    const model = built(...of);
+    return leading(model, pieces(model))?.name;
+  };
+  // A little less on the path, and more is gained without it.
+  assert.equal(led(["compile", "compile"], [[0, 0, "compile runtime", "runtime", 524], [0, 1, "compile m/t", "m/t", 519]], "m/t"), "m/t");
+  // Looking up what is in the cache is no action of a package that works.
+  assert.equal(led(["compile"], [[2, NONE, "go: load", "", 40], [0, NONE, "check cache runtime", "runtime", 41], [0, 0, "compile m/t", "m/t", 50]], "runtime"), "go itself");
+  assert.equal(led(["compile", "run"], [[0, 0, "compile m/t", "m/t", 50], [0, 1, "run m/t", "m/t", 60]], "m/t"), "run m/t");
+  assert.equal(led(["compile"], [[1, 0, "waiting for a slot: compile m/t", "m/t", 60], [0, 0, "compile m/t", "m/t", 50]], "m/t"), "waiting for a slot");
 });
 
 test("actions know what they waited for and what they unlock", () => {
