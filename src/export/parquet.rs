@@ -2,7 +2,7 @@
 //!
 //! Each file says in its key-value metadata which table it is of, and of which version
 //! ([`SCHEMA`]). Numbers are `INT64`, those without a sign marked so, text is UTF-8, and a column that is
-//! optional has no value where there is none. Rows go out in groups of at most [`GROUP_ROWS`], packed by
+//! optional has no value where there is none. Rows go out in groups of at most `GROUP_ROWS`, packed by
 //! zstd; no more than one group is held.
 
 use super::tables::{Cell, Column, Kind, SCHEMA, Source, Table};

@@ -1,8 +1,8 @@
 //! Recordings of other tools to traces: perf.data, and folded stacks.
 //!
 //! Bytes come in, records go to a [`Writer`]. What a foreign format does not hold (arguments,
-//! actions, names) stands in the trace as a blind spot, and [`IMPORTED`] says where it is from.
-//! Nothing here looks at another file: names are looked up afterwards, by who has the binaries.
+//! actions, names) stands in the trace as a blind spot, and the setting [`crate::trace::IMPORTED`] says where
+//! it is from. Nothing here looks at another file: names are looked up afterwards, by who has the binaries.
 
 #![warn(
     clippy::indexing_slicing,

@@ -20,7 +20,7 @@
 //! | `cells`, `sampling` | what a program spent in a path and when, and how much of that was merged |
 //! | `comparison`, `caveats`, `compared` | with a base: how the trace differs from it |
 //!
-//! A view of the page has a module here that writes its tables, called by [`write`], and a module of the app
+//! A view of the page has a module here that writes its tables, called by [`write()`], and a module of the app
 //! that is named in `app/views.ts`, where it is said what a view gets and must do.
 
 mod actors;

@@ -57,7 +57,7 @@ pub struct Watched<S: System> {
 /// Takes what is recorded.
 type Out<'o> = &'o mut dyn FnMut(Observation);
 
-/// Names of counters of the run, in the order of [`sums`].
+/// Names of counters of the run, in the order of the sums that [`add`] makes.
 const COUNTERS: [&str; 5] = [
     "instructions",
     "cycles",
