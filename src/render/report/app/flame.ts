@@ -3,6 +3,7 @@
 import { sized } from "./canvas.js";
 import { el, fill, name, table } from "./dom.js";
 import { counted, duration, share } from "./format.js";
+import { Hint } from "./hint.js";
 import { middle } from "./layout.js";
 import { changed, limits, processLabel, takes } from "./limits.js";
 import type { Model } from "./model.js";
@@ -66,7 +67,7 @@ class Flame implements View {
   });
   private readonly scroller = el("div", { class: "scroller" });
   private readonly spacer = el("div", { class: "spacer" });
-  private readonly hint = el("div", { class: "hint", role: "tooltip", hidden: true });
+  private readonly hint = new Hint();
   private readonly kinds = el("span", { class: "groupings", role: "group", "aria-label": "what is measured" });
   private readonly groups = el("span", { class: "groupings", role: "group", "aria-label": "what stands below stacks" });
   private readonly turn = el("button", { type: "button", title: "callers of each function", onclick: () => this.invert() }, "Inverted");
@@ -107,7 +108,7 @@ class Flame implements View {
       el("div", { class: "bar" }, this.kinds, this.groups, this.turn, this.chips),
       this.sum,
       this.crumbs,
-      el("div", { class: "pictures" }, this.scroller, this.hint),
+      el("div", { class: "pictures" }, this.scroller, this.hint.element),
       this.below,
       this.legend,
       this.behind,
@@ -178,7 +179,7 @@ class Flame implements View {
     this.root = this.stacks.flame(this.spent, this.inverted);
     this.focus = follow(this.root, keys);
     this.at = null;
-    this.hideHint();
+    this.hint.hide();
     this.describe();
   }
 
@@ -328,7 +329,7 @@ class Flame implements View {
   private zoom(way: readonly Frame[]): void {
     this.focus = way.slice(1);
     this.at = null;
-    this.hideHint();
+    this.hint.hide();
     this.layOut();
     this.page.say(this.facts(this.focus.at(-1) ?? this.root).join("; "));
   }
@@ -457,11 +458,11 @@ class Flame implements View {
       }
       canvas.style.cursor = box ? "pointer" : "default";
       if (box) this.showHint(box.frame, event.offsetX, event.offsetY);
-      else this.hideHint();
+      else this.hint.hide();
     });
     canvas.addEventListener("pointerleave", () => {
       this.hovered = null;
-      this.hideHint();
+      this.hint.hide();
       this.redraw();
     });
     canvas.addEventListener("click", (event) => {
@@ -476,15 +477,7 @@ class Flame implements View {
   }
 
   private showHint(frame: Frame, x: number, y: number): void {
-    fill(this.hint, ...this.facts(frame).map((line) => el("div", {}, name(line))));
-    this.hint.hidden = false;
-    const room = this.scroller.clientWidth - this.hint.offsetWidth - 4;
-    this.hint.style.left = `${Math.max(Math.min(x + 14, room), 0)}px`;
-    this.hint.style.top = `${y + 18}px`;
-  }
-
-  private hideHint(): void {
-    this.hint.hidden = true;
+    this.hint.show(this.facts(frame), x, y, this.scroller.clientWidth);
   }
 
   /** Fills the table behind the picture, where it is open: what the box in full width calls. */

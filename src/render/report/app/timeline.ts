@@ -6,6 +6,7 @@ import { NONE } from "./data.js";
 import { details, facts, title } from "./details.js";
 import { el, fill, name, swatch, table } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
+import { Hint } from "./hint.js";
 import { drawLanes, marksOf } from "./lanes.js";
 import { bottom, inSight, type Range, type Row, rowAt, rows, Scale } from "./layout.js";
 import { BASE, GOROUTINES, GROUPINGS, type Model, PHASE, PROCESSES } from "./model.js";
@@ -55,7 +56,7 @@ class Timeline implements View {
   });
   private readonly scroller = el("div", { class: "scroller" });
   private readonly spacer = el("div", { class: "spacer" });
-  private readonly hint = el("div", { class: "hint", role: "tooltip", hidden: true });
+  private readonly hint = new Hint();
   private readonly aside = el("div", { class: "aside" });
   private readonly behind = el("details", { class: "behind" }, el("summary", {}, "What is in sight, as a table"));
   private readonly chips = el("span", { class: "chips" });
@@ -88,7 +89,7 @@ class Timeline implements View {
     this.element.append(
       el("div", { class: "bar" }, this.groupings, this.colouring(), this.chips),
       this.legend,
-      el("div", { class: "stage" }, el("div", { class: "pictures" }, this.chart, this.scroller, this.hint), this.aside),
+      el("div", { class: "stage" }, el("div", { class: "pictures" }, this.chart, this.scroller, this.hint.element), this.aside),
       this.behind,
     );
     this.scroller.addEventListener("scroll", () => this.redraw());
@@ -277,7 +278,7 @@ class Timeline implements View {
   private look(scale: Scale): void {
     this.scale = scale;
     this.lay();
-    this.hideHint();
+    this.hint.hide();
     this.showChips();
     this.listBehind();
     this.redraw();
@@ -379,7 +380,7 @@ class Timeline implements View {
   private showDetails(span: number | null): void {
     fill(this.aside, span !== null && details(this.model, span, (next) => this.pick(next)));
     this.element.classList.toggle("with-details", span !== null);
-    this.hideHint();
+    this.hint.hide();
     this.measure();
   }
 
@@ -482,7 +483,7 @@ class Timeline implements View {
     canvas.addEventListener("pointermove", (event) => this.hover(event, canvas, onLanes));
     canvas.addEventListener("pointerleave", () => {
       this.hovered = null;
-      this.hideHint();
+      this.hint.hide();
       this.redraw();
     });
   }
@@ -566,7 +567,7 @@ class Timeline implements View {
 
   private hover(event: PointerEvent, canvas: HTMLCanvasElement, onLanes: boolean): void {
     if (event.buttons !== 0) {
-      this.hideHint();
+      this.hint.hide();
       return;
     }
     const { offsetX: x, offsetY: y } = event;
@@ -577,8 +578,8 @@ class Timeline implements View {
     }
     canvas.style.cursor = span === null ? "crosshair" : "pointer";
     const lines = onLanes ? this.hintOfLanes(span, x, y) : this.hintOfChart(x, y);
-    if (lines.length === 0) this.hideHint();
-    else this.showHint(lines, x, canvas.offsetTop + y + (onLanes ? this.scroller.offsetTop : 0));
+    if (lines.length === 0) this.hint.hide();
+    else this.hint.show(lines, x, canvas.offsetTop + y + (onLanes ? this.scroller.offsetTop : 0), this.scale.width);
   }
 
   private hintOfLanes(span: number | null, x: number, y: number): string[] {
@@ -637,18 +638,6 @@ class Timeline implements View {
       }
     }
     return lines;
-  }
-
-  private showHint(lines: string[], x: number, y: number): void {
-    fill(this.hint, ...lines.map((line) => el("div", {}, name(line))));
-    this.hint.hidden = false;
-    const room = this.scale.width - this.hint.offsetWidth - 4;
-    this.hint.style.left = `${Math.max(Math.min(x + 14, room), 0)}px`;
-    this.hint.style.top = `${y + 18}px`;
-  }
-
-  private hideHint(): void {
-    this.hint.hidden = true;
   }
 
   /** Fills the table behind the picture, where it is open: for who cannot see the picture, or wants numbers. */
