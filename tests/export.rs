@@ -20,6 +20,9 @@ mod fixture;
 #[path = "export/json.rs"]
 mod json;
 #[cfg(test)]
+#[path = "export/lines.rs"]
+mod lines;
+#[cfg(test)]
 #[path = "export/linking.rs"]
 mod linking;
 #[cfg(feature = "parquet")]

@@ -1,28 +1,18 @@
 //! Firefox Profiler's processed profile, read by a checker that knows the format and not the writer.
 
 use super::fixture::{self, GENERIC, HOSTILE, SAMPLES, ms};
+use super::lines::{Lines, by_kind, row};
 use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::export::firefox;
 use gotrace::trace::{Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid, Trace};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The lines of `firefox.py` about a trace, by their first field.
-pub(crate) fn firefox_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+pub(crate) fn firefox_of(trace: &Trace) -> Option<Lines> {
     let mut out = Vec::new();
     firefox::write(&Analysis::of(trace), &mut out).unwrap();
-    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("export/firefox.py", &out)?.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let kind = fields.next().unwrap();
-        lines.entry(kind).or_default().push(fields.collect());
-    }
-    Some(lines)
-}
-
-fn row(fields: &[&str]) -> Vec<String> {
-    fields.iter().map(|&field| field.to_owned()).collect()
+    python::read("export/firefox.py", &out).map(|said| by_kind(&said))
 }
 
 fn at(millis: u64) -> String {

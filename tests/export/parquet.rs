@@ -1,18 +1,18 @@
 //! Tables, as Parquet: read by DuckDB, held to CSV, to the schema, and to what `show --json` sums up.
 
+use super::lines::{Lines, by_kind};
 use super::{fixture, python, tables};
 use gotrace::analyze::{Analysis, By, Filter};
 use gotrace::export::tables::{ALL, Kind, SCHEMA, Source, Table};
 use gotrace::export::{json, parquet};
 use gotrace::trace::{Nanos, Sample, Trace};
 use serde_json::{Value, json as object};
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
 /// The lines of `parquet.py` about a trace, by their first field; `None`, and why, without DuckDB.
-fn lines_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+fn lines_of(trace: &Trace) -> Option<Lines> {
     let consumer = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/consumers/duckdb-2.0.0");
     if !consumer.exists() {
         println!("skipped: no DuckDB; scripts/fetch-consumers fetches it");
@@ -28,13 +28,7 @@ fn lines_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
     }
     let asked = object!({"folder": folder.path(), "csv": tables::written(trace)});
     let input = serde_json::to_vec(&asked).unwrap();
-    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read_with("export/parquet.py", &input, Some(&consumer))?.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let kind = fields.next().unwrap();
-        lines.entry(kind).or_default().push(fields.collect());
-    }
-    Some(lines)
+    python::read_with("export/parquet.py", &input, Some(&consumer)).map(|said| by_kind(&said))
 }
 
 /// The rows of `show --json`.

@@ -1,6 +1,7 @@
 //! speedscope's files: read as its importer does, and held to its published schema.
 
 use super::fixture::{self, SAMPLES, ms};
+use super::lines::{Lines, by_kind};
 use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::analyze::call_tree::{Grouping, Options};
@@ -21,14 +22,8 @@ pub(crate) fn written(trace: &Trace) -> Vec<u8> {
 }
 
 /// The lines of `speedscope.py` about a trace, by their first field.
-pub(crate) fn speedscope_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
-    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("export/speedscope.py", &written(trace))?.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let kind = fields.next().unwrap();
-        lines.entry(kind).or_default().push(fields.collect());
-    }
-    Some(lines)
+pub(crate) fn speedscope_of(trace: &Trace) -> Option<Lines> {
+    python::read("export/speedscope.py", &written(trace)).map(|said| by_kind(&said))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tables, as CSV: read and joined by Python, held to `docs/tables.md`.
 
 use super::fixture::{self, HOSTILE, LONG, SAMPLES, ms};
+use super::lines::{Lines, by_kind, row};
 use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::export::csv;
@@ -22,19 +23,9 @@ pub(crate) fn written(trace: &Trace) -> BTreeMap<&'static str, String> {
 }
 
 /// The lines of `tables.py` about a trace, by their first field.
-fn lines_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+fn lines_of(trace: &Trace) -> Option<Lines> {
     let input = serde_json::to_vec(&written(trace)).unwrap();
-    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("export/tables.py", &input)?.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let kind = fields.next().unwrap();
-        lines.entry(kind).or_default().push(fields.collect());
-    }
-    Some(lines)
-}
-
-fn row(fields: &[&str]) -> Vec<String> {
-    fields.iter().map(|&field| field.to_owned()).collect()
+    python::read("export/tables.py", &input).map(|said| by_kind(&said))
 }
 
 /// Milliseconds as they are printed.

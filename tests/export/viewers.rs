@@ -1,6 +1,7 @@
 //! Chrome's trace JSON and folded stacks, read by the rules of their formats.
 
 use super::fixture::{self, GENERIC, HOSTILE, SAMPLES, ms};
+use super::lines::{Lines, by_kind, row};
 use super::python;
 use gotrace::analyze::Analysis;
 use gotrace::analyze::call_tree::{Grouping, Options};
@@ -16,23 +17,13 @@ fn written(trace: &Trace) -> Vec<u8> {
 }
 
 /// The lines of `chrome.py` about a trace, by their first field.
-pub(crate) fn chrome_of(trace: &Trace) -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+pub(crate) fn chrome_of(trace: &Trace) -> Option<Lines> {
     let out = written(trace);
-    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in python::read("export/chrome.py", &out)?.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let kind = fields.next().unwrap();
-        lines.entry(kind).or_default().push(fields.collect());
-    }
-    Some(lines)
+    python::read("export/chrome.py", &out).map(|said| by_kind(&said))
 }
 
-fn chrome_lines() -> Option<BTreeMap<String, Vec<Vec<String>>>> {
+fn chrome_lines() -> Option<Lines> {
     chrome_of(&fixture::trace())
-}
-
-fn row(fields: &[&str]) -> Vec<String> {
-    fields.iter().map(|&field| field.to_owned()).collect()
 }
 
 fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
