@@ -40,3 +40,6 @@ mod sets;
 #[cfg(test)]
 #[path = "symbols/sites.rs"]
 mod sites;
+#[cfg(test)]
+#[path = "symbols/trampolines.rs"]
+mod trampolines;

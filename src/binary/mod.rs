@@ -20,6 +20,7 @@ pub mod linkable;
 pub mod macho;
 mod memory;
 pub mod tbd;
+pub mod trampoline;
 
 pub use address::{FileOffset, Svma};
 pub use error::Error;

@@ -56,7 +56,9 @@ fn fields_in_dwarf(program: &Path) -> GoroutineFields {
         g_sched_bp: g["sched"] + gobuf["bp"],
         g_goid: g["goid"],
         m_g0: m["g0"],
+        m_procid: m["procid"],
         m_gsignal: m["gsignal"],
+        m_tls: m["tls"],
         m_curg: m["curg"],
     }
 }

@@ -31,7 +31,7 @@ fn listing(program: &Path) -> BTreeMap<u64, Vec<(u64, String)>> {
 }
 
 /// Calls `each` with every Go function of a program, its code, and its listing.
-fn each_function(
+pub(crate) fn each_function(
     program: &Path,
     mut each: impl FnMut(Machine, &Function<'_>, &[u8], &[(u64, String)]),
 ) -> usize {

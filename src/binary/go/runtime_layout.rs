@@ -9,7 +9,9 @@
 //!   goid                                      152          160            152
 //! m
 //!   g0                                          0            0              0
+//!   procid                                     72           72             64
 //!   gsignal                                    80           80             72
+//!   tls                                       136          136            128
 //!   curg                                      192          192            184
 //! ```
 //!
@@ -46,8 +48,12 @@ pub struct GoroutineFields {
     pub g_goid: u16,
     /// `m.g0`: what runs on the thread's own stack.
     pub m_g0: u16,
+    /// `m.procid`: the system's number of the thread.
+    pub m_procid: u16,
     /// `m.gsignal`: what runs signal handlers.
     pub m_gsignal: u16,
+    /// `m.tls`: six words, of which the runtime uses the first one alone.
+    pub m_tls: u16,
     /// `m.curg`: the goroutine that the thread runs.
     pub m_curg: u16,
 }
@@ -95,6 +101,9 @@ pub struct RuntimeLayout {
 }
 
 impl RuntimeLayout {
+    /// The newest release whose fields are known.
+    pub const LAST: Version = LAST;
+
     /// Reads it from an executable.
     ///
     /// # Errors
@@ -141,12 +150,16 @@ impl GoroutineFields {
             g_sched_bp: 96,
             g_goid: 152,
             m_g0: 0,
+            m_procid: 64,
             m_gsignal: 72,
+            m_tls: 128,
             m_curg: 184,
         };
         let with_ret = Self {
             g_sched_bp: 104,
+            m_procid: 72,
             m_gsignal: 80,
+            m_tls: 136,
             m_curg: 192,
             ..newest
         };

@@ -52,7 +52,7 @@ pub(super) fn sites(function: &Function<'_>, code: &[u8]) -> FunctionSites {
 }
 
 /// The instructions of a function, decoded one after the other up to its end, or to what is none.
-struct Body<'a> {
+pub(in crate::binary) struct Body<'a> {
     start: u64,
     code: &'a [u8],
     instructions: Vec<Instruction>,
@@ -61,7 +61,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn decode(start: u64, code: &'a [u8]) -> Self {
+    pub(in crate::binary) fn decode(start: u64, code: &'a [u8]) -> Self {
         let decoder = Decoder::with_ip(64, code, start, DecoderOptions::NONE);
         let instructions: Vec<Instruction> = decoder
             .into_iter()
@@ -76,12 +76,31 @@ impl<'a> Body<'a> {
         }
     }
 
+    pub(in crate::binary) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    /// One of its own branches leads to an address.
+    pub(in crate::binary) fn is_target(&self, address: u64) -> bool {
+        self.targets.contains(&address)
+    }
+
+    /// The first address between these two that one of its own branches leads to.
+    pub(in crate::binary) fn target_inside(&self, start: u64, end: u64) -> Option<u64> {
+        (start.saturating_add(1)..end).find(|address| self.is_target(*address))
+    }
+
+    /// A jump leads out of it, or may.
+    pub(in crate::binary) fn leaves(&self, jump: &Instruction) -> bool {
+        branch_target(jump).is_some_and(|to| !self.is_inside(to))
+    }
+
     fn is_inside(&self, address: u64) -> bool {
         let into = address.checked_sub(self.start);
         into.is_some_and(|into| into < self.code.len() as u64)
     }
 
-    fn bytes(&self, instruction: &Instruction) -> &'a [u8] {
+    pub(in crate::binary) fn bytes(&self, instruction: &Instruction) -> &'a [u8] {
         let from = instruction.ip().checked_sub(self.start);
         let from = from.and_then(|from| usize::try_from(from).ok());
         from.and_then(|from| self.code.get(from..from.checked_add(instruction.len())?))
@@ -89,7 +108,7 @@ impl<'a> Body<'a> {
     }
 
     /// The number of the first instruction behind the check of the stack's size; 0 without one.
-    fn behind_check(&self) -> usize {
+    pub(in crate::binary) fn behind_check(&self) -> usize {
         let pairs = self.instructions.windows(2).take(CHECK);
         let check = pairs.enumerate().find(|(at, pair)| {
             let before = self.instructions.get(..*at).unwrap_or_default();
@@ -155,7 +174,7 @@ impl<'a> Body<'a> {
     }
 
     /// R14 gets another value than g, which is read from thread-local storage.
-    fn writes_g(&self) -> bool {
+    pub(in crate::binary) fn writes_g(&self) -> bool {
         self.instructions.iter().any(|instruction| {
             writes(instruction, &[Register::R14]) && instruction.segment_prefix() != Register::FS
         })

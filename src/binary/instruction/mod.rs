@@ -9,7 +9,7 @@
 //! leads to it, and none comes before it but the check's own. Exits are each return and each jump
 //! out of the function. Nothing is ever put on the return address: Go's runtime reads those.
 
-mod amd64;
+pub(in crate::binary) mod amd64;
 mod arm64;
 
 use super::Svma;

@@ -1,0 +1,298 @@
+/* Trampolines for amd64: what a copy of a program runs beside its own code.
+ *
+ * The segment that this becomes lies behind 64 KiB of memory of its own (PAGE below), and is followed by one
+ * trampoline for each place, made of `entry` or `exit` and of the instructions that the place had.
+ * binary/trampoline/code.rs reads it by its symbols: a symbol `x.y` marks the end of the four bytes y of x that are
+ * to be filled in. The layout of the ring is drawn in binary/trampoline/ring.rs.
+ *
+ * What holds at a place (Go's internal ABI, cmd/compile/abi-internal.md): R14 is g, X15 is zero, R12, R13 and the flags
+ * are free; all else is live, RDX too, for it may hold a closure.
+ */
+	.intel_syntax noprefix
+	.text
+
+	.set PAGE, -0x10000		/* from here, `start` */
+	.set RING, PAGE			/* the ring's address; 0 without one */
+	.set PID, PAGE + 8
+	.set IMAGE, PAGE + 16		/* which copy this is */
+	.set SCRATCH_RECORDS, 96	/* room for records that nobody reads */
+
+	.set RING_MAGIC, 0
+	.set RING_BYTES, 8
+	.set RING_MASK, 16
+	.set RING_CHUNKS, 20
+	.set RING_PATIENCE, 24
+	.set RING_CLOSED, 28
+	.set RING_HEAD, 64
+	.set RING_TAIL, 128
+	.set RING_DROPPED, 192
+	.set RING_QUEUE, 4096
+	.set CHUNKS, 0x10000
+
+	.set SYS_mmap, 9
+	.set SYS_munmap, 11
+	.set SYS_pread64, 17
+	.set SYS_sched_yield, 24
+	.set SYS_madvise, 28
+	.set SYS_getpid, 39
+	.set SYS_close, 3
+
+start:
+.Lorigin:
+/* The program begins. RDX is the loader's, RSP the arguments'; all else is unspecified (psABI 3.4.1). */
+	push	rdx
+	sub	rsp, 72
+	lea	rbx, [rip + descriptors]
+.Lnext:
+	mov	ebp, [rbx]
+	add	rbx, 4
+	test	ebp, ebp
+	js	.Lbegin
+	mov	eax, SYS_pread64
+	mov	edi, ebp
+	mov	rsi, rsp
+	mov	edx, 64
+	xor	r10d, r10d
+	syscall
+	cmp	rax, 64
+	jne	.Lnext
+	movabs	rax, 0x3172656361727467		/* "gtracer1" */
+	cmp	[rsp + RING_MAGIC], rax
+	jne	.Lnext
+	/* Room for the ring at a multiple of 64 KiB: a chunk's end is seen by its address. */
+	mov	r12, [rsp + RING_BYTES]
+	xor	edi, edi
+	lea	rsi, [r12 + CHUNKS]
+	xor	edx, edx			/* PROT_NONE */
+	mov	r10d, 0x4022			/* PRIVATE | ANONYMOUS | NORESERVE */
+	mov	r8d, -1
+	xor	r9d, r9d
+	mov	eax, SYS_mmap
+	syscall
+	cmp	rax, -4096
+	ja	.Lclose
+	lea	rdi, [rax + CHUNKS - 1]
+	and	rdi, -CHUNKS
+	mov	rsi, r12
+	mov	edx, 3				/* READ | WRITE */
+	mov	r10d, 0x11			/* SHARED | FIXED */
+	mov	r8d, ebp
+	mov	eax, SYS_mmap
+	syscall
+	cmp	rax, -4096
+	ja	.Lclose
+	mov	r13, rax
+	/* Memory that a forked child finds empty: it has no ring. */
+	mov	r14, [rip + .Lorigin + IMAGE]
+	lea	rdi, [rip + .Lorigin + PAGE]
+	mov	esi, 0x10000
+	mov	edx, 3
+	mov	r10d, 0x32			/* PRIVATE | FIXED | ANONYMOUS */
+	mov	r8d, -1
+	xor	r9d, r9d
+	mov	eax, SYS_mmap
+	syscall
+	cmp	rax, -4096
+	ja	.Lclose
+	mov	rdi, rax
+	mov	esi, 0x10000
+	mov	edx, 18				/* MADV_WIPEONFORK: Linux 4.14 */
+	mov	eax, SYS_madvise
+	syscall
+	test	eax, eax
+	jnz	.Lclose
+	mov	eax, SYS_getpid
+	syscall
+	mov	[rip + .Lorigin + PID], eax
+	mov	[rip + .Lorigin + IMAGE], r14
+	mov	[rip + .Lorigin + RING], r13
+.Lclose:
+	mov	edi, ebp
+	mov	eax, SYS_close
+	syscall
+.Lbegin:
+	add	rsp, 72
+	pop	rdx
+	xor	eax, eax
+	xor	ebx, ebx
+	xor	ecx, ecx
+	xor	ebp, ebp
+	xor	esi, esi
+	xor	edi, edi
+	xor	r8d, r8d
+	xor	r9d, r9d
+	xor	r10d, r10d
+	xor	r11d, r11d
+	xor	r12d, r12d
+	xor	r13d, r13d
+	xor	r14d, r14d
+	.byte	0xe9				/* jmp to where the program begins */
+	.long	0
+start.program:
+
+	.balign	4
+descriptors:
+	.long	0, 0, 0, -1
+descriptors.numbers:
+
+/* A thread has no chunk, or its chunk is full. R12 is m, R13 where to go on. Little of the stack is used: behind its
+ * check a function has more than 800 bytes (StackGuard less StackSmall, runtime/stack.go). */
+	.balign	16
+claim:
+	push	rax
+	push	rcx
+	push	rdx
+	push	rsi
+	push	rdi
+	push	r8
+	push	r11
+	mov	rsi, [rip + .Lorigin + RING]
+	test	rsi, rsi
+	jz	.Lscratch
+	mov	r8d, [rsi + RING_PATIENCE]
+.Ltry:
+	cmp	dword ptr [rsi + RING_CLOSED], 0
+	jne	.Ldrop
+	mov	rax, [rsi + RING_HEAD]
+.Lagain:
+	cmp	rax, [rsi + RING_TAIL]
+	jae	.Lfull
+	mov	edi, [rsi + RING_MASK]
+	and	edi, eax
+	mov	edi, [rsi + RING_QUEUE + 4*rdi]
+	lea	rcx, [rax + 1]
+	lock cmpxchg [rsi + RING_HEAD], rcx
+	jne	.Lagain
+	cmp	edi, [rsi + RING_CHUNKS]
+	jae	.Ldrop
+	shl	rdi, 16
+	lea	rdi, [rsi + rdi + CHUNKS]
+	mov	eax, [rip + .Lorigin + PID]
+	mov	[rdi], eax
+	.byte	0x41, 0x8b, 0x84, 0x24		/* mov eax, [r12 + m.procid] */
+	.long	0
+claim.m_procid:
+	mov	[rdi + 4], eax
+	mov	rax, [rip + .Lorigin + IMAGE]
+	mov	[rdi + 8], rax
+	mov	[rdi + 16], rcx			/* last: the chunk is taken */
+	add	rdi, 32
+.Lset:
+	.byte	0x49, 0x89, 0xbc, 0x24		/* mov [r12 + m.tls + 8], rdi */
+	.long	0
+claim.m_slot:
+	.byte	0x49, 0x89, 0xb4, 0x24		/* mov [r12 + m.tls + 16], rsi */
+	.long	0
+claim.m_ring:
+	pop	r11
+	pop	r8
+	pop	rdi
+	pop	rsi
+	pop	rdx
+	pop	rcx
+	pop	rax
+	jmp	r13
+.Lfull:
+	sub	r8d, 1
+	jb	.Ldrop
+	mov	eax, SYS_sched_yield
+	mov	edi, esi
+	syscall
+	jmp	.Ltry
+.Ldrop:
+	lock add qword ptr [rsi + RING_DROPPED], SCRATCH_RECORDS
+.Lscratch:
+	lea	rdi, [rip + .Lorigin]
+	xor	di, di				/* it ends where a chunk would */
+	sub	rdi, 32*SCRATCH_RECORDS
+	jmp	.Lset
+
+/* An entry. RAX may be the first argument. */
+	.balign	16
+entry:
+	lea	r13, [rip + .Lentry]
+	.byte	0xe9				/* jmp claim */
+	.long	0
+entry.claim:
+.Lentry:
+entry.begin:
+	mov	r12, [r14 + 48]			/* g.m */
+	mov	r13, [rip + .Lorigin + RING]
+entry.ring:
+	.byte	0x4d, 0x3b, 0xac, 0x24		/* cmp r13, [r12 + m.tls + 16] */
+	.long	0
+entry.m_ring:
+	jne	entry
+	mov	r13d, 32
+	.byte	0x4d, 0x0f, 0xc1, 0xac, 0x24	/* xadd [r12 + m.tls + 8], r13 */
+	.long	0
+entry.m_slot:
+	test	r13w, r13w
+	jz	entry
+	.byte	0x4d, 0x8b, 0xa6		/* mov r12, [r14 + g.goid] */
+	.long	0
+entry.g_goid:
+	mov	[r13 + 8], r12
+	mov	r12, [r14 + 8]			/* g.stack.hi */
+	sub	r12, rsp
+	mov	[r13 + 16], r12d
+	.byte	0x41, 0xc7, 0x45, 0x14		/* mov dword ptr [r13 + 20], number */
+	.long	0
+entry.number:
+	mov	[r13 + 24], rax
+	movq	xmm15, rdx
+	mov	r12, rax
+	rdtsc
+	shl	rdx, 32
+	or	rax, rdx
+	mov	[r13], rax			/* last: the record is whole */
+	mov	rax, r12
+	movq	rdx, xmm15
+	xorps	xmm15, xmm15
+entry.end:
+
+/* An exit: a return, or a jump to another function, for which RDX may be live. */
+	.balign	16
+exit:
+	lea	r13, [rip + .Lexit]
+	.byte	0xe9				/* jmp claim */
+	.long	0
+exit.claim:
+.Lexit:
+exit.begin:
+	mov	r12, [r14 + 48]			/* g.m */
+	mov	r13, [rip + .Lorigin + RING]
+exit.ring:
+	.byte	0x4d, 0x3b, 0xac, 0x24		/* cmp r13, [r12 + m.tls + 16] */
+	.long	0
+exit.m_ring:
+	jne	exit
+	mov	r13d, 32
+	.byte	0x4d, 0x0f, 0xc1, 0xac, 0x24	/* xadd [r12 + m.tls + 8], r13 */
+	.long	0
+exit.m_slot:
+	test	r13w, r13w
+	jz	exit
+	.byte	0x4d, 0x8b, 0xa6		/* mov r12, [r14 + g.goid] */
+	.long	0
+exit.g_goid:
+	mov	[r13 + 8], r12
+	mov	r12, [r14 + 8]			/* g.stack.hi */
+	sub	r12, rsp
+	.byte	0x41, 0x81, 0xec		/* sub r12d, size of the frame */
+	.long	0
+exit.frame:
+	mov	[r13 + 16], r12d
+	.byte	0x41, 0xc7, 0x45, 0x14		/* mov dword ptr [r13 + 20], number */
+	.long	0
+exit.number:
+	movq	xmm15, rdx
+	mov	r12, rax
+	rdtsc
+	shl	rdx, 32
+	or	rax, rdx
+	mov	[r13], rax			/* last: the record is whole */
+	mov	rax, r12
+	movq	rdx, xmm15
+	xorps	xmm15, xmm15
+exit.end:
