@@ -9,6 +9,9 @@ mod builds;
 #[path = "run/command.rs"]
 mod command;
 #[cfg(test)]
+#[path = "run/config.rs"]
+mod config;
+#[cfg(test)]
 #[path = "run/container.rs"]
 mod container;
 #[cfg(test)]

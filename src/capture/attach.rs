@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use super::conclusion::{self, Ended};
 use super::outputs::Look;
 use super::preamble::Preamble;
-use super::probes::Watch;
 use super::recorder::{self, Recorder};
 use super::running::Running;
 use super::selection::{Name, Selection};
 use super::session::{self, Error, Options, Recording};
-use super::{Environment, Progress, Request, sys};
+use super::{Environment, Progress, sys};
 use crate::environment::host;
 use crate::environment::invoker::user_of;
 use crate::trace::file::Writer;
@@ -37,23 +36,16 @@ pub struct Attachment {
 
 impl Attachment {
     /// Gets ready to watch a program: until it ends, `duration` is over, or SIGINT comes. Signals
-    /// are held back from here on.
+    /// are held back from here on. Of the options, the command is the program's, and the backend bpf.
     #[must_use]
-    pub fn prepare(
-        running: Running,
-        request: Request,
-        watch: Watch,
-        duration: Option<Duration>,
-    ) -> Self {
+    pub fn prepare(running: Running, options: Options, duration: Option<Duration>) -> Self {
         let words = running.words().into_iter();
         let options = Options {
             command: words
                 .map(|word| OsStr::from_bytes(word).to_owned())
                 .collect(),
             selection: Selection::Named(vec![Name::Bpf]),
-            request,
-            watch,
-            ..Options::default()
+            ..options
         };
         Self {
             before: sys::block_signals(&STOPS),
@@ -97,6 +89,7 @@ impl Attachment {
             watches_loaders: false,
             temporary: Vec::new(),
             user: user_of(None),
+            redaction: self.options.redaction.clone(),
             progress: Arc::new(Progress::default()),
         });
         recorder.begin(&Preamble {

@@ -67,13 +67,15 @@ pub use launch::Environment;
 pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
 pub use preamble::Found;
 pub use progress::Progress;
+pub use redact::Redaction;
 pub use selection::{Name, Selection};
 pub use supervise::Signals;
 
 /// A text without what looks like a secret.
 #[must_use]
 pub fn redacted(text: &str) -> String {
-    String::from_utf8_lossy(&redact::line(text.as_bytes())).into_owned()
+    let known = Redaction::default();
+    String::from_utf8_lossy(&known.line(text.as_bytes())).into_owned()
 }
 
 /// An error with its causes, in one line.
@@ -91,9 +93,9 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Samples a second of the backend that takes them here, when nothing else is asked for.
 #[cfg(target_os = "linux")]
-const DEFAULT_RATE_HZ: u32 = linux::bpf::DEFAULT_RATE_HZ;
+pub(crate) const DEFAULT_RATE_HZ: u32 = linux::bpf::DEFAULT_RATE_HZ;
 #[cfg(target_os = "macos")]
-const DEFAULT_RATE_HZ: u32 = macos::mach::DEFAULT_RATE_HZ;
+pub(crate) const DEFAULT_RATE_HZ: u32 = macos::mach::DEFAULT_RATE_HZ;
 
 /// Whether the backend `bpf` works here.
 fn bpf_availability() -> Result<(), Refusal> {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 
 use super::recorder::Context;
-use super::redact;
 use super::selection::Name;
 use super::session::Options;
 use super::system::process;
@@ -84,9 +83,10 @@ impl Preamble<'_> {
             context.setting(THROTTLES, count.to_string().as_bytes(), "system");
         }
         self.settings(context);
+        let redaction = &self.options.redaction;
         for found in self.findings {
             let texts = [&found.text, &found.evidence, &found.remedy];
-            let [text, evidence, remedy] = texts.map(|text| redact::line(text.as_bytes()));
+            let [text, evidence, remedy] = texts.map(|text| redaction.line(text.as_bytes()));
             context.finding(found.check, found.severity, [&text, &evidence, &remedy]);
         }
         for (name, refusal) in self.refused {
@@ -99,16 +99,64 @@ impl Preamble<'_> {
         }
     }
 
+    /// Where the value of a setting comes from; `given`: it is not the default.
+    fn source(&self, key: &str, given: bool) -> String {
+        match (self.options.sources.get(key), given) {
+            (Some(source), _) => source.clone(),
+            (None, true) => "command line".to_owned(),
+            (None, false) => "default".to_owned(),
+        }
+    }
+
+    /// How functions are watched, where they are, and what is hidden besides secrets that are known.
+    fn watching(&self, context: &mut Context<'_>) {
+        let Options {
+            watch, redaction, ..
+        } = self.options;
+        let watchers = [Name::Bpf, Name::Dtrace].map(Name::word);
+        let watches = self.backends.iter().any(|name| watchers.contains(name));
+        if watches && !watch.is_empty() {
+            let sets: Vec<&str> = watch.sets.iter().map(|set| &*set.name).collect();
+            for (key, value, given) in [
+                (
+                    "max_tax",
+                    watch.max_tax.to_string(),
+                    watch.max_tax.named_too,
+                ),
+                (
+                    "entries_only",
+                    watch.entries_only.to_string(),
+                    watch.entries_only,
+                ),
+                ("probe_sets", sets.join(","), watch.is_asked_for()),
+            ] {
+                context.setting(key, value.as_bytes(), &self.source(key, given));
+            }
+        }
+        if watches && watch.is_empty() && self.options.sources.contains_key("probes") {
+            context.setting("probes", b"false", &self.source("probes", true));
+        }
+        let hidden: Vec<&[u8]> = redaction.added().collect();
+        if !hidden.is_empty() {
+            let source = self.source("redact", true);
+            context.setting("redact", &hidden.join(&b','), &source);
+        }
+    }
+
     fn settings(&self, context: &mut Context<'_>) {
         let request = self.options.request;
-        let given = |on| if on { "command line" } else { "default" };
+        let redaction = &self.options.redaction;
+        self.watching(context);
         let mut set = |key: &str, value: &[u8], source: &str| context.setting(key, value, source);
-        set("backend", self.backends.join(",").as_bytes(), "gotrace");
+        let backend = self.options.sources.get("backend");
+        let backend = backend.map_or("gotrace", String::as_str);
+        set("backend", self.backends.join(",").as_bytes(), backend);
         let samples = [Name::Bpf, Name::Mach].map(Name::word);
         if self.backends.iter().any(|name| samples.contains(name)) {
             let rate = request.rate_hz.unwrap_or(super::DEFAULT_RATE_HZ);
             let rate = rate.to_string();
-            set("rate_hz", rate.as_bytes(), given(request.rate_hz.is_some()));
+            let source = self.source("rate_hz", request.rate_hz.is_some());
+            set("rate_hz", rate.as_bytes(), &source);
         }
         if let Some(slice) = self.options.slice {
             set("arch", slice.word().as_bytes(), "command line");
@@ -118,31 +166,35 @@ impl Preamble<'_> {
             ("profile", request.profile),
             ("bindings", request.bindings),
         ] {
-            set(key, on.to_string().as_bytes(), given(on));
+            set(key, on.to_string().as_bytes(), &self.source(key, on));
         }
         for (name, value) in self.environment.pairs() {
             let (name, value) = (name.as_bytes(), value.as_bytes());
             let flags = name == b"GOFLAGS";
-            if redact::keeps_variable(name) && !flags {
+            if redaction.keeps_variable(name) && !flags {
                 let key = format!("env.{}", String::from_utf8_lossy(name));
-                set(&key, &redact::value(value), "environment");
+                set(&key, &redaction.value(value), "environment");
             }
         }
         if !self.user_flags.is_empty() {
             set(
                 "env.GOFLAGS",
-                &redact::value(self.user_flags),
+                &redaction.value(self.user_flags),
                 "environment",
             );
         }
-        set("added.GOFLAGS", &redact::value(self.added_flags), "gotrace");
+        set(
+            "added.GOFLAGS",
+            &redaction.value(self.added_flags),
+            "gotrace",
+        );
         for (name, value) in self.added_variables {
             let key = format!("added.{}", name.to_string_lossy());
-            set(&key, &redact::value(value.as_bytes()), "gotrace");
+            set(&key, &redaction.value(value.as_bytes()), "gotrace");
         }
         if let Some(go) = self.toolchain {
             for name in GO_SETTINGS {
-                let value = redact::value(go.variable(name).as_bytes());
+                let value = redaction.value(go.variable(name).as_bytes());
                 if !value.is_empty() {
                     set(&format!("go.{name}"), &value, "go env");
                 }
@@ -155,7 +207,7 @@ impl Preamble<'_> {
             .map_or(&b""[..], |word| arguments::base_name(word));
         set("command", name, "command line");
         for (key, value) in &self.options.settings {
-            set(key, &redact::value(value), "gotrace");
+            set(key, &redaction.value(value), "gotrace");
         }
     }
 }

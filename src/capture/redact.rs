@@ -1,7 +1,8 @@
 //! Takes secrets out of what a trace will hold: arguments, command lines, environment values.
 //!
 //! Redaction comes before anything is written, so no later step can forget it. It errs on the
-//! side of hiding: a value that only looks secret is lost to the trace, never the other way.
+//! side of hiding: a value that only looks secret is lost to the trace, never the other way. What is
+//! known here to be secret is always hidden; users can only add to it.
 
 /// What stands in the place of what was taken out.
 const HIDDEN: &[u8] = b"[redacted]";
@@ -44,33 +45,87 @@ const SECRET_VALUES: [&[u8]; 15] = [
     b"-----BEGIN",
 ];
 
-/// Whether the value of an environment variable may be stored: those that decide how Go builds.
-#[must_use]
-pub(super) fn keeps_variable(name: &[u8]) -> bool {
-    let listed: [&[u8]; 4] = [b"CC", b"CXX", b"PATH", b"GOMAXPROCS"];
-    let go = name.starts_with(b"GO") || name.starts_with(b"CGO_");
-    (go || listed.contains(&name)) && !is_secret_name(name)
+/// What is taken out: what is known to be secret, and the values of more names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// Parts of names, in lower case.
+    names: Vec<Vec<u8>>,
 }
 
-/// Arguments without their secrets.
-#[must_use]
-pub(super) fn arguments(argv: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut expected = Expected::default();
-    let argv = argv.iter();
-    argv.map(|argument| expected.redact(argument, true))
-        .collect()
-}
+impl Redaction {
+    /// Letters that a part of a name has at least: shorter ones are in every other name.
+    pub const SHORTEST: usize = 3;
 
-/// One line of commands, as a shell would read it, without its secrets.
-#[must_use]
-pub(super) fn line(text: &[u8]) -> Vec<u8> {
-    Expected::default().redact(text, false)
-}
+    /// Whether a text can be a part of names whose values are to be hidden.
+    #[must_use]
+    pub fn takes(name: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        name.len() >= Self::SHORTEST && name.bytes().all(plain)
+    }
 
-/// The value of an environment variable without its secrets.
-#[must_use]
-pub(super) fn value(value: &[u8]) -> Vec<u8> {
-    Expected::default().redact(value, true)
+    /// Hides the values of names, too, that have one of these as a part, in large or small letters;
+    /// what [`Self::takes`] refuses is left out.
+    #[must_use]
+    pub fn with<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let taken = names.filter(|name| Self::takes(name));
+        let mut names: Vec<Vec<u8>> = taken
+            .map(|name| name.to_ascii_lowercase().into_bytes())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        Self { names }
+    }
+
+    /// The parts of names that were added, each in lower case.
+    pub(super) fn added(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice)
+    }
+
+    /// Whether the value of an environment variable may be stored: those that decide how Go builds.
+    #[must_use]
+    pub(super) fn keeps_variable(&self, name: &[u8]) -> bool {
+        let listed: [&[u8]; 4] = [b"CC", b"CXX", b"PATH", b"GOMAXPROCS"];
+        let go = name.starts_with(b"GO") || name.starts_with(b"CGO_");
+        (go || listed.contains(&name)) && !self.is_secret_name(name)
+    }
+
+    /// Arguments without their secrets.
+    #[must_use]
+    pub(super) fn arguments(&self, argv: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut words = self.words();
+        let argv = argv.iter();
+        argv.map(|argument| words.redact(argument, true)).collect()
+    }
+
+    /// One line of commands, as a shell would read it, without its secrets.
+    #[must_use]
+    pub(super) fn line(&self, text: &[u8]) -> Vec<u8> {
+        self.words().redact(text, false)
+    }
+
+    /// The value of an environment variable without its secrets.
+    #[must_use]
+    pub(super) fn value(&self, value: &[u8]) -> Vec<u8> {
+        self.words().redact(value, true)
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words {
+            redaction: self,
+            expected: Expected::default(),
+        }
+    }
+
+    fn is_secret_header(&self, name: &[u8]) -> bool {
+        name.to_ascii_lowercase().ends_with(b"cookie") || self.is_secret_name(name)
+    }
+
+    fn is_secret_name(&self, name: &[u8]) -> bool {
+        let lower = name.to_ascii_lowercase();
+        let known = SECRET_NAMES.iter().copied();
+        let mut parts = known.chain(self.added());
+        parts.any(|part| contains(&lower, part))
+    }
 }
 
 /// What the words so far say of the next one.
@@ -94,7 +149,13 @@ enum Fate {
     Rewrite(Vec<u8>),
 }
 
-impl Expected {
+/// Words that are read one after the other.
+struct Words<'r> {
+    redaction: &'r Redaction,
+    expected: Expected,
+}
+
+impl Words<'_> {
     /// Text without its secrets. Words end at white space and at quotes, so that command lines
     /// within arguments are seen, however deep they are quoted. What begins with a quote ends with
     /// it; if `whole`, what begins with the text ends with the text.
@@ -161,7 +222,8 @@ impl Expected {
     }
 
     fn fate(&mut self, word: &[u8]) -> Fate {
-        let before = std::mem::take(self);
+        let before = std::mem::take(&mut self.expected);
+        let redaction = self.redaction;
         if before.secret || before.user && word.contains(&b':') {
             return Fate::Hide(0);
         }
@@ -176,12 +238,12 @@ impl Expected {
         }
         if let Some(at) = equals {
             let (name, rest) = word.split_at(at + 1);
-            if is_secret_name(name) || is_secret_value(rest) {
+            if redaction.is_secret_name(name) || is_secret_value(rest) {
                 return Fate::Hide(at + 1);
             }
         }
         if let Some(header) = word.strip_suffix(b":")
-            && is_secret_header(header)
+            && redaction.is_secret_header(header)
         {
             return Fate::HideRest;
         }
@@ -190,9 +252,10 @@ impl Expected {
         }
         let is_flag = word.starts_with(b"-");
         let scheme = [&b"bearer"[..], b"basic"].contains(&&*word.to_ascii_lowercase());
-        self.secret = scheme || is_flag && equals.is_none() && is_secret_name(word);
-        self.definition = word.ends_with(b"-X");
-        self.user = matches!(word, b"-u" | b"--user" | b"--proxy-user");
+        self.expected.secret =
+            scheme || is_flag && equals.is_none() && redaction.is_secret_name(word);
+        self.expected.definition = word.ends_with(b"-X");
+        self.expected.user = matches!(word, b"-u" | b"--user" | b"--proxy-user");
         let kept = without_url_password(word);
         match kept == word {
             true => Fate::Keep,
@@ -210,15 +273,6 @@ fn after_quoted(text: &[u8], at: usize) -> usize {
     let inside = &text[at + 1..];
     let end = inside.iter().position(|byte| *byte == text[at]);
     end.map_or(text.len(), |end| at + 1 + end + 1)
-}
-
-fn is_secret_header(name: &[u8]) -> bool {
-    name.to_ascii_lowercase().ends_with(b"cookie") || is_secret_name(name)
-}
-
-fn is_secret_name(name: &[u8]) -> bool {
-    let lower = name.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|part| contains(&lower, part))
 }
 
 fn is_secret_value(value: &[u8]) -> bool {
@@ -266,7 +320,7 @@ mod tests {
 
     fn redacted(argv: &[&str]) -> Vec<String> {
         let argv: Vec<&[u8]> = argv.iter().map(|text| text.as_bytes()).collect();
-        let kept = arguments(&argv);
+        let kept = Redaction::default().arguments(&argv);
         kept.into_iter()
             .map(|bytes| String::from_utf8(bytes).expect("text"))
             .collect()
@@ -369,7 +423,7 @@ mod tests {
     #[test]
     fn lines_change_nothing_but_secrets() {
         let text = b"cd '/a b'\n/x/link  -o y -X=m.t=abc  -X \"m.u=d e\" \"--token=1 2\" z\n";
-        let kept = String::from_utf8(line(text)).expect("text");
+        let kept = String::from_utf8(Redaction::default().line(text)).expect("text");
         assert_eq!(
             kept,
             "cd '/a b'\n/x/link  -o y -X=m.t=[redacted]  -X \"m.u=[redacted]\" \
@@ -380,10 +434,48 @@ mod tests {
     #[test]
     fn only_what_decides_a_build_is_kept_of_the_environment() {
         for name in ["GOFLAGS", "CGO_CFLAGS", "CC", "CXX", "PATH", "GOMAXPROCS"] {
-            assert!(keeps_variable(name.as_bytes()), "{name}");
+            assert!(
+                Redaction::default().keeps_variable(name.as_bytes()),
+                "{name}"
+            );
         }
         for name in ["HOME", "AWS_SECRET_ACCESS_KEY", "GOOGLE_API_KEY", "CCX"] {
-            assert!(!keeps_variable(name.as_bytes()), "{name}");
+            assert!(
+                !Redaction::default().keeps_variable(name.as_bytes()),
+                "{name}"
+            );
         }
+    }
+
+    #[test]
+    fn names_can_only_be_added() {
+        let redaction = Redaction::with(["Licence", "ab", "", "a b", "licence"].into_iter());
+        assert_eq!(redaction.added().collect::<Vec<_>>(), [b"licence"]);
+        let argv: [&[u8]; 5] = [
+            b"--licence-key=1",
+            b"--licence",
+            b"2",
+            b"MY_LICENCE=3",
+            b"--token=4",
+        ];
+        let kept = redaction.arguments(&argv);
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|word| word.escape_ascii().to_string())
+            .collect();
+        assert_eq!(
+            kept,
+            [
+                "--licence-key=[redacted]",
+                "--licence",
+                "[redacted]",
+                "MY_LICENCE=[redacted]",
+                "--token=[redacted]"
+            ]
+        );
+        assert!(!redaction.keeps_variable(b"GO_LICENCE"));
+        let known = Redaction::default();
+        assert!(known.keeps_variable(b"GO_LICENCE"));
+        assert_eq!(known.line(b"--licence=1 x"), b"--licence=1 x");
     }
 }

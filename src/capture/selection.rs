@@ -104,6 +104,21 @@ pub enum Selection {
     Named(Vec<Name>),
 }
 
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Named(names) => f.write_str(
+                &names
+                    .iter()
+                    .map(|name| name.word())
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
+        }
+    }
+}
+
 impl FromStr for Selection {
     type Err = String;
 

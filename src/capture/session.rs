@@ -8,6 +8,7 @@
 
 mod backends;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -33,7 +34,9 @@ use super::spool::Spool;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::system::process;
-use super::{Backend, Environment, Executed, Observation, Progress, Request, launch, standstill};
+use super::{
+    Backend, Environment, Executed, Observation, Progress, Redaction, Request, launch, standstill,
+};
 use crate::environment::Refusal;
 use crate::environment::go_flags;
 use crate::environment::head::Head;
@@ -72,6 +75,11 @@ pub struct Options {
     pub slice: Option<Slice>,
     /// What the trace is to say of the run besides: key and value of settings.
     pub settings: Vec<(String, Vec<u8>)>,
+    /// Where the values of settings come from, by their keys: `command line`, or a place. Settings
+    /// without one are as gotrace has them by default.
+    pub sources: BTreeMap<&'static str, String>,
+    /// What is taken out of texts before they are written.
+    pub redaction: Redaction,
 }
 
 /// Why a command was not run.
@@ -391,6 +399,7 @@ impl Session {
             watches_loaders: self.backends().contains(&Name::OF_BINDINGS.word()),
             temporary: launch::temporary(&self.environment),
             user: user_of(self.invoker.as_ref()),
+            redaction: self.options.redaction.clone(),
             progress: Arc::clone(&self.progress),
         });
         recorder.begin(&self.preamble());

@@ -1,5 +1,6 @@
 //! `gotrace attach`.
 
+use super::config;
 use super::exit::Usage;
 use super::output;
 use super::probing::Probing;
@@ -7,6 +8,7 @@ use super::recording;
 use super::run;
 use crate::capture::attach::Attachment;
 use crate::capture::running::Running;
+use crate::capture::session::Options;
 use crate::capture::{Environment, Request, session};
 use crate::environment::invoker::invoker;
 use crate::trace::Pid;
@@ -36,12 +38,16 @@ pub(super) struct Args {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    config: config::Wanted,
+    #[command(flatten)]
     probes: Probing,
 }
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let watch = self.probes.watch()?;
+        let config = self.config.config_or_end(None)?;
+        let mut choices = config.choices();
+        let watch = self.probes.watch(&mut choices)?;
         if !watch.is_asked_for() && self.rate == 0 {
             let words = "nothing to record: name functions with --probe IMAGE:FUNCTION or --probe-set, or ask for samples with --rate";
             return Err(Usage(words.to_owned()).into());
@@ -52,7 +58,14 @@ impl Args {
             rate_hz: Some(self.rate),
             ..Request::default()
         };
-        let attachment = Attachment::prepare(running, request, watch, self.duration);
+        let options = Options {
+            request,
+            watch,
+            redaction: choices.redaction(),
+            sources: choices.into_sources(),
+            ..Options::default()
+        };
+        let attachment = Attachment::prepare(running, options, self.duration);
         let environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
         let anchor = session::clocks();

@@ -1,5 +1,6 @@
 //! `gotrace doctor`: what is wrong with this machine's Go, and what would help.
 
+use super::config;
 use super::output::Output;
 use crate::analyze::Diagnosis;
 use crate::analyze::doctor::Level;
@@ -72,6 +73,7 @@ pub(super) fn survey(
 ) -> Survey {
     let mut survey = Survey::of(&surroundings(environment, invoker), command);
     survey.watching = watching();
+    survey.settings_files = Some(config::files(environment, invoker));
     survey
 }
 

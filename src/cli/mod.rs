@@ -4,6 +4,7 @@ mod attach;
 mod bindings;
 mod calls;
 mod compare;
+mod config;
 mod doctor;
 mod dump;
 mod examples;

@@ -1,5 +1,6 @@
 //! Which functions to watch: the options that `run` and `attach` share.
 
+use super::config::{self, Choices, Key};
 use super::exit::Usage;
 use super::input;
 use crate::capture::probes::{self, MaxTax, ProbeSet, Spec, Watch};
@@ -12,7 +13,7 @@ const LONGEST_SET: u64 = 1 << 20;
 const HEADING: &str = "Function calls (backends bpf and dtrace; named functions as root)";
 
 /// Options that name functions.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Probing {
     /// Record entries and exits of these functions: IMAGE:FUNCTION-GLOB[:entry|call], repeatable
     #[arg(long = "probe", value_name = "PROBE", help_heading = HEADING)]
@@ -23,9 +24,10 @@ pub(super) struct Probing {
     /// Record no functions, not even those of the set go-build
     #[arg(long, conflicts_with_all = ["probes", "sets"], help_heading = HEADING)]
     no_probes: bool,
-    /// Record entries alone: exits cost many times as much
-    #[arg(long, help_heading = HEADING)]
-    entries_only: bool,
+    /// Record entries alone: exits cost many times as much; =no overrides a gotrace.toml
+    #[arg(long, value_name = "no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = config::switch(), hide_possible_values = true, help_heading = HEADING)]
+    entries_only: Option<bool>,
     /// Give functions up that cost more than this part of the command's CPU time: 4%, or off; those
     /// named by --probe only when this is given [default: 4%]
     #[arg(long, value_name = "PERCENT", help_heading = HEADING)]
@@ -36,22 +38,33 @@ pub(super) struct Probing {
 }
 
 impl Probing {
-    /// What is to be watched.
+    /// What is to be watched: by the command line, else by the configuration. Sets of the command
+    /// line take the place of those of the configuration.
     ///
     /// # Errors
     ///
     /// When a set is not known, or its file is wrong.
-    pub(super) fn watch(&self) -> anyhow::Result<Watch> {
-        if self.no_probes {
+    pub(super) fn watch(&self, choices: &mut Choices<'_>) -> anyhow::Result<Watch> {
+        let named = !self.probes.is_empty() || !self.sets.is_empty();
+        let asked = (named || self.no_probes).then_some(named);
+        if !choices.switch(Key::Probes, asked) {
             return Ok(Watch::default());
         }
+        let by_default = match self.sets.is_empty() {
+            true => choices.probe_sets(),
+            false => {
+                choices.told_on_command_line(Key::ProbeSets);
+                Vec::new()
+            }
+        };
         let cwd = std::env::current_dir().unwrap_or_default();
         let named = self.probes.iter().cloned().map(|spec| Spec {
             image: spec.image.below(&cwd).resolved(),
             ..spec
         });
         let mut sets = Vec::new();
-        for name in std::iter::once(probes::DEFAULT).chain(self.sets.iter().map(String::as_str)) {
+        let more = by_default.iter().chain(&self.sets).map(String::as_str);
+        for name in std::iter::once(probes::DEFAULT).chain(more) {
             let set = set(name)?;
             if !sets.contains(&set) {
                 sets.push(set);
@@ -60,23 +73,21 @@ impl Probing {
         Ok(Watch {
             named: named.collect(),
             sets,
-            entries_only: self.entries_only,
-            max_tax: self.max_tax.unwrap_or_default(),
+            by_default,
+            entries_only: choices.switch(Key::EntriesOnly, self.entries_only),
+            max_tax: choices.max_tax(self.max_tax),
             arguments: self.args,
         })
     }
 }
 
-/// What is watched where nothing was asked for.
+/// What is watched where the command line asks for nothing.
 ///
 /// # Errors
 ///
 /// When the built-in sets cannot be read.
-pub(super) fn by_default() -> anyhow::Result<Watch> {
-    Ok(Watch {
-        sets: vec![set(probes::DEFAULT)?],
-        ..Watch::default()
-    })
+pub(super) fn by_default(choices: &mut Choices<'_>) -> anyhow::Result<Watch> {
+    Probing::default().watch(choices)
 }
 
 /// A set by its name, or from a file.

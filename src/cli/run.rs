@@ -1,5 +1,6 @@
 //! `gotrace run`.
 
+use super::config::{self, Key};
 use super::doctor;
 use super::output;
 use super::probing;
@@ -34,23 +35,26 @@ pub(super) struct Args {
     /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace
-    #[arg(long, value_name = "NAMES", default_value = "auto")]
-    backend: Selection,
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace [default: auto]
+    #[arg(long, value_name = "NAMES")]
+    backend: Option<Selection>,
     /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
-    /// Record the stacks of waiting threads, too (backend bpf)
-    #[arg(long)]
-    off_cpu: bool,
+    /// Record the stacks of waiting threads, too (backend bpf); =no overrides a gotrace.toml
+    #[arg(long, value_name = "no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = config::switch(), hide_possible_values = true)]
+    off_cpu: Option<bool>,
     /// Record the CPU profiles that Go's compiler and linker make of themselves; =force even of
-    /// tools that Rosetta 2 translates, which may stall or die of that
-    #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true, default_missing_value = "natively",
-        value_parser = ["natively", "force"], hide_possible_values = true)]
+    /// tools that Rosetta 2 translates, which may stall or die of that; =no overrides a gotrace.toml
+    #[arg(long, value_name = "force|no", num_args = 0..=1, require_equals = true, default_missing_value = "natively",
+        value_parser = ["natively", "force", "no"], hide_possible_values = true)]
     profile: Option<String>,
-    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
-    #[arg(long)]
-    bindings: bool,
+    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog; =no
+    /// overrides a gotrace.toml
+    #[arg(long, value_name = "no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = config::switch(), hide_possible_values = true)]
+    bindings: Option<bool>,
     /// Which slice of the command to run, of a program for several architectures (macOS): native,
     /// amd64 or arm64 [default: that which the system takes]
     #[arg(long, value_name = "ARCH")]
@@ -61,6 +65,8 @@ pub(super) struct Args {
     /// Say nothing but errors: no status line, no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    config: config::Wanted,
     #[command(flatten)]
     probes: probing::Probing,
     /// The command, and its arguments
@@ -75,22 +81,15 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let request = Request {
-            rate_hz: self.rate,
-            off_cpu: self.off_cpu,
-            profile: self.profile.is_some(),
-            profile_translated: self.profile.as_deref() == Some("force"),
-            bindings: self.bindings,
+        let config = match self.config.config(self.command.first()) {
+            Ok(config) => config,
+            Err(error) => {
+                output::note(&error.to_string());
+                error.hint().into_iter().for_each(output::hint);
+                return Ok(ExitCode::from(NOT_STARTED));
+            }
         };
-        let options = Options {
-            command: self.command.clone(),
-            selection: self.backend.clone(),
-            request,
-            watch: self.probes.watch()?,
-            wait: self.wait,
-            slice: self.arch,
-            ..Options::default()
-        };
+        let options = self.options(&config)?;
         let progress = Arc::new(Progress::default());
         let mut session = match Session::prepare(options, Arc::clone(&progress)) {
             Ok(session) => session,
@@ -142,6 +141,32 @@ impl Args {
             output::note(&format!("{error:#}"));
         }
         Ok(end_as(status))
+    }
+}
+
+impl Args {
+    /// What is to be recorded, and how: by the command line, else by the configuration.
+    fn options(&self, config: &config::Config) -> anyhow::Result<Options> {
+        let mut choices = config.choices();
+        let profile = self.profile.as_deref().map(|how| how != "no");
+        let request = Request {
+            rate_hz: choices.rate(self.rate),
+            off_cpu: choices.switch(Key::OffCpu, self.off_cpu),
+            profile: choices.switch(Key::Profile, profile),
+            profile_translated: self.profile.as_deref() == Some("force"),
+            bindings: choices.switch(Key::Bindings, self.bindings),
+        };
+        Ok(Options {
+            command: self.command.clone(),
+            selection: choices.backend(self.backend.as_ref()),
+            request,
+            watch: self.probes.watch(&mut choices)?,
+            wait: self.wait,
+            slice: self.arch,
+            redaction: choices.redaction(),
+            sources: choices.into_sources(),
+            ..Options::default()
+        })
     }
 }
 

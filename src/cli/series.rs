@@ -1,5 +1,6 @@
 //! A series of runs of one command: what `repeat` and `experiment` have in common.
 
+use super::config::{self, Key};
 use super::doctor;
 use super::exit::NOT_PERMITTED;
 use super::output;
@@ -17,7 +18,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::capture::probes::Watch;
 use crate::capture::repeat::{Configuration, PrivateFolder, Turn, turns};
 use crate::capture::session::{self, Options, Session};
 use crate::capture::slice::Slice;
@@ -46,19 +46,23 @@ pub(super) struct Repeating {
     /// Folder for the traces, new or empty [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace
-    #[arg(long, value_name = "NAMES", default_value = "auto")]
-    backend: Selection,
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace [default: auto]
+    #[arg(long, value_name = "NAMES")]
+    backend: Option<Selection>,
     /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(..=10_000))]
     rate: Option<u32>,
-    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog
-    #[arg(long)]
-    bindings: bool,
+    /// Record what programs load and bind, too: adds the backend audit, on macOS dyldlog; =no
+    /// overrides a gotrace.toml
+    #[arg(long, value_name = "no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = config::switch(), hide_possible_values = true)]
+    bindings: Option<bool>,
     /// Which slice of the command to run, of a program for several architectures (macOS): native,
     /// amd64 or arm64 [default: that which the system takes]
     #[arg(long, value_name = "ARCH")]
     arch: Option<Slice>,
+    #[command(flatten)]
+    config: config::Wanted,
     /// Go on when the command fails, and keep those runs, too
     #[arg(long)]
     ignore_failure: bool,
@@ -73,6 +77,27 @@ pub(super) struct Repeating {
         required = true
     )]
     pub(super) command: Vec<OsString>,
+}
+
+impl Repeating {
+    /// How each run is to be watched: by the command line, else by the configuration.
+    fn watching(&self) -> anyhow::Result<Options> {
+        let config = self.config.config_or_end(self.command.first())?;
+        let mut choices = config.choices();
+        Ok(Options {
+            selection: choices.backend(self.backend.as_ref()),
+            request: Request {
+                rate_hz: choices.rate(self.rate),
+                bindings: choices.switch(Key::Bindings, self.bindings),
+                ..Request::default()
+            },
+            watch: probing::by_default(&mut choices)?,
+            slice: self.arch,
+            redaction: choices.redaction(),
+            sources: choices.into_sources(),
+            ..Options::default()
+        })
+    }
 }
 
 /// A run that is kept.
@@ -123,7 +148,8 @@ pub(super) struct Series<'a> {
     invoker: Option<Invoker>,
     /// Held back from gotrace.
     pub(super) signals: Signals,
-    watch: Watch,
+    /// How each run is watched.
+    watching: Options,
     /// Where the traces go.
     pub(super) folder: PathBuf,
     /// Runs that were kept, in the order in which they were made.
@@ -146,6 +172,7 @@ impl<'a> Series<'a> {
         repeating: &'a Repeating,
         configurations: &'a [Configuration],
     ) -> anyhow::Result<Self> {
+        let watching = repeating.watching()?;
         let mut environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
         // Under sudo the traces go to a folder of the user who called it.
@@ -163,7 +190,7 @@ impl<'a> Series<'a> {
             repeating,
             configurations,
             commands: vec![repeating.command.clone(); configurations.len()],
-            watch: probing::by_default()?,
+            watching,
             environment,
             invoker,
             signals: Signals::hold(),
@@ -367,9 +394,6 @@ impl<'a> Series<'a> {
         cache: Option<&PrivateFolder>,
     ) -> Options {
         let Repeating {
-            backend,
-            rate,
-            bindings,
             runs,
             warm_up,
             cold,
@@ -405,18 +429,10 @@ impl<'a> Series<'a> {
         settings.extend(configuration.settings.iter().cloned());
         Options {
             command: self.commands[turn.configuration].clone(),
-            selection: backend.clone(),
-            request: Request {
-                rate_hz: *rate,
-                bindings: *bindings,
-                ..Request::default()
-            },
-            watch: self.watch.clone(),
-            slice: self.repeating.arch,
             changes,
             settings,
             cold: *cold,
-            ..Options::default()
+            ..self.watching.clone()
         }
     }
 

@@ -89,6 +89,7 @@ checks! {
     CacheProgram, Folders, "cacheprog", "Is the program of GOCACHEPROG there?";
     Temporary, Folders, "temporary", "Can temporary files be made, and programs among them be run?";
     Backends, Recording, "backends", "Which ways of watching work here?";
+    Config, Recording, "config", "Which gotrace.toml are in force, and can they be read?";
     Integrity, Recording, "integrity", "What does System Integrity Protection keep from being watched?";
     Signatures, Recording, "signatures", "Do the signatures of the toolchain let it be watched?";
     Command, Recording, "command", "What would the command run, and what would be seen of it?";

@@ -38,10 +38,46 @@ pub(super) fn check(survey: &Survey, out: &mut Findings) {
             }
         }
     }
+    config(survey, out);
     integrity(survey, out);
     signatures(survey, out);
     if let Some(program) = &survey.program {
         command(program, survey, out);
+    }
+}
+
+fn config(survey: &Survey, out: &mut Findings) {
+    let Some(files) = &survey.settings_files else {
+        return;
+    };
+    if files.is_empty() {
+        out.ok(Check::Config, "no gotrace.toml is in force");
+    }
+    for file in files {
+        let path = file.path.display();
+        let whose = match file.of_repository {
+            true => "the repository's",
+            false => "yours",
+        };
+        match (&file.wrong, file.stated.as_slice()) {
+            (Some(wrong), _) => {
+                out.error(
+                    Check::Config,
+                    format!(
+                        "{path}, {whose}, is refused, and nothing is recorded until it is put right"
+                    ),
+                )
+                .because(wrong.clone())
+                .remedy("gotrace run --no-config reads none");
+            }
+            (None, []) => {
+                out.ok(Check::Config, format!("{path}, {whose}: sets nothing"));
+            }
+            (None, stated) => {
+                let stated = stated.join(", ");
+                out.ok(Check::Config, format!("{path}, {whose}: {stated}"));
+            }
+        }
     }
 }
 

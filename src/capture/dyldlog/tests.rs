@@ -224,6 +224,7 @@ fn a_trace_holds_what_a_program_printed() {
         watches_loaders: true,
         temporary: Vec::new(),
         user: 0,
+        redaction: crate::capture::Redaction::default(),
         progress: Arc::new(Progress::default()),
     });
     let recorded = recorder.run(&observations);

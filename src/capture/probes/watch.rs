@@ -6,6 +6,7 @@ use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
 use crate::binary::go::{BuildInfo, Container, Pclntab};
 use crate::trace::{ArgumentKind, Probe};
+use std::fmt;
 use std::str::FromStr;
 
 /// How much of the command's CPU time watching functions may cost.
@@ -22,6 +23,16 @@ impl Default for MaxTax {
         Self {
             share: Some(0.04),
             named_too: false,
+        }
+    }
+}
+
+impl fmt::Display for MaxTax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.share {
+            // Of a percentage that was read, 2.3, the double of its share is some bits off.
+            Some(share) => write!(f, "{}%", (share * 1e8).round() / 1e6),
+            None => f.write_str("off"),
         }
     }
 }
@@ -60,6 +71,9 @@ pub struct Watch {
     pub named: Vec<Spec>,
     /// Sets of functions.
     pub sets: Vec<ProbeSet>,
+    /// Names of those sets that nobody asked for on this occasion: they are watched where that works,
+    /// and left out where it does not.
+    pub by_default: Vec<String>,
     /// Entries alone, of whatever is asked for.
     pub entries_only: bool,
     /// What it may cost.
@@ -78,7 +92,9 @@ impl Watch {
     /// Whether the user asked for functions: more than what is watched by default.
     #[must_use]
     pub fn is_asked_for(&self) -> bool {
-        !self.named.is_empty() || self.sets.iter().any(|set| set.name != super::DEFAULT)
+        let is_default =
+            |set: &ProbeSet| set.name == super::DEFAULT || self.by_default.contains(&set.name);
+        !self.named.is_empty() || !self.sets.iter().all(is_default)
     }
 
     /// Whether nothing is asked for but sets that gotrace comes with.

@@ -9,7 +9,6 @@ use rustc_hash::FxHashMap;
 
 use super::sink::Sink;
 use crate::capture::decode::{action_graph, arguments, importcfg};
-use crate::capture::redact;
 use crate::environment::go_flags;
 use crate::trace::{Action, BlindSpot, Imports, Nanos, ProcessId, Record};
 
@@ -156,7 +155,7 @@ impl Builds {
                 commands: node
                     .commands
                     .iter()
-                    .map(|command| sink.string(&redact::line(command.as_bytes())))
+                    .map(|command| sink.redacted(command.as_bytes()))
                     .collect(),
             };
             sink.record(Record::Action(action));

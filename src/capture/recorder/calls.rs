@@ -5,7 +5,6 @@ use super::processes::Processes;
 use super::sink::Sink;
 use crate::capture::calls::{Batch, RawArgument};
 use crate::capture::observation::Probed;
-use crate::capture::redact;
 use crate::trace::{
     Argument, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe, ProbeId,
     ProcessId, Record,
@@ -71,7 +70,7 @@ impl Calls {
             };
             let argument = called.argument.as_ref().map(|argument| match argument {
                 RawArgument::Integer(value) => Argument::Integer(*value),
-                RawArgument::Text(text) => Argument::Text(sink.string(&redact::line(text))),
+                RawArgument::Text(text) => Argument::Text(sink.redacted(text)),
             });
             sink.call(CallEvent {
                 time: sink.at(called.time),

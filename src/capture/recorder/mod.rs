@@ -30,7 +30,7 @@ use super::decode::{arguments, pprof};
 use super::observation::{Executed, Sampled, ToolRun};
 use super::preamble::Preamble;
 use super::progress::Progress;
-use super::{Observation, redact};
+use super::{Observation, Redaction};
 use builds::Builds;
 pub(super) use builds::Built;
 use calls::Calls;
@@ -72,6 +72,8 @@ pub(super) struct Plan {
     pub(super) temporary: Vec<PathBuf>,
     /// Who the command runs as.
     pub(super) user: u32,
+    /// What is taken out of texts before they are written.
+    pub(super) redaction: Redaction,
     /// Where to say how far it is.
     pub(super) progress: Arc<Progress>,
 }
@@ -124,7 +126,7 @@ impl Recorder {
         let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(plan.anchor.unix_ns);
         let owners = vec![plan.user, 0];
         Self {
-            sink: Sink::new(plan.writer, plan.anchor),
+            sink: Sink::new(plan.writer, plan.anchor, plan.redaction),
             processes: Processes::default(),
             builds: Builds::default(),
             calls: Calls::default(),
@@ -294,7 +296,7 @@ impl Recorder {
             }
             Observation::Unseen { time, what, why } => Record::BlindSpot(BlindSpot {
                 time: sink.at(time),
-                what: sink.string(&redact::line(what.as_bytes())),
+                what: sink.redacted(what.as_bytes()),
                 why: sink.string(why.as_bytes()),
             }),
             Observation::Counted { time, name, value } => {
@@ -385,7 +387,7 @@ impl Recorder {
             self.loaders.began(begun.row, executed, &mut self.sink);
         }
         let sink = &mut self.sink;
-        let kept = redact::arguments(argv);
+        let kept = sink.redaction.arguments(argv);
         let exec = Exec {
             argv: kept.iter().map(|word| sink.string(word)).collect(),
             argv_truncated: executed.argv_truncated,

@@ -4,21 +4,24 @@
 use crate::trace::file::{Error, Writer};
 use crate::trace::{Binding, CallEvent, ClockAnchor, Nanos, Record, Sample, StringId};
 
-use crate::capture::Monotonic;
+use crate::capture::{Monotonic, Redaction};
 
 /// The writer, and the first thing that went wrong with it.
 #[derive(Debug)]
 pub(super) struct Sink {
     pub(super) writer: Writer,
     pub(super) failure: Option<Error>,
+    /// What is taken out of texts before they are written.
+    pub(super) redaction: Redaction,
     anchor: ClockAnchor,
 }
 
 impl Sink {
-    pub(super) const fn new(writer: Writer, anchor: ClockAnchor) -> Self {
+    pub(super) const fn new(writer: Writer, anchor: ClockAnchor, redaction: Redaction) -> Self {
         Self {
             writer,
             failure: None,
+            redaction,
             anchor,
         }
     }
@@ -35,6 +38,11 @@ impl Sink {
 
     pub(super) fn string(&mut self, bytes: &[u8]) -> StringId {
         self.writer.string(bytes)
+    }
+
+    /// One line of commands, or of other text that may hold secrets, without them.
+    pub(super) fn redacted(&mut self, line: &[u8]) -> StringId {
+        self.writer.string(&self.redaction.line(line))
     }
 
     pub(super) fn record(&mut self, record: Record) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Plan, Recorder};
 use crate::capture::observation::{Executed, Sampled};
-use crate::capture::{Monotonic, Observation, Progress};
+use crate::capture::{Monotonic, Observation, Progress, Redaction};
 use crate::trace::file::Writer;
 use crate::trace::{
     Avma, ClockAnchor, FramePlace, ImageKind, ImageOffset, Nanos, Pid, ProcessId, ProcessorCounts,
@@ -25,6 +25,7 @@ fn recorded(observations: Vec<Observation>) -> Trace {
         watches_loaders: false,
         temporary: Vec::new(),
         user: 0,
+        redaction: Redaction::default(),
         progress: Arc::new(Progress::default()),
     });
     let (out, told) = crossbeam_channel::unbounded();

@@ -122,6 +122,19 @@ pub struct Watching {
     pub refusal: Option<Refusal>,
 }
 
+/// A file of settings for gotrace itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// It is the repository's, and not the user's own.
+    pub of_repository: bool,
+    /// What it sets: `rate = 99`.
+    pub stated: Vec<String>,
+    /// What is wrong with it.
+    pub wrong: Option<String>,
+}
+
 /// All that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
@@ -163,6 +176,8 @@ pub struct Survey {
     pub profile: Vec<ProfileLine>,
     /// Ways of watching commands.
     pub watching: Vec<Watching>,
+    /// Files of settings that are in force for gotrace; `None` where nobody looked for them.
+    pub settings_files: Option<Vec<SettingsFile>>,
     /// The command that is to be run.
     pub program: Option<Program>,
 }
