@@ -21,6 +21,8 @@ mod ring;
 pub mod roots;
 mod story;
 #[cfg(test)]
+mod story_tests;
+#[cfg(test)]
 mod tests;
 
 pub use event::{Event, How, What};

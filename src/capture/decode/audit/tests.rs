@@ -161,6 +161,12 @@ fn a_header_is_whole_or_says_what_it_lacks() {
         start: 123_456_789,
     };
     assert_eq!(header, expected);
+    // EM_386, EM_X86_64, and EM_RISCV, which no library is for.
+    for (machine, arch) in [(3_u16, Arch::X86), (62, Arch::Amd64), (243, Arch::Unknown)] {
+        let mut other = bytes.clone();
+        other.splice(10..12, machine.to_ne_bytes());
+        assert_eq!(Header::parse(&other).expect("whole").arch, arch);
+    }
     for length in 0..bytes.len() {
         let error = Header::parse(&bytes[..length]).expect_err("cut");
         assert_eq!(error, Malformed::Short(length));
@@ -254,6 +260,46 @@ fn every_field_of_an_event_is_at_its_place() {
         cpu_ns: 77,
     };
     assert_eq!(kinds, [What::Closed(4), searched, activity, What::Started]);
+}
+
+#[test]
+fn a_program_says_who_it_is_and_that_it_ends() {
+    // Kinds 2 to 4 and 11 to 13; bit 31 of the flags says that there were more arguments.
+    let cells = [
+        (2, 0),
+        (3, 0),
+        (3, 1 << 31),
+        (4, 0),
+        (12, 0),
+        (13, 0),
+        (11, 0),
+    ];
+    let mut file = File::new();
+    for (number, (kind, flags)) in (0..).zip(cells) {
+        let event = Written {
+            kind,
+            flags,
+            text: b"go\0env\0",
+            ..NOTHING
+        };
+        file.event(number, &event);
+    }
+    file.set_tail(7);
+    let mut told = Vec::new();
+    let drained = Ring::default().drain(&file, false, |event| told.push(event.what));
+    assert_eq!(drained, torn(0));
+    let text = || b"go\0env\0".to_vec();
+    let arguments = |cut| What::Arguments { argv: text(), cut };
+    let expected = [
+        What::Program(text()),
+        arguments(false),
+        arguments(true),
+        What::Folder(text()),
+        What::Package(text()),
+        What::Leaves,
+        What::Ending,
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -416,8 +462,21 @@ fn cells_that_lie_about_their_length_are_torn() {
     );
 }
 
+#[test]
+fn texts_fill_their_cells_to_the_last_byte() {
+    // A first cell has room for 24 bytes, each that follows for 56.
+    for length in [0, 23, 24, 25, 79, 80, 81, 136] {
+        let symbol = "s".repeat(length);
+        let mut file = File::new();
+        let next = file.event(0, &bound(1, symbol.as_bytes()));
+        file.set_tail(next);
+        let found = drain(&mut Ring::default(), &file, false);
+        assert_eq!(found, (vec![symbol], torn(0)), "{length} bytes");
+    }
+}
+
 /// What a story makes of events.
-fn told(events: impl IntoIterator<Item = (u64, What)>) -> Vec<linking::Event> {
+pub(super) fn told(events: impl IntoIterator<Item = (u64, What)>) -> Vec<linking::Event> {
     let (mut story, mut out) = (Story::new(false), Vec::new());
     for (time, what) in events {
         let (time, tid) = (Monotonic(time), Tid(1));
@@ -427,7 +486,7 @@ fn told(events: impl IntoIterator<Item = (u64, What)>) -> Vec<linking::Event> {
     out
 }
 
-fn opened(image: u32, path: &str) -> What {
+pub(super) fn opened(image: u32, path: &str) -> What {
     What::Opened {
         image,
         path: path.as_bytes().to_vec(),
@@ -437,7 +496,7 @@ fn opened(image: u32, path: &str) -> What {
     }
 }
 
-const fn activity(action: u32) -> What {
+pub(super) const fn activity(action: u32) -> What {
     What::Activity {
         image: 1,
         action,
@@ -445,7 +504,7 @@ const fn activity(action: u32) -> What {
     }
 }
 
-fn tried(path: &str, rule: u32) -> What {
+pub(super) fn tried(path: &str, rule: u32) -> What {
     let path = path.as_bytes().to_vec();
     What::Searched {
         image: 1,
@@ -641,5 +700,6 @@ fn only_the_library_of_gotrace_is_taken_out_of_the_variable() {
         "/long/name/of/another.so"
     );
     assert_eq!(taken("/a.so:/b.so"), "/a.so:/b.so");
+    assert_eq!(taken("/a.so:"), "/a.so", "nothing stands behind the colon");
     assert_eq!(taken(""), "");
 }
