@@ -1,6 +1,6 @@
 //! The summary of the small build.
 
-use crate::build::{gotrace, record};
+use crate::build::{gotrace, record, record_samples};
 
 /// Worked out by hand from the drawing in `build.rs`:
 ///
@@ -64,4 +64,21 @@ fn a_recorder_that_was_killed_is_told_of() {
     let gap = "not seen: the end of the recording: the recorder was killed or the file was cut";
     assert!(printed.lines().any(|line| line == gap), "{printed}");
     assert!(!printed.contains("tax"), "nobody could measure it");
+}
+
+#[test]
+fn samples_without_a_name_are_told_from_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("nameless.gotrace");
+    record_samples(&trace, &[(1, 0, 1)]);
+    let words = "1 sample has no frame with a name: gotrace show --by image says where they lie";
+    let summary = gotrace(&["show"], &trace, 100);
+    assert!(
+        summary.contains(&format!("functions: {words}\n")),
+        "{summary}"
+    );
+    assert_eq!(
+        gotrace(&["show", "--by", "function"], &trace, 100),
+        format!("{words}\n")
+    );
 }

@@ -70,6 +70,11 @@ pub fn write(
                 no_samples(analysis, page, out)?;
                 return Ok(unreadable_blocks);
             }
+            if profile.functions.is_empty() {
+                let words = no_names(profile.total.samples);
+                writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
+                return Ok(unreadable_blocks);
+            }
             functions(&profile, page, top)
         }
     };
@@ -95,17 +100,28 @@ pub fn write(
 }
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let words = match analysis.trace.sample_count() {
+    let words = why_no_samples(analysis.trace);
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
+
+/// Why there is none, or none that is wanted.
+pub(in crate::render) fn why_no_samples(trace: &Trace) -> &'static str {
+    match trace.sample_count() {
         0 => {
             "the trace holds no samples: the bpf backend takes them unless told --rate 0, and --profile asks the tools"
         }
         _ => "no sample passes the filter",
-    };
-    writeln!(out, "{}", page.paint(words, Tone::Dim))
+    }
+}
+
+/// Why there are samples, and no functions.
+pub(in crate::render) fn no_names(samples: u64) -> String {
+    let samples = units::counted(samples, "sample has", "samples have");
+    format!("{samples} no frame with a name: gotrace show --by image says where they lie")
 }
 
 /// Why there are none.
-pub(super) const NO_PHASES: &str =
+pub(in crate::render) const NO_PHASES: &str =
     "no phase was marked: the backend bpf records those of Go's tools, unless told --no-probes";
 
 fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
@@ -292,7 +308,7 @@ fn count_cells(counts: &ProcessorCounts) -> [Cell; 4] {
     .map(Cell::from)
 }
 
-fn end_of(status: Option<ExitStatus>, trace: &Trace) -> Cell {
+pub(in crate::render) fn end_of(status: Option<ExitStatus>, trace: &Trace) -> Cell {
     match status {
         Some(ExitStatus::Code(0)) => "".into(),
         Some(ExitStatus::Code(code)) => Cell::toned(format!("exit code {code}"), Tone::Warning),

@@ -2,6 +2,7 @@
 
 use super::bindings;
 use super::page::{Page, Tone};
+use super::ranking;
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
 use crate::analyze::build::{Load, SegmentKind};
@@ -328,6 +329,10 @@ fn functions(
 ) -> io::Result<()> {
     let all = summary.functions.iter();
     let ran = all.filter(|row| row.own.time > Nanos::ZERO);
+    if summary.functions.is_empty() && summary.samples.samples > 0 {
+        let none = format!("functions: {}", ranking::no_names(summary.samples.samples));
+        return line(page, out, &none, Tone::Dim);
+    }
     if summary.functions.is_empty() {
         let none = "functions: no samples; the bpf backend takes them unless told --rate 0, and --profile asks the tools";
         return line(page, out, none, Tone::Dim);
