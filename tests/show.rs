@@ -43,5 +43,11 @@ mod summary;
 #[path = "show/tables.rs"]
 mod tables;
 #[cfg(test)]
+#[path = "show/terminal.rs"]
+mod terminal;
+#[cfg(test)]
 #[path = "show/timeline.rs"]
 mod timeline;
+#[cfg(test)]
+#[path = "show/view.rs"]
+mod view;

@@ -18,6 +18,7 @@
 //! - [`scope`] says which definition each import comes to, [`shares`] what the images of a program cost its
 //!   loader, [`slides`] where they lay;
 //! - [`lanes`] puts spans side by side; [`timeline`] fills lanes, and counts concurrency and CPU over time;
+//! - [`Life`] says when one program ran and waited;
 //! - [`Limits`] says what limited the longest build, and what would help;
 //! - [`compare`] reduces runs to figures and lays two groups of them side by side;
 //! - [`experiment`] compares several groups with a baseline; [`Naming`] counts frames with names;
@@ -52,6 +53,7 @@ mod goroutines;
 mod images;
 pub mod inspect;
 pub mod lanes;
+mod life;
 mod limits;
 mod machine;
 mod name;
@@ -84,6 +86,7 @@ pub use goroutine_rows::{CallBar, GoroutineRow, GoroutineRows};
 pub use goroutines::{GoroutineState, GoroutineStates};
 pub use images::{ImageRow, Images};
 pub use inspect::Inspection;
+pub use life::Life;
 pub use limits::Limits;
 pub use name::Name;
 pub use naming::Naming;

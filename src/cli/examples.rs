@@ -196,6 +196,19 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "view",
+        &[
+            (
+                "Walk through the newest trace on the terminal",
+                "gotrace view",
+            ),
+            (
+                "The same of another one, with clicks and the wheel",
+                "gotrace view build.gotrace --mouse",
+            ),
+        ],
+    ),
+    (
         "export",
         &[
             (

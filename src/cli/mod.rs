@@ -38,6 +38,7 @@ mod timeline;
 mod toolchain;
 mod trace_group;
 mod trace_operand;
+mod view;
 
 use crate::capture::native;
 use crate::capture::toolexec::shim;
@@ -69,6 +70,7 @@ enum Command {
     Flamegraph(flamegraph::Args),
     Timeline(timeline::Args),
     Report(report::Args),
+    View(view::Args),
     Export(export::Args),
     Import(import::Args),
     Dump(dump::Args),
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Flamegraph(args) => args.run(),
         Command::Timeline(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::View(args) => args.run(),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
         Command::Dump(args) => args.run(),

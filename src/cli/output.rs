@@ -207,6 +207,11 @@ fn partial_name(name: &OsStr) -> OsString {
     partial
 }
 
+/// How to draw text on standard output, which is a terminal.
+pub(super) fn page_of_terminal() -> Page {
+    page_of(&io::stdout())
+}
+
 /// How to draw text for standard error.
 pub(super) fn error_page() -> Page {
     page_of(&io::stderr())

@@ -6,7 +6,8 @@
 //! - [`comparison`] draws such figures;
 //! - [`markdown`] writes such a comparison for a pull request;
 //! - [`report`] writes a page to walk through;
-//! - [`text`] draws summaries, tables and timelines for terminals and pipes.
+//! - [`text`] draws summaries, tables and timelines for terminals and pipes;
+//! - [`view`] draws the screens of a trace that is walked through on a terminal.
 //!
 //! Nothing here opens a file or looks at the terminal: the caller hands in a [`text::Page`]
 //! that says how wide it is and what it can show, and a writer.
@@ -22,4 +23,5 @@ pub mod report;
 pub mod text;
 pub mod timeline;
 pub mod units;
+pub mod view;
 pub mod xml;

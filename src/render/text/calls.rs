@@ -61,7 +61,7 @@ pub fn statistics(
     left_out(statistics.rows.len().saturating_sub(top), page, out)
 }
 
-fn ends(row: &CallRow) -> String {
+pub(in crate::render) fn ends(row: &CallRow) -> String {
     let parts = [(row.open, "open"), (row.unwound, "unwound")];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     let mut parts: Vec<String> = parts
@@ -202,8 +202,13 @@ fn function(slow: &Slow) -> String {
 ///
 /// Those of the writer.
 pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "{}", page.paint(why_none(trace), Tone::Dim))
+}
+
+/// Why there is nothing to show, and how there would be.
+pub(in crate::render) fn why_none(trace: &Trace) -> &'static str {
     let timed = trace.probes.iter().any(|probe| probe.exits > 0);
-    let words = if trace.call_count() > 0 && !timed {
+    if trace.call_count() > 0 && !timed {
         "only entries were recorded: without exits no call has a duration"
     } else if trace.call_count() > 0 {
         "no call passes the filter"
@@ -211,8 +216,7 @@ pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Resul
         "the trace holds no calls: sudo gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
     } else {
         "none of the watched functions was called"
-    };
-    writeln!(out, "{}", page.paint(words, Tone::Dim))
+    }
 }
 
 /// Says of how many functions of sets the calls are not shown; nothing where there are none.

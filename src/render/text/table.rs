@@ -8,6 +8,8 @@ use std::io;
 const GAP: usize = 2;
 /// A column of names is never made narrower than this for the sake of another column.
 const NARROWEST: usize = 16;
+/// Nor is one that takes what is left.
+const STRETCHED: usize = 34;
 
 /// One column of a [`Table`].
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Column {
     right: bool,
     flexible: bool,
     rank: u8,
+    least: usize,
+    stretched: bool,
 }
 
 impl Column {
@@ -27,6 +31,8 @@ impl Column {
             right: true,
             flexible: false,
             rank: 0,
+            least: 0,
+            stretched: false,
         }
     }
 
@@ -48,6 +54,20 @@ impl Column {
         }
     }
 
+    /// At least so wide, whatever it holds.
+    #[must_use]
+    pub fn at_least(mut self, columns: usize) -> Self {
+        self.least = columns;
+        self
+    }
+
+    /// Takes what the others leave of the page, as the first such column of its table.
+    #[must_use]
+    pub fn stretched(mut self) -> Self {
+        self.stretched = true;
+        self
+    }
+
     /// Left out where the page is too narrow; the highest rank goes first.
     #[must_use]
     pub fn optional(mut self, rank: u8) -> Self {
@@ -59,6 +79,8 @@ impl Column {
 /// One field of a row.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
+    /// What stands before the text, and is never cut.
+    lead: String,
     text: String,
     tone: Tone,
 }
@@ -68,9 +90,17 @@ impl Cell {
     #[must_use]
     pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self {
+            lead: String::new(),
             text: text.into(),
             tone,
         }
+    }
+
+    /// The field behind a text that is not cut with it.
+    #[must_use]
+    pub fn behind(mut self, lead: &str) -> Self {
+        self.lead.insert_str(0, lead);
+        self
     }
 }
 
@@ -170,10 +200,11 @@ impl Table {
                     0
                 };
                 cells
-                    .map(|cell| width::columns(&cell.text))
+                    .map(|cell| width::columns(&cell.lead) + width::columns(&cell.text))
                     .max()
                     .unwrap_or(0)
                     .max(title)
+                    .max(column.least)
             })
             .collect();
         let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
@@ -204,12 +235,11 @@ impl Table {
         let pairs = widths.iter().zip(&self.columns);
         pairs
             .map(|(width, column)| {
-                width.map(|width| {
-                    if column.flexible {
-                        width.min(NARROWEST)
-                    } else {
-                        width
-                    }
+                width.map(|width| match (column.stretched, column.flexible) {
+                    // Whatever is in it now: what is scrolled into view moves no column.
+                    (true, _) => STRETCHED,
+                    (false, true) => width.min(NARROWEST),
+                    (false, false) => width,
                 })
             })
             .collect()
@@ -240,6 +270,11 @@ impl Table {
             }
             over -= 1;
         }
+        let left = page.columns.saturating_sub(self.total(&widths));
+        let mut columns = self.columns.iter().zip(widths.iter_mut());
+        if let Some((_, Some(width))) = columns.find(|(column, _)| column.stretched) {
+            *width += left;
+        }
         widths
     }
 
@@ -259,20 +294,22 @@ impl Table {
             };
             let cell = row.get(at).unwrap_or(&nothing);
             let ellipsis = if page.unicode { '…' } else { '~' };
+            let room = width.saturating_sub(width::columns(&cell.lead));
             let text = if column.flexible {
-                width::middle(&cell.text, width, ellipsis)
+                width::middle(&cell.text, room, ellipsis)
             } else {
                 cell.text.clone()
             };
-            let padding = width.saturating_sub(width::columns(&text));
+            let padding = room.saturating_sub(width::columns(&text));
             let (before, after) = if column.right {
                 (padding, 0)
             } else {
                 (0, padding)
             };
             pending += before;
-            if !text.is_empty() {
+            if !text.is_empty() || !cell.lead.is_empty() {
                 line.extend(std::iter::repeat_n(' ', pending));
+                line.push_str(&cell.lead);
                 line.push_str(&page.paint(&text, cell.tone));
                 pending = 0;
             }
@@ -285,6 +322,7 @@ impl Table {
 impl Cell {
     fn safe(&self, page: &Page) -> Self {
         Self {
+            lead: page.safe(&self.lead),
             text: page.safe(&self.text),
             tone: self.tone,
         }
@@ -367,6 +405,27 @@ mod tests {
                 assert!(width::columns(line) <= columns, "{columns}: {line:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_stretched_column_takes_what_is_left() {
+        let mut table = Table::new(vec![
+            Column::number("n").at_least(4),
+            Column::name("name").stretched(),
+            Column::number("end"),
+        ]);
+        table.push(vec!["1".into(), "a".into(), "2".into()]);
+        let expected = "   n  name     end\n   1  a          2\n";
+        assert_eq!(text(&table, narrow(18)), expected);
+        assert_eq!(text(&table, narrow(1)), "   n  …  end\n   1  a    2\n");
+    }
+
+    #[test]
+    fn what_leads_a_name_is_not_cut_with_it() {
+        let mut table = Table::new(vec![Column::name("")]);
+        table.push(vec![Cell::from("abcdefgh").behind("  + ")]);
+        assert_eq!(text(&table, narrow(9)), "\n  + a…fgh\n");
+        assert_eq!(text(&table, narrow(40)), "\n  + abcdefgh\n");
     }
 
     #[test]
