@@ -40,6 +40,10 @@ mod linking;
 #[path = "run/loader.rs"]
 mod loader;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/patch.rs"]
+mod patch;
+#[cfg(test)]
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]

@@ -194,11 +194,13 @@ claim.m_ring:
 	jmp	r13
 .Lfull:
 	sub	r8d, 1
-	jb	.Ldrop
+	jb	.Lstalled
 	mov	eax, SYS_sched_yield
 	mov	edi, esi
 	syscall
 	jmp	.Ltry
+.Lstalled:
+	mov	dword ptr [rsi + RING_PATIENCE], 0	/* nobody waits until the recorder lives again */
 .Ldrop:
 	lock add qword ptr [rsi + RING_DROPPED], SCRATCH_RECORDS
 .Lscratch:

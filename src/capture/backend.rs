@@ -1,11 +1,12 @@
 //! What every way of watching a command has in common.
 
-use super::Observation;
+use super::{Observation, StandIn};
 use crate::environment::Refusal;
 use crate::trace::Pid;
 use crossbeam_channel::Sender;
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
+use std::path::Path;
 use std::thread::JoinHandle;
 
 /// What a backend is asked to record.
@@ -44,6 +45,11 @@ pub trait Backend: Send {
     /// Flags for the go command (`-toolexec=...`), one flag an entry, not quoted.
     fn go_flags(&self) -> Vec<OsString> {
         Vec::new()
+    }
+
+    /// What is to run in the place of the command's program.
+    fn stand_in(&self, _program: &Path) -> Option<StandIn> {
+        None
     }
 
     /// Begins to watch the tree of `root`, which has not called exec yet.

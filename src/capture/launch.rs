@@ -130,7 +130,17 @@ pub(super) fn program(
         dies_with_parent: false,
         slice: None,
         starts_stopped: false,
+        stands_in: None,
     })
+}
+
+/// Has a program's stand-in be tried first. Where it cannot run, the program itself does.
+pub(super) fn put_in_place(program: &mut Program) {
+    let copy = program.stands_in.as_ref();
+    let copy = copy.and_then(|copy| CString::new(copy.program.as_os_str().as_bytes()).ok());
+    if let Some(copy) = copy {
+        program.paths.insert(0, copy);
+    }
 }
 
 /// Finds a command that is there and may be executed, before anything is made for it.

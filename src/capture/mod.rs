@@ -44,6 +44,7 @@ pub mod selftest;
 pub mod session;
 pub mod slice;
 mod spool;
+mod stand_in;
 mod standstill;
 mod supervise;
 mod sys;
@@ -69,6 +70,7 @@ pub use preamble::Found;
 pub use progress::Progress;
 pub use redact::Redaction;
 pub use selection::{Name, Selection};
+pub use stand_in::StandIn;
 pub use supervise::Signals;
 
 /// A text without what looks like a secret.
@@ -164,6 +166,71 @@ impl Name {
     } else {
         Self::Audit
     };
+}
+
+/// Whether the backend `patch` works here.
+fn patch_availability() -> Result<(), Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        linux::patch::availability()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Err(no_patch())
+    }
+}
+
+/// What the backend `patch` is to do.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "it is refused before it is asked anything")
+)]
+struct PatchRequest {
+    watch: probes::Watch,
+    /// Programs that are likely to run.
+    expected: Vec<PathBuf>,
+    /// Where copies are kept.
+    caches: Option<PathBuf>,
+    /// The command runs as another user than gotrace.
+    others: bool,
+    /// What a go command that is the command is to take for its `GOROOT`.
+    goroot: Option<PathBuf>,
+    /// Tools that run by their stand-ins.
+    started: crossbeam_channel::Receiver<toolexec::Held>,
+}
+
+/// A backend, and who knows what runs in the place of tools.
+type Opened = (Box<dyn Backend>, std::sync::Arc<dyn stand_in::StandIns>);
+
+/// Opens the backend `patch`.
+fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
+    #[cfg(target_os = "linux")]
+    {
+        let backend = linux::patch::Patch::new(linux::patch::Options {
+            watch: request.watch,
+            expected: request.expected,
+            caches: request.caches,
+            others: request.others,
+            goroot: request.goroot,
+            started: request.started,
+        })?;
+        let stand_ins = backend.stand_ins();
+        Ok((Box::new(backend), stand_ins))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        drop(request);
+        Err(no_patch())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn no_patch() -> Refusal {
+    Refusal {
+        reason: "gotrace runs copies of programs on Linux alone".to_owned(),
+        evidence: format!("this is {}", std::env::consts::OS),
+        remedy: "use --backend dtrace, as root".to_owned(),
+    }
 }
 
 /// Whether the backend `audit` works here.

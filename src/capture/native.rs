@@ -57,6 +57,7 @@ pub fn become_native() -> Option<Refusal> {
         // Only arm64: the kernel cannot choose the slice that is translated once more.
         slice: Some(Preference::ARM64_ALONE),
         starts_stopped: false,
+        stands_in: None,
     };
     let error = sys::replace(&program, &sys::block_signals(&[]));
     Some(Refusal {

@@ -12,6 +12,8 @@ pub enum Name {
     Toolexec,
     /// BPF programs in the kernel.
     Bpf,
+    /// Copies of programs, whose functions tell of their calls.
+    Patch,
     /// A library that ld.so loads into each program.
     Audit,
     /// What dyld prints.
@@ -24,10 +26,11 @@ pub enum Name {
 
 impl Name {
     /// All of them, the richest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Bpf,
         Self::Mach,
         Self::Toolexec,
+        Self::Patch,
         Self::Audit,
         Self::Dyldlog,
         Self::Dtrace,
@@ -39,6 +42,7 @@ impl Name {
         match self {
             Self::Toolexec => "toolexec",
             Self::Bpf => "bpf",
+            Self::Patch => "patch",
             Self::Audit => "audit",
             Self::Dyldlog => "dyldlog",
             Self::Mach => "mach",
@@ -52,6 +56,7 @@ impl Name {
         match self {
             Self::Toolexec => "every tool that go commands run, with times and resource use",
             Self::Bpf => "the whole process tree, with stack samples",
+            Self::Patch => "calls of functions, in copies of programs, without any rights",
             Self::Audit => "what programs load and bind, with --bindings",
             Self::Dyldlog => "what programs load and bind on macOS, not for timing",
             Self::Mach => "stack samples and counters of programs on macOS that are not hardened",
@@ -66,7 +71,7 @@ impl Name {
     pub const fn system(self) -> Option<&'static str> {
         match self {
             Self::Toolexec => None,
-            Self::Bpf | Self::Audit => Some("linux"),
+            Self::Bpf | Self::Audit | Self::Patch => Some("linux"),
             Self::Dyldlog | Self::Mach | Self::Dtrace => Some("macos"),
         }
     }
@@ -80,6 +85,7 @@ impl Name {
         match self {
             Self::Toolexec => Ok(()),
             Self::Bpf => super::bpf_availability(),
+            Self::Patch => super::patch_availability(),
             Self::Audit => super::audit_availability(),
             Self::Dyldlog => super::dyldlog_availability(),
             Self::Mach => super::mach_availability(),
@@ -130,7 +136,7 @@ impl FromStr for Selection {
         for word in text.split(',') {
             let name = Name::ALL.into_iter().find(|name| name.word() == word);
             let name = name.ok_or_else(|| {
-                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace")
+                format!("no backend is called {word:?}: expected auto, or a comma list of bpf, mach, toolexec, patch, audit, dyldlog and dtrace")
             })?;
             if !names.contains(&name) {
                 names.push(name);

@@ -485,7 +485,7 @@ impl Session {
                 }
                 self.refused.push((Name::Bpf, refusal));
                 let bindings = self.options.request.bindings.then_some(Name::OF_BINDINGS);
-                let names: Vec<Name> = [Name::Toolexec].into_iter().chain(bindings).collect();
+                let names: Vec<Name> = self.without_rights().into_iter().chain(bindings).collect();
                 self.open(&names)?;
                 self.start(out)
             }
@@ -515,6 +515,10 @@ impl Session {
         let mut program = program.map_err(os("exec"))?;
         program.slice = self.slice;
         program.starts_stopped = self.wants_stop();
+        let exe = launch::exe(&self.options.command, &self.environment);
+        let mut backends = self.backends.iter();
+        program.stands_in = backends.find_map(|backend| backend.stand_in(&exe));
+        launch::put_in_place(&mut program);
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }
 

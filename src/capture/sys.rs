@@ -20,6 +20,7 @@ use crate::trace::{ClockAnchor, Nanos, Pid, Usage};
 
 use super::Monotonic;
 use super::slice::Preference;
+use super::stand_in::{self, StandIn};
 use super::system::Start;
 
 /// Signals whose action gotrace changes for itself, and whether they were ignored when it was
@@ -99,6 +100,8 @@ pub(super) struct Program {
     pub(super) slice: Option<Preference>,
     /// It stops before its first instruction, until it is sent SIGCONT: macOS alone can have that.
     pub(super) starts_stopped: bool,
+    /// It runs in the place of another program, whose path is among those to try.
+    pub(super) stands_in: Option<StandIn>,
 }
 
 /// A child that was forked and waits to be let go.
@@ -223,6 +226,9 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
     if program.dies_with_parent {
         die_with_parent();
     }
+    if let Some(stand_in) = &program.stands_in {
+        hand_down(stand_in.descriptor().as_raw_fd());
+    }
     for (signal, ignored) in &IGNORED {
         let action = if ignored.load(Ordering::Relaxed) {
             libc::SIG_IGN
@@ -238,6 +244,19 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
     }
     // SAFETY: `mask` is an initialised set; the old mask is not asked for.
     done(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, ptr::null_mut()) })
+}
+
+/// Leaves a descriptor at the first of its numbers that is free. Where none is, the program does without.
+fn hand_down(fd: c_int) {
+    for number in stand_in::NUMBERS {
+        let number = number.cast_signed();
+        // SAFETY: takes no pointer.
+        let free = unsafe { libc::fcntl(number, libc::F_GETFD) } == -1;
+        // SAFETY: takes no pointer, and closes nothing: the number is free.
+        if free && unsafe { libc::dup2(fd, number) } == number {
+            return;
+        }
+    }
 }
 
 /// Tries each path, as `execvp` does: goes on where a file is not there, remembers where one
@@ -761,6 +780,7 @@ mod tests {
             dies_with_parent: false,
             slice: None,
             starts_stopped: false,
+            stands_in: None,
         };
         let mask = block_signals(&[]);
         let child = fork_held(&program, &mask).expect("forked");

@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace [default: auto]
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, patch, audit, dyldlog and dtrace [default: auto]
     #[arg(long, value_name = "NAMES")]
     backend: Option<Selection>,
     /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]

@@ -46,7 +46,7 @@ pub(super) struct Repeating {
     /// Folder for the traces, new or empty [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How to watch: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace [default: auto]
+    /// How to watch: auto, or a comma list of bpf, mach, toolexec, patch, audit, dyldlog and dtrace [default: auto]
     #[arg(long, value_name = "NAMES")]
     backend: Option<Selection>,
     /// Stack samples a second and core (backends bpf, mach and dtrace), 0 for none [default: 199]

@@ -26,7 +26,7 @@ fn available() -> bool {
 }
 
 /// What `gotrace COMMAND --json TRACE` prints.
-fn json(place: &Place, command: &[&str]) -> Value {
+pub(crate) fn json(place: &Place, command: &[&str]) -> Value {
     let mut gotrace = place.command(env!("CARGO_BIN_EXE_gotrace"));
     let output = gotrace
         .args(command)
@@ -38,7 +38,7 @@ fn json(place: &Place, command: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
+pub(crate) fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
     let program = place.path("work").join("program");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
@@ -54,7 +54,7 @@ fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
 }
 
 /// The programs of a trace that are this tool, other than to tell their version.
-fn tools(trace: &Trace, name: &str) -> usize {
+pub(crate) fn tools(trace: &Trace, name: &str) -> usize {
     let is_tool = |words: &[Vec<u8>]| {
         let file = words
             .first()
@@ -154,7 +154,7 @@ fn functions_that_cannot_be_watched_are_refused_before_the_command_runs() {
     assert_eq!(output.status.code(), Some(125));
     let words = stderr(&output);
     assert!(
-        words.contains("functions are watched by the backend bpf"),
+        words.contains("functions are watched by the backends patch and bpf"),
         "{words}"
     );
     assert!(output.stdout.is_empty());

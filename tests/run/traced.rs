@@ -71,7 +71,7 @@ pub(crate) fn warm_cache() -> PathBuf {
 
 /// Flags for each way of watching builds that works here; says which do not.
 pub(crate) fn ways_to_see_builds() -> Vec<[&'static str; 2]> {
-    flags_of(&[Name::Bpf, Name::Toolexec])
+    flags_of(&[Name::Bpf, Name::Toolexec, Name::Patch])
 }
 
 /// Flags for those of these backends that work here; says which do not.

@@ -62,7 +62,12 @@ fn may_be_unsafe(path: &str) -> bool {
         "src/environment/linux/sys.rs",
         "src/environment/macos/sys.rs",
     ];
-    const FOLDERS: [&str; 3] = ["probes/", "tests/", "src/capture/macos/sys/"];
+    const FOLDERS: [&str; 4] = [
+        "probes/",
+        "tests/",
+        "src/capture/linux/sys/",
+        "src/capture/macos/sys/",
+    ];
     FILES.contains(&path)
         || path == "src/symbolize/mapped.rs"
         || FOLDERS.iter().any(|folder| path.starts_with(folder))

@@ -3,7 +3,8 @@
 //! ```text
 //! header     0 magic "gtracer1"   8 u64 bytes in all
 //!           16 u32 mask of the queue   20 u32 chunks
-//!           24 u32 patience: how often a program that finds no chunk lets others run before it drops records
+//!           24 u32 patience: how often a program that finds no chunk lets others run before it drops records, and has
+//!              nobody wait any more until the recorder writes it anew
 //!           28 u32 closed: nobody reads any more
 //!           64 u64 head: chunks that were taken         128 u64 tail: chunks that were free
 //!          192 u64 records that were dropped, at most
@@ -46,8 +47,8 @@ pub const FIRST_CHUNK: usize = 0x10000;
 pub const CHUNK: usize = 0x10000;
 /// Bytes of a record, and of what stands before the first one of a chunk.
 pub const RECORD: usize = 32;
-/// Chunks at most: as many as the queue has room for.
-pub const MOST_CHUNKS: usize = (FIRST_CHUNK - QUEUE) / 4 / 2;
+/// Chunks at most, a power of two for which the queue has room.
+pub const MOST_CHUNKS: usize = 8192;
 
 /// Where a chunk's process, thread, copy and count stand.
 pub const CHUNK_PROCESS: usize = 0;

@@ -26,3 +26,4 @@ pub mod preload;
 pub mod proc_stat;
 pub mod qemu;
 pub mod rosetta;
+pub mod trampoline;

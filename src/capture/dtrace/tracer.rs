@@ -76,7 +76,7 @@ pub(super) enum Subject {
 #[derive(Debug)]
 pub(super) enum Go {
     /// A tool's shim; it goes on when this value is dropped.
-    Tool(#[expect(dead_code, reason = "its end is what is waited for")] Waiting),
+    Tool(#[expect(dead_code, reason = "its end is what is waited for")] Option<Waiting>),
     /// The session, which also wants to know whether this machine lets `dtrace` work at all.
     Command(Sender<Result<(), Refusal>>),
 }

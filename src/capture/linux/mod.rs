@@ -3,6 +3,8 @@
 
 pub mod audit;
 pub mod bpf;
+pub(super) mod handed;
+pub(super) mod patch;
 pub(super) mod process;
 pub mod qemu;
 mod sys;

@@ -5,6 +5,8 @@
     reason = "mmap, perf_event_open and reads of memory that the kernel writes"
 )]
 
+pub(super) mod ring;
+
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,

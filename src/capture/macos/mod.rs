@@ -1,6 +1,7 @@
 //! macOS: processes, files and signals as the kernel shows them. Calls only; what they deliver is
 //! read in [`super::decode`].
 
+pub(super) mod handed;
 pub(super) mod mach;
 pub(super) mod process;
 pub(super) mod signals;

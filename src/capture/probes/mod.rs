@@ -8,12 +8,14 @@
 //! ```
 
 mod asked;
+mod missing;
 mod pattern;
 mod plan;
 mod set;
 mod watch;
 
 pub use asked::{Asked, AskedOf};
+pub use missing::Missing;
 pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
 pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};
 pub use set::{DEFAULT, ProbeSet, SetError, SetProbe};

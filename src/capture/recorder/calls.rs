@@ -3,12 +3,14 @@
 use super::images;
 use super::processes::Processes;
 use super::sink::Sink;
-use crate::capture::calls::{Batch, RawArgument};
+use crate::capture::calls::{Batch, Called, RawArgument};
 use crate::capture::observation::Probed;
+use crate::capture::{Monotonic, Observation, sys};
 use crate::trace::{
-    Argument, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe, ProbeId,
-    ProcessId, Record,
+    Argument, CallEdge, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe,
+    ProbeId, ProcessId, Record,
 };
+use rustc_hash::FxHashMap;
 
 /// What watching functions has cost.
 #[derive(Debug, Default)]
@@ -18,7 +20,15 @@ pub(super) struct Calls {
     /// By the calibrated costs: what the command has paid for its hits.
     pub(super) tax: Nanos,
     last: Option<(Pid, ProcessId)>,
+    /// Processes that were told to become programs since these times, by whom does not see when they have.
+    awaited: FxHashMap<Pid, Nanos>,
+    /// Their calls.
+    early: FxHashMap<Pid, Vec<Called>>,
+    early_count: usize,
 }
+
+/// Calls at most that wait for their programs to be told of.
+const EARLY: usize = 1 << 20;
 
 impl Calls {
     /// A function is watched.
@@ -59,30 +69,72 @@ impl Calls {
         sink.record(Record::Probe(probe));
     }
 
+    /// A process is about to become a program, since then; another backend tells when it has.
+    pub(super) fn awaits(&mut self, pid: Pid, since: Nanos) {
+        self.awaited.insert(pid, since);
+    }
+
+    /// A process became a program: whatever it called meanwhile is its.
+    pub(super) fn begun(&mut self, sink: &mut Sink, processes: &Processes, pid: Pid, at: Nanos) {
+        if self.awaited.get(&pid).is_none_or(|since| *since > at) {
+            return;
+        }
+        self.awaited.remove(&pid);
+        let early = self.early.remove(&pid).unwrap_or_default();
+        self.early_count = self.early_count.saturating_sub(early.len());
+        self.last = None;
+        for called in &early {
+            self.call(sink, processes, called);
+        }
+    }
+
+    /// That there are calls whose programs were never told of.
+    pub(super) fn never_begun(&self) -> Option<Observation> {
+        (self.early_count > 0).then(|| Observation::Lost {
+            from: Monotonic::default(),
+            to: sys::now(),
+            what: "calls",
+            count: self.early_count as u64,
+            why: "their programs were not seen to begin".to_owned(),
+        })
+    }
+
     /// Functions were entered and left.
     pub(super) fn called(&mut self, sink: &mut Sink, processes: &Processes, batch: &Batch) {
         // Which program a pid means does not change within a batch.
         self.last = None;
         for called in batch.calls() {
-            self.tax += self.cost(called.probe, called.edge == crate::trace::CallEdge::Entry);
-            let Some(process) = self.process(processes, called.pid) else {
-                continue;
-            };
-            let argument = called.argument.as_ref().map(|argument| match argument {
-                RawArgument::Integer(value) => Argument::Integer(*value),
-                RawArgument::Text(text) => Argument::Text(sink.redacted(text)),
-            });
-            sink.call(CallEvent {
-                time: sink.at(called.time),
-                process,
-                tid: called.tid,
-                stack: called.stack,
-                probe: called.probe,
-                edge: called.edge,
-                depth: called.depth,
-                argument,
-            });
+            if !self.awaited.is_empty() && self.awaited.contains_key(&called.pid) {
+                self.early_count += 1;
+                if self.early_count <= EARLY {
+                    let early = self.early.entry(called.pid).or_default();
+                    early.push(called.clone());
+                }
+            } else {
+                self.call(sink, processes, called);
+            }
         }
+    }
+
+    fn call(&mut self, sink: &mut Sink, processes: &Processes, called: &Called) {
+        self.tax += self.cost(called.probe, called.edge == CallEdge::Entry);
+        let Some(process) = self.process(processes, called.pid) else {
+            return;
+        };
+        let argument = called.argument.as_ref().map(|argument| match argument {
+            RawArgument::Integer(value) => Argument::Integer(*value),
+            RawArgument::Text(text) => Argument::Text(sink.redacted(text)),
+        });
+        sink.call(CallEvent {
+            time: sink.at(called.time),
+            process,
+            tid: called.tid,
+            stack: called.stack,
+            probe: called.probe,
+            edge: called.edge,
+            depth: called.depth,
+            argument,
+        });
     }
 
     fn process(&mut self, processes: &Processes, pid: Pid) -> Option<ProcessId> {

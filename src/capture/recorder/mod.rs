@@ -125,11 +125,15 @@ impl Recorder {
     pub(super) fn new(plan: Plan) -> Self {
         let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(plan.anchor.unix_ns);
         let owners = vec![plan.user, 0];
+        let mut calls = Calls::default();
+        if plan.follows_tree {
+            calls.awaits(plan.root, Nanos::ZERO);
+        }
         Self {
             sink: Sink::new(plan.writer, plan.anchor, plan.redaction),
             processes: Processes::default(),
             builds: Builds::default(),
-            calls: Calls::default(),
+            calls,
             images: OpenImages::below(plan.temporary),
             loaders: Loaders::new(plan.watches_loaders),
             discovered: Discovered::default(),
@@ -177,6 +181,9 @@ impl Recorder {
         }
         self.progress.add_events(events);
         self.take_late(true);
+        if let Some(lost) = self.calls.never_begun() {
+            self.noted(lost);
+        }
         self.builds.finish(&mut self.sink);
         let loads = self.loaders.finish(&mut self.sink);
         let tax = self.calls.tax;
@@ -358,6 +365,8 @@ impl Recorder {
         }
         let argv = arguments::split(&executed.argv);
         self.program(&begun, executed, &argv, package);
+        self.calls
+            .begun(&mut self.sink, &self.processes, executed.pid, time);
         if let Some(import_cfg) = &executed.import_cfg {
             match import_cfg {
                 Ok(contents) => self.builds.import_cfg(&mut self.sink, begun.row, contents),
@@ -439,7 +448,15 @@ impl Recorder {
     /// above them, and where every exec is seen, all.
     fn found_running(&mut self, parent: Pid, package: &[u8], executed: &Executed) {
         let pid = executed.pid;
-        if self.follows_tree || self.discovered.is(executed) {
+        if self.follows_tree {
+            let since = self.sink.at(executed.time);
+            let runs_since = self.processes.runs_since(pid);
+            if runs_since.is_none_or(|began| began < since) {
+                self.calls.awaits(pid, since);
+            }
+            return;
+        }
+        if self.discovered.is(executed) {
             return;
         }
         if !self.processes.runs(pid) {

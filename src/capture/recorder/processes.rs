@@ -264,6 +264,15 @@ impl Processes {
         self.rows.get(program.index()).is_some_and(|row| row.open)
     }
 
+    /// Since when a process runs the program that it does, or ran last, where that has a row.
+    pub(super) fn runs_since(&self, pid: Pid) -> Option<Nanos> {
+        let row = match self.live.get(&pid) {
+            Some(live) => live.row?,
+            None => *self.gone.get(&pid)?,
+        };
+        self.rows.get(row.index()).map(|row| row.began)
+    }
+
     /// Whether a process runs a program that has a row.
     pub(super) fn runs(&self, pid: Pid) -> bool {
         self.live.get(&pid).is_some_and(|live| live.row.is_some())

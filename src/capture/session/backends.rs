@@ -2,14 +2,17 @@
 
 use super::{Error, Session, UNDER_WAY};
 use crate::capture::dtrace::{self, Dtrace};
+use crate::capture::probes::Watch;
 use crate::capture::selection::{Name, Selection};
 use crate::capture::slice::{Preference, may_profile};
-use crate::capture::toolexec::{Held, Toolexec};
-use crate::capture::{Backend, MachRequest, Request, dyldlog, graphs, launch};
+use crate::capture::toolexec::{Held, Toolexec, Wanted};
+use crate::capture::{
+    Backend, MachRequest, Opened, PatchRequest, Request, dyldlog, graphs, launch,
+};
 use crate::environment::Refusal;
 use crate::environment::go_flags;
 use crate::environment::toolchain;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -24,26 +27,28 @@ impl Session {
                 Ok(()) => vec![Name::Bpf],
                 Err(refusal) => {
                     self.refused.push((Name::Bpf, refusal));
-                    self.spool.iter().map(|_| Name::Toolexec).collect()
+                    self.without_rights()
                 }
             },
         };
         if self.options.request.bindings && !names.contains(&Name::OF_BINDINGS) {
             names.push(Name::OF_BINDINGS);
         }
-        // It follows no children: the shim brings them.
-        if names.contains(&Name::Dtrace) && !names.contains(&Name::Toolexec) {
+        // They follow no children: the shim brings them.
+        let followed = |name: &Name| matches!(name, Name::Dtrace | Name::Patch);
+        if names.iter().any(followed) && !names.contains(&Name::Toolexec) {
             names.push(Name::Toolexec);
         }
-        let watches = |name: &Name| matches!(name, Name::Bpf | Name::Dtrace);
+        let watches = |name: &Name| matches!(name, Name::Bpf | Name::Dtrace | Name::Patch);
         if self.options.watch.is_asked_for() && !names.iter().any(watches) {
             let refusal = match self.refused.pop() {
                 Some((Name::Bpf, refusal)) => refusal,
                 _ => Refusal {
-                    reason: "functions are watched by the backend bpf, on macOS by dtrace"
-                        .to_owned(),
-                    evidence: "--probe or --probe-set without it".to_owned(),
-                    remedy: "--backend bpf, or without --backend".to_owned(),
+                    reason:
+                        "functions are watched by the backends patch and bpf, on macOS by dtrace"
+                            .to_owned(),
+                    evidence: "--probe or --probe-set without one".to_owned(),
+                    remedy: "--backend patch, or without --backend".to_owned(),
                 },
             };
             let backend = Name::Bpf.word();
@@ -56,19 +61,36 @@ impl Session {
         self.backends.clear();
         // Tools that wait until they are watched; each is let go before the next can ask.
         let (wants_held, held) = crossbeam_channel::bounded(UNDER_WAY);
-        let wants_held = names.contains(&Name::Dtrace).then_some(wants_held);
-        for &name in names {
+        let mut wanted = Wanted {
+            held: names.contains(&Name::Dtrace).then(|| wants_held.clone()),
+            stand_ins: None,
+        };
+        let patched = names.contains(&Name::Patch);
+        let mut names = names.to_vec();
+        // The shim is told what it is to have run.
+        names.sort_by_key(|name| *name != Name::Patch);
+        for name in names {
             let backend = match name {
+                Name::Patch => self.patch(held.clone()).map(|(backend, stand_ins)| {
+                    wanted.stand_ins = Some(stand_ins);
+                    wanted.held = Some(wants_held.clone());
+                    backend
+                }),
                 Name::Bpf => crate::capture::open_bpf(
                     self.options.request,
-                    self.options.watch.clone(),
+                    if patched {
+                        // Breakpoints in an original that its copy runs for would never be met.
+                        Watch::default()
+                    } else {
+                        self.options.watch.clone()
+                    },
                     self.expected(),
                     (
                         launch::cache(&self.environment, self.invoker.as_ref()),
                         self.invoker.clone(),
                     ),
                 ),
-                Name::Toolexec => self.toolexec(wants_held.clone()),
+                Name::Toolexec => self.toolexec(std::mem::take(&mut wanted)),
                 Name::Dtrace => self.dtrace(held.clone()),
                 Name::Audit => self.audit(),
                 Name::Dyldlog => self.dyldlog(),
@@ -76,6 +98,9 @@ impl Session {
             };
             match backend {
                 Ok(backend) => self.backends.push(backend),
+                Err(refusal) if name == Name::Patch && self.may_do_without() => {
+                    self.refused.push((name, refusal));
+                }
                 Err(refusal) => {
                     let backend = name.word();
                     return Err(Error::Refused { backend, refusal });
@@ -85,6 +110,19 @@ impl Session {
         self.read_graphs();
         self.add_to_environment();
         Ok(())
+    }
+
+    /// The best that works without rights.
+    pub(super) fn without_rights(&self) -> Vec<Name> {
+        let toolexec = self.spool.iter().map(|_| Name::Toolexec);
+        let watches = !self.options.watch.is_empty() && self.spool.is_some();
+        let patch = watches && Name::Patch.availability().is_ok();
+        toolexec.chain(patch.then_some(Name::Patch)).collect()
+    }
+
+    /// Nobody asked for calls, but for those of the sets that are watched by default.
+    fn may_do_without(&self) -> bool {
+        self.options.selection == Selection::Auto && !self.options.watch.is_asked_for()
     }
 
     /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS
@@ -129,7 +167,7 @@ impl Session {
         Ok(Box::new(backend))
     }
 
-    fn toolexec(&self, wants_held: Option<Sender<Held>>) -> Result<Box<dyn Backend>, Refusal> {
+    fn toolexec(&self, wanted: Wanted) -> Result<Box<dyn Backend>, Refusal> {
         let spool = self.spool.as_ref().ok_or_else(no_spool)?;
         let flags = go_flags::split(&self.user_flags);
         let user = flags.as_deref().ok();
@@ -145,7 +183,7 @@ impl Session {
             may_profile(chosen.or(own).unwrap_or_default(), profile_translated)?;
         }
         let progress = Arc::clone(&self.progress);
-        match Toolexec::new(spool, user, profile, progress, wants_held) {
+        match Toolexec::new(spool, user, profile, progress, wanted) {
             Ok(backend) => Ok(Box::new(backend)),
             Err(error) => Err(Refusal {
                 reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
@@ -153,6 +191,21 @@ impl Session {
                 remedy: "correct the quotes in GOFLAGS".to_owned(),
             }),
         }
+    }
+
+    fn patch(&self, started: Receiver<Held>) -> Result<Opened, Refusal> {
+        let name = self.options.command.first().cloned().unwrap_or_default();
+        let names_it = self.environment.get("GOROOT").is_some();
+        let toolchain = self.toolchain.as_ref();
+        let toolchain = toolchain.filter(|_| launch::is_go(&name) && !names_it);
+        crate::capture::open_patch(PatchRequest {
+            watch: self.options.watch.clone(),
+            expected: self.expected(),
+            caches: launch::cache(&self.environment, self.invoker.as_ref()),
+            others: self.invoker.is_some(),
+            goroot: toolchain.map(|toolchain| toolchain.variable("GOROOT").into()),
+            started,
+        })
     }
 
     fn audit(&self) -> Result<Box<dyn Backend>, Refusal> {

@@ -13,11 +13,11 @@ use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::wire::{Inbox, Message};
-use super::{Held, Waiting, shim};
+use super::{Held, Waiting, Wanted, shim};
 use crate::capture::alive::{self, Alive};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
-use crate::capture::system::watch::ExitWatch;
+use crate::capture::system::{handed, watch::ExitWatch};
 use crate::capture::{Executed, Monotonic, Observation, ToolRun, plain_file, sys};
 use crate::environment::translator;
 use crate::trace::{Pid, Usage};
@@ -63,8 +63,8 @@ pub(super) struct Listener {
     root: Pid,
     out: Sender<Observation>,
     progress: Arc<Progress>,
-    /// Who wants tools before they run.
-    wants_held: Option<Sender<Held>>,
+    /// What others want of tools.
+    wanted: Wanted,
     connections: Vec<Connection>,
     watched: Vec<Watched>,
 }
@@ -77,7 +77,7 @@ impl Listener {
         root: Pid,
         out: Sender<Observation>,
         progress: Arc<Progress>,
-        wants_held: Option<Sender<Held>>,
+        wanted: Wanted,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -88,7 +88,7 @@ impl Listener {
             root,
             out,
             progress,
-            wants_held,
+            wanted,
             connections: Vec::new(),
             watched: Vec::new(),
         })
@@ -181,6 +181,12 @@ impl Listener {
                     let package = String::from_utf8_lossy(&package).into_owned();
                     self.progress.began(shim, package);
                 }
+                if let Some(stand_ins) = &self.wanted.stand_ins {
+                    let tool = words.first().copied().unwrap_or_default();
+                    let stand_in = stand_ins.of(Path::new(OsStr::from_bytes(tool)));
+                    // A shim that is gone needs no answer.
+                    drop(handed::send(&connection.stream, stand_in.as_ref()));
+                }
                 connection.tool = Some(Tool {
                     shim,
                     go,
@@ -190,7 +196,14 @@ impl Listener {
                     importcfg,
                 });
             }
-            Message::Held { pid, start } => self.hold(connection, pid, start),
+            Message::Held { pid, start } => {
+                let waiting = connection.stream.try_clone().map(Waiting);
+                match waiting {
+                    Ok(waiting) => self.hand_over(connection, (pid, start), Some(waiting)),
+                    Err(_) => connection.open = false,
+                }
+            }
+            Message::Started { pid, start } => self.hand_over(connection, (pid, start), None),
             Message::End {
                 pid,
                 start,
@@ -231,19 +244,19 @@ impl Listener {
         }
     }
 
-    /// Hands a tool that waits to whoever wants it; where that cannot be, the tool goes on.
-    fn hold(&self, connection: &mut Connection, pid: Pid, start: Monotonic) {
-        let Ok(stream) = connection.stream.try_clone() else {
-            connection.open = false;
-            return;
-        };
-        let waiting = Waiting(stream);
+    /// Hands a tool to whoever wants it; where that cannot be, one that waits goes on.
+    fn hand_over(
+        &self,
+        connection: &Connection,
+        (pid, start): (Pid, Monotonic),
+        waiting: Option<Waiting>,
+    ) {
         let Some(tool) = connection.tool.clone() else {
             return;
         };
         // Root is to watch tools of the build, and not whatever somebody has a number of.
         let is_its_child = Alive::of(pid).is_some_and(|found| found.parent == tool.shim);
-        if let Some(wants_held) = self.wants_held.as_ref().filter(|_| is_its_child) {
+        if let Some(wants_held) = self.wanted.held.as_ref().filter(|_| is_its_child) {
             let run = tool.run(pid, start);
             // Where nobody takes it any more, it is dropped, and so let go.
             drop(wants_held.send(Held {

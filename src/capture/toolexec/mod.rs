@@ -23,6 +23,7 @@ use nix::sys::socket::{Backlog, listen};
 
 use super::progress::Progress;
 use super::spool::Spool;
+use super::stand_in::StandIns;
 use super::{Backend, Error, Executed, Observation, backend, sys};
 use crate::environment::go_flags;
 use crate::trace::Pid;
@@ -35,20 +36,29 @@ const SOCKET: &str = "shims";
 
 /// A tool that is there and has not run its first instruction.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::capture) struct Held {
     /// Its shim.
-    pub(super) shim: Pid,
+    pub(in crate::capture) shim: Pid,
     /// The package that the go command runs it for, or empty.
-    pub(super) package: Vec<u8>,
+    pub(in crate::capture) package: Vec<u8>,
     /// What runs.
-    pub(super) executed: Executed,
-    /// Whose end is what the tool waits for.
-    pub(super) waiting: Waiting,
+    pub(in crate::capture) executed: Executed,
+    /// Whose end is what the tool waits for; none where it runs already.
+    pub(in crate::capture) waiting: Option<Waiting>,
+}
+
+/// What others want of tools.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// To be told of each: before it runs, or where it has a stand-in, once that is there.
+    pub(super) held: Option<Sender<Held>>,
+    /// That others run in their place.
+    pub(super) stand_ins: Option<Arc<dyn StandIns>>,
 }
 
 /// A shim that waits for an answer, and has it when this value is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting(UnixStream);
+pub(in crate::capture) struct Waiting(UnixStream);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -66,6 +76,8 @@ pub(super) struct Toolexec {
     progress: Arc<Progress>,
     /// Who wants tools before they run.
     wants_held: Option<Sender<Held>>,
+    /// What runs in their place.
+    stand_ins: Option<Arc<dyn StandIns>>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
@@ -77,13 +89,14 @@ impl Toolexec {
         user: Option<&[u8]>,
         profile: bool,
         progress: Arc<Progress>,
-        wants_held: Option<Sender<Held>>,
+        wanted: Wanted,
     ) -> Result<Self, go_flags::Error> {
         let user = user.unwrap_or_default();
         let count = go_flags::split(user)?.len();
         let options = shim::Options {
             profile,
-            hold: wants_held.is_some(),
+            hold: wanted.held.is_some() && wanted.stand_ins.is_none(),
+            stand_ins: wanted.stand_ins.is_some(),
         };
         let ours = shim::words(&spool.executable(), spool.path(), count, options);
         // No word of ours needs quotes, so the user's words keep theirs as they are.
@@ -98,7 +111,8 @@ impl Toolexec {
             users: spool.users(),
             flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
             progress,
-            wants_held,
+            wants_held: wanted.held,
+            stand_ins: wanted.stand_ins,
             running: None,
         })
     }
@@ -130,8 +144,11 @@ impl Backend for Toolexec {
         let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let progress = Arc::clone(&self.progress);
         let place = (self.spool.clone(), self.users.clone());
-        let wants_held = self.wants_held.take();
-        let listener = Listener::new(socket, stopped, place, root, out, progress, wants_held)
+        let wanted = Wanted {
+            held: self.wants_held.take(),
+            stand_ins: self.stand_ins.take(),
+        };
+        let listener = Listener::new(socket, stopped, place, root, out, progress, wanted)
             .map_err(failed("ioctl"))?;
         let thread = std::thread::Builder::new()
             .name("gotrace-shims".to_owned())
@@ -155,7 +172,8 @@ mod tests {
     fn the_users_own_toolexec_is_chained_with_its_quotes() {
         let spool = Spool::create(Path::new("/tmp"), None).expect("made");
         let user = Some(&b"\"/a b/wrap\" -x"[..]);
-        let backend = Toolexec::new(&spool, user, true, Arc::default(), None).expect("quoted well");
+        let backend = Toolexec::new(&spool, user, true, Arc::default(), Wanted::default())
+            .expect("quoted well");
         let flag = backend.go_flags().remove(0).into_vec();
         let joined = go_flags::join(&[flag]).expect("joinable");
         let fields = go_flags::split(&joined).expect("quoted well");

@@ -4,8 +4,8 @@
 //! gotrace __shim SPOOL OPTIONS [user's toolexec ARGUMENT...] TOOL ARGUMENT...
 //! ```
 //!
-//! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles and `h` where the
-//! recorder wants tools before they run. The shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
+//! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles, `h` where the
+//! recorder wants tools before they run, and `s` where it may have others to run in their place. The shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
 //! without a recorder that is gone.
 
 use std::ffi::{CString, OsStr, OsString};
@@ -21,12 +21,13 @@ use nix::sys::socket::{UnixAddr, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::wire::Message;
+use crate::capture::StandIn;
 use crate::capture::decode::arguments;
 use crate::capture::dyldlog;
 use crate::capture::launch::{self, Environment};
 use crate::capture::standstill;
 use crate::capture::sys::{self, Change};
-use crate::capture::system::process;
+use crate::capture::system::{handed, process};
 use crate::trace::Pid;
 
 /// The first argument of a gotrace that is a shim.
@@ -92,6 +93,8 @@ pub(super) struct Options {
     pub(super) profile: bool,
     /// Only when the recorder lets them go.
     pub(super) hold: bool,
+    /// What the recorder has for them in their place.
+    pub(super) stand_ins: bool,
 }
 
 struct Ran {
@@ -109,6 +112,7 @@ impl Order {
         let options = Options {
             profile: letters.contains('p'),
             hold: letters.contains('h'),
+            stand_ins: letters.contains('s'),
         };
         let chain: Vec<OsString> = words.collect();
         (chain.len() > tool_at).then_some(Self {
@@ -178,12 +182,20 @@ impl Order {
         // What kills the shim would have killed the tool.
         program.dies_with_parent = true;
         program.starts_stopped = self.options.hold;
+        // What the user has run tools by finds the tool that it expects.
+        if self.options.stand_ins && self.tool_at == 0 {
+            program.stands_in = recorder.stand_in();
+            launch::put_in_place(&mut program);
+        }
         let mask = sys::block_signals(&[]);
         sys::settle_dispositions();
         let start = sys::now();
         let held = sys::fork_held(&program, &mask)?;
         let pid = held.pid;
         sys::leave_signals_to(pid);
+        if program.stands_in.is_some() {
+            recorder.tell(&Message::Started { pid, start });
+        }
         let mut hold = || {
             if self.options.hold {
                 recorder.tell(&Message::Held { pid, start });
@@ -262,6 +274,13 @@ impl Recorder {
         }
     }
 
+    /// What the recorder has to run in the place of the tool of which it was told last.
+    fn stand_in(&mut self) -> Option<StandIn> {
+        let stream = self.0.as_ref()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        handed::receive(stream)
+    }
+
     /// Says something, or falls silent for good where nobody listens.
     fn tell(&mut self, message: &Message) {
         let told = self
@@ -289,7 +308,11 @@ pub(super) fn words(
     user: usize,
     options: Options,
 ) -> Vec<CString> {
-    let letters = [(options.profile, "p"), (options.hold, "h")];
+    let letters = [
+        (options.profile, "p"),
+        (options.hold, "h"),
+        (options.stand_ins, "s"),
+    ];
     let letters = letters.map(|(on, letter)| if on { letter } else { "" });
     [
         executable.as_os_str().as_bytes(),

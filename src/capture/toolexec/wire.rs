@@ -6,6 +6,9 @@
 //! bytes     length (u32) | bytes
 //! ```
 //!
+//! The recorder answers to [`Message::Held`] with a byte, and to [`Message::Begin`], where shims are told to ask, with
+//! what is to run in the tool's place (`system::handed`).
+//!
 //! All little-endian. Both ends are the same executable, so there is no version.
 
 use crate::capture::Monotonic;
@@ -43,6 +46,13 @@ pub(super) enum Message {
     /// The tool of the last [`Self::Begin`] is there, and has not run its first instruction. The shim waits for
     /// [`LET_GO`], or the end of the connection.
     Held {
+        /// The tool.
+        pid: Pid,
+        /// Since when.
+        start: Monotonic,
+    },
+    /// The tool of the last [`Self::Begin`] is there, and goes on without an answer.
+    Started {
         /// The tool.
         pid: Pid,
         /// Since when.
@@ -105,8 +115,11 @@ impl Message {
                 out.usage(usage);
                 out.usage(shim_usage);
             }
-            Self::Held { pid, start } => {
-                out.0.push(3);
+            Self::Held { pid, start } | Self::Started { pid, start } => {
+                out.0.push(match self {
+                    Self::Held { .. } => 3,
+                    _ => 4,
+                });
                 out.number(pid.0.into());
                 out.number(start.0);
             }
@@ -200,6 +213,10 @@ fn decode(bytes: &[u8]) -> Option<Message> {
             pid: rest.pid()?,
             start: Monotonic(rest.number()?),
         },
+        4 => Message::Started {
+            pid: rest.pid()?,
+            start: Monotonic(rest.number()?),
+        },
         _ => return None,
     })
 }
@@ -245,7 +262,7 @@ impl In<'_> {
 mod tests {
     use super::*;
 
-    fn samples() -> [Message; 4] {
+    fn samples() -> [Message; 5] {
         let usage = Usage {
             user: Nanos(7),
             major_faults: u64::MAX,
@@ -264,6 +281,10 @@ mod tests {
             Message::Held {
                 pid: Pid(5),
                 start: Monotonic(1),
+            },
+            Message::Started {
+                pid: Pid(6),
+                start: Monotonic(u64::MAX),
             },
             Message::End {
                 pid: Pid(5),

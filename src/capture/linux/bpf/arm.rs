@@ -12,7 +12,7 @@ use crate::binary::instruction::Stepping;
 use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
 use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::observation::Probed;
-use crate::capture::probes::{NoPlan, Plan, Planned, PlannedSite, Spec, Watch};
+use crate::capture::probes::{Missing, NoPlan, Plan, Planned, PlannedSite, Watch};
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::trace::{ArgumentKind, CallEdge, Nanos, Probe, ProbeId};
 use rustc_hash::FxHashMap;
@@ -64,9 +64,7 @@ pub(super) struct Armed {
     known: FxHashMap<ExeKey, Option<Monotonic>>,
     images: Vec<Image>,
     probes: Vec<Tally>,
-    /// What the user named, or wrote into a set, and was found in no executable so far, with why in
-    /// the last one that was looked at.
-    missing: Vec<(Spec, Option<String>)>,
+    missing: Missing,
 }
 
 /// An executable whose functions are watched.
@@ -207,9 +205,8 @@ impl Armed {
         (costs, trial): (Costs, Vec<OwnedFd>),
         watch: Watch,
     ) -> Self {
-        let missing = watch.wanted().into_iter().map(|spec| (spec, None));
         Self {
-            missing: missing.collect(),
+            missing: Missing::of(&watch),
             attacher,
             generations,
             costs,
@@ -223,20 +220,16 @@ impl Armed {
 
     /// What the user named for just one executable, which is there and does not have it.
     pub(super) fn wrong_name(&self) -> Option<&str> {
-        let named = |spec: &Spec| spec.set.is_none() && spec.image.is_literal();
-        self.missing
-            .iter()
-            .find_map(|(spec, why)| named(spec).then_some(why.as_deref()).flatten())
+        self.missing.wrong_name()
     }
 
     /// Tells what the user named and was found nowhere.
     pub(super) fn tell_missing(&self, out: &mut dyn FnMut(Observation)) {
-        for (spec, why) in &self.missing {
-            let ran = "no executable of that name ran (libraries and plugins are not watched)";
+        for (spec, why) in self.missing.each() {
             out(Observation::Unseen {
                 time: now(),
                 what: format!("calls of {spec}"),
-                why: why.clone().unwrap_or_else(|| ran.to_owned()),
+                why: why.to_owned(),
             });
         }
     }
@@ -250,7 +243,7 @@ impl Armed {
         let micros = |time: Nanos| time.0 as f64 / 1e3;
         let functions = self.probes.iter().filter(|tally| tally.named).count();
         if functions == 0 {
-            let why = self.missing.iter().find_map(|(_, why)| why.as_deref());
+            let why = self.missing.why();
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             return Some(format!(
                 "no function that was named is there yet{why}; each program is looked at when it starts"
@@ -468,14 +461,7 @@ impl Armed {
             Err(why) => {
                 let words = crate::capture::chain(&why);
                 let path_text = String::from_utf8_lossy(path);
-                let mut told = false;
-                for (spec, missing) in &mut self.missing {
-                    if spec.image.matches(path) {
-                        *missing = Some(format!("{path_text}: {words}"));
-                        told = true;
-                    }
-                }
-                if told {
+                if self.missing.unwatched(path, &words) {
                     return None;
                 }
                 out(Observation::Unseen {
@@ -526,7 +512,7 @@ impl Armed {
     ) -> Result<usize, NotArmed> {
         let plan = &found.plan;
         self.tell_left_out(path, plan, out);
-        self.note_missing(path, plan);
+        self.missing.planned(path, plan);
         let first = self.probes.len();
         let functions = plan.functions.iter().zip(&found.arguments);
         for (number, (function, argument)) in (first..).zip(functions) {
@@ -604,27 +590,6 @@ impl Armed {
             for image in self.images {
                 scope.spawn(move || drop(image.links));
             }
-        });
-    }
-
-    fn note_missing(&mut self, path: &[u8], plan: &Plan) {
-        let path_text = String::from_utf8_lossy(path);
-        self.missing.retain_mut(|(spec, why)| {
-            if !spec.image.matches(path) {
-                return true;
-            }
-            let unmatched = plan
-                .unmatched
-                .iter()
-                .find(|unmatched| unmatched.spec.is_same(spec));
-            *why = unmatched.map(|unmatched| match spec.image.is_literal() {
-                true => unmatched.words(&path_text),
-                false => format!(
-                    "none of the programs that ran has such a function{}",
-                    unmatched.advice()
-                ),
-            });
-            unmatched.is_some()
         });
     }
 

@@ -1,0 +1,201 @@
+//! The `patch` backend: functions that tell of their calls themselves, in copies of the programs that they belong to.
+//!
+//! ```text
+//! copies ──► the command's program, and by toolexec the go command's tools: run in their place
+//!               │ records
+//!               ▼
+//!             ring ──► drain thread ──Called──► the recorder
+//! ```
+//!
+//! No rights are needed, the kernel does nothing for a call, and what a program computes is the same. How a copy is
+//! made, and of which functions: [`crate::binary::trampoline`].
+
+mod cache;
+mod copies;
+mod drain;
+
+use super::sys::ring::SharedRing;
+use crate::capture::backend::{self, Backend, Error};
+use crate::capture::probes::Watch;
+use crate::capture::stand_in::{StandIn, StandIns};
+use crate::capture::toolexec::Held;
+use crate::capture::{Observation, chain};
+use crate::environment::Refusal;
+use crate::trace::Pid;
+use cache::Cache;
+use copies::Copies;
+use crossbeam_channel::{Receiver, Sender};
+use drain::Drain;
+use std::ffi::OsString;
+use std::io::{self, PipeWriter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+const NAME: &str = "patch";
+/// Each thread of a program with trampolines has one of them, of 64 KiB: memory that is not used is not there.
+const CHUNKS: usize = 512;
+/// How often a program lets others run, while the ring is full, before it drops records: some milliseconds.
+const PATIENCE: u32 = 10_000;
+
+/// What the backend is to do.
+#[derive(Debug)]
+pub(in crate::capture) struct Options {
+    /// Functions to watch.
+    pub(in crate::capture) watch: Watch,
+    /// Programs that are likely to run.
+    pub(in crate::capture) expected: Vec<PathBuf>,
+    /// Where copies are kept.
+    pub(in crate::capture) caches: Option<PathBuf>,
+    /// The command runs as another user.
+    pub(in crate::capture) others: bool,
+    /// `GOROOT` of the go command, where the command is one that does not name it: it would look for it beside the
+    /// copy.
+    pub(in crate::capture) goroot: Option<PathBuf>,
+    /// Tools that run by their stand-ins.
+    pub(in crate::capture) started: Receiver<Held>,
+}
+
+/// The backend.
+#[derive(Debug)]
+pub(in crate::capture) struct Patch {
+    /// Until there is a thread that empties it.
+    ring: Option<SharedRing>,
+    copies: Arc<Copies>,
+    goroot: Option<PathBuf>,
+    started: Receiver<Held>,
+    announcement: String,
+    running: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+/// Whether the backend works here.
+///
+/// # Errors
+///
+/// Why it does not.
+pub(in crate::capture) fn availability() -> Result<(), Refusal> {
+    let refused = |reason: &str, evidence: String| Refusal {
+        reason: reason.to_owned(),
+        evidence,
+        remedy: "as root, --backend bpf watches functions by the kernel".to_owned(),
+    };
+    if !cfg!(target_arch = "x86_64") {
+        let evidence = format!("this is {}", std::env::consts::ARCH);
+        return Err(refused("trampolines are there for amd64 alone", evidence));
+    }
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = flags
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    let missing = ["constant_tsc", "nonstop_tsc"].into_iter();
+    let missing = missing.filter(|flag| !flags.split(' ').any(|has| has == *flag));
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let evidence = format!("/proc/cpuinfo does not have {}", missing.join(" and "));
+    Err(refused(
+        "the processor's time stamp counter does not keep time",
+        evidence,
+    ))
+}
+
+impl Patch {
+    /// Makes copies of what is likely to run.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not work here.
+    pub(in crate::capture) fn new(options: Options) -> Result<Self, Refusal> {
+        availability()?;
+        let refused = |reason: &str, error: &io::Error| Refusal {
+            reason: reason.to_owned(),
+            evidence: chain(error),
+            remedy: "set XDG_CACHE_HOME to a folder of yours from which programs can run"
+                .to_owned(),
+        };
+        let no_folder = io::Error::other("neither XDG_CACHE_HOME nor HOME is an absolute path");
+        let caches = options.caches.ok_or(no_folder);
+        let cache = caches.and_then(|caches| Cache::open(&caches, options.others));
+        let cache = cache.map_err(|error| refused("copies of programs cannot be kept", &error))?;
+        let ring = SharedRing::new(CHUNKS, PATIENCE);
+        let ring = ring.and_then(|ring| Ok((ring.file().try_clone_to_owned()?, ring)));
+        let (file, ring) =
+            ring.map_err(|error| refused("there is no memory for records", &error))?;
+        let copies = Arc::new(Copies::new(options.watch, cache, file));
+        std::thread::scope(|scope| {
+            for program in &options.expected {
+                scope.spawn(|| copies.copy_of(program));
+            }
+        });
+        let (functions, programs) = copies.counts();
+        Ok(Self {
+            ring: Some(ring),
+            copies,
+            goroot: options.goroot,
+            started: options.started,
+            announcement: format!(
+                "{functions} functions of {programs} programs tell of their calls: about 10 ns an entry, and as much an exit"
+            ),
+            running: None,
+        })
+    }
+
+    /// Who knows what runs in the place of tools.
+    pub(in crate::capture) fn stand_ins(&self) -> Arc<dyn StandIns> {
+        Arc::<Copies>::clone(&self.copies)
+    }
+}
+
+impl Backend for Patch {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let root = self.goroot.iter();
+        root.map(|root| ("GOROOT".into(), root.clone().into_os_string()))
+            .collect()
+    }
+
+    fn stand_in(&self, program: &Path) -> Option<StandIn> {
+        self.copies.of(program)
+    }
+
+    fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
+        if let Some(words) = self.copies.wrong_name() {
+            return Err(Error::Probes(words));
+        }
+        self.copies.tell_to(out.clone());
+        let failed = |call| {
+            move |source: io::Error| Error::Os {
+                call,
+                target: NAME.to_owned(),
+                source,
+            }
+        };
+        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let Some(ring) = self.ring.take() else {
+            return Ok(());
+        };
+        let shared = (ring, Arc::clone(&self.copies));
+        let drain = Drain::new(shared, self.started.clone(), stopped, out, root);
+        let thread = std::thread::Builder::new()
+            .name("gotrace-calls".to_owned())
+            .spawn(move || drain.run())
+            .map_err(failed("clone"))?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
+
+    fn announcement(&self) -> Option<&str> {
+        Some(&self.announcement)
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let ended = backend::join(self.running.take(), "the thread that reads calls");
+        self.copies.finish();
+        ended
+    }
+}

@@ -1,0 +1,306 @@
+//! Copies of programs that tell of their calls, from outside.
+
+use super::probes::{build, json, tools};
+use super::traced::{Place, go, path_with, sample, stderr};
+use gotrace::capture::Name;
+use gotrace::trace::Trace;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Ways of running a command with copies that work here; says why not.
+fn ways() -> Vec<&'static str> {
+    if let Err(refusal) = Name::Patch.availability() {
+        println!("skipped: {refusal}; {}", refusal.remedy);
+        return Vec::new();
+    }
+    match Name::Bpf.availability() {
+        Ok(()) => vec!["patch", "bpf,patch"],
+        Err(_) => vec!["patch"],
+    }
+}
+
+/// Names of files below a folder, and for the cache's outputs what is in them.
+fn objects(cache: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(cache).unwrap().flatten();
+    let files = folders.filter_map(|folder| std::fs::read_dir(folder.path()).ok());
+    let names = files.flatten().flatten();
+    let names = names.map(|file| file.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with("-d")).collect();
+    names.sort();
+    names
+}
+
+/// What the cache names after its contents, and the program, are the same as without gotrace; and each tool's phases
+/// are counted once.
+#[test]
+fn a_build_has_phases_and_the_outputs_that_it_has_without() {
+    let Some(go) = go() else { return };
+    let ways = ways();
+    let mut outputs = Vec::new();
+    for way in [None].into_iter().chain(ways.into_iter().map(Some)) {
+        let place = Place::new();
+        // Paths of sources are a part of what is built.
+        let work = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("patch-build");
+        drop(std::fs::remove_dir_all(&work));
+        sample("diamond", &work);
+        std::fs::create_dir(work.join("out")).unwrap();
+        let build = [go.to_str().unwrap(), "build", "-o", "out/", "./..."];
+        let mut command = match way {
+            None => {
+                let mut command = place.command(&go);
+                command.args(&build[1..]);
+                command
+            }
+            Some(way) => place.run(&["--backend", way], &build),
+        };
+        let output = command
+            .current_dir(&work)
+            .env("PATH", path_with(&go))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let program = std::fs::read_dir(work.join("out")).unwrap().flatten();
+        let program = program.map(|file| std::fs::read(file.path()).unwrap());
+        let program: Vec<Vec<u8>> = program.collect();
+        assert!(!program.is_empty());
+        outputs.push((program, objects(&place.path("cache"))));
+        let Some(way) = way else { continue };
+        let trace = place.trace();
+        assert!(trace.losses.is_empty(), "{way}: {:?}", trace.losses);
+        let phases = json(&place, &["show", "--by", "phase"]);
+        let phase = |track: &str, name: &str| {
+            let mut rows = phases["rows"].as_array().unwrap().iter();
+            let row = rows.find(|row| row["track"] == track && row["phase"] == name);
+            let row = row.unwrap_or_else(|| panic!("{way}: no {track} {name}"));
+            row["count"].as_u64().unwrap()
+        };
+        let compiles = tools(&trace, "compile") as u64;
+        assert!(compiles > 50, "{compiles}");
+        assert_eq!(phase("compile", "typecheck"), compiles, "{way}");
+        assert_eq!(phase("compile", "write object"), compiles, "{way}");
+        assert_eq!(phase("link", "deadcode"), 1, "{way}");
+        assert_eq!(phase("go", "load packages"), 1, "{way}");
+    }
+    assert!(outputs.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// Name, entries and returns of the functions of `live_bpf/calls.go`, as it counts them itself.
+fn counted(output: &[u8]) -> BTreeMap<String, [u64; 2]> {
+    let lines = std::str::from_utf8(output).unwrap().lines();
+    let row = |line: &str| {
+        let words: Vec<&str> = line.rsplitn(3, ' ').collect();
+        let [returns, entries, name] = words[..] else {
+            panic!("{line}")
+        };
+        (
+            name.to_owned(),
+            [entries, returns].map(|word| word.parse().unwrap()),
+        )
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn calls_are_those_that_the_program_counts() {
+    let Some(go) = go() else { return };
+    for way in ways() {
+        let place = Place::new();
+        let program = build(&go, &place, "live_bpf/calls.go");
+        let flags = ["--backend", way, "--probe", "program:main.*"];
+        let output = place.run(&flags, &[&program]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let counted = counted(&output.stdout);
+        let calls = json(&place, &["calls"]);
+        assert_eq!(calls["recording"]["lost_calls"], 0, "{way}");
+        let rows = calls["rows"].as_array().unwrap();
+        let mut compared = Vec::new();
+        for (name, [entries, returns]) in &counted {
+            let Some(row) = rows.iter().find(|row| row["function"] == **name) else {
+                // It has no frame of its own: which is said.
+                let blind = calls["recording"]["blind_spots"].to_string();
+                assert!(
+                    blind.contains(&format!("calls of {name} in")),
+                    "{name}: {blind}"
+                );
+                continue;
+            };
+            assert_eq!(row["count"], *entries, "{way}: {name}");
+            let unwound = row["unwound_count"].as_u64().unwrap_or(0);
+            let open = row["open_count"].as_u64().unwrap_or(0);
+            assert_eq!(entries - unwound - open, *returns, "{way}: {name} {row}");
+            compared.push(name.as_str());
+        }
+        for name in ["main.goDeep", "main.move", "main.mayPanic", "main.quit"] {
+            assert!(compared.contains(&name), "{way}: {name} of {compared:?}");
+        }
+    }
+}
+
+/// A program that was copied is what it was: its name, arguments, environment, and what it hands on to its own
+/// children.
+#[test]
+fn a_copy_hands_nothing_on() {
+    let Some(go) = go() else { return };
+    for way in ways() {
+        let place = Place::new();
+        let source = place.path("work").join("hands.go");
+        std::fs::write(
+            &source,
+            "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\t\"os/exec\"\n)\n\nfunc main() {\n\tfmt.Println(os.Args, len(os.Environ()))\n\tout, err := exec.Command(\"ls\", \"/proc/self/fd\").Output()\n\tfmt.Println(string(out), err)\n}\n",
+        )
+        .unwrap();
+        let program = place.path("work").join("hands");
+        let mut compile = place.command(&go);
+        compile.args(["build", "-o"]).args([&program, &source]);
+        assert!(compile.status().unwrap().success());
+        let alone = place.command(&program).arg("x y").output().unwrap();
+        let flags = ["--backend", way, "--probe", "hands:main.*"];
+        let program = program.to_str().unwrap();
+        let traced = place.run(&flags, &[program, "x y"]);
+        let mut traced = traced;
+        let traced = traced.output().unwrap();
+        let said = String::from_utf8(traced.stdout).unwrap();
+        // GOFLAGS is what a run adds for the go command.
+        let expected = String::from_utf8(alone.stdout).unwrap();
+        let (first, rest) = said.split_once('\n').unwrap();
+        let (own, descriptors) = expected.split_once('\n').unwrap();
+        assert_eq!(rest, descriptors, "{way}");
+        assert_eq!(
+            first.rsplit_once(' ').unwrap().0,
+            own.rsplit_once(' ').unwrap().0
+        );
+        assert_eq!(json(&place, &["calls"])["rows"][0]["function"], "main.main");
+    }
+}
+
+#[test]
+fn a_program_goes_on_when_gotrace_is_killed() {
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    // Calls that tell fill more than the ring has room for, with nobody there to read them.
+    let source = place.path("work").join("busy.go");
+    std::fs::write(
+        &source,
+        "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\n//go:noinline\nfunc step(n int) int {\n\tvar b [8]int\n\tfor i := range b {\n\t\tb[i] = n + i\n\t}\n\treturn last(&b) - 6\n}\n\n//go:noinline\nfunc last(b *[8]int) int { return b[7] }\n\nfunc main() {\n\tn := step(0)\n\tfmt.Println(\"ready\")\n\tos.Stdin.Read(make([]byte, 1))\n\tfor i := 0; i < 5000000; i++ {\n\t\tn = step(n)\n\t}\n\tfmt.Println(n)\n}\n",
+    )
+    .unwrap();
+    let program = place.path("work").join("busy");
+    let mut compile = place.command(&go);
+    compile.args(["build", "-o"]).args([&program, &source]);
+    assert!(compile.status().unwrap().success());
+    let mut run = place.run(
+        &["--backend", "patch", "--probe", "busy:main.step"],
+        &[&program],
+    );
+    run.stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut gotrace = run.spawn().unwrap();
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(gotrace.stdout.take().unwrap()));
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    gotrace.kill().unwrap();
+    assert_eq!(gotrace.wait().unwrap().signal(), Some(libc::SIGKILL));
+    drop(gotrace.stdin.take());
+    assert_eq!(lines.next().unwrap().unwrap(), "5000001");
+}
+
+/// Where no copy can be kept, nothing runs that was asked for with one, and all else runs as it would.
+#[test]
+fn a_folder_that_cannot_be_written_is_said() {
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "live_bpf/calls.go");
+    std::fs::write(place.path("file"), "").unwrap();
+    let mut run = place.run(
+        &["--backend", "patch", "--probe", "program:main.*"],
+        &[&program],
+    );
+    let output = run
+        .env("XDG_CACHE_HOME", place.path("file"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let words = stderr(&output);
+    assert!(
+        words.contains("copies of programs cannot be kept"),
+        "{words}"
+    );
+    assert!(words.contains("XDG_CACHE_HOME"), "{words}");
+    assert!(output.stdout.is_empty());
+}
+
+/// As a user without rights, in a folder of his own: phases without asking, by copies that are his alone.
+#[test]
+fn an_ordinary_user_sees_phases_and_calls() {
+    const NOBODY: u32 = 65534;
+    let Some(go) = go() else { return };
+    if ways().is_empty() || !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let place = Place::new();
+    let opened = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(place.path("."), opened.clone()).unwrap();
+    for name in ["home", "state", "work"] {
+        std::fs::set_permissions(place.path(name), opened.clone()).unwrap();
+    }
+    // Whoever can run the go command of the tests can run gotrace.
+    let gotrace = place.path("gotrace");
+    std::fs::copy(env!("CARGO_BIN_EXE_gotrace"), &gotrace).unwrap();
+    let reachable = Command::new(&go)
+        .arg("version")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    if !reachable.is_ok_and(|output| output.status.success()) {
+        println!("skipped: {} is not for everybody", go.display());
+        return;
+    }
+    std::fs::write(place.path("work/go.mod"), "module x\n\ngo 1.21\n").unwrap();
+    std::fs::write(
+        place.path("work/x.go"),
+        "package x\n\nfunc F() int { return 1 }\n",
+    )
+    .unwrap();
+    let mut run = place.command(&gotrace);
+    let output = run
+        .args([
+            "run",
+            "--probe",
+            "compile:cmd/compile/internal/gc.Main",
+            "-o",
+        ])
+        .arg(place.path("home/trace"))
+        .args(["--", go.to_str().unwrap(), "build", "./..."])
+        .env("PATH", path_with(&go))
+        .env_remove("XDG_CACHE_HOME")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .unwrap();
+    let words = stderr(&output);
+    assert!(output.status.success(), "{words}");
+    assert!(words.contains("phases"), "{words}");
+    let trace = Trace::open(&place.path("home/trace")).unwrap();
+    assert!(trace.losses.is_empty(), "{:?}", trace.losses);
+    let copies = place.path("home/.cache/gotrace/copies");
+    let found = std::fs::metadata(&copies).unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o777), (NOBODY, 0o700));
+    let mut calls = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+    let calls = calls
+        .args(["calls", "--json"])
+        .arg(place.path("home/trace"))
+        .output()
+        .unwrap();
+    let calls: Value = serde_json::from_slice(&calls.stdout).unwrap();
+    assert_eq!(calls["rows"][0]["count"], tools(&trace, "compile") as u64);
+}
