@@ -3,6 +3,9 @@
 #[cfg(test)]
 #[path = "cli/generated.rs"]
 mod generated;
+#[cfg(test)]
+#[path = "cli/written.rs"]
+mod written;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -111,6 +114,53 @@ fn every_flag_has_a_sentence() {
             );
         }
     }
+}
+
+/// The page that the index of the documents has for a command.
+#[cfg(test)]
+fn page_of(command: &str, index: &str) -> Option<String> {
+    let row = format!("| `gotrace {command}` | [");
+    let row = index.lines().find_map(|line| line.strip_prefix(&row))?;
+    let (name, _) = row.split_once(']')?;
+    std::fs::read_to_string(documents().join(name)).ok()
+}
+
+#[cfg(test)]
+fn documents() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+#[test]
+fn every_command_has_a_page_that_shows_it() {
+    let index = std::fs::read_to_string(documents().join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(documents().join("../README.md")).unwrap();
+    let overview = help(&[]);
+    let shows = |page: &str, command: &str| {
+        let mut in_session = false;
+        page.lines().any(|line| {
+            in_session = match line {
+                "```console" => true,
+                line if line.starts_with("```") => false,
+                _ => in_session,
+            };
+            let line = line.strip_prefix("$ ").filter(|_| in_session);
+            let called = format!("gotrace {command} ");
+            line.is_some_and(|line| format!("{line} ").contains(&called))
+        })
+    };
+    for command in commands(&overview) {
+        let page = page_of(command, &index);
+        let page = page.unwrap_or_else(|| panic!("gotrace {command}: no page in docs/README.md"));
+        assert!(
+            shows(&page, command),
+            "gotrace {command}: its page does not show it"
+        );
+        let named = readme.contains(&format!("| `gotrace {command} "))
+            || readme.contains(&format!("| `gotrace {command}`"));
+        assert!(named, "gotrace {command}: README.md does not name it");
+    }
+    assert!(page_of("nothing", &index).is_none());
+    assert!(!shows("gotrace run\n```sh\n$ gotrace run\n```\n", "run"));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Exit codes, and the one place where an error is printed.
 
+use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use super::output;
+use super::output::{self, NotWritten};
 use crate::capture::toolexec::shim::NotRun;
+use crate::environment::goroot::CopyError;
+use crate::trace::file;
 
 /// The command line asks for what does not go together, or is not there.
 const USAGE: u8 = 2;
@@ -12,7 +15,7 @@ const USAGE: u8 = 2;
 /// Bad input: a file that is no trace, a trace that is damaged, ...
 pub(super) const BAD_INPUT: u8 = 3;
 
-/// Not permitted, or not supported here.
+/// Not permitted, or not supported here, or not to be written.
 pub(super) const NOT_PERMITTED: u8 = 4;
 
 /// What is wrong with a command line, where it shows only after it was read.
@@ -70,26 +73,43 @@ pub(super) fn of_tool(outcome: Result<u8, NotRun>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What the system does not let gotrace do is its own exit code; all else came with the input.
+/// What the system does not let gotrace do, and what cannot be written where it was asked for, whatever
+/// is in the way there, have one exit code; all else came with the input.
 fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() {
         return USAGE;
     }
     let mut kinds = kinds(error);
-    if kinds.any(|kind| {
-        matches!(
-            kind,
-            ErrorKind::PermissionDenied
-                | ErrorKind::ReadOnlyFilesystem
-                | ErrorKind::StorageFull
-                | ErrorKind::QuotaExceeded
-                | ErrorKind::FileTooLarge
-        )
-    }) {
+    let written = error.chain().any(is_about_an_output);
+    if written
+        || kinds.any(|kind| {
+            matches!(
+                kind,
+                ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::FileTooLarge
+            )
+        })
+    {
         NOT_PERMITTED
     } else {
         BAD_INPUT
     }
+}
+
+/// Whether it is of what was to be written, and not of what was read.
+fn is_about_an_output(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<io::Error>() {
+        let inner = error.get_ref();
+        return inner.is_some_and(<dyn StdError + Send + Sync>::is::<NotWritten>);
+    }
+    let trace = cause.downcast_ref::<file::Error>();
+    let copy = cause.downcast_ref::<CopyError>();
+    cause.is::<NotWritten>()
+        || trace.is_some_and(file::Error::is_about_what_is_written)
+        || copy.is_some_and(CopyError::is_about_the_target)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

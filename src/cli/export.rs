@@ -2,14 +2,12 @@
 
 use super::exit::Usage;
 use super::gaps;
-use super::output::Output;
+use super::output::{self, Output};
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
 use crate::analyze::{Analysis, CallTree, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
-#[cfg(feature = "parquet")]
-use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -115,8 +113,7 @@ fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode>
     let trace = trace.open()?;
     let analysis = Analysis::of(&trace);
     let source = Source::of(&analysis);
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: cannot create", folder.display()))?;
+    output::folder(folder)?;
     let mut unreadable_blocks = 0;
     for table in tables::ALL {
         let path = folder.join(table.name()).with_extension("parquet");

@@ -112,6 +112,14 @@ impl From<Group> for Grouping {
     }
 }
 
+/// Of what could not be written the cause names the file.
+fn cause(error: flamegraph::Error) -> anyhow::Error {
+    match error {
+        flamegraph::Error::Write(cause) => cause.into(),
+        error => error.into(),
+    }
+}
+
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self.against.base.clone() {
@@ -125,7 +133,7 @@ impl Args {
         let analysis = Analysis::of(&trace);
         let options = self.options(self.filter(&analysis)?);
         let mut output = Output::to(self.output.as_deref())?;
-        let drawn = flamegraph::draw(&analysis, &options, &mut output)?;
+        let drawn = flamegraph::draw(&analysis, &options, &mut output).map_err(cause)?;
         output.finish()?;
         gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
@@ -161,7 +169,7 @@ impl Args {
             }
         }
         let mut output = Output::to(self.output.as_deref())?;
-        picture.write(view, &mut output)?;
+        picture.write(view, &mut output).map_err(cause)?;
         output.finish()?;
         Ok(ExitCode::SUCCESS)
     }

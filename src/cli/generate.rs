@@ -1,13 +1,11 @@
 //! `gotrace gen`: man pages and completions, made of the same commands that `--help` describes.
 
-use super::output::Output;
+use super::output::{self, Output};
 use super::{Arguments, examples, guide};
-use anyhow::Context as _;
 use clap::{Command, CommandFactory as _, Subcommand};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,8 +52,7 @@ impl Args {
 impl ManPages {
     fn run(&self) -> anyhow::Result<ExitCode> {
         let folder = &self.folder;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot create", folder.display()))?;
+        output::folder(folder)?;
         let mut gotrace = Arguments::command().disable_help_subcommand(true);
         gotrace.build();
         write_pages(&gotrace, "", folder)?;

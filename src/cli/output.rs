@@ -5,7 +5,6 @@
 
 use crate::render::text::Page;
 use crate::trace::file::MAGIC;
-use anyhow::{Context as _, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Read as _, StdoutLock, Write};
@@ -48,14 +47,46 @@ impl Drop for Replacement {
     }
 }
 
-/// Where something could not be written. It stands within the [`io::Error`] of the same kind, so
-/// that whoever is handed a writer names what it could not write to.
+/// An output that was asked for, and could not be made or written; its exit code is one and the same,
+/// whatever was in the way. Where writing failed, it stands within the [`io::Error`] of the same
+/// kind, so that whoever is handed a writer names what it could not write to.
 #[derive(Debug, thiserror::Error)]
-#[error("{to}: cannot write")]
-struct NotWritten {
+#[error("{to}: {what}")]
+pub(super) struct NotWritten {
     to: String,
-    source: io::Error,
+    what: String,
+    source: Option<io::Error>,
 }
+
+impl NotWritten {
+    /// For what could be there already, and must not be replaced.
+    pub(super) fn because(path: &Path, what: impl Into<String>) -> Self {
+        Self {
+            to: path.display().to_string(),
+            what: what.into(),
+            source: None,
+        }
+    }
+
+    /// For what a call to the system refused: `cannot create`.
+    pub(super) fn failed(path: &Path, what: &str, source: io::Error) -> Self {
+        Self {
+            source: Some(source),
+            ..Self::because(path, what)
+        }
+    }
+}
+
+/// Makes the folder that several files are to be written into, and those above it.
+///
+/// # Errors
+///
+/// When that cannot be done.
+pub(super) fn folder(path: &Path) -> Result<(), NotWritten> {
+    fs::create_dir_all(path).map_err(|error| NotWritten::failed(path, CANNOT_CREATE, error))
+}
+
+const CANNOT_CREATE: &str = "cannot create";
 
 impl Output {
     /// Standard output.
@@ -74,30 +105,27 @@ impl Output {
     /// When the file cannot be made, or is a trace: recordings are not made again by asking anew.
     pub(super) fn to(path: Option<&Path>) -> anyhow::Result<Self> {
         match path {
-            Some(path) if path != Path::new("-") => Self::file(path),
+            Some(path) if path != Path::new("-") => Ok(Self::file(path)?),
             _ => Ok(Self::stdout()),
         }
     }
 
-    fn file(path: &Path) -> anyhow::Result<Self> {
-        let cannot = || format!("{}: cannot create", path.display());
+    fn file(path: &Path) -> Result<Self, NotWritten> {
+        let cannot = |error| NotWritten::failed(path, CANNOT_CREATE, error);
         let plain = match fs::symlink_metadata(path) {
             Ok(found) => found.is_file(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         if is_trace(path) {
-            bail!(
-                "{}: will not be replaced: it is a gotrace trace",
-                path.display()
-            );
+            let why = "will not be replaced: it is a gotrace trace";
+            return Err(NotWritten::because(path, why));
         }
         if let (true, Some(name)) = (plain, path.file_name()) {
             let partial = path.with_file_name(partial_name(name));
             match File::create_new(&partial) {
                 Ok(file) => {
                     if let Ok(found) = fs::metadata(path) {
-                        file.set_permissions(found.permissions())
-                            .with_context(cannot)?;
+                        file.set_permissions(found.permissions()).map_err(cannot)?;
                     }
                     let replacement = Replacement {
                         partial,
@@ -108,11 +136,11 @@ impl Output {
                     return Ok(Self(Destination::Replacing(file, replacement)));
                 }
                 // The folder takes no new file, but the file that is there may be writable.
-                Err(error) if !path.exists() => return Err(error).with_context(cannot),
+                Err(error) if !path.exists() => return Err(cannot(error)),
                 Err(_) => {}
             }
         }
-        let file = File::create(path).with_context(cannot)?;
+        let file = File::create(path).map_err(cannot)?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Self(Destination::InPlace(file, path.to_owned())))
     }
@@ -133,9 +161,9 @@ impl Output {
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.flush()?;
         if let Destination::Replacing(_, replacement) = &mut self.0 {
-            fs::rename(&replacement.partial, &replacement.path).with_context(|| {
-                format!("{}: cannot put into place", replacement.path.display())
-            })?;
+            let (partial, path) = (&replacement.partial, &replacement.path);
+            fs::rename(partial, path)
+                .map_err(|error| NotWritten::failed(path, "cannot put into place", error))?;
             replacement.done = true;
         }
         Ok(())
@@ -154,7 +182,9 @@ impl Output {
             Destination::InPlace(_, path) => path.display().to_string(),
             Destination::Replacing(_, replacement) => replacement.path.display().to_string(),
         };
-        io::Error::new(source.kind(), NotWritten { to, source })
+        let kind = source.kind();
+        let (what, source) = ("cannot write".to_owned(), Some(source));
+        io::Error::new(kind, NotWritten { to, what, source })
     }
 }
 

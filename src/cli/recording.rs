@@ -1,12 +1,12 @@
 //! Where a new trace goes: the path that was asked for, or a new file in the folder of traces.
 
-use super::output;
+use super::output::{self, NotWritten};
 use super::trace_operand::{self, EXTENSION};
 use crate::capture::Environment;
 use crate::environment::invoker::Invoker;
 use crate::trace::ClockAnchor;
 use crate::trace::file::{self, Writer};
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::anyhow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -76,22 +76,20 @@ pub(super) fn create(
 /// the folder of traces. Refuses one that holds anything, for runs of another series do not belong
 /// to this one.
 pub(super) fn create_folder(asked: Option<&Path>, of: &Of<'_>) -> anyhow::Result<PathBuf> {
-    let cannot = |path: &Path| format!("{}: cannot create", path.display());
     if let Some(path) = asked {
-        make_folder(path, of.invoker).with_context(|| cannot(path))?;
-        let mut entries = fs::read_dir(path).with_context(|| cannot(path))?;
+        make_folder(path, of.invoker)?;
+        let cannot = |error| NotWritten::failed(path, "cannot create", error);
+        let mut entries = fs::read_dir(path).map_err(cannot)?;
         if let Some(entry) = entries.next() {
             let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
-            bail!(
-                "{}: holds {}: expected an empty folder, or none",
-                path.display(),
-                name.display()
-            );
+            let name = name.display();
+            let why = format!("holds {name}: expected an empty folder, or none");
+            return Err(NotWritten::because(path, why).into());
         }
         return Ok(path.to_owned());
     }
     let above = state_folder(of.environment)?;
-    make_folder(&above, of.invoker).with_context(|| cannot(&above))?;
+    make_folder(&above, of.invoker)?;
     let name = file_name(of.command, of.unix_ns);
     let mut path = PathBuf::new();
     for number in 1..1_000 {
@@ -101,7 +99,7 @@ pub(super) fn create_folder(asked: Option<&Path>, of: &Of<'_>) -> anyhow::Result
         }
         path = above.join(name);
         if fs::symlink_metadata(&path).is_err() {
-            make_folder(&path, of.invoker).with_context(|| cannot(&path))?;
+            make_folder(&path, of.invoker)?;
             return Ok(path);
         }
     }
@@ -115,8 +113,7 @@ pub(super) fn create_in_series(
     anchor: ClockAnchor,
 ) -> anyhow::Result<Writer> {
     if let Some(folder) = path.parent() {
-        make_folder(folder, invoker)
-            .with_context(|| format!("{}: cannot create", folder.display()))?;
+        make_folder(folder, invoker)?;
     }
     Ok(belongs(Writer::create(path, anchor)?, invoker))
 }
@@ -141,8 +138,7 @@ fn in_folder(
     anchor: ClockAnchor,
 ) -> anyhow::Result<Writer> {
     let folder = state_folder(environment)?;
-    make_folder(&folder, invoker)
-        .with_context(|| format!("{}: cannot create", folder.display()))?;
+    make_folder(&folder, invoker)?;
     new_file(&folder, name, anchor)
 }
 
@@ -157,14 +153,20 @@ fn state_folder(environment: &Environment) -> anyhow::Result<PathBuf> {
     folder.ok_or_else(|| anyhow!("neither HOME nor XDG_STATE_HOME is set"))
 }
 
-/// Makes a folder and those above it that are missing, for the user who called sudo.
-fn make_folder(folder: &Path, invoker: Option<&Invoker>) -> io::Result<()> {
+/// Makes a folder and those above it that are missing, for the user who called sudo. The error names
+/// the folder that was asked for.
+fn make_folder(folder: &Path, invoker: Option<&Invoker>) -> Result<(), NotWritten> {
+    make_folders(folder, invoker)
+        .map_err(|error| NotWritten::failed(folder, "cannot create", error))
+}
+
+fn make_folders(folder: &Path, invoker: Option<&Invoker>) -> io::Result<()> {
     // Above a relative path of one name is the working directory, as an empty path.
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
     if let Some(above) = folder.parent() {
-        make_folder(above, invoker)?;
+        make_folders(above, invoker)?;
     }
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),

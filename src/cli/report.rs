@@ -77,8 +77,7 @@ impl Args {
             );
         }
         let mut output = Output::to(Some(&page))?;
-        let unreadable_blocks =
-            report::write(&analysis, options, &mut output).context("cannot write the report")?;
+        let unreadable_blocks = report::write(&analysis, options, &mut output)?;
         output.finish()?;
         gaps::note(&analysis, unreadable_blocks);
         if !to_stdout {

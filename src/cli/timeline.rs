@@ -8,7 +8,6 @@ use crate::analyze::Analysis;
 use crate::analyze::timeline::Bars;
 use crate::render::{text, timeline};
 use crate::trace::Pid;
-use anyhow::Context as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,8 +55,7 @@ impl Args {
             (Some(pid), _) => timeline::goroutines::draw(&analysis, pid, &mut output),
             (None, Some(_)) => timeline::draw(&analysis, bars, &mut output),
             (None, None) => text::timeline::write(&analysis, bars, &output.page(), &mut output),
-        }
-        .context("cannot write the timeline")?;
+        }?;
         output.finish()?;
         gaps::note(&analysis, unreadable_blocks);
         Ok(ExitCode::SUCCESS)

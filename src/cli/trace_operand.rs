@@ -1,5 +1,6 @@
 //! The TRACE operand: the path that was given, or else the newest trace that gotrace recorded.
 
+use super::exit::Usage;
 use super::{exit, output};
 use crate::render::units;
 use crate::symbolize;
@@ -7,6 +8,7 @@ use crate::trace::Trace;
 use crate::trace::file::{self, Integrity};
 use anyhow::{Context as _, bail};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -59,6 +61,14 @@ impl TraceOperand {
 ///
 /// When it cannot be read as a trace.
 pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
+    if path == Path::new("-") {
+        let why = "-: a trace is read from its end, which standard input does not have";
+        let error = Usage(format!("{why}: expected a file"));
+        return Err(exit::hinted(
+            error,
+            "write it to a file first: cat > x.gotrace",
+        ));
+    }
     if path.is_dir() {
         bail!(
             "{}: a folder, expected a trace; gotrace compare, and flamegraph and report with --base, take folders",
@@ -70,6 +80,10 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
             error,
             "gotrace import makes a trace of a perf.data, or of folded stacks",
         ),
+        file::Error::Io { .. } if is_pipe(path) => exit::hinted(
+            error,
+            "a trace is read from its end, which a pipe does not have: write it to a file first",
+        ),
         error => error.into(),
     })?;
     if trace.ending.is_none() {
@@ -79,6 +93,10 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
         output::note(&format!("{}: {damage}", path.display()));
     }
     Ok(trace)
+}
+
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
 /// What is wrong with a trace file, in words; `None` for nothing.

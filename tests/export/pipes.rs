@@ -217,28 +217,6 @@ fn a_file_a_dash_and_nothing_at_all_are_given_the_same_bytes() {
 }
 
 #[test]
-fn what_cannot_be_made_is_named_and_a_trace_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let trace = record(folder.path(), 3);
-    let before = std::fs::read(&trace).unwrap();
-    let missing = folder.path().join("no/such");
-    for words in writing() {
-        for (path, why) in [
-            (&missing, "cannot create: No such file or directory"),
-            (&trace, "will not be replaced: it is a gotrace trace"),
-        ] {
-            let mut command = gotrace(words, &trace);
-            let output = command.arg("-o").arg(path).output().unwrap();
-            let complaint = complaint(&output);
-            let wanted = format!("gotrace: {}: {why}", path.display());
-            assert!(complaint.starts_with(&wanted), "{words:?}: {complaint}");
-            assert_eq!(output.status.code(), Some(3), "{words:?}");
-        }
-    }
-    assert_eq!(std::fs::read(&trace).unwrap(), before);
-}
-
-#[test]
 fn bad_traces_are_named_and_end_with_3() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(record(folder.path(), 3)).unwrap();

@@ -128,7 +128,7 @@ fn a_folder_that_holds_other_things_is_left_alone() {
         .repeat(&["-n", "1"], &["touch", "ran"])
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(4));
     let said = stderr(&output);
     assert!(
         said.contains("series: holds notes.txt: expected an empty folder"),
@@ -151,7 +151,7 @@ fn a_folder_that_cannot_be_made_is_named() {
         .repeat(&["-n", "1"], &["touch", "ran"])
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(4));
     let said = stderr(&output);
     assert!(said.contains("series: cannot create: "), "{said}");
     let mut below = place.command(env!("CARGO_BIN_EXE_gotrace"));

@@ -598,9 +598,9 @@ fn a_page_is_written_whole_or_not_at_all() {
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("/dev/full: cannot write"), "{said}");
     let (code, _, said) = write_to(folder.path());
-    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(code, Some(4), "{said}");
     let (code, _, said) = write_to(&trace);
-    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("it is a gotrace trace"), "{said}");
     assert!(Trace::open(&trace).is_ok());
 

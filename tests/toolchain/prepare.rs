@@ -187,19 +187,19 @@ fn nothing_is_replaced() {
     };
     let full = folder.path().join("full");
     write(&full.join("mine"), b"mine");
-    assert_refused(&from, &full, 3, "full: will not be replaced");
+    assert_refused(&from, &full, 4, "full: will not be replaced");
     assert_eq!(fs::read(full.join("mine")).unwrap(), b"mine");
     let dangling = folder.path().join("dangling");
     symlink("/nowhere", &dangling).unwrap();
-    assert_refused(&from, &dangling, 3, "dangling: will not be replaced");
+    assert_refused(&from, &dangling, 4, "dangling: will not be replaced");
     assert_refused(
         &from,
         &from.join("copy"),
-        3,
+        4,
         "a copy cannot lie in what is copied",
     );
     let nowhere = prepare(&from, &folder.path().join("no/copy"));
-    assert_eq!(nowhere.status.code(), Some(3));
+    assert_eq!(nowhere.status.code(), Some(4));
     assert!(text(&nowhere.stderr).contains("/no: cannot make a folder in it"));
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -216,12 +216,12 @@ fn what_a_killed_run_left_is_taken_away() {
     let partial = folder.path().join(".copy.gotrace-partial");
     write(&partial.join("tree/bin/go"), b"half");
     // Whatever is there without a lock is no partial copy.
-    assert_refused(&from, &to, 3, "expected a partial copy of your own");
+    assert_refused(&from, &to, 4, "expected a partial copy of your own");
     assert_eq!(fs::read(partial.join("tree/bin/go")).unwrap(), b"half");
     write(&partial.join("lock"), b"");
     let lock = File::open(partial.join("lock")).unwrap();
     lock.lock().unwrap();
-    assert_refused(&from, &to, 3, "another gotrace is making this copy");
+    assert_refused(&from, &to, 4, "another gotrace is making this copy");
     assert_eq!(fs::read(partial.join("tree/bin/go")).unwrap(), b"half");
     drop(lock);
     let output = prepare(&from, &to);

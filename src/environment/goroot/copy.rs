@@ -83,6 +83,24 @@ pub enum CopyError {
     },
 }
 
+/// The step that is done to what is copied; all others are done to the copy.
+const READING: &str = "be read";
+
+impl CopyError {
+    /// Whether it is about the copy that was to be made, and not about what was to be copied.
+    #[must_use]
+    pub fn is_about_the_target(&self) -> bool {
+        match self {
+            Self::Exists { .. }
+            | Self::Within { .. }
+            | Self::Busy { .. }
+            | Self::Foreign { .. } => true,
+            Self::Step { step, .. } => *step != READING,
+            _ => false,
+        }
+    }
+}
+
 impl CopyError {
     /// What the user can do.
     #[must_use]
@@ -145,7 +163,7 @@ impl Preparation {
     ///
     /// When `from` is no toolchain, `to` is there already, or the partial copy cannot be made.
     pub fn begin(from: &Path, to: &Path, owner: Option<(u32, u32)>) -> Result<Self, CopyError> {
-        let root = fs::canonicalize(from).map_err(step(from, "be read"))?;
+        let root = fs::canonicalize(from).map_err(step(from, READING))?;
         if !Goroot::is_one(&root) {
             return Err(CopyError::NoToolchain { path: root });
         }
@@ -210,10 +228,10 @@ impl Preparation {
         while let Some(folder) = folders.get(next).cloned() {
             next += 1;
             let read = self.from.join(&folder);
-            for entry in fs::read_dir(&read).map_err(step(&read, "be read"))? {
-                let entry = entry.map_err(step(&read, "be read"))?;
+            for entry in fs::read_dir(&read).map_err(step(&read, READING))? {
+                let entry = entry.map_err(step(&read, READING))?;
                 let path = folder.join(entry.file_name());
-                let kind = entry.file_type().map_err(step(&entry.path(), "be read"))?;
+                let kind = entry.file_type().map_err(step(&entry.path(), READING))?;
                 let made = tree.join(&path);
                 if kind.is_dir() {
                     fs::create_dir(&made).map_err(step(&made, "be made"))?;
@@ -230,7 +248,7 @@ impl Preparation {
         }
         for folder in folders.iter().rev() {
             let original = self.from.join(folder);
-            let found = fs::metadata(&original).map_err(step(&original, "be read"))?;
+            let found = fs::metadata(&original).map_err(step(&original, READING))?;
             // A folder that nobody may write to could not be removed again.
             self.dress(&tree.join(folder), &found, 0o700)?;
         }
@@ -245,7 +263,7 @@ impl Preparation {
             link: link.clone(),
             target: target.to_owned(),
         };
-        let said = fs::read_link(&link).map_err(step(&link, "be read"))?;
+        let said = fs::read_link(&link).map_err(step(&link, READING))?;
         let target = fs::canonicalize(&link).map_err(|_gone| leads_out(&said))?;
         let inside = target.strip_prefix(&self.from);
         let inside = inside.map_err(|_outside| leads_out(&said))?;
@@ -263,9 +281,9 @@ impl Preparation {
         entitlements: &[String],
     ) -> Result<Option<SignedFile>, CopyError> {
         let original = self.from.join(path);
-        let found = fs::metadata(&original).map_err(step(&original, "be read"))?;
+        let found = fs::metadata(&original).map_err(step(&original, READING))?;
         if RUN.iter().any(|folder| path.starts_with(folder)) {
-            let data = fs::read(&original).map_err(step(&original, "be read"))?;
+            let data = fs::read(&original).map_err(step(&original, READING))?;
             if AdHoc::takes(&data) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 fs::write(made, data).map_err(step(made, "be written"))?;
@@ -330,7 +348,7 @@ fn claim(partial: &Path) -> Result<File, CopyError> {
     match fs::create_dir(partial) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(partial).map_err(step(partial, "be read"))?;
+            let found = fs::symlink_metadata(partial).map_err(step(partial, READING))?;
             let ours = found.uid() == nix::unistd::geteuid().as_raw();
             let locked = fs::symlink_metadata(&lock).is_ok_and(|lock| lock.is_file());
             if !found.is_dir() || !ours || !locked && !is_empty(partial) {

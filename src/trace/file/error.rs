@@ -96,3 +96,18 @@ pub enum Error {
         path: PathBuf,
     },
 }
+
+impl Error {
+    /// What is tried with a file that is read; all else is tried with one that is written.
+    pub(super) const READING: [&str; 3] = ["open", "read", "read the size of"];
+
+    /// Whether it is about a file that was to be written, and not about one that was read.
+    #[must_use]
+    pub fn is_about_what_is_written(&self) -> bool {
+        match self {
+            Self::Io { action, .. } => !Self::READING.contains(action),
+            Self::Foreign { .. } | Self::InUse { .. } | Self::SameFile { .. } => true,
+            _ => false,
+        }
+    }
+}

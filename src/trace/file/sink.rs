@@ -39,7 +39,7 @@ impl Sink {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(Error::Io {
                 path: path.to_owned(),
-                action: "open",
+                action: "replace",
                 source,
             }),
         }
