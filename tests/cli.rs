@@ -4,6 +4,14 @@
 #[path = "cli/generated.rs"]
 mod generated;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "cli/progress.rs"]
+mod progress;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/pty.rs"]
+mod pty;
+#[cfg(test)]
 #[path = "cli/written.rs"]
 mod written;
 

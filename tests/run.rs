@@ -47,6 +47,9 @@ mod patch;
 #[path = "run/probes.rs"]
 mod probes;
 #[cfg(test)]
+#[path = "run/pty.rs"]
+mod pty;
+#[cfg(test)]
 #[path = "repeat/cold.rs"]
 mod repeat_cold;
 #[cfg(test)]

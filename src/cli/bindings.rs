@@ -4,6 +4,7 @@ use super::exit::{self, Usage};
 use super::gaps;
 use super::output::Output;
 use super::selection::Programs;
+use super::status::Work;
 use super::trace_operand::{self, TraceOperand};
 use crate::analyze::bindings::{Difference, GroupBy};
 use crate::analyze::{Analysis, Filter};
@@ -78,16 +79,19 @@ impl Args {
             return Err(Usage(words).into());
         }
         let path = self.trace.path()?;
-        let trace = trace_operand::open(&path)?;
+        let work = Work::begin(self.trace.quiet, "");
+        let trace = trace_operand::open(&path, &work)?;
         let analysis = Analysis::of(&trace);
         let filter = self.programs.filter(&analysis)?;
         if let Some(base_path) = &self.base {
-            let base = trace_operand::open(base_path)?;
+            let base = trace_operand::open(base_path, &work)?;
             has_binds(base_path, &base)?;
             has_binds(&path, &trace)?;
+            drop(work);
             return self.difference(&Analysis::of(&base), &analysis, &filter);
         }
         let bindings = analysis.bindings(&filter, self.lazy);
+        drop(work);
         let mut output = Output::stdout();
         let page = output.page();
         if self.json {

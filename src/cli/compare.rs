@@ -3,6 +3,7 @@
 use super::exit::{BAD_INPUT, Usage};
 use super::output::{self, Output};
 use super::pictures::Pictures;
+use super::status::Work;
 use super::trace_group::TraceGroup;
 use crate::analyze::Name;
 use crate::analyze::compare::{Comparison, Fact, Gate, Gates, Options, Outcome};
@@ -72,6 +73,9 @@ pub(super) struct Args {
     /// `package=example.com/m/...:10%` (`...` stands for any text); may be given several times
     #[arg(long, value_name = "KIND=NAME:P%", value_parser = gate)]
     fail_on: Vec<Gate>,
+    /// Say nothing but errors and what is missing: no status line
+    #[arg(short, long)]
+    quiet: bool,
     #[command(flatten)]
     pictures: Pictures,
 }
@@ -115,15 +119,18 @@ impl Args {
         let (base, new) = self.sides()?;
         self.pictures.check()?;
         let gates = self.gates();
-        let base = TraceGroup::of(base)?.runs()?;
-        let new = TraceGroup::of(new)?.runs()?;
+        let work = Work::begin(self.quiet, "");
+        let base = TraceGroup::of(base)?.runs(&work)?;
+        let new = TraceGroup::of(new)?.runs(&work)?;
         let options = Options {
             noise: match &self.noise {
-                Some(folder) => TraceGroup::at(folder)?.runs()?,
+                Some(folder) => TraceGroup::at(folder)?.runs(&work)?,
                 None => Vec::new(),
             },
         };
+        work.goes_on("comparing");
         let comparison = Comparison::of(&base, &new, &options);
+        drop(work);
         if let (Some(folder), Some(noise)) = (&self.noise, &comparison.noise)
             && !noise.is_enough()
         {

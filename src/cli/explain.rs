@@ -3,6 +3,7 @@
 use super::exit::Usage;
 use super::input;
 use super::output::{self, Output};
+use super::status::Work;
 use super::trace_operand;
 use crate::analyze::explain::{self, Answers, Diagnosis, Here, Level, Log, Program};
 use crate::binary::linkable::{Arch, Format};
@@ -143,7 +144,7 @@ impl Args {
     fn read(&self, said: &[u8]) -> anyhow::Result<Log> {
         let mut log = Log::read(said);
         if let Some(path) = &self.trace
-            && log.add_recorded(&trace_operand::open(path)?) == 0
+            && log.add_recorded(&trace_operand::open(path, &Work::begin(false, ""))?) == 0
         {
             output::note(&format!(
                 "{}: no link that failed is in it; the backend bpf alone sees what Go's linker runs",

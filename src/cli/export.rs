@@ -3,6 +3,7 @@
 use super::exit::Usage;
 use super::gaps;
 use super::output::{self, Output};
+use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
 use crate::analyze::{Analysis, CallTree, summary};
@@ -98,11 +99,14 @@ pub(super) fn write(
     output: Option<&Path>,
     format: impl FnOnce(&Analysis<'_>, &mut Output) -> io::Result<u64>,
 ) -> anyhow::Result<ExitCode> {
+    let quiet = trace.quiet;
     let trace = trace.open()?;
     let mut output = Output::to(output)?;
+    let work = Work::writing(quiet, &output);
     let analysis = Analysis::of(&trace);
     let unreadable_blocks = format(&analysis, &mut output)?;
     output.finish()?;
+    drop(work);
     gaps::note(&analysis, unreadable_blocks);
     Ok(ExitCode::SUCCESS)
 }
@@ -110,6 +114,7 @@ pub(super) fn write(
 /// Writes every table to a file of a folder, which is made where it is missing.
 #[cfg(feature = "parquet")]
 fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode> {
+    let quiet = trace.quiet;
     let trace = trace.open()?;
     let analysis = Analysis::of(&trace);
     let source = Source::of(&analysis);
@@ -118,6 +123,7 @@ fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode>
     for table in tables::ALL {
         let path = folder.join(table.name()).with_extension("parquet");
         let mut output = Output::to(Some(&path))?;
+        let _work = Work::writing(quiet, &output);
         unreadable_blocks += export::parquet::write(table, &source, &mut output)?;
         output.finish()?;
     }

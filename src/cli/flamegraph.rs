@@ -4,6 +4,7 @@ use super::exit::Usage;
 use super::gaps;
 use super::output::{self, Output};
 use super::selection::{Samples, not_negative};
+use super::status::Work;
 use super::trace_group::TraceGroup;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::Grouping;
@@ -133,8 +134,10 @@ impl Args {
         let analysis = Analysis::of(&trace);
         let options = self.options(self.filter(&analysis)?);
         let mut output = Output::to(self.output.as_deref())?;
+        let work = Work::writing(self.trace.quiet, &output);
         let drawn = flamegraph::draw(&analysis, &options, &mut output).map_err(cause)?;
         output.finish()?;
+        drop(work);
         gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }
@@ -169,8 +172,10 @@ impl Args {
             }
         }
         let mut output = Output::to(self.output.as_deref())?;
+        let work = Work::writing(self.trace.quiet, &output);
         picture.write(view, &mut output).map_err(cause)?;
         output.finish()?;
+        drop(work);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -178,6 +183,7 @@ impl Args {
     /// which circumstances, beside the command, they differ.
     fn read(&self, picture: &mut Differential, base: &Path, first: Side) -> anyhow::Result<()> {
         let new = self.trace.path()?;
+        let work = Work::begin(self.trace.quiet, "");
         // A tool that only one side has is no mistake.
         let (mut refused, mut found) = (None, false);
         let mut named = None;
@@ -187,7 +193,7 @@ impl Args {
                 Side::Base => base,
                 Side::New => &new,
             };
-            for trace in TraceGroup::at(path)?.open() {
+            for trace in TraceGroup::at(path)?.open(&work) {
                 let trace = trace?;
                 let analysis = Analysis::of(&trace);
                 let filter = self.filter(&analysis);

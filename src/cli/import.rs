@@ -2,6 +2,7 @@
 
 use super::output;
 use super::recording::{self, Failure};
+use super::status::Work;
 use crate::capture::{Environment, session};
 use crate::environment::invoker::invoker;
 use crate::import::{Foreign, Format, Imported};
@@ -25,6 +26,9 @@ pub(super) struct Args {
     /// Trace file to write, replaced if it is a trace [default: a new one in the folder of traces]
     #[arg(short, long, value_name = "TRACE")]
     output: Option<PathBuf>,
+    /// Say nothing but errors: no status line
+    #[arg(short, long)]
+    quiet: bool,
     /// What FILE is
     #[arg(long, value_enum, default_value_t = Kind::Auto)]
     format: Kind,
@@ -49,6 +53,7 @@ impl Args {
             &self.file
         };
         let name = self.file.display();
+        let work = Work::begin(self.quiet, &format!("importing {name}"));
         let file = super::input::open(path).and_then(Contents::of);
         let bytes = file.with_context(|| format!("{name}: cannot read"))?;
         let format = match self.format {
@@ -59,7 +64,7 @@ impl Args {
         let foreign = Foreign::open(&bytes, format).with_context(|| name.to_string())?;
         let mut writer = self.create(&foreign)?;
         let trace = writer.path().to_owned();
-        let imported = match write(&foreign, &mut writer).and_then(|imported| {
+        let imported = match write(&foreign, &mut writer, &work).and_then(|imported| {
             writer.finish()?;
             Ok(imported)
         }) {
@@ -70,11 +75,14 @@ impl Args {
                 return Err(error.context(name.to_string()));
             }
         };
+        drop(work);
         let samples = match foreign.format() {
             Format::Perf => units::counted(imported.samples, "sample", "samples"),
             Format::Folded => units::counted(imported.samples, "stack", "stacks"),
         };
-        output::note(&format!("imported {samples} into {}", trace.display()));
+        if !self.quiet {
+            output::note(&format!("imported {samples} into {}", trace.display()));
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -95,9 +103,10 @@ impl Args {
 }
 
 /// Writes the trace, and the names of its frames.
-fn write(foreign: &Foreign<'_>, writer: &mut Writer) -> anyhow::Result<Imported> {
+fn write(foreign: &Foreign<'_>, writer: &mut Writer, work: &Work) -> anyhow::Result<Imported> {
     let imported = foreign.write(writer)?;
     if foreign.format() == Format::Perf {
+        work.goes_on("naming functions");
         symbolize::name_imported(writer)?;
     }
     Ok(imported)

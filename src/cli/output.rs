@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Read as _, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size of the buffer before standard output or a file.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -21,7 +23,11 @@ const UNBOUNDED: usize = 1 << 20;
 /// A plain file is written beside its final name and takes that name in the end, so that a
 /// command that fails leaves what was there before.
 #[derive(Debug)]
-pub(super) struct Output(Destination);
+pub(super) struct Output {
+    destination: Destination,
+    /// Bytes that it was given so far.
+    written: Arc<AtomicU64>,
+}
 
 #[derive(Debug)]
 enum Destination {
@@ -92,10 +98,15 @@ impl Output {
     /// Standard output.
     pub(super) fn stdout() -> Self {
         let stdout = io::stdout().lock();
-        Self(Destination::Stdout(BufWriter::with_capacity(
-            BUFFER_BYTES,
-            stdout,
-        )))
+        let stdout = BufWriter::with_capacity(BUFFER_BYTES, stdout);
+        Self::of(Destination::Stdout(stdout))
+    }
+
+    fn of(destination: Destination) -> Self {
+        Self {
+            destination,
+            written: Arc::default(),
+        }
     }
 
     /// The operand of `-o`: a file, or standard output for `-` and for none at all.
@@ -133,7 +144,7 @@ impl Output {
                         done: false,
                     };
                     let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-                    return Ok(Self(Destination::Replacing(file, replacement)));
+                    return Ok(Self::of(Destination::Replacing(file, replacement)));
                 }
                 // The folder takes no new file, but the file that is there may be writable.
                 Err(error) if !path.exists() => return Err(cannot(error)),
@@ -142,12 +153,27 @@ impl Output {
         }
         let file = File::create(path).map_err(cannot)?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self(Destination::InPlace(file, path.to_owned())))
+        Ok(Self::of(Destination::InPlace(file, path.to_owned())))
+    }
+
+    /// The file's name; none of standard output.
+    pub(super) fn file_name(&self) -> Option<String> {
+        let path = match &self.destination {
+            Destination::Stdout(_) => return None,
+            Destination::InPlace(_, path) => path,
+            Destination::Replacing(_, replacement) => &replacement.path,
+        };
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// How many bytes it was given, now and later.
+    pub(super) fn written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
     }
 
     /// How to draw text for it.
     pub(super) fn page(&self) -> Page {
-        match &self.0 {
+        match &self.destination {
             Destination::Stdout(stdout) => page_of(stdout.get_ref()),
             Destination::InPlace(..) | Destination::Replacing(..) => page(None),
         }
@@ -160,7 +186,7 @@ impl Output {
     /// When that cannot be done; a closed pipe is [`io::ErrorKind::BrokenPipe`].
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.flush()?;
-        if let Destination::Replacing(_, replacement) = &mut self.0 {
+        if let Destination::Replacing(_, replacement) = &mut self.destination {
             let (partial, path) = (&replacement.partial, &replacement.path);
             fs::rename(partial, path)
                 .map_err(|error| NotWritten::failed(path, "cannot put into place", error))?;
@@ -170,14 +196,14 @@ impl Output {
     }
 
     fn writer(&mut self) -> &mut dyn Write {
-        match &mut self.0 {
+        match &mut self.destination {
             Destination::Stdout(stdout) => stdout,
             Destination::InPlace(file, _) | Destination::Replacing(file, _) => file,
         }
     }
 
     fn not_written(&self, source: io::Error) -> io::Error {
-        let to = match &self.0 {
+        let to = match &self.destination {
             Destination::Stdout(_) => "standard output".to_owned(),
             Destination::InPlace(_, path) => path.display().to_string(),
             Destination::Replacing(_, replacement) => replacement.path.display().to_string(),
@@ -191,6 +217,9 @@ impl Output {
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.writer().write(bytes);
+        if let Ok(count) = written {
+            self.written.fetch_add(count as u64, Ordering::Relaxed);
+        }
         written.map_err(|error| self.not_written(error))
     }
 

@@ -1,6 +1,7 @@
 //! `gotrace recover`.
 
 use super::output;
+use super::status::Work;
 use super::trace_operand::damage;
 use crate::render::units;
 use crate::symbolize;
@@ -20,15 +21,23 @@ pub(super) struct Args {
     /// File to write, replaced if it is a trace
     #[arg(short, long, value_name = "SEALED")]
     output: PathBuf,
+    /// Say nothing but errors: no status line
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let work = Work::begin(self.quiet, &format!("recovering {}", self.trace.display()));
         let recovered = file::recover(&self.trace, &self.output, |trace| {
             if trace.ending.is_none() {
                 symbolize::fill(trace);
             }
         })?;
+        drop(work);
+        if self.quiet {
+            return Ok(ExitCode::SUCCESS);
+        }
         let blocks = units::counted(recovered.blocks, "block", "blocks");
         let found = damage(&recovered.found).unwrap_or_else(|| "nothing is missing".to_owned());
         output::note(&format!(

@@ -3,6 +3,7 @@
 use super::exit::Usage;
 use super::gaps;
 use super::output::{self, Output};
+use super::status::Work;
 use super::trace_group::TraceGroup;
 use super::trace_operand::{self, TraceOperand};
 use crate::analyze::Analysis;
@@ -36,29 +37,33 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let path = self.trace.path()?;
+        let quiet = self.trace.quiet;
         let page = self.output.unwrap_or_else(|| path.with_extension("html"));
         let to_stdout = page == Path::new("-");
         if to_stdout && self.open {
             return Err(Usage("--open: only a file can be opened, not -o -".to_owned()).into());
         }
+        let work = Work::begin(quiet, "");
         let sides = match &self.base {
-            Some(base) => Some((Side::of(&path)?, Side::of(base)?)),
+            Some(base) => Some((Side::of(&path, &work)?, Side::of(base, &work)?)),
             None => None,
         };
         let opened;
         let trace = match &sides {
             Some((new, _)) => &new.trace,
             None => {
-                opened = trace_operand::open(&path)?;
+                opened = trace_operand::open(&path, &work)?;
                 &opened
             }
         };
         let analysis = Analysis::of(trace);
         let beside = sides.as_ref().map(|(new, base)| {
             let options = compare::Options::default();
+            work.goes_on("comparing");
             let comparison = Comparison::of(&base.runs, &new.runs, &options);
             (Analysis::of(&base.trace), comparison)
         });
+        drop(work);
         let options = report::Options {
             spans: self.max_spans,
             base: beside.as_ref().map(|(analysis, comparison)| report::Base {
@@ -77,10 +82,12 @@ impl Args {
             );
         }
         let mut output = Output::to(Some(&page))?;
+        let work = Work::writing(quiet, &output);
         let unreadable_blocks = report::write(&analysis, options, &mut output)?;
         output.finish()?;
+        drop(work);
         gaps::note(&analysis, unreadable_blocks);
-        if !to_stdout {
+        if !to_stdout && !quiet {
             output::note(&format!("wrote {}", page.display()));
         }
         if self.open {
@@ -107,12 +114,12 @@ struct Side {
 }
 
 impl Side {
-    fn of(path: &Path) -> anyhow::Result<Self> {
+    fn of(path: &Path, work: &Work) -> anyhow::Result<Self> {
         let group = TraceGroup::at(path)?;
-        let first = group.open().next();
+        let first = group.open(work).next();
         Ok(Self {
             trace: first.with_context(|| format!("{}: no trace", path.display()))??,
-            runs: group.runs()?,
+            runs: group.runs(work)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use super::doctor;
 use super::output;
 use super::probing;
 use super::recording;
-use super::status::Status;
+use super::status::{Status, Work};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -216,11 +216,13 @@ pub(super) fn conclude(recording: Recording, path: &Path, quiet: bool) -> anyhow
         let path = path.display();
         format!("the recorder failed: {path} holds what it had written")
     })?;
+    let work = Work::begin(quiet, "naming functions");
     symbolize::name_frames(&mut writer, &files, &origins)
         .context("names are missing in the trace")?;
     symbolize::gather_needs(&mut writer, &files)
         .context("what files ask of the dynamic loader is missing in the trace")?;
     Writer::finish(writer).context("the trace is not sealed, and what it holds can be read")?;
+    drop(work);
     if !quiet {
         summarize(path)?;
         output::note(&format!("recorded {}", path.display()));
@@ -230,8 +232,10 @@ pub(super) fn conclude(recording: Recording, path: &Path, quiet: bool) -> anyhow
 
 /// Shows the summary of a trace on standard error: standard output is the command's.
 fn summarize(path: &Path) -> anyhow::Result<()> {
+    let work = Work::begin(false, "summing up");
     let trace = Trace::open(path)?;
     let summary = Analysis::of(&trace).summary(summary::ROWS);
+    drop(work);
     let mut text = Vec::new();
     summary::write(&summary, &output::error_page(), &mut text)?;
     output::text(&text);

@@ -1,5 +1,7 @@
-//! The status line: how far a run has come, below the command's own output on a terminal.
+//! The status line: how far a run has come, or work of gotrace's own that takes long, below what stands
+//! on a terminal already.
 
+use super::output::Output;
 use crate::capture::Progress;
 use crate::render::text;
 use crate::render::units;
@@ -7,7 +9,8 @@ use crate::trace::Nanos;
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,6 +28,11 @@ impl Status {
     /// Begins to show how far `progress` is, after words of the caller's, if standard error is a
     /// terminal that can show it.
     pub(super) fn start(progress: Arc<Progress>, words: String) -> Option<Self> {
+        Self::of(move |elapsed| line(&words, &progress, elapsed))
+    }
+
+    /// Begins to show what `line` says, if standard error is a terminal that can show it.
+    fn of(line: impl Fn(Duration) -> String + Send + 'static) -> Option<Self> {
         if !can_be_shown() {
             return None;
         }
@@ -36,7 +44,7 @@ impl Status {
                 let mut shown = false;
                 while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     if may_draw() {
-                        draw(&line(&words, &progress, start.elapsed()));
+                        draw(&line(start.elapsed()));
                         shown = true;
                     }
                 }
@@ -62,6 +70,63 @@ impl Drop for Status {
     }
 }
 
+/// Work of gotrace's own that may take long. For as long as this value lives the status line says what
+/// is being done, for how long already, and how much was written.
+#[derive(Debug)]
+pub(super) struct Work {
+    words: Arc<Mutex<String>>,
+    status: Option<Status>,
+}
+
+impl Work {
+    /// Begins work, and shows it unless the user wants it quiet.
+    pub(super) fn begin(quiet: bool, words: &str) -> Self {
+        Self::counting(quiet, words, Arc::default())
+    }
+
+    /// Begins to write a file. What goes to standard output is shown by nobody, for it may be the same
+    /// terminal, or a reader's who draws on that.
+    pub(super) fn writing(quiet: bool, output: &Output) -> Self {
+        match output.file_name() {
+            Some(name) => Self::counting(quiet, &format!("writing {name}"), output.written()),
+            None => Self::begin(true, ""),
+        }
+    }
+
+    fn counting(quiet: bool, words: &str, bytes: Arc<AtomicU64>) -> Self {
+        let words = Arc::new(Mutex::new(words.to_owned()));
+        let told = Arc::clone(&words);
+        let line = move |elapsed| {
+            let words = told.lock().unwrap_or_else(PoisonError::into_inner);
+            line_of_work(&words, elapsed, bytes.load(Ordering::Relaxed))
+        };
+        Self {
+            words,
+            status: (!quiet).then(|| Status::of(line)).flatten(),
+        }
+    }
+
+    /// What is being done from now on.
+    pub(super) fn goes_on(&self, words: &str) {
+        if self.status.is_some() {
+            let mut told = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+            words.clone_into(&mut told);
+        }
+    }
+}
+
+fn line_of_work(words: &str, elapsed: Duration, bytes: u64) -> String {
+    let mut line = format!("{}, {}", text::safe(words), duration(elapsed));
+    if bytes > 0 {
+        line.push_str(&format!(", {}", units::bytes(bytes)));
+    }
+    line
+}
+
+fn duration(elapsed: Duration) -> String {
+    units::duration(Nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)))
+}
+
 /// Whether standard error is a terminal that can show a status line.
 pub(super) fn can_be_shown() -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
@@ -78,10 +143,9 @@ fn may_draw() -> bool {
 }
 
 fn line(words: &str, progress: &Progress, elapsed: Duration) -> String {
-    let elapsed = Nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
     let mut parts = vec![
         text::safe(words),
-        units::duration(elapsed),
+        duration(elapsed),
         units::counted(progress.processes(), "process", "processes"),
         units::counted(progress.events(), "event", "events"),
     ];

@@ -3,6 +3,7 @@
 use super::exit::Usage;
 use super::gaps;
 use super::output::Output;
+use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
 use crate::analyze::timeline::Bars;
@@ -46,6 +47,7 @@ impl Args {
         let analysis = Analysis::of(&trace);
         let goroutines_of = self.goroutines_of(&analysis)?;
         let mut output = Output::to(self.output.as_deref())?;
+        let work = Work::writing(self.trace.quiet, &output);
         let bars = match self.bars {
             What::Actions | What::Goroutines => Bars::Actions,
             What::Processes => Bars::Processes,
@@ -57,6 +59,7 @@ impl Args {
             (None, None) => text::timeline::write(&analysis, bars, &output.page(), &mut output),
         }?;
         output.finish()?;
+        drop(work);
         gaps::note(&analysis, unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }

@@ -1,6 +1,7 @@
 //! A side of a comparison: one trace, or the traces of a folder, which are repeats of one run.
 
 use super::output;
+use super::status::Work;
 use super::trace_operand::{self, EXTENSION};
 use crate::analyze::{Analysis, Run};
 use crate::trace::Trace;
@@ -76,8 +77,13 @@ impl TraceGroup {
     }
 
     /// Opens one trace after the other, so that no more than one is held.
-    pub(super) fn open(&self) -> impl Iterator<Item = anyhow::Result<Trace>> + '_ {
-        self.paths.iter().map(|path| trace_operand::open(path))
+    pub(super) fn open<'g>(
+        &'g self,
+        work: &'g Work,
+    ) -> impl Iterator<Item = anyhow::Result<Trace>> + 'g {
+        self.paths
+            .iter()
+            .map(move |path| trace_operand::open(path, work))
     }
 
     /// Reduces one trace after the other to what is compared. Why packages were built is kept of
@@ -86,10 +92,10 @@ impl TraceGroup {
     /// # Errors
     ///
     /// When one cannot be read as a trace.
-    pub(super) fn runs(&self) -> anyhow::Result<Vec<Run>> {
+    pub(super) fn runs(&self, work: &Work) -> anyhow::Result<Vec<Run>> {
         let mut runs: Vec<Run> = Vec::new();
         for path in &self.paths {
-            let trace = trace_operand::open(path)?;
+            let trace = trace_operand::open(path, work)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let run = Run::of(&Analysis::of(&trace), &name);
             let told = runs.iter().any(Run::succeeded);

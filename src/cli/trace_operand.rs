@@ -1,6 +1,7 @@
 //! The TRACE operand: the path that was given, or else the newest trace that gotrace recorded.
 
 use super::exit::Usage;
+use super::status::Work;
 use super::{exit, output};
 use crate::render::units;
 use crate::symbolize;
@@ -21,6 +22,9 @@ pub(super) struct TraceOperand {
     /// Trace file; without it the newest recorded trace, which is then named on stderr
     #[arg(value_name = "TRACE")]
     trace: Option<PathBuf>,
+    /// Say nothing but errors and what is missing: no status line
+    #[arg(short, long)]
+    pub(super) quiet: bool,
 }
 
 impl TraceOperand {
@@ -30,7 +34,7 @@ impl TraceOperand {
     ///
     /// As [`Self::path`], and when it cannot be read as a trace.
     pub(super) fn open(&self) -> anyhow::Result<Trace> {
-        open(&self.path()?)
+        open(&self.path()?, &Work::begin(self.quiet, ""))
     }
 
     /// The path of the trace. A path that was not given is named on standard error.
@@ -49,18 +53,22 @@ impl TraceOperand {
                 folder.display()
             );
         };
-        output::note(&format!("reading {}", path.display()));
+        if !self.quiet {
+            output::note(&format!("reading {}", path.display()));
+        }
         Ok(path)
     }
 }
 
-/// Opens a trace. What is wrong with it is said on standard error; names that its recorder did
-/// not come to store are looked up on this machine.
+/// Opens a trace, as a part of some work. What is wrong with it is said on standard error; names that
+/// its recorder did not come to store are looked up on this machine.
 ///
 /// # Errors
 ///
 /// When it cannot be read as a trace.
-pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
+pub(super) fn open(path: &Path, work: &Work) -> anyhow::Result<Trace> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).display();
+    work.goes_on(&format!("reading {name}"));
     if path == Path::new("-") {
         let why = "-: a trace is read from its end, which standard input does not have";
         let error = Usage(format!("{why}: expected a file"));
@@ -87,6 +95,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Trace> {
         error => error.into(),
     })?;
     if trace.ending.is_none() {
+        work.goes_on(&format!("naming functions of {name}"));
         symbolize::fill(&mut trace);
     }
     if let Some(damage) = damage(&trace.integrity) {
