@@ -89,13 +89,16 @@ impl Args {
     fn create(&self, foreign: &Foreign<'_>) -> anyhow::Result<Writer> {
         let environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
+        if let Some(path) = &self.output {
+            return Ok(recording::at(path, invoker.as_ref(), foreign.anchor())?);
+        }
         let of = recording::Of {
             command: &[OsString::from("import")],
             environment: &environment,
             invoker: invoker.as_ref(),
             unix_ns: session::clocks().unix_ns,
         };
-        recording::create(self.output.as_deref(), &of, foreign.anchor()).map_err(|failure| {
+        recording::create(None, &of, foreign.anchor()).map_err(|failure| {
             let (Failure::Refused(error) | Failure::NoPlace(error)) = failure;
             error
         })

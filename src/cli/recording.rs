@@ -72,6 +72,19 @@ pub(super) fn create(
     }
 }
 
+/// Makes the trace file where it was asked for, and nowhere else: for what can be done again.
+///
+/// # Errors
+///
+/// When it cannot be made there.
+pub(super) fn at(
+    path: &Path,
+    invoker: Option<&Invoker>,
+    anchor: ClockAnchor,
+) -> Result<Writer, file::Error> {
+    Ok(belongs(Writer::create(path, anchor)?, invoker))
+}
+
 /// Makes a folder for the traces of a series of runs: where it was asked for, else a new one in
 /// the folder of traces. Refuses one that holds anything, for runs of another series do not belong
 /// to this one.
@@ -115,7 +128,7 @@ pub(super) fn create_in_series(
     if let Some(folder) = path.parent() {
         make_folder(folder, invoker)?;
     }
-    Ok(belongs(Writer::create(path, anchor)?, invoker))
+    Ok(at(path, invoker, anchor)?)
 }
 
 /// The trace is that of the user who called sudo.
