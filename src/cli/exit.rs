@@ -43,19 +43,18 @@ pub(super) fn hinted(error: impl Into<anyhow::Error>, hint: &str) -> anyhow::Err
 /// Prints an error, if there is one, and chooses the exit code.
 ///
 /// A closed pipe is no error: whoever read has read enough.
-#[expect(clippy::print_stderr, reason = "this is where errors are printed")]
 pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<Hinted>() {
             Ok(Hinted { error, hint }) => {
-                eprintln!("gotrace: {error:#}");
+                output::note(&format!("{error:#}"));
                 output::hint(&hint);
                 ExitCode::from(code(&error))
             }
             Err(error) => {
-                eprintln!("gotrace: {error:#}");
+                output::note(&format!("{error:#}"));
                 ExitCode::from(code(&error))
             }
         },
@@ -63,11 +62,10 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 /// The exit code of the tool that a shim ran, or of one that could not be run, with why.
-#[expect(clippy::print_stderr, reason = "this is where errors are printed")]
 pub(super) fn of_tool(outcome: Result<u8, NotRun>) -> ExitCode {
     let code = outcome.unwrap_or_else(|missing| {
         let code = missing.code;
-        eprintln!("gotrace: {:#}", anyhow::Error::new(missing));
+        output::note(&format!("{:#}", anyhow::Error::new(missing)));
         code
     });
     ExitCode::from(code)

@@ -192,6 +192,18 @@ fn a_full_disk_leaves_what_was_there_and_no_piece_of_what_was_not() {
 }
 
 #[test]
+fn an_error_that_nobody_can_be_told_ends_with_its_code_all_the_same() {
+    if !Path::new("/dev/full").exists() {
+        println!("skipped: no /dev/full here");
+        return;
+    }
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+    let status = command.args(["show", "/no/such"]).stderr(full).status();
+    assert_eq!(status.unwrap().code(), Some(3));
+}
+
+#[test]
 fn a_trace_is_no_stream_and_what_helps_is_said() {
     let place = Place::new();
     let pipe = place.path("pipe");
