@@ -43,7 +43,7 @@ pub struct Setting {
     pub key: StringId,
     /// Value, redacted.
     pub value: StringId,
-    /// Where it came from (`default`, `command line`, `environment`, `go env`).
+    /// Where it came from (`default`, `command line`, `environment`, `go env`, `FILE:LINE` of a gotrace.toml, ...).
     pub source: StringId,
 }
 
