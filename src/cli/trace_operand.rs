@@ -162,13 +162,24 @@ pub(super) fn folder_of(
     state: Option<OsString>,
     home: Option<OsString>,
 ) -> Option<PathBuf> {
+    users_folder(os, state, home, ".local/state")
+}
+
+/// The folder that gotrace has of the user's: in that which a variable names, else in the one which
+/// stands for it below home; on macOS all of an application is in one.
+pub(super) fn users_folder(
+    os: &str,
+    named: Option<OsString>,
+    home: Option<OsString>,
+    below_home: &str,
+) -> Option<PathBuf> {
     let absolute =
         |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     if os == "macos" {
         return Some(absolute(home)?.join("Library/Application Support/gotrace"));
     }
-    let state = absolute(state).or_else(|| Some(absolute(home)?.join(".local/state")))?;
-    Some(state.join("gotrace"))
+    let folder = absolute(named).or_else(|| Some(absolute(home)?.join(below_home)))?;
+    Some(folder.join("gotrace"))
 }
 
 /// The trace in `folder` that was written last; of several at one time, the last by name.

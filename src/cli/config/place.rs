@@ -2,6 +2,7 @@
 
 use super::Owner;
 use super::file::FileError;
+use crate::cli::trace_operand::users_folder;
 use std::ffi::OsString;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -36,13 +37,7 @@ pub(super) fn of_user(
     config: Option<OsString>,
     home: Option<OsString>,
 ) -> Option<PathBuf> {
-    let absolute =
-        |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = match os {
-        "macos" => absolute(home)?.join("Library/Application Support"),
-        _ => absolute(config).or_else(|| Some(absolute(home)?.join(".config")))?,
-    };
-    Some(folder.join("gotrace").join(NAME))
+    Some(users_folder(os, config, home, ".config")?.join(NAME))
 }
 
 /// The repository's file: the nearest one from `folder` up to the root of the repository that it is
