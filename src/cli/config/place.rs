@@ -118,8 +118,13 @@ fn bytes(path: &Path, owner: Owner, invoker: Option<u32>) -> Result<Vec<u8>, Unr
         Owner::Repository => (fs::symlink_metadata(path), libc::O_NOFOLLOW),
         Owner::User => (fs::metadata(path), 0),
     };
+    let found = found.map_err(|error| match (owner, error.kind()) {
+        // A home that is somebody else's, as services and containers have: nobody's wishes are in there.
+        (Owner::User, io::ErrorKind::PermissionDenied) => Unread::Missing,
+        _ => failed(error),
+    })?;
     // A device may act on being opened, and to open a pipe is to wait.
-    may_be_read(&found.map_err(failed)?, owner, invoker)?;
+    may_be_read(&found, owner, invoker)?;
     let mut options = OpenOptions::new();
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY | links;
     let file = options.read(true).custom_flags(flags).open(path);
