@@ -53,6 +53,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("folded"), "main;work 12\n").unwrap();
+        fs::create_dir(folder.path().join("home")).unwrap();
         Self(folder)
     }
 
@@ -74,7 +75,7 @@ impl Place {
     fn run(&self, line: &str, out: &Path) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gotrace"));
         command.args(self.words(line, out)).stdin(Stdio::null());
-        command.env("HOME", self.0.path()).output().unwrap()
+        command.env("HOME", self.path("home")).output().unwrap()
     }
 
     /// As [`Self::run`], where no file may have a byte: that is how a full disk looks, and takes no
@@ -84,14 +85,16 @@ impl Place {
         let mut shell = Command::new("sh");
         shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_gotrace")]);
         shell.args(self.words(line, out)).stdin(Stdio::null());
-        shell.env("HOME", self.0.path()).output().unwrap()
+        shell.env("HOME", self.path("home")).output().unwrap()
     }
 
     /// Names in the folder, but those that were there from the start.
     fn left(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name != "folded").collect();
+        let mut names: Vec<String> = names
+            .filter(|name| name != "folded" && name != "home")
+            .collect();
         names.sort();
         names
     }
