@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import binding
@@ -16,6 +17,7 @@ import oracles
 import page
 import paired
 import recorders
+import reporting
 import table
 
 
@@ -27,7 +29,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--gotrace", required=True)
     parser.add_argument("--decode", required=True)
-    parser.add_argument("--compare", required=True)
+    parser.add_argument("--enlarge", required=True)
     parser.add_argument("--inspect", required=True)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--quick", action="store_true")
@@ -35,8 +37,8 @@ def main():
     parser.add_argument("--output", type=Path)
     parser.add_argument("--only")
     options = parser.parse_args()
-    if options.only == "compare":
-        only_compare(options)
+    if options.only in ("compare", "report"):
+        only_large(options)
         return
     if options.only == "inspect":
         load = os.getloadavg()[0]
@@ -65,7 +67,7 @@ def only(options):
     """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
     by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
     if options.only not in by_name or options.only == "plain":
-        names = ", ".join([*(name for name in by_name if name != "plain"), "bindings", "compare", "inspect"])
+        names = ", ".join([*(name for name in by_name if name != "plain"), "bindings", "compare", "inspect", "report"])
         sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
     pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
     for number in range(options.pairs):
@@ -79,14 +81,31 @@ def only(options):
           f"{min(runs['plain']):.2f} to {max(runs['plain']):.2f} s of CPU time")
 
 
-def only_compare(options):
-    """The part of the page about comparing, of a build that is recorded for it."""
-    recorder = {one.name: one for one in recorders.all_of(options.gotrace, False)}["999 Hz"]
+@contextmanager
+def recorded(options):
+    """Two traces of a cold build with its phases: at a high rate, to be enlarged, and as everybody makes them."""
+    by_name = {one.name: one for one in recorders.all_of(options.gotrace, False)}
+    by_name["999 Hz"] = recorders.gotrace("999 Hz", options.gotrace, "--rate", "999")
     with measure.cold() as (folder, environment):
-        measure.run(recorder.wrap(recorders.BUILD), folder, environment)
+        traces = []
+        for name in ("999 Hz", "default"):
+            build = Path(folder, name)
+            build.mkdir()
+            measure.run(by_name[name].wrap(recorders.BUILD), str(build), environment | {"GOCACHE": f"{build}/cache"})
+            traces.append(build / recorders.TRACE)
+        yield traces
+
+
+def only_large(options):
+    """The part of the page about comparing or reporting."""
+    with recorded(options) as (small, default):
         load = os.getloadavg()[0]
-        compared = comparing.measure(options.compare, Path(folder, recorders.TRACE))
-    print("\n".join(compared.section(measure.machine(), load, measure.calibrate())))
+        measured = (
+            comparing.measure(options.gotrace, options.enlarge, small)
+            if options.only == "compare"
+            else reporting.measure(options.gotrace, options.enlarge, small, default)
+        )
+    print("\n".join(measured.section(measure.machine(), load, measure.calibrate())))
 
 
 def notes(output):
@@ -119,7 +138,10 @@ class Results:
         self.one_offs()
         self.calls = calls.Calls(options.gotrace, options.pairs, options.quick, say)
         say("comparing")
-        self.compared = comparing.measure(options.compare, self.file("999 Hz", recorders.TRACE))
+        with recorded(options) as (small, default):
+            self.compared = comparing.measure(options.gotrace, options.enlarge, small)
+            say("reports and exports")
+            self.reported = reporting.measure(options.gotrace, options.enlarge, small, default)
         say("looking into executables")
         self.inspected = inspecting.measure(options.inspect, EXECUTABLE)
         self.bound = binding.measure_all(options.gotrace, options.pairs, say)

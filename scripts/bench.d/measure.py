@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took. `cpu_s` holds user and system time of all processes that were waited for."""
+    """What one run took. `cpu_s` holds user and system time of all processes that were waited for, `max_rss_kib` the
+    largest of them (the command alone, where it starts none)."""
 
     cpu_s: float
     wall_s: float
     ended_at: float
     peak_rss_kib: int = 0
+    max_rss_kib: int = 0
 
 
 class Failed(Exception):
@@ -57,6 +59,7 @@ def run(command, folder, environment, watch_memory=False):
         wall_s=ended - start,
         ended_at=ended,
         peak_rss_kib=peak.stop() if peak else 0,
+        max_rss_kib=usage.ru_maxrss,
     )
 
 

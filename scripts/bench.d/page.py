@@ -123,6 +123,7 @@ def write(results):
         *rows(results), "",
         *functions(results.calls), "",
         *results.compared.section(results.machine, results.load_before, results.loop_s), "",
+        *results.reported.section(results.machine, results.load_before, results.loop_s), "",
         *results.inspected.section(results.machine, results.load_before, results.loop_s), "",
         *results.bound.section(results.machine, results.load_before, results.loop_s), "",
         "## Seconds", "", "| recorder | CPU s, median | wall s, median | added CPU |", "|---|---|---|---|",

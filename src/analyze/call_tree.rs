@@ -1,5 +1,6 @@
 //! Merged call stacks: what flamegraphs and folded files are made of.
 
+use super::by_stack::ByStack;
 use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, frame, profile::Weight};
 use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
@@ -83,7 +84,7 @@ impl CallTree {
         };
         let mut groups = Groups::of(analysis, grouping);
         let phases = (grouping == Grouping::Phase).then(|| PhaseIndex::of(analysis));
-        let mut weights: FxHashMap<(u32, StackId), Weight> = FxHashMap::default();
+        let mut weights: ByStack<Weight> = ByStack::of(analysis.trace);
         let walked = options
             .filter
             .walk(analysis, |process, stack, weight, sample| {
@@ -93,10 +94,10 @@ impl CallTree {
                     }
                     None => groups.of_process(process),
                 };
-                *weights.entry((group, stack)).or_default() += weight;
+                *weights.of_mut(group, stack) += weight;
             });
         let mut growth = Growth::of(analysis.trace);
-        for ((group, stack), weight) in weights {
+        for (group, stack, weight) in weights.iter() {
             let below = groups.below(&mut growth, grouping, group);
             let node = growth.node_of(group, below, stack);
             growth.add(node, weight);
@@ -224,9 +225,10 @@ pub(super) struct Growth<'t> {
     names: Vec<Name>,
     name_ids: FxHashMap<Name, u32>,
     children: FxHashMap<(u32, u32), u32>,
-    /// The node of each stack of each group that came up so far.
-    stacks: FxHashMap<(u32, StackId), u32>,
-    functions: FxHashMap<FunctionId, Name>,
+    /// The node of each stack of each group that came up so far; the root for none.
+    stacks: ByStack<u32>,
+    /// The name of each function that came up so far: position in `names`.
+    functions: FxHashMap<FunctionId, u32>,
 }
 
 impl<'t> Growth<'t> {
@@ -243,17 +245,26 @@ impl<'t> Growth<'t> {
             names: vec![Name::default()],
             name_ids: FxHashMap::from_iter([(Name::default(), 0)]),
             children: FxHashMap::default(),
-            stacks: FxHashMap::default(),
+            stacks: ByStack::of(trace),
             functions: FxHashMap::default(),
         }
     }
 
     pub(super) fn child(&mut self, parent: u32, kind: NodeKind, name: Name) -> u32 {
-        let next_name = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let name = *self.name_ids.entry(name).or_insert_with_key(|name| {
+        let name = self.name(name);
+        self.child_of(parent, kind, name)
+    }
+
+    /// The position of a name.
+    fn name(&mut self, name: Name) -> u32 {
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        *self.name_ids.entry(name).or_insert_with_key(|name| {
             self.names.push(name.clone());
-            next_name
-        });
+            next
+        })
+    }
+
+    fn child_of(&mut self, parent: u32, kind: NodeKind, name: u32) -> u32 {
         let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let node = *self.children.entry((parent, name)).or_insert(next);
         if node == next {
@@ -276,8 +287,9 @@ impl<'t> Growth<'t> {
         let mut above: Vec<(StackId, FrameId)> = Vec::new();
         let mut at = stack;
         let mut node = loop {
-            if let Some(&node) = self.stacks.get(&(group, at)) {
-                break node;
+            let known = self.stacks.get(group, at);
+            if known != ROOT {
+                break known;
             }
             let Some((callers, frame)) = self.trace.stacks.node(at) else {
                 break below;
@@ -287,7 +299,7 @@ impl<'t> Growth<'t> {
         };
         while let Some((stack, frame)) = above.pop() {
             node = self.frame(node, frame);
-            self.stacks.insert((group, stack), node);
+            *self.stacks.of_mut(group, stack) = node;
         }
         node
     }
@@ -302,7 +314,7 @@ impl<'t> Growth<'t> {
                         _ => NodeKind::Inlined,
                     };
                     let name = self.function(location.function);
-                    node = self.child(node, kind, name);
+                    node = self.child_of(node, kind, name);
                 }
                 node
             }
@@ -311,14 +323,15 @@ impl<'t> Growth<'t> {
         }
     }
 
-    fn function(&mut self, id: FunctionId) -> Name {
-        let trace = self.trace;
-        let name = self.functions.entry(id).or_insert_with(|| {
-            let function = trace.functions.get(id.index());
-            let bytes = function.map_or(&[][..], |function| trace.strings.get(function.name));
-            Name::from(bytes)
-        });
-        name.clone()
+    fn function(&mut self, id: FunctionId) -> u32 {
+        if let Some(&known) = self.functions.get(&id) {
+            return known;
+        }
+        let function = self.trace.functions.get(id.index());
+        let bytes = function.map_or(&[][..], |function| self.trace.strings.get(function.name));
+        let name = self.name(Name::from(bytes));
+        self.functions.insert(id, name);
+        name
     }
 
     fn unnamed(&mut self, node: u32, frame: FrameId, why: Unnamed) -> u32 {
@@ -344,18 +357,27 @@ impl<'t> Growth<'t> {
 
     /// Puts the nodes in the order of their names, and adds up their totals.
     fn finish(self) -> (Vec<Node>, Vec<Name>) {
-        let mut order: Vec<u32> = (0..).take(self.nodes.len()).skip(1).collect();
-        let name = |id: &u32| {
-            let node = &self.nodes[*id as usize];
-            (node.parent, &self.names[node.name as usize])
-        };
+        let mut by_name: Vec<usize> = (0..self.names.len()).collect();
+        by_name.sort_unstable_by_key(|&name| &self.names[name]);
+        let mut ranks = vec![0; self.names.len()];
+        for (rank, name) in by_name.into_iter().enumerate() {
+            ranks[name] = rank;
+        }
         // By parent, and within one the last name first: they are pushed, and popped again.
-        order.sort_unstable_by(|a, b| (name(a).0, name(b).1).cmp(&(name(b).0, name(a).1)));
-        let children_of = |parent: u32| {
-            let from = order.partition_point(|id| name(id).0 < parent);
-            let to = order.partition_point(|id| name(id).0 <= parent);
-            order.get(from..to).unwrap_or_default()
-        };
+        let mut order: Vec<u32> = (0..).take(self.nodes.len()).skip(1).collect();
+        order.sort_unstable_by_key(|&id| {
+            let node = &self.nodes[id as usize];
+            (node.parent, std::cmp::Reverse(ranks[node.name as usize]))
+        });
+        let mut begins = vec![0; self.nodes.len() + 1];
+        for node in self.nodes.iter().skip(1) {
+            begins[node.parent as usize + 1] += 1;
+        }
+        for at in 1..begins.len() {
+            begins[at] += begins[at - 1];
+        }
+        let children_of =
+            |parent: u32| &order[begins[parent as usize]..begins[parent as usize + 1]];
         let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
         let mut steps = vec![(ROOT, ROOT)];
         while let Some((old, parent)) = steps.pop() {

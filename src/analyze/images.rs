@@ -1,7 +1,7 @@
 //! Images by what happened in them and by where they lay: samples, programs, bytes of code, slides.
 
 use super::Name;
-use super::profile::{Profile, Weight};
+use super::profile::{Row, Weight};
 use super::slides::{Mismatch, Places, Slides};
 use crate::trace::{ImageId, Trace};
 use rustc_hash::FxHashMap;
@@ -29,12 +29,12 @@ pub struct Images {
 }
 
 impl Images {
-    /// Joins the images of samples that pass a filter with all that were mapped.
+    /// Joins the images of samples with all that were mapped.
     #[must_use]
-    pub fn of(trace: &Trace, profile: &Profile) -> Self {
+    pub fn of(trace: &Trace, sampled: &[Row<Name>]) -> Self {
         let Slides { images, mismatches } = Slides::of(trace);
         let mut rows: FxHashMap<Name, ImageRow> = FxHashMap::default();
-        for seen in &profile.images {
+        for seen in sampled {
             row(&mut rows, seen.key.clone()).own += seen.own;
         }
         let name = |image: ImageId| {

@@ -38,6 +38,7 @@ mod argv;
 pub mod bindings;
 pub mod build;
 mod by;
+mod by_stack;
 mod c_library;
 pub mod call_tree;
 pub mod calls;
@@ -179,10 +180,10 @@ impl<'t> Analysis<'t> {
         Profile::of(self, filter)
     }
 
-    /// Images by the samples of a profile, and by where all of them lay.
+    /// Images by the samples that end in them ([`Profile::images`]), and by where all of them lay.
     #[must_use]
-    pub fn images(&self, profile: &Profile) -> Images {
-        Images::of(self.trace, profile)
+    pub fn images(&self, sampled: &[profile::Row<Name>]) -> Images {
+        Images::of(self.trace, sampled)
     }
 
     /// Dynamic linking in the programs that pass `filter`; with `lazy` only binds at first calls. Reads all

@@ -316,6 +316,12 @@ impl PhaseIndex {
         Some(self.find(sample)? as usize)
     }
 
+    /// The position in [`Self::rows`] of the phase that went on beside that of a sample.
+    #[must_use]
+    pub fn position_beside(&self, sample: &Sample) -> Option<usize> {
+        Some(self.beside.get(&sample.process)?.at(sample.time)? as usize)
+    }
+
     /// The phase that a sample was taken in, not those beside.
     #[must_use]
     pub fn of_sample(&self, sample: &Sample) -> Option<&PhaseRow> {
@@ -333,11 +339,11 @@ impl Phases {
     /// As [`Self::of`], where the phases have been found already. Reads all samples once.
     #[must_use]
     pub fn of_index(analysis: &Analysis<'_>, index: &PhaseIndex) -> Self {
-        let mut rows = index.rows.clone();
+        let mut sums = vec![Weight::default(); index.rows.len()];
         let mut cpu = Weight::default();
-        let mut add = |phase: Option<PhaseId>, weight: Weight| {
-            if let Some(row) = phase.and_then(|phase| rows.get_mut(phase as usize)) {
-                row.cpu += weight;
+        let mut add = |phase: Option<usize>, weight: Weight| {
+            if let Some(sum) = phase.and_then(|phase| sums.get_mut(phase)) {
+                *sum += weight;
             }
         };
         let unread = super::filter::walk(analysis.trace, |sample| {
@@ -350,10 +356,27 @@ impl Phases {
                 samples: 1,
             };
             cpu += weight;
-            add(index.find(sample), weight);
-            let beside = index.beside.get(&sample.process);
-            add(beside.and_then(|spans| spans.at(sample.time)), weight);
+            add(index.position(sample), weight);
+            add(index.position_beside(sample), weight);
         });
+        let mut phases = Self::of_sums(analysis, index, cpu, &sums);
+        phases.unreadable_blocks += unread;
+        phases
+    }
+
+    /// As [`Self::of_index`], where the samples have been added up already: in all, and by the position of each phase
+    /// in [`PhaseIndex::rows`].
+    #[must_use]
+    pub fn of_sums(
+        analysis: &Analysis<'_>,
+        index: &PhaseIndex,
+        cpu: Weight,
+        sums: &[Weight],
+    ) -> Self {
+        let mut rows = index.rows.clone();
+        for (row, sum) in rows.iter_mut().zip(sums) {
+            row.cpu = *sum;
+        }
         index.follow_critical_path(analysis, &mut rows);
         rows.retain(|row| row.count > 0);
         rows.sort_unstable_by(|a, b| {
@@ -365,7 +388,7 @@ impl Phases {
             rows,
             cpu,
             critical: analysis.builds.critical_path.wall(),
-            unreadable_blocks: index.unreadable_blocks + unread,
+            unreadable_blocks: index.unreadable_blocks,
         }
     }
 }

@@ -237,7 +237,8 @@ pub(super) fn place(trace: &Trace, frame: FrameId) -> FramePlace {
         .map_or(FramePlace::Unmapped(Avma(0)), |frame| frame.place)
 }
 
-fn image_path(trace: &Trace, place: FramePlace) -> &[u8] {
+/// The path of the image that a place lies in, or what stands for none.
+pub(super) fn image_path(trace: &Trace, place: FramePlace) -> &[u8] {
     match place {
         FramePlace::Image(image, _) => match trace.images.get(image.index()) {
             Some(image) if image.path != StringId::EMPTY => trace.strings.get(image.path),

@@ -1,7 +1,7 @@
 //! Paths and their cells, against stacks laid out by hand.
 
 use gotrace::analyze::paths::{Kind, Limits, Paths};
-use gotrace::analyze::{Analysis, Filter, call_tree};
+use gotrace::analyze::{Analysis, Filter, PhaseIndex, call_tree};
 use gotrace::trace::{
     Frame, FrameId, FramePlace, FrameRole, Function, FunctionId, ImageId, ImageOffset, Location,
     Nanos, Process, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid, Trace, Unnamed,
@@ -66,6 +66,11 @@ fn trace(samples: &[(u64, u32, &[u32], u64, SampleKind)]) -> Trace {
     trace
 }
 
+fn paths_of(trace: &Trace, limits: Limits) -> Paths {
+    let analysis = Analysis::of(trace);
+    Paths::of(&analysis, &PhaseIndex::of(&analysis), None, limits)
+}
+
 type Row = (String, Kind, u32, u64, u64, u64, u64);
 
 /// Each cell: its path in words, kind, program, from and to, time and samples.
@@ -106,7 +111,7 @@ fn samples_keep_their_path_program_and_time() {
         (20, 0, &[0], 5, OnCpu),
         (90, 0, &[0, 2], 60, OffCpu),
     ]);
-    let paths = Paths::of(&Analysis::of(&trace), ALL);
+    let paths = paths_of(&trace, ALL);
     let leaf = || "main:7 work:20 ~leaf:30".to_owned();
     assert_eq!(
         rows(&paths),
@@ -137,7 +142,7 @@ fn equal_stacks_near_each_other_are_merged_when_there_are_too_many() {
         .collect();
     let trace = trace(&samples);
     let limits = Limits { cells: 10, ..ALL };
-    let paths = Paths::of(&Analysis::of(&trace), limits);
+    let paths = paths_of(&trace, limits);
     let rows = rows(&paths);
     assert!(rows.len() <= 10, "{}", rows.len());
     assert_eq!(paths.step, Nanos(256 * MS));
@@ -168,7 +173,7 @@ fn what_little_was_spent_in_is_folded_and_not_lost() {
         (9_000, 0, &[0], 8_000, OffCpu),
     ]);
     let limits = Limits { paths: 2, ..ALL };
-    let paths = Paths::of(&Analysis::of(&trace), limits);
+    let paths = paths_of(&trace, limits);
     let folded = "main:7 [folded: too little to be shown]:0".to_owned();
     let running: Vec<_> = rows(&paths)
         .into_iter()
@@ -201,7 +206,7 @@ fn a_program_of_many_paths_is_folded_until_it_fits() {
         paths: 1_000,
         cells: 100,
     };
-    let paths = Paths::of(&Analysis::of(&trace), limits);
+    let paths = paths_of(&trace, limits);
     assert!(paths.cells.len() <= 100, "{}", paths.cells.len());
     assert!(paths.folded > 100, "{}", paths.folded);
     assert_eq!(rows(&paths).iter().map(|row| row.5).sum::<u64>(), 243);
@@ -225,7 +230,7 @@ fn the_sums_are_those_of_the_call_tree() {
     };
     let tree = analysis.call_tree(&options);
     for cells in [1_000, 4] {
-        let paths = Paths::of(&analysis, Limits { cells, ..ALL });
+        let paths = paths_of(&trace, Limits { cells, ..ALL });
         let mut own = std::collections::BTreeMap::<String, u64>::new();
         for row in rows(&paths) {
             let plain = row.0.split(' ').map(|word| word.trim_start_matches('~'));
@@ -241,4 +246,43 @@ fn the_sums_are_those_of_the_call_tree() {
             .collect();
         assert_eq!(own, expected);
     }
+}
+
+/// Another run of the same program, for another architecture and with Go elsewhere: its stacks are paths of the same
+/// functions, and what only it called comes to them.
+#[test]
+fn base_is_laid_over_the_same_paths() {
+    use SampleKind::{OffCpu, OnCpu};
+    let mut new = trace(&[(10, 0, &[0, 1], 10, OnCpu)]);
+    let mut base = trace(&[
+        (10, 1, &[0, 1], 30, OnCpu),
+        (20, 0, &[0, 2], 5, OnCpu),
+        (30, 0, &[0], 7, OffCpu),
+    ]);
+    for (trace, arch) in [(&mut new, "arm64"), (&mut base, "amd64")] {
+        let name = trace.strings.push(format!("cmd/{arch}.main").as_bytes());
+        let file = trace.strings.push(format!("/{arch}/a.go").as_bytes());
+        trace.functions[0] = Function { name, file };
+    }
+    let analysis = Analysis::of(&new);
+    let phases = PhaseIndex::of(&analysis);
+    let base = Analysis::of(&base);
+    let paths = Paths::of(&analysis, &phases, Some(&base), ALL);
+    let leaf = || "cmd/arm64.main:7 work:20 ~leaf:30".to_owned();
+    assert_eq!(
+        rows(&paths),
+        [
+            (leaf(), Kind::Running, 0, 10, 10, 10, 1),
+            (
+                "cmd/arm64.main:7 [stripped]:0".to_owned(),
+                Kind::Base,
+                0,
+                0,
+                0,
+                5,
+                1
+            ),
+            (leaf(), Kind::Base, 1, 0, 0, 30, 1),
+        ]
+    );
 }

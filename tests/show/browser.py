@@ -1,4 +1,5 @@
-"""Walks through pages of `gotrace report` in a real browser: `browser.py small|many PAGE SCREENSHOTS`.
+"""Walks through pages of `gotrace report` in a real browser: `browser.py WALK PAGE SCREENSHOTS`, where a walk is the
+name of one of the functions below.
 
 Exits with 0 where all is as tests/show/build.rs and browser.rs draw it, and 1 with what is not. Needs playwright, and
 Debian's chromium. Prints nothing else."""
@@ -119,7 +120,10 @@ def small(page):
     page.get_by_role("tab", name="Tables").click()
     assert page.locator("th[aria-sort=descending]").inner_text() == "CPU selected ↓"
     assert page.locator(".sheet tbody tr").first.inner_text().startswith("m/b\t"), first_column(page)
-    assert "all else is of their whole lives" in page.locator(".sheet caption").inner_text()
+    assert "all else is of the whole run" in page.locator(".sheet caption").inner_text()
+    page.get_by_role("button", name="Images", exact=True).click()
+    (image,) = page.locator(".sheet tbody tr").all_inner_texts()
+    assert "300 ms" in image.split("\t") and "400 ms" in image.split("\t"), image
     page.get_by_role("tab", name="Timeline").click()
     page.get_by_role("button", name="select all of the time").click()
     assert chips(page) == []
@@ -259,6 +263,14 @@ def tables(page):
     assert page.locator("input[type=search]").input_value() == "runtime.memmove"
     has(page, "1 function matches: 100 ms, 25 %")
     press(page, "Escape")
+    # A tool is searched for on the timeline.
+    page.get_by_role("tab", name="Tables").click()
+    page.get_by_role("button", name="Tools", exact=True).click()
+    page.locator(".sheet").get_by_role("button", name="link", exact=True).click()
+    assert page.get_by_role("tab", name="Timeline").get_attribute("aria-selected") == "true"
+    assert page.locator("input[type=search]").input_value() == "link"
+    has(page, "1 match")
+    press(page, "Escape")
     page.get_by_role("tab", name="Tables").click()
     press(page, "1")
     page.screenshot(path=FOLDER / "tables.png")
@@ -322,6 +334,41 @@ def many(page):
     has(page, "0 matches")
 
 
+def pair(page):
+    """Two runs alike but for 100 ms more of CPU time of m/b, of which there are no samples."""
+    page.get_by_role("tab", name="Flame graph").click()
+    page.get_by_role("button", name="Difference", exact=True).click()
+    settle(page)
+    summed = page.locator(".sum").inner_text()
+    assert summed.startswith("400 ms CPU time in 40 samples; 400 ms in base; blue is faster now"), summed
+    box = page.locator(".flame canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 4 * 18 + 9)
+    hint = page.locator(".flame .hint").inner_text()
+    assert "base: 400 ms, now: 400 ms, +0 s, may be chance" in hint, hint
+    assert pixel(page, ".flame canvas", 0.9, 4 * 18 + 1) == (0xDD, 0xE1, 0xE6), "the colour of what is the same"
+    page.screenshot(path=FOLDER / "difference.png")
+    # The whole command has no names to search, and no column of them.
+    page.get_by_role("tab", name="Compare").click()
+    whole = page.locator(".compare table").first
+    assert whole.locator("th").first.inner_text() == "measure"
+    press(page, "/")
+    page.keyboard.type("no such name")
+    assert whole.locator("td").first.inner_text() == "wall"
+    press(page, "Escape")
+
+
+def imported(page):
+    page.wait_for_selector(".flame canvas")
+    tabs = page.get_by_role("tab").all_inner_texts()
+    assert tabs[0] == "Flame graph" and "Timeline" not in tabs, tabs
+    summed = page.locator(".sum").inner_text()
+    assert summed == "3.00 ms in 1 stack; 1.00 ms stands for a count: it has no unit.", summed
+
+
+def open_end(page):
+    assert page.locator(".tile strong").all_inner_texts() == ["800 ms", "≥ 400 ms", "≥ 0.50"]
+
+
 def without_decompression(browser):
     page = browser.new_page()
     page.add_init_script("delete globalThis.DecompressionStream")
@@ -337,7 +384,7 @@ with sync_playwright() as playwright:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(PAGE.as_uri())
-    {"small": small, "many": many}[WALK](page)
+    globals()[WALK](page)
     without_decompression(browser)
     assert requests == [PAGE.as_uri()], requests
     assert complaints == [], complaints

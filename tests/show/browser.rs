@@ -1,11 +1,11 @@
 //! Pages of `gotrace report`, walked through in a real browser (`browser.py`).
 
-use crate::build::{record, run};
+use crate::build::{record, record_slower, run};
 use gotrace::analyze::Analysis;
 use gotrace::render::report;
 use gotrace::trace::{
-    Exit, ExitStatus, Nanos, Pid, Process, ProcessId, Sample, SampleKind, SamplePlace, StackId,
-    Tid, Trace, Usage,
+    Exit, ExitStatus, Nanos, Pid, Process, ProcessId, ProfileSample, Sample, SampleKind,
+    SamplePlace, Setting, StackId, StringId, Tid, Trace, Usage,
 };
 use std::path::Path;
 use std::process::Command;
@@ -44,6 +44,81 @@ fn the_small_build_is_walked_through() {
     walk("small", &page);
 }
 
+#[test]
+fn two_runs_are_walked_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let [base, new] = ["base.gotrace", "new.gotrace"].map(|name| folder.path().join(name));
+    record_slower(&base, 0);
+    record_slower(&new, 100);
+    let page = folder.path().join("page.html");
+    let words = ["report", "-o", page.to_str().unwrap(), "--base"];
+    let words = [&words[..], &[base.to_str().unwrap()]].concat();
+    let (code, _, said) = run(&words, &new, 80);
+    assert_eq!(code, Some(0), "{said}");
+    walk("pair", &page);
+}
+
+/// The page of a trace in memory.
+fn write(trace: &Trace, page: &Path) {
+    let mut file = std::fs::File::create(page).unwrap();
+    report::write(&Analysis::of(trace), report::Options::default(), &mut file).unwrap();
+}
+
+/// Three counts of one stack, and no time at all.
+#[test]
+fn imported_stacks_are_walked_through() {
+    let mut trace = Trace::default();
+    for (key, value) in [
+        ("imported", "folded stacks"),
+        ("imported.count_ns", "1000000"),
+    ] {
+        let setting = Setting {
+            key: trace.strings.push(key.as_bytes()),
+            value: trace.strings.push(value.as_bytes()),
+            source: StringId::EMPTY,
+        };
+        trace.settings.push(setting);
+    }
+    trace.processes.push(Process::default());
+    trace.profiles.push(ProfileSample {
+        process: ProcessId(0),
+        stack: StackId::EMPTY,
+        weight: Nanos(3_000_000),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    write(&trace, &page);
+    walk("imported", &page);
+}
+
+/// A program ended after 400 ms of CPU time; what it started went on.
+#[test]
+fn a_program_that_went_on_is_walked_through() {
+    let mut trace = Trace::default();
+    trace.processes.push(Process {
+        pid: Pid(1),
+        exit: Some(Exit {
+            at: Nanos(800_000_000),
+            status: ExitStatus::Code(0),
+            usage: Usage {
+                user: Nanos(400_000_000),
+                ..Usage::default()
+            },
+        }),
+        ..Process::default()
+    });
+    trace.processes.push(Process {
+        id: ProcessId(1),
+        pid: Pid(2),
+        parent: Some(ProcessId(0)),
+        ..Process::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    write(&trace, &page);
+    walk("open_end", &page);
+}
+
 /// As many bars as a page holds.
 #[test]
 fn three_hundred_thousand_bars_are_walked_through() {
@@ -73,7 +148,6 @@ fn three_hundred_thousand_bars_are_walked_through() {
     trace.push_samples(&samples);
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
-    let mut file = std::fs::File::create(&page).unwrap();
-    report::write(&Analysis::of(&trace), report::Options::default(), &mut file).unwrap();
+    write(&trace, &page);
     walk("many", &page);
 }

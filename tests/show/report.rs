@@ -226,6 +226,26 @@ fn the_page_agrees_with_show() {
     }
 }
 
+/// Whatever is selected, phases and images are summed from cells: all of them come to what the tables say.
+#[test]
+fn cells_come_to_the_sums_of_phases_and_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(tables) = tables_of(&record(folder.path(), true)) else {
+        return;
+    };
+    let cells = rows(&tables, "cells", &["time", "phase", "beside", "image"]);
+    assert!(!cells.is_empty());
+    for (table, column, of) in [("phases", "cpu", [1, 2]), ("images", "sampled", [3, 3])] {
+        let told = rows(&tables, table, &[column]);
+        for (row, told) in (0_u64..).zip(&told) {
+            let is_of = |cell: &Vec<Value>| of.iter().any(|&at| cell[at] == row);
+            let cells = cells.iter().filter(|cell| is_of(cell));
+            let sum: f64 = cells.map(|cell| cell[0].as_f64().unwrap()).sum();
+            assert_eq!(Value::from(sum), told[0], "{table} {row}");
+        }
+    }
+}
+
 /// Cells and paths of a page say of each function what `show --json` does, and so do those of a piece of time.
 #[test]
 fn functions_of_the_page_agree_with_show() {
@@ -535,6 +555,20 @@ fn a_base_is_laid_beside_and_judged() {
     assert!(compared.contains(&expected), "{compared:?}");
     let same = row!("m/a", "CPU", "210 ms", "210 ms", "within noise");
     assert!(compared.contains(&same), "{compared:?}");
+    // The first run of each has 400 ms in samples, and cores in use over time.
+    let cells = rows(&tables, "cells", &["kind", "time"]);
+    for kind in [0, 4] {
+        let of_kind = cells.iter().filter(|cell| cell[0] == kind);
+        let sum: f64 = of_kind.map(|cell| cell[1].as_f64().unwrap()).sum();
+        assert_eq!(sum, ms(400), "{kind}");
+    }
+    let bin = tables["base_chart"][0]["bin"].as_f64().unwrap();
+    let cores = rows(&tables, "base_cpu", &["cores"]);
+    let cpu: f64 = cores
+        .iter()
+        .map(|cores| cores[0].as_f64().unwrap() * bin)
+        .sum();
+    assert!((cpu - ms(400)).abs() < 1.0, "{cpu}");
     // A heading and a lane of each.
     let tracks = rows(&tables, "tracks", &["view", "label", "count"]);
     let beside = tracks.iter().filter(|track| track[0] == 4);

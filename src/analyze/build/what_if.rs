@@ -1,6 +1,6 @@
 //! What would help: the build simulated again with other durations.
 
-use super::{ActionIndex, Build, BuildAction, SegmentKind, gating::Dependents};
+use super::{ActionIndex, ActionKind, Build, BuildAction, SegmentKind, gating::Dependents};
 use crate::{analyze::Name, trace::Nanos};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 pub struct WhatIf {
     /// Import path.
     pub package: Name,
-    /// Running time of its actions in the measured build.
+    /// Running time of its actions in the measured build, lookups in the cache left out.
     pub running: Nanos,
     /// Predicted wall time of the build.
     pub wall: Nanos,
@@ -22,7 +22,8 @@ pub struct WhatIf {
 ///
 /// List scheduling: whenever a slot is free, the ready action that began earliest in the
 /// measured build takes it; a ready action never waits while a slot is free. With `S` the
-/// simulated span of all actions, and `S₀` the one with all actions of the package at zero,
+/// simulated span of all actions, and `S₀` the one with all actions of the package at zero but its
+/// lookups in the cache,
 /// `saved = max(S − S₀, 0)` (a slot may always be left idle instead, so nothing gets slower)
 /// and `wall = measured wall − saved`: the go command's own time before, after and around the
 /// actions stays as it was. Running times are taken as they were measured, though with fewer
@@ -52,7 +53,11 @@ impl<'b> Simulation<'b> {
             rank[index.index()] = place;
         }
         let mut packages: FxHashMap<Name, (Nanos, Vec<ActionIndex>)> = FxHashMap::default();
-        for (index, action) in build.indexed().filter(|(_, a)| !a.package.is_empty()) {
+        // Looking into the cache is no work for a package: without the package's code it would still be done.
+        let of_package = |action: &BuildAction| {
+            !action.package.is_empty() && action.kind != ActionKind::CheckCache
+        };
+        for (index, action) in build.indexed().filter(|(_, a)| of_package(a)) {
             let (running, actions) = packages.entry(action.package.clone()).or_default();
             *running += action.running();
             actions.push(index);

@@ -1,7 +1,7 @@
 //! Stacks to paths, as they come.
 
 use super::{Function, Path, ROOT};
-use crate::analyze::{Name, frame};
+use crate::analyze::{Name, frame, portable};
 use crate::trace::{FrameId, FunctionId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
 
@@ -15,10 +15,12 @@ pub(super) struct Growth<'t> {
     pub(super) paths: Vec<Path>,
     ids: FxHashMap<Function, u32>,
     children: FxHashMap<(u32, u32), u32>,
-    /// The path of each stack that was asked for.
-    of_stacks: FxHashMap<StackId, u32>,
+    /// The path of each stack that was asked for; the root of others.
+    of_stacks: Vec<u32>,
     of_frames: FxHashMap<FrameId, Vec<Step>>,
     of_functions: FxHashMap<FunctionId, u32>,
+    /// By names without architecture, once the stacks of another trace are laid over the first one's.
+    portable: Option<FxHashMap<Name, u32>>,
 }
 
 impl<'t> Growth<'t> {
@@ -34,10 +36,26 @@ impl<'t> Growth<'t> {
             }],
             ids: FxHashMap::default(),
             children: FxHashMap::default(),
-            of_stacks: FxHashMap::default(),
+            of_stacks: vec![ROOT; trace.stacks.len()],
             of_frames: FxHashMap::default(),
             of_functions: FxHashMap::default(),
+            portable: None,
         }
+    }
+
+    /// Stacks are those of this trace from now on. A function is the one that is known by its name already, in
+    /// whichever file: another machine has Go elsewhere.
+    pub(super) fn turn_to(&mut self, trace: &'t Trace) {
+        self.trace = trace;
+        self.of_stacks = vec![ROOT; trace.stacks.len()];
+        self.of_frames.clear();
+        self.of_functions.clear();
+        let mut portable = FxHashMap::default();
+        for (function, id) in self.functions.iter().zip(0..) {
+            // Of several that are one now, the first.
+            portable.entry(portable_name(function)).or_insert(id);
+        }
+        self.portable = Some(portable);
     }
 
     /// The path of a stack; callers that were met before are not walked again.
@@ -45,8 +63,9 @@ impl<'t> Growth<'t> {
         let mut above: Vec<(StackId, FrameId)> = Vec::new();
         let mut at = stack;
         let mut path = loop {
-            if let Some(&path) = self.of_stacks.get(&at) {
-                break path;
+            match self.of_stacks.get(at.index()) {
+                Some(&known) if known != ROOT => break known,
+                _ => {}
             }
             let Some((callers, frame)) = self.trace.stacks.node(at) else {
                 break ROOT;
@@ -65,7 +84,9 @@ impl<'t> Growth<'t> {
                 path = self.child(path, function, line, inlined);
             }
             self.of_frames.insert(frame, steps);
-            self.of_stacks.insert(stack, path);
+            if let Some(known) = self.of_stacks.get_mut(stack.index()) {
+                *known = path;
+            }
         }
         path
     }
@@ -139,7 +160,7 @@ impl<'t> Growth<'t> {
                 Some(&id) => self.function(id),
                 None => self.id(Function {
                     name: Name::from(name),
-                    file: Name::default(),
+                    file: Name::from(trace.strings.get(probe.file)),
                     named: true,
                 }),
             }
@@ -150,9 +171,19 @@ impl<'t> Growth<'t> {
     /// The number of a function.
     pub(super) fn id(&mut self, function: Function) -> u32 {
         let next = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+        if let Some(known) = &mut self.portable {
+            return *known.entry(portable_name(&function)).or_insert_with(|| {
+                self.functions.push(function);
+                next
+            });
+        }
         *self.ids.entry(function).or_insert_with_key(|function| {
             self.functions.push(function.clone());
             next
         })
     }
+}
+
+fn portable_name(function: &Function) -> Name {
+    Name::from(&*portable(&function.name))
 }

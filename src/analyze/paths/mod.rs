@@ -9,11 +9,12 @@ mod fold;
 mod grow;
 
 use super::calls::{self, CallEnd};
-use super::profile::Weight;
-use super::{Analysis, Filter, Name, filter};
-use crate::trace::{Nanos, ProcessId, SampleKind};
+use super::profile::{self, Weight};
+use super::{Analysis, Filter, Name, PhaseIndex, filter};
+use crate::trace::{Nanos, ProcessId, SampleKind, StackId, Trace};
 use grow::Growth;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::{Hash, Hasher};
 
 /// What the time of a cell is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,11 +27,19 @@ pub enum Kind {
     Call,
     /// A tool ran, by its own profile, which knows no times.
     Profile,
+    /// A thread ran in what the trace is compared with: samples. Its programs are those of that trace; without times.
+    Base,
 }
 
 impl Kind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Running, Self::Waiting, Self::Call, Self::Profile];
+    pub const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Waiting,
+        Self::Call,
+        Self::Profile,
+        Self::Base,
+    ];
 }
 
 /// What stands in a path.
@@ -66,12 +75,35 @@ pub struct Cell {
     pub process: ProcessId,
     /// Position of the path.
     pub path: u32,
+    /// Of running threads, by samples or profiles: in what.
+    pub place: Place,
     /// Not before this; of a single sample of a running thread, its time.
     pub from: Nanos,
     /// Not after this.
     pub to: Nanos,
     /// How much, of how many samples or calls.
     pub weight: Weight,
+}
+
+/// What a running thread was in, beside its functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Position of the phase in [`PhaseIndex::rows`].
+    pub phase: Option<u16>,
+    /// Likewise, of that which went on beside it.
+    pub beside: Option<u16>,
+    /// Position of the innermost frame's image in [`Paths::images`].
+    pub image: Option<u16>,
+}
+
+/// As one word: it is hashed for each sample.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let parts = [self.phase, self.beside, self.image];
+        state.write_u64(parts.iter().fold(0, |word, part| {
+            word << 17 | part.map_or(0, |part| u64::from(part) + 1)
+        }));
+    }
 }
 
 /// How much is kept.
@@ -92,6 +124,8 @@ pub struct Paths {
     pub paths: Vec<Path>,
     /// By kind, program, time and path.
     pub cells: Vec<Cell>,
+    /// Images that running threads were in, by path, and `[kernel]` and the like.
+    pub images: Vec<Name>,
     /// What lies in one step of this length is merged; zero where nothing had to be.
     pub step: Nanos,
     /// Paths that are left out.
@@ -101,42 +135,113 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Reads all samples and all calls once. Memory is bounded by the limits and by the distinct paths.
+    /// Reads all samples and all calls once, and all samples of `base`, where there is one: its stacks are paths of
+    /// the same functions, whatever their files and architectures. Memory is bounded by the limits and by the
+    /// distinct paths.
     #[must_use]
-    pub fn of(analysis: &Analysis<'_>, limits: Limits) -> Self {
+    pub fn of(
+        analysis: &Analysis<'_>,
+        phases: &PhaseIndex,
+        base: Option<&Analysis<'_>>,
+        limits: Limits,
+    ) -> Self {
         let mut growth = Growth::of(analysis.trace);
         let mut cells = Cells::of_at_most(limits.cells);
+        let mut images = Images::of(analysis.trace);
         let unread_samples = filter::walk(analysis.trace, |sample| {
-            let kind = match sample.kind {
-                SampleKind::OnCpu => Kind::Running,
-                SampleKind::OffCpu => Kind::Waiting,
-            };
-            let from = match kind {
-                Kind::Waiting => sample.time.since(sample.weight),
-                _ => sample.time,
-            };
-            if analysis.roles.get(sample.process).is_some() {
-                let path = growth.of_stack(sample.stack);
-                let weight = Weight {
-                    time: sample.weight,
-                    samples: 1,
-                };
-                cells.add((kind, sample.process, path), (from, sample.time), weight);
+            if analysis.roles.get(sample.process).is_none() {
+                return;
             }
+            let (kind, from, place) = match sample.kind {
+                SampleKind::OnCpu => (
+                    Kind::Running,
+                    sample.time,
+                    Place {
+                        phase: short(phases.position(sample)),
+                        beside: short(phases.position_beside(sample)),
+                        image: images.of_stack(sample.stack),
+                    },
+                ),
+                SampleKind::OffCpu => {
+                    let from = sample.time.since(sample.weight);
+                    (Kind::Waiting, from, Place::default())
+                }
+            };
+            let path = growth.of_stack(sample.stack);
+            let key = (kind, sample.process, path, place);
+            cells.add(key, (from, sample.time), once(sample.weight));
         });
         for stack in &analysis.trace.profiles {
             if analysis.roles.get(stack.process).is_some() {
                 let path = growth.of_stack(stack.stack);
-                let weight = Weight {
-                    time: stack.weight,
-                    samples: 1,
+                let place = Place {
+                    image: images.of_stack(stack.stack),
+                    ..Place::default()
                 };
-                let key = (Kind::Profile, stack.process, path);
-                cells.add(key, (Nanos::ZERO, Nanos::ZERO), weight);
+                let key = (Kind::Profile, stack.process, path, place);
+                cells.add(key, (Nanos::ZERO, Nanos::ZERO), once(stack.weight));
             }
         }
-        let unread_calls = add_calls(analysis, &mut growth, &mut cells);
-        fold::finish(growth, cells, limits, unread_samples + unread_calls)
+        let unread = unread_samples + add_calls(analysis, &mut growth, &mut cells);
+        if let Some(base) = base {
+            add_base(base, &mut growth, &mut cells);
+        }
+        let mut paths = fold::finish(growth, cells, limits, unread);
+        paths.images = images.names;
+        paths
+    }
+}
+
+fn once(time: Nanos) -> Weight {
+    Weight { time, samples: 1 }
+}
+
+/// A position that is small enough to be told: what comes behind 65,536 phases or images has none.
+fn short(position: Option<usize>) -> Option<u16> {
+    position.and_then(|position| u16::try_from(position).ok())
+}
+
+/// What cannot be read of it, comparisons tell.
+fn add_base<'t>(base: &Analysis<'t>, growth: &mut Growth<'t>, cells: &mut Cells) {
+    growth.turn_to(base.trace);
+    filter::walk(base.trace, |sample| {
+        if sample.kind == SampleKind::OnCpu && base.roles.get(sample.process).is_some() {
+            let path = growth.of_stack(sample.stack);
+            let key = (Kind::Base, sample.process, path, Place::default());
+            cells.add(key, (Nanos::ZERO, Nanos::ZERO), once(sample.weight));
+        }
+    });
+}
+
+/// The images that samples end in, by name: several files of a trace may have had one path.
+struct Images<'t> {
+    trace: &'t Trace,
+    names: Vec<Name>,
+    /// By frame, where it was asked for.
+    known: Vec<Option<Option<u16>>>,
+}
+
+impl<'t> Images<'t> {
+    fn of(trace: &'t Trace) -> Self {
+        Self {
+            trace,
+            names: Vec::new(),
+            known: vec![None; trace.frames.len()],
+        }
+    }
+
+    fn of_stack(&mut self, stack: StackId) -> Option<u16> {
+        let (_, frame) = self.trace.stacks.node(stack)?;
+        let known = self.known.get_mut(frame.index())?;
+        *known.get_or_insert_with(|| {
+            let place = profile::place(self.trace, frame);
+            let name = Name::from(profile::image_path(self.trace, place));
+            let place = self.names.iter().position(|known| *known == name);
+            short(place.or_else(|| {
+                self.names.push(name);
+                Some(self.names.len() - 1)
+            }))
+        })
     }
 }
 
@@ -153,8 +258,8 @@ fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells
             CallEnd::Instant => Nanos::ZERO,
             _ => call.own(),
         };
-        let key = (Kind::Call, call.process, path);
-        cells.add(key, (call.begin, call.end), Weight { time, samples: 1 });
+        let key = (Kind::Call, call.process, path, Place::default());
+        cells.add(key, (call.begin, call.end), once(time));
     });
     walked.unreadable_blocks
 }
@@ -163,7 +268,7 @@ fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells
 const ROOT: u32 = 0;
 
 /// Whose a cell is.
-type Key = (Kind, ProcessId, u32);
+type Key = (Kind, ProcessId, u32, Place);
 
 /// Time within which samples are merged, when they first have to be.
 const FIRST_STEP: Nanos = Nanos(1_000_000);
@@ -223,9 +328,10 @@ impl Cells {
 
     /// Gives each cell its path anew.
     fn move_to(&mut self, path: impl Fn(u32) -> u32) {
-        let before = std::mem::take(&mut self.of);
-        for (((kind, process, at), _), spent) in before {
-            self.put((kind, process, path(at)), spent);
+        let room = FxHashMap::with_capacity_and_hasher(self.of.len(), FxBuildHasher);
+        let before = std::mem::replace(&mut self.of, room);
+        for (((kind, process, at, place), _), spent) in before {
+            self.put((kind, process, path(at), place), spent);
         }
     }
 }

@@ -160,7 +160,7 @@ pub fn show(
             if by == By::Function {
                 object(&head, rows::functions(&profile).take(top), out)
             } else {
-                let images = analysis.images(&profile);
+                let images = analysis.images(&profile.images);
                 object(&head, rows::images(&images, &profile).take(top), out)
             }
         }

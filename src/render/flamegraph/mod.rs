@@ -203,16 +203,11 @@ impl Picture {
         palette.insert("", drawing::colour(ROOT));
         let mut own = [Nanos::ZERO; Origin::LEGEND.len()];
         let mut tree = Tree::new();
-        for node in calls
-            .nodes
-            .iter()
-            .filter(|node| node.own.time > Nanos::ZERO)
-        {
-            let path = path(calls, node, options.reversed);
-            tree.add(
-                shortened(path, options.most_frames, left_out),
-                node.own.time.0,
-            );
+        for (node, time) in calls.nodes.iter().zip(drawn(calls, options)) {
+            if time > Nanos::ZERO {
+                let path = path(calls, node, options.reversed);
+                tree.add(shortened(path, options.most_frames, left_out), time.0);
+            }
             let origin = origins.get(node.name as usize).copied();
             let slot = Origin::LEGEND
                 .iter()
@@ -294,6 +289,32 @@ fn parts(filter: &Filter, reversed: bool) -> String {
     words
 }
 
+/// What is drawn to end in each node. What is too narrow to be seen ends in what it grows from, which is as wide as
+/// before: of a million paths a picture has room for some thousands.
+fn drawn(calls: &CallTree, options: &Options) -> Vec<Nanos> {
+    let mut own: Vec<Nanos> = calls.nodes.iter().map(|node| node.own.time).collect();
+    if options.reversed {
+        // What is narrow as a path may be wide where it meets others.
+        return own;
+    }
+    let narrow = calls.total().time.0 as f64 * options.min_width / 100.0;
+    // So may what stands above frames that are left out.
+    let highest = options.most_frames.map_or(usize::MAX, below_left_out);
+    let mut depths = vec![0_usize; own.len()];
+    let mut drawn: Vec<usize> = (0..own.len()).collect();
+    for (at, node) in calls.nodes.iter().enumerate().skip(1) {
+        let parent = node.parent as usize;
+        depths[at] = depths[parent] + 1;
+        let is_narrow = (node.total.time.0 as f64) < narrow && depths[at] <= highest;
+        if drawn[parent] != parent || is_narrow {
+            drawn[at] = drawn[parent];
+            let time = std::mem::take(&mut own[at]);
+            own[drawn[at]] += time;
+        }
+    }
+    own
+}
+
 /// Positions in [`CallTree::names`], outermost first; reversed, the groups stay outermost.
 fn path(calls: &CallTree, node: &call_tree::Node, reversed: bool) -> Vec<usize> {
     let mut groups = Vec::new();
@@ -324,9 +345,13 @@ fn shortened(mut path: Vec<usize>, most: Option<usize>, left_out: usize) -> Vec<
         return path;
     };
     let above = FRAMES_ABOVE.min(most / 2);
-    let below = most.saturating_sub(above + 1);
-    path.splice(below..path.len() - above, [left_out]);
+    path.splice(below_left_out(most)..path.len() - above, [left_out]);
     path
+}
+
+/// Frames that stand below those that are left out, of `most` that stay.
+fn below_left_out(most: usize) -> usize {
+    most.saturating_sub(FRAMES_ABOVE.min(most / 2) + 1)
 }
 
 /// The origin of each name: by the kind of the node that bears it and the file of the function.

@@ -169,6 +169,66 @@ fn each_level_weighs_what_the_trace_does() {
     );
 }
 
+/// Frames that are too narrow are not drawn, and all others lie where they lay, as inferno itself leaves them out.
+#[test]
+fn what_is_too_narrow_leaves_its_room() {
+    use NodeKind::Function;
+    let calls = calls(&[
+        (Function, "a", 0, 50),
+        (Function, "b", 1, 5),
+        (Function, "c", 2, 3),
+        (Function, "d", 1, 4),
+        (Function, "e", 4, 20),
+        (Function, "f", 5, 1),
+        (Function, "g", 0, 17),
+    ]);
+    let drawn = |min_width: f64| {
+        let options = Options {
+            min_width,
+            ..Options::default()
+        };
+        let svg = svg(&calls, &options);
+        frames(&parse(&svg))
+            .into_iter()
+            .map(|(title, weight, _, colour)| (title, weight, colour))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut wide = drawn(0.0);
+    wide.retain(|(_, weight, _)| *weight >= 10_000_000);
+    assert_eq!(drawn(10.0), wide);
+    let names: Vec<&str> = wide.iter().map(|frame| &frame.0[..1]).collect();
+    assert_eq!(names, ["a", "a", "d", "e", "g"], "all is one of them");
+}
+
+/// Above frames that are left out, stacks meet that were too narrow each by itself.
+#[test]
+fn narrow_stacks_that_meet_again_are_drawn() {
+    use NodeKind::Function;
+    let names: Vec<String> = (0..100).map(|depth| format!("f{depth}")).collect();
+    let mut rows = vec![(Function, "rest", 0, 80)];
+    for (branch, name) in ["x", "y", "z"].into_iter().enumerate() {
+        let mut parent = 0;
+        for (depth, common) in names.iter().enumerate() {
+            let own = if depth == 99 { 4 } else { 0 };
+            if branch > 0 && depth < 60 {
+                parent = u32::try_from(depth + 2).unwrap();
+                continue;
+            }
+            let name = if depth == 60 { name } else { common };
+            rows.push((Function, name, parent, own));
+            parent = u32::try_from(rows.len()).unwrap();
+        }
+    }
+    let options = Options {
+        min_width: 10.0,
+        ..Options::default()
+    };
+    let svg = svg(&calls(&rows), &options);
+    let all = frames(&parse(&svg));
+    let innermost = all.iter().find(|frame| frame.0.starts_with("f99 "));
+    assert_eq!(innermost.map(|frame| frame.1), Some(12_000_000));
+}
+
 #[test]
 fn hostile_names_stay_names() {
     let svg = svg(&hostile_calls(), &Options::default());

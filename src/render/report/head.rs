@@ -13,11 +13,12 @@ pub(super) fn write(
     analysis: &Analysis<'_>,
     costs: &Costs,
     phases: &Phases,
+    unreadable_blocks: u64,
     columns: &mut Columns<'_>,
 ) -> io::Result<()> {
     write_run(analysis, costs, phases, columns)?;
     write_environment(analysis.trace, columns)?;
-    write_gaps(analysis, phases.unreadable_blocks, columns)?;
+    write_gaps(analysis, unreadable_blocks, columns)?;
     columns
         .table("colours", &Family::ALL)
         .names("words", |family| family.words())?
@@ -50,6 +51,10 @@ fn write_run(
             u8::from(!matches!(status, None | Some(ExitStatus::Code(0))))
         })?
         .names("imported", |_| trace.imported().unwrap_or_default())?
+        .times("count", |_| match trace.holds_counts() {
+            true => trace.count(),
+            false => Nanos::ZERO,
+        })?
         .numbers("recorded_unix_ms", |_| trace.anchor.unix_ns as f64 / 1e6)?
         .moments("end", |_| analysis.end)?
         .times("wall", |_| wall)?

@@ -2,7 +2,9 @@
 
 use super::columns::{Columns, NONE};
 use crate::analyze::bindings::{ImageRow, SymbolRow};
-use crate::analyze::{Analysis, Bindings, Filter, Name};
+use crate::analyze::paths::Kind;
+use crate::analyze::profile::{self, Weight};
+use crate::analyze::{Analysis, Bindings, Filter, Name, Paths};
 use crate::trace::Nanos;
 use rustc_hash::FxHashMap;
 use std::io;
@@ -20,10 +22,14 @@ struct Image<'b> {
     linked: Option<&'b ImageRow>,
 }
 
-/// Writes them.
-pub(super) fn write(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::Result<()> {
+/// Writes them; returns the row of each of [`Paths::images`].
+pub(super) fn write(
+    analysis: &Analysis<'_>,
+    paths: &Paths,
+    columns: &mut Columns<'_>,
+) -> io::Result<Vec<u32>> {
     let bindings = Bindings::of(analysis, &Filter::default(), false);
-    write_images(analysis, &bindings.images, columns)?;
+    let images = write_images(analysis, paths, &bindings.images, columns)?;
     let symbols = &bindings.symbols;
     let kept = symbols.get(..SYMBOLS).unwrap_or(symbols);
     columns
@@ -37,18 +43,39 @@ pub(super) fn write(analysis: &Analysis<'_>, columns: &mut Columns<'_>) -> io::R
         .numbers("derived", |row| row.counts.derived as f64)?
         .words("importers", |row| word(row.importers))?
         .words("processes", |row| word(row.processes))?;
-    columns.numbers("all_symbols.count", &[symbols.len() as f64])
+    columns.numbers("all_symbols.count", &[symbols.len() as f64])?;
+    Ok(images)
+}
+
+/// The time of samples that end in each image; where there are none, of the tools' own profiles.
+fn sampled(paths: &Paths) -> Vec<profile::Row<Name>> {
+    let ran = paths.cells.iter().any(|cell| cell.kind == Kind::Running);
+    let kind = if ran { Kind::Running } else { Kind::Profile };
+    let images = paths.images.iter().cloned();
+    let mut rows: Vec<_> = images
+        .map(|key| profile::Row {
+            key,
+            own: Weight::default(),
+        })
+        .collect();
+    for cell in paths.cells.iter().filter(|cell| cell.kind == kind) {
+        let image = cell.place.image.map(usize::from);
+        if let Some(row) = image.and_then(|image| rows.get_mut(image)) {
+            row.own += cell.weight;
+        }
+    }
+    rows
 }
 
 fn write_images(
     analysis: &Analysis<'_>,
+    paths: &Paths,
     linked: &[ImageRow],
     columns: &mut Columns<'_>,
-) -> io::Result<()> {
+) -> io::Result<Vec<u32>> {
     let mut of: FxHashMap<&Name, &ImageRow> = linked.iter().map(|row| (&row.image, row)).collect();
-    let profile = analysis.profile(&Filter::default());
     let mut images: Vec<Image<'_>> = Vec::new();
-    for row in analysis.images(&profile).rows {
+    for row in analysis.images(&sampled(paths)).rows {
         images.push(Image {
             sampled: row.own.time,
             processes: row.places.processes,
@@ -77,7 +104,9 @@ fn write_images(
         .times("linking", |image| {
             image.linked.map_or(Nanos::ZERO, |row| row.estimate)
         })?;
-    Ok(())
+    let rows: FxHashMap<&Name, u32> = images.iter().map(|image| &image.name).zip(0..).collect();
+    let row = |name| rows.get(name).copied().unwrap_or(NONE);
+    Ok(paths.images.iter().map(row).collect())
 }
 
 fn word(count: u64) -> u32 {

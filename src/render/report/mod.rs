@@ -17,8 +17,9 @@
 //! | `marks` | what loaders did |
 //! | `images`, `symbols`, `all_symbols` | what was mapped and bound, and how many symbols there are |
 //! | `origins`, `functions`, `paths` | where code comes from, what it is, and who calls whom |
-//! | `cells`, `sampling` | what a program spent in a path and when, and how much of that was merged |
+//! | `cells`, `sampling` | what a program spent in a path, when and in what, and how much of that was merged |
 //! | `comparison`, `caveats`, `compared` | with a base: how the trace differs from it |
+//! | `base_processes`, `base_chart`, `base_cpu` | its programs, and the cores that it used, bin by bin |
 //!
 //! A view of the page has a module here that writes its tables, called by [`write()`], and a module of the app
 //! that is named in `app/views.ts`, where it is said what a view gets and must do.
@@ -39,7 +40,7 @@ mod stacks;
 mod tracks;
 
 use crate::analyze::bindings::Happened;
-use crate::analyze::{Analysis, Comparison, PhaseIndex, Phases};
+use crate::analyze::{Analysis, Comparison, Paths, PhaseIndex};
 use columns::Columns;
 use rows::Rows;
 use std::io;
@@ -99,19 +100,27 @@ fn fill(
 ) -> io::Result<u64> {
     let costs = analysis.costs();
     let index = PhaseIndex::of(analysis);
-    let phases = Phases::of_index(analysis, &index);
+    let base = options.base.map(|base| base.analysis);
+    let paths = Paths::of(analysis, &index, base, stacks::LIMITS);
+    let phases = stacks::phases(analysis, &index, &paths);
     let linked = Happened::of(analysis);
     let rows = Rows::of(analysis, &phases);
-    head::write(analysis, &costs, &phases, columns)?;
+    head::write(analysis, &costs, &phases, paths.unreadable_blocks, columns)?;
     build::write(analysis, &rows, columns)?;
     programs::write(analysis, &rows, &costs, &linked, columns)?;
     programs::write_costs(&costs, &phases, &rows, columns)?;
     marks::write(&linked, &rows, columns)?;
-    linking::write(analysis, columns)?;
+    let places = stacks::Places {
+        rows: &rows,
+        phases: stacks::rows_of_phases(&index, &phases),
+        images: linking::write(analysis, &paths, columns)?,
+    };
     if let Some(base) = options.base {
         comparison::write(base.comparison, columns)?;
     }
-    let unread_stacks = stacks::write(analysis, &rows, columns)?;
+    stacks::write(analysis, base, &paths, &places, columns)?;
+    let unread_stacks = paths.unreadable_blocks;
+    drop(paths);
     let unread_spans = spans::write(analysis, &rows, &index, options, columns)?;
     Ok(unread_spans.max(unread_stacks))
 }

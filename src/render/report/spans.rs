@@ -35,8 +35,28 @@ pub(super) fn write(
     add_slots(&timeline, View::Slots, &mut tracks, |bar| {
         span_of(bar, rows, names)
     });
-    if let Some(base) = wanted.base {
-        add_side_by_side(analysis, &timeline, base.analysis, rows, &mut tracks, names);
+    let base = wanted.base.map(|base| {
+        let timeline = base.analysis.timeline(Options {
+            bars: Bars::Actions,
+            bins: BINS,
+            from: base.analysis.builds.critical_path.start(),
+        });
+        (base.analysis, timeline)
+    });
+    if let Some((base, lanes)) = &base {
+        add_side_by_side(
+            (analysis, &timeline),
+            (base, lanes),
+            rows,
+            &mut tracks,
+            names,
+        );
+    }
+    if let Some((_, base)) = &base {
+        columns
+            .table("base_chart", &[base.bin])
+            .times("bin", |bin| *bin)?;
+        columns.numbers("base_cpu.cores", &base.cpu)?;
     }
     let bars = ProcessBars::of(analysis);
     add_processes(index, &bars, rows, &mut tracks, &mut columns.names);
@@ -117,9 +137,8 @@ fn add_slots(
 
 /// The lanes of the trace, and below them those of another one, moved so that both commands begin together.
 fn add_side_by_side(
-    analysis: &Analysis<'_>,
-    timeline: &Timeline,
-    base: &Analysis<'_>,
+    (analysis, timeline): (&Analysis<'_>, &Timeline),
+    (base, lanes): (&Analysis<'_>, &Timeline),
     rows: &Rows,
     tracks: &mut Tracks,
     names: &mut Names,
@@ -140,11 +159,7 @@ fn add_side_by_side(
         span_of(bar, rows, names)
     });
     head("base", base, tracks, names);
-    let lanes = base.timeline(Options {
-        bins: 1,
-        ..Options::default()
-    });
-    add_slots(&lanes, View::SideBySide, tracks, |bar| Span {
+    add_slots(lanes, View::SideBySide, tracks, |bar| Span {
         start: moved(bar.start),
         end: moved(bar.end),
         kind: SpanKind::Base,

@@ -53,7 +53,7 @@ pub fn write(
         By::Image => {
             let profile = analysis.profile(filter);
             unreadable_blocks = profile.unreadable_blocks;
-            let images = analysis.images(&profile);
+            let images = analysis.images(&profile.images);
             if profile.total.samples == 0 {
                 no_samples(analysis, page, out)?;
             }

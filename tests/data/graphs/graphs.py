@@ -37,8 +37,9 @@ def simulate(graph, slots, free=None):
         for i in order:
             if i in left and not left[i] and len(running) < slots:
                 del left[i]
-                cost = 0 if free and graph[i].get("Package") == free else (
-                    graph[i]["Done"] - graph[i]["Start"])
+                # What the go command does to look into its cache it would still do.
+                is_free = free and graph[i].get("Package") == free and graph[i]["Mode"] != "build check cache"
+                cost = 0 if is_free else graph[i]["Done"] - graph[i]["Start"]
                 running.append((now + cost, graph[i]["place"], i))
         now, _, done = min(running)
         running.remove(min(running))

@@ -1,6 +1,7 @@
 // Draws what stands above the lanes: time axis, cores in use and actions under way, the critical path.
 
 import { ticks } from "./axis.js";
+import { NONE } from "./data.js";
 import { counted } from "./format.js";
 import { shade } from "./lanes.js";
 import { label, means, type Range, type Scale } from "./layout.js";
@@ -79,6 +80,8 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
     context.setLineDash([]);
   };
   line(wanted, colours.accent, [1, 2]);
+  const base = data.table("base_cpu").numbers("cores");
+  if (base.length > 0) line(means(base, data.table("base_chart").number("bin", 0), scale, Math.ceil(scale.width)), colours.critical, [5, 2]);
   line(underWay, colours.text, []);
   let room = scale.width;
   if (cores > 0) {
@@ -102,7 +105,8 @@ function drawCurves(context: CanvasRenderingContext2D, { model, scale, colours }
   const area = sampled ? "cores in use (area)" : "cores in use (area: CPU time spread over each program's life)";
   context.fillStyle = colours.faint;
   const waits = waiting.some((value) => value > 0) ? ", with those that wait for a slot (dots)" : "";
-  const titles = [`${area}, under way at once (line)${waits}`, "cores in use (area), under way (line)", "cores in use"];
+  const compared = base.length > 0 ? ", in base (dashes)" : "";
+  const titles = [`${area}${compared}, under way at once (line)${waits}`, `cores in use (area)${compared}, under way (line)`, `cores in use${compared}`];
   const title = titles.find((title) => context.measureText(title).width <= room) ?? "";
   context.fillText(title, 2, AXIS + 4);
 }
@@ -148,11 +152,13 @@ function drawPathRow(context: CanvasRenderingContext2D, { model, scale, colours 
 function pieceLabel({ path }: Model, row: number, most: number): string {
   const whole = path.name("label", row);
   if (whole.length <= most) return whole;
-  if (path.number("kind", row) === WAITING) return WAITING_WORDS.find((words) => words.length <= most) ?? "";
+  const kind = path.number("kind", row);
+  // The go command looks into its cache itself: that is no work for a package.
+  const own = kind === RUNNING && path.number("action", row) === NONE;
+  const shorter = kind === WAITING ? ["waiting for a slot", "waiting"] : own ? ["go itself"] : null;
+  if (shorter) return shorter.find((words) => words.length <= most) ?? "";
   return label(path.name("package", row) || whole, most);
 }
-
-const WAITING_WORDS = ["waiting for a slot", "waiting"];
 
 /** Bands where something was lost, flags where something could not be seen. */
 function drawGaps(context: CanvasRenderingContext2D, { model, scale, colours }: Chart): void {

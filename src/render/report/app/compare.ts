@@ -6,9 +6,11 @@ import { count } from "./format.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page } from "./views.js";
 
+/** The kind of rows that are about all of the command: they have no names. */
+const WHOLE = "whole";
 /** Kinds of rows, in their order, and what they are called. */
 const KINDS: [kind: string, title: string][] = [
-  ["whole", "The whole command"],
+  [WHOLE, "The whole command"],
   ["package", "Packages"],
   ["tool", "Tools"],
   ["phase", "Phases"],
@@ -67,9 +69,9 @@ export function matching(data: Data, kind: string, search: string): number[] {
   const compared = data.table("compared");
   const rows = compared
     .rows()
-    .filter((row) => compared.name("kind", row) === kind && compared.name("name", row).toLowerCase().includes(search));
+    .filter((row) => compared.name("kind", row) === kind && (kind === WHOLE || compared.name("name", row).toLowerCase().includes(search)));
   const place = (row: number) => [...MEASURES, compared.name("measure", row)].indexOf(compared.name("measure", row));
-  if (kind === "whole") return rows.sort((a, b) => place(a) - place(b));
+  if (kind === WHOLE) return rows.sort((a, b) => place(a) - place(b));
   // What is said to have changed first, then by how much.
   const told = (row: number) => Number(compared.number("change", row) !== SAME);
   const size = (row: number) => Math.abs(compared.number("size", row));
@@ -90,16 +92,17 @@ function section({ data, selection }: Page, kind: string, title: string, all: bo
         : name(of);
     const change = ["faster", "", "slower"][compared.number("change", row)];
     return [
-      what,
+      ...(kind === WHOLE ? [] : [what]),
       ...["measure", "base", "new", "difference", "ratio", "interval"].map(text),
       el("span", { class: change }, text("verdict")),
     ];
   });
   const more = rows.length - cells.length;
+  const from = Number(kind === WHOLE);
   return el(
     "section",
     {},
-    table(title, HEAD, cells, NUMERIC),
+    table(title, HEAD.slice(from), cells, NUMERIC.slice(from)),
     more > 0 && el("button", { type: "button", class: "link", onclick: showAll }, `${count(more)} more`),
   );
 }

@@ -13,8 +13,8 @@ const KINDS = [Uint8Array, Uint32Array, Float64Array, Uint32Array] as const;
 
 /** Names by their number; each is decoded when it is first asked for. */
 export class Names {
-  private readonly decoder = new TextDecoder();
-  private readonly known: (string | undefined)[] = [""];
+  readonly #decoder = new TextDecoder();
+  readonly #known: (string | undefined)[] = [""];
 
   constructor(
     private readonly text: Uint8Array,
@@ -26,10 +26,10 @@ export class Names {
   }
 
   get(id: number): string {
-    let name = this.known[id];
+    let name = this.#known[id];
     if (name === undefined) {
-      name = this.decoder.decode(this.text.subarray(this.ends[id - 1], this.ends[id]));
-      this.known[id] = name;
+      name = this.#decoder.decode(this.text.subarray(this.ends[id - 1], this.ends[id]));
+      this.#known[id] = name;
     }
     return name;
   }
@@ -44,15 +44,15 @@ export class Table {
   ) {}
 
   bytes(column: string): Uint8Array {
-    return this.column(column, Uint8Array);
+    return this.#column(column, Uint8Array);
   }
 
   words(column: string): Uint32Array {
-    return this.column(column, Uint32Array);
+    return this.#column(column, Uint32Array);
   }
 
   numbers(column: string): Float64Array {
-    return this.column(column, Float64Array);
+    return this.#column(column, Float64Array);
   }
 
   number(column: string, row: number): number {
@@ -68,7 +68,7 @@ export class Table {
     return Array.from({ length: this.count }, (_, row) => row);
   }
 
-  private column<C extends Column>(name: string, kind: new (length: number) => C): C {
+  #column<C extends Column>(name: string, kind: new (length: number) => C): C {
     const found = this.columns.get(name);
     return found instanceof kind ? found : new kind(0);
   }
@@ -76,16 +76,16 @@ export class Table {
 
 /** All tables of a page. */
 export class Data {
-  private readonly tables = new Map<string, Map<string, Column>>();
+  readonly #tables = new Map<string, Map<string, Column>>();
   readonly names: Names;
 
   constructor(buffer: ArrayBuffer) {
     for (const [name, column] of columns(buffer)) {
       const [table = "", of = ""] = name.split(".");
-      const columns = this.tables.get(table) ?? new Map<string, Column>();
-      this.tables.set(table, columns.set(of, column));
+      const columns = this.#tables.get(table) ?? new Map<string, Column>();
+      this.#tables.set(table, columns.set(of, column));
     }
-    const strings = this.tables.get("strings");
+    const strings = this.#tables.get("strings");
     const text = strings?.get("text");
     const ends = strings?.get("ends");
     this.names = new Names(
@@ -95,7 +95,7 @@ export class Data {
   }
 
   table(name: string): Table {
-    const columns = this.tables.get(name) ?? new Map<string, Column>();
+    const columns = this.#tables.get(name) ?? new Map<string, Column>();
     const first = columns.values().next().value;
     return new Table(first?.length ?? 0, columns, this.names);
   }
@@ -127,7 +127,10 @@ function* columns(buffer: ArrayBuffer): Generator<[string, Column]> {
 
 /** Decodes what the page holds: base64 of gzip of columns. */
 export async function decode(base64: string): Promise<Data> {
-  const packed = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const text = atob(base64);
+  // Not `from`, which takes ten times as long.
+  const packed = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Data(await new Response(stream).arrayBuffer());
 }

@@ -198,6 +198,8 @@ function warnings(data: Data): HTMLElement | null {
   const tax = data.table("tax").number("share", 0);
   if (tax > 0.05) list.push(["warning", `Recording cost ${percent(tax)} of the command's CPU time.`]);
   if (list.length === 0) return null;
+  const rank = (kind: string) => (kind === "error" ? 0 : kind === "warning" ? 1 : 2);
+  list.sort(([a], [b]) => rank(a) - rank(b));
   const items = list.map(([kind, words]) => el("li", { class: kind }, el("b", {}, kind), " ", name(words)));
   return el("ul", { class: "warnings", "aria-label": "warnings" }, ...items);
 }

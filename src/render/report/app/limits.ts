@@ -20,10 +20,27 @@ export function takes(model: Model, selection: Selection): (process: number) => 
     (only === null || process === only) && (wanted === null || processes.name("package", process) === wanted);
 }
 
+/** Whether a program of base passes: one that did the same work. */
+export function takesOfBase(model: Model, selection: Selection): (process: number) => boolean {
+  const only = selectedProcess(model, selection);
+  const { processes } = model;
+  const base = model.data.table("base_processes");
+  const same = ["tool", "package"].map((column) => [base.words(column), only === null ? null : processes.number(column, only)] as const);
+  const wanted = selection.package;
+  return (process) =>
+    same.every(([names, name]) => name === null || names[process] === name) && (wanted === null || base.name("package", process) === wanted);
+}
+
+const LIMITS = ["range", "process", "action", "package"] as const;
+
+/** Whether anything does not pass. */
+export function isLimited(now: Selection): boolean {
+  return LIMITS.some((key) => now[key] !== null);
+}
+
 /** Whether what passes is something else than it was. */
 export function changed(now: Selection, before: Selection): boolean {
-  const keys = ["range", "process", "action", "package"] as const;
-  return keys.some((key) => now[key] !== before[key]);
+  return LIMITS.some((key) => now[key] !== before[key]);
 }
 
 export function processLabel(model: Model, process: number): string {

@@ -5,6 +5,7 @@ import { el, fill } from "./dom.js";
 import { head } from "./head.js";
 import { Model } from "./model.js";
 import { NOTHING, Store } from "./selection.js";
+import { Stacks } from "./stacks.js";
 import { Theme } from "./theme.js";
 import { type Page, type View, VIEWS } from "./views.js";
 
@@ -41,6 +42,7 @@ function build(app: HTMLElement, data: Data): void {
   const page: Page = {
     data,
     model: new Model(data),
+    stacks: new Stacks(data),
     selection,
     theme,
     open: (id) => open(id),
@@ -53,9 +55,7 @@ function build(app: HTMLElement, data: Data): void {
   const tabs = views.map((view) =>
     el("button", { type: "button", role: "tab", id: `tab-${view.id}`, onclick: () => open(view.id) }, view.title),
   );
-  // Imported stacks may have no times: then there is nothing on the timeline.
-  const first = data.table("run").number("wall", 0) > 0 ? undefined : views.find(({ id }) => id === "flame");
-  let current = first ?? (views[0] as View);
+  let current = views[0] as View;
   function open(id: string): void {
     current = views.find((view) => view.id === id) ?? current;
     fill(panel, current.element);

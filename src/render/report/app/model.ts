@@ -58,11 +58,11 @@ export class Model {
   /** Where the spans of each track begin. */
   readonly first: Uint32Array;
   /** The track of each span. */
-  private trackOf: Uint32Array | null = null;
-  private ofActions: Uint32Array | null = null;
-  private ofProcesses: Uint32Array | null = null;
-  private phaseTracks: Map<number, number> | null = null;
-  private unlocks: number[][] | null = null;
+  #trackOf: Uint32Array | null = null;
+  #ofActions: Uint32Array | null = null;
+  #ofProcesses: Uint32Array | null = null;
+  #phaseTracks: Map<number, number> | null = null;
+  #unlocks: number[][] | null = null;
 
   constructor(readonly data: Data) {
     const spans = data.table("spans");
@@ -111,13 +111,13 @@ export class Model {
   }
 
   trackOfSpan(span: number): number {
-    if (!this.trackOf) {
+    if (!this.#trackOf) {
       const of = new Uint32Array(this.spans.start.length);
       const counts = this.tracks.words("count");
       this.first.forEach((first, track) => of.fill(track, first, first + (counts[track] ?? 0)));
-      this.trackOf = of;
+      this.#trackOf = of;
     }
-    return this.trackOf[span] ?? 0;
+    return this.#trackOf[span] ?? 0;
   }
 
   label(span: number): string {
@@ -126,20 +126,20 @@ export class Model {
 
   /** The track of the phases of a program, as long as they divide its time. */
   phasesOf(process: number): number | null {
-    if (!this.phaseTracks) {
-      this.phaseTracks = new Map();
+    if (!this.#phaseTracks) {
+      this.#phaseTracks = new Map();
       const views = this.tracks.bytes("view");
       const depths = this.tracks.bytes("depth");
       const processes = this.tracks.words("process");
       for (const track of this.tracks.rows()) {
         const process = processes[track] as number;
         // The first below a program: what goes on beside those is below them.
-        if (views[track] === PROCESSES && depths[track] === 1 && !this.phaseTracks.has(process)) {
-          this.phaseTracks.set(process, track);
+        if (views[track] === PROCESSES && depths[track] === 1 && !this.#phaseTracks.has(process)) {
+          this.#phaseTracks.set(process, track);
         }
       }
     }
-    return this.phaseTracks.get(process) ?? null;
+    return this.#phaseTracks.get(process) ?? null;
   }
 
   /** The package that a span is about; empty for none. */
@@ -169,17 +169,17 @@ export class Model {
 
   /** The span that shows an action. */
   spanOfAction(action: number): number | null {
-    this.ofActions ??= this.spansOf(ACTION, this.actions.count);
-    return row(this.ofActions[action]);
+    this.#ofActions ??= this.#spansOf(ACTION, this.actions.count);
+    return row(this.#ofActions[action]);
   }
 
   /** The span that shows a program in a row of its own. */
   spanOfProcess(process: number): number | null {
-    this.ofProcesses ??= this.spansOf(PROCESS, this.processes.count);
-    return row(this.ofProcesses[process]);
+    this.#ofProcesses ??= this.#spansOf(PROCESS, this.processes.count);
+    return row(this.#ofProcesses[process]);
   }
 
-  private spansOf(kind: number, count: number): Uint32Array {
+  #spansOf(kind: number, count: number): Uint32Array {
     const found = new Uint32Array(count).fill(NONE);
     const { kind: kinds, of } = this.spans;
     kinds.forEach((one, span) => {
@@ -196,11 +196,11 @@ export class Model {
 
   /** The actions that could begin when an action was done. */
   unlockedBy(action: number): number[] {
-    if (!this.unlocks) {
-      this.unlocks = this.actions.rows().map(() => []);
-      this.actions.words("waited_for").forEach((gate, waiting) => this.unlocks?.[gate]?.push(waiting));
+    if (!this.#unlocks) {
+      this.#unlocks = this.actions.rows().map(() => []);
+      this.actions.words("waited_for").forEach((gate, waiting) => this.#unlocks?.[gate]?.push(waiting));
     }
-    return this.unlocks[action] ?? [];
+    return this.#unlocks[action] ?? [];
   }
 }
 

@@ -31,22 +31,22 @@ type Listener = (now: Selection, before: Selection) => void;
 
 /** Holds the selection, and tells all views when it changes. */
 export class Store {
-  private selection = NOTHING;
-  private readonly listeners: Listener[] = [];
+  #selection = NOTHING;
+  readonly #listeners: Listener[] = [];
 
   get now(): Selection {
-    return this.selection;
+    return this.#selection;
   }
 
   /** Calls `listener` with every change from now on. */
   follow(listener: Listener): void {
-    this.listeners.push(listener);
+    this.#listeners.push(listener);
   }
 
   /** Changes a part of it. */
   set(change: Partial<Selection>): void {
-    const before = this.selection;
-    this.selection = { ...before, ...change };
-    for (const listener of this.listeners) listener(this.selection, before);
+    const before = this.#selection;
+    this.#selection = { ...before, ...change };
+    for (const listener of this.#listeners) listener(this.#selection, before);
   }
 }

@@ -8,7 +8,10 @@ export const ROOT = 0;
 
 /** `cells.kind`. */
 export const RUNNING = 0;
+export const CALLS = 2;
 export const PROFILE = 3;
+/** What threads ran in base: its programs are those of `base_processes`. */
+export const BASE = 4;
 export const KINDS = [
   { kind: 0, id: "cpu", title: "CPU", what: "samples of threads that ran" },
   { kind: 1, id: "waiting", title: "Waiting", what: "samples of threads that waited" },
@@ -72,6 +75,16 @@ export class Spent {
   }
 }
 
+/** Differences of fewer standard errors are left to chance, as `gotrace flamegraph --base` does. */
+const STANDARD_ERRORS = 2;
+
+/** Whether two sums of samples, taken at random moments, lie so near to each other that chance may be all that is
+ * between them: of a count of samples the variance is that count (Poisson). */
+export function byChance(one: Weight, other: Weight): boolean {
+  const variance = ({ time, count }: Weight) => (count > 0 ? (time * time) / count : 0);
+  return Math.abs(one.time - other.time) <= STANDARD_ERRORS * Math.sqrt(variance(one) + variance(other));
+}
+
 /** A box of a flame graph. */
 export interface Frame {
   /** Tells it from its siblings, in whatever is selected. */
@@ -93,7 +106,7 @@ class Group implements Frame {
   readonly path = null;
   readonly own = { time: 0, count: 0 };
   readonly total: Weight;
-  private made: Frame[] | null = null;
+  #made: Frame[] | null = null;
 
   constructor(
     readonly key: string,
@@ -104,8 +117,8 @@ class Group implements Frame {
   }
 
   children(): Frame[] {
-    this.made ??= heaviest(this.make());
-    return this.made;
+    this.#made ??= heaviest(this.make());
+    return this.#made;
   }
 }
 
@@ -119,7 +132,7 @@ class Called implements Frame {
   readonly function: number;
   readonly own: Weight;
   readonly total: Weight;
-  private made: Frame[] | null = null;
+  #made: Frame[] | null = null;
 
   constructor(
     private readonly stacks: Stacks,
@@ -135,8 +148,8 @@ class Called implements Frame {
   }
 
   children(): Frame[] {
-    this.made ??= heaviest(this.stacks.below(this.spent, this.path, this.from));
-    return this.made;
+    this.#made ??= heaviest(this.stacks.below(this.spent, this.path, this.from));
+    return this.#made;
   }
 }
 
@@ -147,9 +160,9 @@ class Caller implements Frame {
   readonly path = null;
   readonly own: Weight = { time: 0, count: 0 };
   readonly total: Weight = { time: 0, count: 0 };
-  private readonly callers: number[] = [];
-  private readonly weights: Weight[] = [];
-  private made: Frame[] | null = null;
+  readonly #callers: number[] = [];
+  readonly #weights: Weight[] = [];
+  #made: Frame[] | null = null;
 
   constructor(
     private readonly stacks: Stacks,
@@ -164,14 +177,14 @@ class Caller implements Frame {
     grow(this.total, weight);
     if (caller === ROOT) grow(this.own, weight);
     else {
-      this.callers.push(caller);
-      this.weights.push(weight);
+      this.#callers.push(caller);
+      this.#weights.push(weight);
     }
   }
 
   children(): Frame[] {
-    this.made ??= heaviest(this.stacks.callers(this.callers, this.weights));
-    return this.made;
+    this.#made ??= heaviest(this.stacks.callers(this.#callers, this.#weights));
+    return this.#made;
   }
 }
 
@@ -190,61 +203,74 @@ export interface Filter {
 export class Stacks {
   readonly parents: Uint32Array;
   readonly functions: Uint32Array;
+  /** Kinds that there are. */
+  readonly kinds: ReadonlySet<number>;
   /** Behind the last path that begins with this one. */
-  private readonly ends: Uint32Array;
+  readonly #ends: Uint32Array;
   /** Whether no function of a path is its last one, too. */
-  private outermost: Uint8Array | null = null;
-  private readonly kind: Uint8Array;
-  private readonly process: Uint32Array;
-  private readonly path: Uint32Array;
-  private readonly to: Uint32Array;
-  private readonly length: Uint32Array;
-  private readonly time: Float64Array;
-  private readonly count: Uint32Array;
-  private readonly unit: number;
+  #outermost: Uint8Array | null = null;
+  readonly #kind: Uint8Array;
+  readonly #process: Uint32Array;
+  readonly #path: Uint32Array;
+  readonly #to: Uint32Array;
+  readonly #length: Uint32Array;
+  readonly #time: Float64Array;
+  readonly #count: Uint32Array;
+  readonly #unit: number;
+  readonly #step: number;
 
   constructor(data: Data) {
     const paths = data.table("paths");
     const cells = data.table("cells");
     this.parents = paths.words("above").map((above, path) => path - above);
     this.functions = paths.words("function");
-    this.ends = Uint32Array.from(this.parents, (_, path) => path + 1);
+    this.#ends = Uint32Array.from(this.parents, (_, path) => path + 1);
     for (let path = this.parents.length - 1; path > ROOT; path -= 1) {
       const parent = this.parents[path] as number;
-      this.ends[parent] = Math.max(this.ends[parent] as number, this.ends[path] as number);
+      this.#ends[parent] = Math.max(this.#ends[parent] as number, this.#ends[path] as number);
     }
-    this.kind = cells.bytes("kind");
-    this.process = cells.words("process");
-    this.path = cells.words("path");
-    this.to = cells.words("to");
-    this.length = cells.words("length");
-    this.time = cells.numbers("time");
-    this.count = cells.words("count");
-    this.unit = data.table("sampling").number("unit", 0);
+    this.#kind = cells.bytes("kind");
+    this.kinds = new Set(this.#kind);
+    this.#process = cells.words("process");
+    this.#path = cells.words("path");
+    this.#to = cells.words("to");
+    this.#length = cells.words("length");
+    this.#time = cells.numbers("time");
+    this.#count = cells.words("count");
+    this.#unit = data.table("sampling").number("unit", 0);
+    this.#step = data.table("sampling").number("step", 0);
   }
 
-  /** Kinds that there are. */
-  get kinds(): Set<number> {
-    return new Set(this.kind);
+  /** Whether what is in a piece of time is no more than estimated: cells are merged samples, and the time of a call
+   * is taken to be spread evenly over it. */
+  isEstimate(kind: number, { range }: Pick<Filter, "range">): boolean {
+    return range !== null && (this.#step > 0 || kind === CALLS);
   }
 
   /** Calls `each` with the cells of a kind that pass, and how much of them does. */
-  walk(kind: number, { takes, range }: Filter, each: (process: number, path: number, weight: Weight) => void): void {
-    for (let cell = 0; cell < this.kind.length; cell += 1) {
-      const process = this.process[cell] as number;
-      if (this.kind[cell] !== kind || !takes(process)) continue;
-      const part = range === null ? 1 : this.part(cell, range);
+  walk(kind: number, { takes, range }: Filter, each: (process: number, path: number, weight: Weight, cell: number) => void): void {
+    for (let cell = 0; cell < this.#kind.length; cell += 1) {
+      const process = this.#process[cell] as number;
+      if (this.#kind[cell] !== kind || !takes(process)) continue;
+      const part = range === null ? 1 : this.#part(cell, range);
       if (part === 0) continue;
-      const time = (this.time[cell] as number) * part;
-      each(process, this.path[cell] as number, { time, count: (this.count[cell] as number) * part });
+      const time = (this.#time[cell] as number) * part;
+      each(process, this.#path[cell] as number, { time, count: (this.#count[cell] as number) * part }, cell);
     }
   }
 
+  /** The time of what passes. */
+  timeOf(kind: number, filter: Filter): number {
+    let sum = 0;
+    this.walk(kind, filter, (_process, _path, { time }) => (sum += time));
+    return sum;
+  }
+
   /** How much of a cell lies in a piece of time. One that lasts is taken to be spread evenly. */
-  private part(cell: number, range: Range): number {
-    if (this.kind[cell] === PROFILE) return 0;
-    const to = (this.to[cell] as number) * this.unit;
-    const length = (this.length[cell] as number) * this.unit;
+  #part(cell: number, range: Range): number {
+    if (this.#kind[cell] === PROFILE) return 0;
+    const to = (this.#to[cell] as number) * this.#unit;
+    const length = (this.#length[cell] as number) * this.#unit;
     if (length === 0) return range.from <= to && to < range.to ? 1 : 0;
     const overlap = Math.min(to, range.to) - Math.max(to - length, range.from);
     return Math.max(overlap, 0) / length;
@@ -266,7 +292,7 @@ export class Stacks {
 
   /** The box below all others: of groups, where there are more than the nameless one. */
   flame(groups: ReadonlyMap<string, Spent>, inverted: boolean): Frame {
-    const boxes = (spent: Spent) => () => (inverted ? this.innermost(spent) : this.below(spent, ROOT, 0));
+    const boxes = (spent: Spent) => () => (inverted ? this.#innermost(spent) : this.below(spent, ROOT, 0));
     const total = { time: 0, count: 0 };
     for (const spent of groups.values()) grow(total, spent.all);
     const only = groups.get("");
@@ -277,10 +303,10 @@ export class Stacks {
   /** What a path calls; what was spent in it begins at this place. */
   below(spent: Spent, path: number, from: number): Frame[] {
     const frames: Frame[] = [];
-    const end = this.ends[path] ?? 0;
-    for (let child = path + 1; child < end; child = this.ends[child] as number) {
+    const end = this.#ends[path] ?? 0;
+    for (let child = path + 1; child < end; child = this.#ends[child] as number) {
       while ((spent.paths[from] ?? end) < child) from += 1;
-      const to = spent.place(this.ends[child] as number);
+      const to = spent.place(this.#ends[child] as number);
       if (to > from) frames.push(new Called(this, spent, child, from, to));
       from = to;
     }
@@ -288,7 +314,7 @@ export class Stacks {
   }
 
   /** The functions in which all was spent. */
-  private innermost(spent: Spent): Frame[] {
+  #innermost(spent: Spent): Frame[] {
     const weights = Array.from(spent.paths, (_, at) => spent.sum(at, at + 1));
     return this.callers(spent.paths, weights);
   }
@@ -325,7 +351,7 @@ export class Stacks {
     const own = new Float64Array(count);
     const total = new Float64Array(count);
     const counts = new Float64Array(count);
-    this.outermost ??= this.findOutermost();
+    this.#outermost ??= this.#findOutermost();
     let from = 0;
     for (let path = ROOT + 1; path < this.parents.length; path += 1) {
       while (from < spent.paths.length && (spent.paths[from] as number) < path) from += 1;
@@ -335,15 +361,15 @@ export class Stacks {
         own[last] = (own[last] as number) + weight.time;
         counts[last] = (counts[last] as number) + weight.count;
       }
-      if (this.outermost[path]) {
-        const sum = spent.sum(from, spent.place(this.ends[path] as number));
+      if (this.#outermost[path]) {
+        const sum = spent.sum(from, spent.place(this.#ends[path] as number));
         total[last] = (total[last] as number) + sum.time;
       }
     }
     return { own, total, counts };
   }
 
-  private findOutermost(): Uint8Array {
+  #findOutermost(): Uint8Array {
     const found = new Uint8Array(this.parents.length);
     /** How often each function stands in the path that is walked. */
     const open = new Map<number, number>();
@@ -404,4 +430,23 @@ export function follow(root: Frame, keys: readonly string[]): Frame[] {
     at = next;
   }
   return found;
+}
+
+/** The boxes of one picture that are those of another. */
+export class Counterparts {
+  readonly #found = new Map<Frame, Frame | null>();
+
+  constructor(root: Frame, other: Frame) {
+    this.#found.set(root, other);
+  }
+
+  /** What a box is in the other picture, where it is there. */
+  of({ frame, around }: Box): Frame | null {
+    const known = this.#found.get(frame);
+    if (known !== undefined) return known;
+    const outer = around && this.of(around);
+    const found = outer?.children().find(({ key }) => key === frame.key) ?? null;
+    this.#found.set(frame, found);
+    return found;
+  }
 }

@@ -4,11 +4,11 @@
 import { NONE, type Table } from "./data.js";
 import { el, fill } from "./dom.js";
 import { bytes, count, counted, duration } from "./format.js";
-import { changed, limits, takes } from "./limits.js";
+import { changed, isLimited, limits, takes } from "./limits.js";
 import { type Model, PHASE } from "./model.js";
 import { NOTHING, type Selection } from "./selection.js";
 import { type Column, type Order, type Sheet, sheet } from "./sheet.js";
-import { KINDS, RUNNING, Spent, Stacks } from "./stacks.js";
+import { KINDS, RUNNING, Spent, type Stacks } from "./stacks.js";
 import type { MakeView, Page, View } from "./views.js";
 
 /** A table of the view. */
@@ -37,96 +37,98 @@ class Tables implements View {
   readonly element = el("div", { class: "tables" });
   readonly keys = [["1 2 3 …", "packages, tools, phases, ..."]] as const;
 
-  private readonly model: Model;
-  private readonly stacks: Stacks;
-  private readonly kinds: Kind[];
-  private kind: Kind | undefined;
-  private readonly orders = new Map<string, Order>();
-  private readonly buttons = el("span", { class: "groupings", role: "group", "aria-label": "tables" });
-  private readonly chips = el("span", { class: "chips" });
-  private readonly place = el("div", { class: "place" });
-  private stale = true;
+  readonly #page: Page;
+  readonly #model: Model;
+  readonly #stacks: Stacks;
+  readonly #kinds: Kind[];
+  #kind: Kind | undefined;
+  readonly #orders = new Map<string, Order>();
+  readonly #buttons = el("span", { class: "groupings", role: "group", "aria-label": "tables" });
+  readonly #chips = el("span", { class: "chips" });
+  readonly #place = el("div", { class: "place" });
+  #stale = true;
 
-  constructor(private readonly page: Page) {
-    this.model = page.model;
-    this.stacks = new Stacks(page.data);
+  constructor(page: Page) {
+    this.#page = page;
+    this.#model = page.model;
+    this.#stacks = page.stacks;
+    const sampled = this.#stacks.kinds.has(RUNNING);
     const kinds: Kind[] = [
-      { id: "packages", title: "Packages", of: "packages", limited: true, make: () => this.costs("packages", "package") },
-      { id: "tools", title: "Tools", of: "tools", limited: true, make: () => this.costs("tools", "tool") },
-      { id: "phases", title: "Phases", of: "phases", limited: false, make: () => this.phases() },
-      { id: "functions", title: "Functions", of: "functions", limited: true, make: () => this.functions() },
-      { id: "processes", title: "Processes", of: "processes", limited: true, make: () => this.processes() },
-      { id: "images", title: "Images", of: "images", limited: false, make: () => this.images() },
-      { id: "symbols", title: "Bindings", of: "symbols", limited: false, make: () => this.symbols() },
+      { id: "packages", title: "Packages", of: "packages", limited: true, make: () => this.#costs("packages", "package") },
+      { id: "tools", title: "Tools", of: "tools", limited: true, make: () => this.#costs("tools", "tool") },
+      { id: "phases", title: "Phases", of: "phases", limited: sampled, make: () => this.#phases() },
+      { id: "functions", title: "Functions", of: "functions", limited: true, make: () => this.#functions() },
+      { id: "processes", title: "Processes", of: "processes", limited: true, make: () => this.#processes() },
+      { id: "images", title: "Images", of: "images", limited: sampled, make: () => this.#images() },
+      { id: "symbols", title: "Bindings", of: "symbols", limited: false, make: () => this.#symbols() },
     ];
-    this.kinds = kinds.filter(({ of }) => page.data.table(of).count > 0);
-    this.kind = this.kinds[0];
-    this.element.append(el("div", { class: "bar" }, this.buttons, this.chips), this.place);
+    this.#kinds = kinds.filter(({ of }) => page.data.table(of).count > 0);
+    this.#kind = this.#kinds[0];
+    this.element.append(el("div", { class: "bar" }, this.#buttons, this.#chips), this.#place);
   }
 
   get isEmpty(): boolean {
-    return this.kinds.length === 0;
+    return this.#kinds.length === 0;
   }
 
   show(): void {
-    if (this.stale) this.build();
+    if (this.#stale) this.#build();
   }
 
   select(now: Selection, before: Selection): void {
     if (!changed(now, before) && now.search === before.search) return;
-    this.stale = true;
-    if (this.element.isConnected) this.build();
+    this.#stale = true;
+    if (this.element.isConnected) this.#build();
   }
 
   key(event: KeyboardEvent): boolean {
-    const kind = this.kinds[Number(event.key) - 1];
-    if (kind) this.open(kind);
+    const kind = this.#kinds[Number(event.key) - 1];
+    if (kind) this.#open(kind);
     return kind !== undefined;
   }
 
-  private open(kind: Kind): void {
-    this.kind = kind;
-    this.build();
+  #open(kind: Kind): void {
+    this.#kind = kind;
+    this.#build();
   }
 
-  private build(): void {
-    this.stale = false;
-    const { kind } = this;
+  #build(): void {
+    this.#stale = false;
+    const kind = this.#kind;
     if (!kind) return;
-    const buttons = this.kinds.map((one) =>
-      el("button", { type: "button", "aria-pressed": String(one === kind), onclick: () => this.open(one) }, one.title),
+    const buttons = this.#kinds.map((one) =>
+      el("button", { type: "button", "aria-pressed": String(one === kind), onclick: () => this.#open(one) }, one.title),
     );
-    fill(this.buttons, ...buttons);
-    fill(this.chips, ...limits(this.model, this.page.selection));
+    fill(this.#buttons, ...buttons);
+    fill(this.#chips, ...limits(this.#model, this.#page.selection));
     const made = kind.make();
-    const { search } = this.page.selection.now;
+    const { search } = this.#page.selection.now;
     const words = made.columns.filter((column) => column.text === undefined);
     const rows = made.rows.filter((row) => words.some(({ value }) => String(value(row)).toLowerCase().includes(search)));
     // A selection of time has an order of its own: at first by what is in it.
     const selected = made.columns.findIndex(({ title }) => title === SELECTED);
     const id = `${kind.id} ${selected}`;
-    const order = this.orders.get(id) ?? (selected > 0 ? { column: selected, descending: true } : FIRST);
+    const order = this.#orders.get(id) ?? (selected > 0 ? { column: selected, descending: true } : FIRST);
     const reorder = (order: Order) => {
-      this.orders.set(id, order);
-      this.build();
+      this.#orders.set(id, order);
+      this.#build();
       this.element.querySelectorAll<HTMLElement>("th button")[order.column]?.focus();
     };
-    fill(this.place, sheet(this.caption(kind, rows, selected > 0), { ...made, rows }, order, reorder));
+    fill(this.#place, sheet(this.#caption(kind, rows, selected > 0), { ...made, rows }, order, reorder));
   }
 
-  private caption(kind: Kind, rows: readonly number[], ofTime: boolean): [title: string, notes: string] {
-    const table = this.page.data.table(kind.of);
+  #caption(kind: Kind, rows: readonly number[], selected: boolean): [title: string, notes: string] {
+    const table = this.#page.data.table(kind.of);
     // What belongs to no package or tool has a row, and is none.
     const names = table.words("name");
     const named = (rows: readonly number[]) => rows.filter((row) => names[row] !== 0).length;
     const [shown, all] = [named(rows), named(table.rows())];
-    const { range, process, action, package: of } = this.page.selection.now;
-    const isLimited = [range, process, action, of].some((limit) => limit !== null);
-    const rest = kind.of === "symbols" ? this.page.data.table("all_symbols").number("count", 0) - table.count : 0;
+    const { now } = this.#page.selection;
+    const rest = kind.of === "symbols" ? this.#page.data.table("all_symbols").number("count", 0) - table.count : 0;
     const notes = [
-      isLimited && !kind.limited && "of the whole run, whatever is selected",
-      ofTime &&
-        `those that ran in the time that is selected; “${SELECTED}” is of that time, by samples, an estimate that may exceed what the system counted; all else is of their whole lives`,
+      isLimited(now) && !kind.limited && "of the whole run, whatever is selected",
+      selected &&
+        `those that ran in what is selected; “${SELECTED}” is of that, by samples${this.#about()}, and may exceed what the system counted; all else is of the whole run`,
       kind.id === "phases" &&
         table.bytes("beside").includes(1) &&
         "those of the runtime went on beside the others, whose times hold theirs: they do not add up",
@@ -136,37 +138,46 @@ class Tables implements View {
   }
 
   /** Programs that pass, and ran in the piece of time. */
-  private ran(now = this.page.selection.now): number[] {
-    const { processes } = this.model;
-    const passes = takes(this.model, now);
+  #ran(now = this.#page.selection.now): number[] {
+    const { processes } = this.#model;
+    const passes = takes(this.#model, now);
     const starts = processes.numbers("start");
     const ends = processes.numbers("end");
     const inRange = (row: number) => !now.range || ((starts[row] as number) < now.range.to && (ends[row] as number) > now.range.from);
     return processes.rows().filter((row) => passes(row) && inRange(row));
   }
 
-  /** CPU time of samples, by what is selected, of each program. */
-  private sampled(now = this.page.selection.now): Float64Array {
-    const sums = new Float64Array(this.model.processes.count);
-    this.stacks.walk(RUNNING, { takes: takes(this.model, now), range: now.range }, (process, _, { time }) => {
-      sums[process] = (sums[process] ?? 0) + time;
+  /** CPU time of samples of what is selected, by the rows that columns of their cells name. */
+  #sampled(columns: readonly string[], rows: number, now = this.#page.selection.now): Float64Array {
+    const sums = new Float64Array(rows);
+    const cells = this.#page.data.table("cells");
+    const of = columns.map((column) => cells.words(column));
+    this.#stacks.walk(RUNNING, { takes: takes(this.#model, now), range: now.range }, (_process, _path, { time }, cell) => {
+      for (const rows of of) {
+        const row = rows[cell] as number;
+        if (row !== NONE) sums[row] = (sums[row] ?? 0) + time;
+      }
     });
     return sums;
   }
 
-  private costs(of: "packages" | "tools", column: "package" | "tool"): Sheet {
-    const table = this.page.data.table(of);
-    const { processes } = this.model;
+  #about(): string {
+    return this.#stacks.isEstimate(RUNNING, this.#page.selection.now) ? ", about" : "";
+  }
+
+  #costs(of: "packages" | "tools", column: "package" | "tool"): Sheet {
+    const table = this.#page.data.table(of);
+    const { processes } = this.#model;
     // The package that is selected is one of the table, from which another one can be picked.
-    const now = { ...this.page.selection.now, ...(column === "package" && { package: null }) };
-    const ran = new Set(this.ran(now).map((row) => processes.words(column)[row]));
+    const now = { ...this.#page.selection.now, ...(column === "package" && { package: null }) };
+    const ran = new Set(this.#ran(now).map((row) => processes.words(column)[row]));
     const sampled = new Map<number, number>();
-    this.sampled(now).forEach((time, row) => {
+    this.#sampled(["process"], processes.count, now).forEach((time, row) => {
       const key = processes.words(column)[row] as number;
       sampled.set(key, (sampled.get(key) ?? 0) + time);
     });
     const names = table.words("name");
-    const { selection } = this.page;
+    const { selection } = this.#page;
     const number = from(table);
     return {
       columns: [
@@ -175,7 +186,7 @@ class Tables implements View {
         { title: "kernel", what: "how much of the CPU time was in the kernel", ...number("system", duration) },
         { title: "wall", ...number("wall", duration) },
         { title: "waiting", what: "for whatever, at least", ...number("waiting", duration) },
-        ...this.sampledColumn((row) => sampled.get(names[row] as number) ?? 0),
+        ...this.#sampledColumn((row) => sampled.get(names[row] as number) ?? 0),
         { title: "peak memory", ...number("max_rss_bytes", bytes) },
         { title: "processes", ...number("processes", count) },
       ],
@@ -188,19 +199,27 @@ class Tables implements View {
         },
         isPicked: (row: number) => selection.now.package === table.name("name", row),
       }),
-      ...(column === "tool" && { pick: (row: number) => this.seek(table.name("name", row), "timeline") }),
+      ...(column === "tool" && { pick: (row: number) => this.#seek(table.name("name", row), "timeline") }),
     };
   }
 
-  /** Of the whole run there are better numbers. */
-  private sampledColumn(value: (row: number) => number): Column[] {
-    if (!this.page.selection.now.range || !this.stacks.kinds.has(RUNNING)) return [];
-    return [{ title: SELECTED, what: "by samples, in the piece of time that is selected", text: duration, value }];
+  /** Of the whole run, and of whole programs, there are better numbers. */
+  #sampledColumn(value: (row: number) => number, limited: unknown = this.#page.selection.now.range): Column[] {
+    if (!limited || !this.#stacks.kinds.has(RUNNING)) return [];
+    return [{ title: SELECTED, what: "by samples, in what is selected", text: duration, value }];
   }
 
-  private phases(): Sheet {
-    const table = this.page.data.table("phases");
+  /** The column of what was sampled in phases or images, and the rows that have any. */
+  #inSelected(columns: readonly string[], table: Table): { rows: number[]; column: Column[] } {
+    const sampled = this.#sampled(columns, table.count);
+    const column = this.#sampledColumn((row) => sampled[row] as number, isLimited(this.#page.selection.now));
+    return { column, rows: table.rows().filter((row) => column.length === 0 || (sampled[row] as number) > 0) };
+  }
+
+  #phases(): Sheet {
+    const table = this.#page.data.table("phases");
     const number = from(table);
+    const { rows, column } = this.#inSelected(["phase", "beside"], table);
     return {
       columns: [
         { title: "phase", value: (row) => `${table.name("track", row)}: ${table.name("phase", row)}` },
@@ -209,38 +228,39 @@ class Tables implements View {
         { title: "critical path", what: "how much of it this was", ...number("critical", duration) },
         { title: "times", ...number("count", count) },
         { title: "samples", ...number("samples", count) },
+        ...column,
       ],
-      rows: table.rows(),
+      rows,
       pick: (row) => {
-        const span = this.longestSpan(table.words("phase")[row] as number, table.name("track", row));
-        this.seek(table.name("phase", row), "timeline");
-        this.page.selection.set({ span });
+        const span = this.#longestSpan(table.words("phase")[row] as number, table.name("track", row));
+        this.#seek(table.name("phase", row), "timeline");
+        this.#page.selection.set({ span });
       },
     };
   }
 
   /** The longest span of a phase of a tool. */
-  private longestSpan(phase: number, tool: string): number | null {
-    const { start, end, kind, label, of } = this.model.spans;
+  #longestSpan(phase: number, tool: string): number | null {
+    const { start, end, kind, label, of } = this.#model.spans;
     const length = (span: number) => (end[span] as number) - (start[span] as number);
     let longest: number | null = null;
     for (let span = 0; span < start.length; span += 1) {
       if (kind[span] !== PHASE || label[span] !== phase) continue;
-      const isOfTool = this.model.processes.name("tool", of[span] as number) === tool;
+      const isOfTool = this.#model.processes.name("tool", of[span] as number) === tool;
       if (isOfTool && (longest === null || length(span) > length(longest))) longest = span;
     }
     return longest;
   }
 
-  private functions(): Sheet {
-    const table = this.page.data.table("functions");
-    const { now } = this.page.selection;
-    const filter = { takes: takes(this.model, now), range: now.range };
-    const kinds = this.stacks.kinds;
+  #functions(): Sheet {
+    const table = this.#page.data.table("functions");
+    const { now } = this.#page.selection;
+    const filter = { takes: takes(this.#model, now), range: now.range };
+    const kinds = this.#stacks.kinds;
     const seen = new Set<number>();
     const columns = KINDS.filter(({ kind }) => kinds.has(kind)).flatMap(({ kind, title, what }): Column[] => {
-      const spent = this.stacks.groups(kind, filter, () => "").get("") ?? Spent.of([], [], []);
-      const { own, total, counts } = this.stacks.functionSums(spent, table.count);
+      const spent = this.#stacks.groups(kind, filter, () => "").get("") ?? Spent.of([], [], []);
+      const { own, total, counts } = this.#stacks.functionSums(spent, table.count);
       total.forEach((time, row) => {
         if (time > 0 || (counts[row] as number) > 0) seen.add(row);
       });
@@ -259,22 +279,22 @@ class Tables implements View {
         { title: "file", value: (row) => table.name("file", row) },
       ],
       rows: [...seen],
-      pick: (row) => this.seek(table.name("name", row), "flame"),
+      pick: (row) => this.#seek(table.name("name", row), "flame"),
     };
   }
 
   /** Shows in another view where a name is. */
-  private seek(name: string, view: string): void {
-    this.page.selection.set({ search: name.toLowerCase() });
-    this.page.open(view);
+  #seek(name: string, view: string): void {
+    this.#page.selection.set({ search: name.toLowerCase() });
+    this.#page.open(view);
   }
 
-  private processes(): Sheet {
-    const { processes } = this.model;
+  #processes(): Sheet {
+    const { processes } = this.#model;
     const number = from(processes);
     const linked = processes.numbers("loads").some((loads) => loads > 0);
-    const sampled = this.sampled();
-    const { selection } = this.page;
+    const sampled = this.#sampled(["process"], processes.count);
+    const { selection } = this.#page;
     return {
       columns: [
         {
@@ -285,30 +305,32 @@ class Tables implements View {
         { title: "wall", text: duration, value: (row) => processes.number("end", row) - processes.number("start", row) },
         { title: "start", ...number("start", duration) },
         { title: "waiting", what: "for whatever, at least", ...number("waiting", duration) },
-        ...this.sampledColumn((row) => sampled[row] as number),
+        ...this.#sampledColumn((row) => sampled[row] as number),
         { title: "peak memory", ...number("max_rss_bytes", bytes) },
         ...(linked ? [{ title: "linking", what: "time of relocation", ...number("linking", duration) }, { title: "binds", ...number("binds", count) }] : []),
         { title: "pid", ...number("pid", String) },
         { title: "status", value: (row) => processes.name("status", row) },
       ],
-      rows: this.ran(),
+      rows: this.#ran(),
       pick: (process) => {
         if (selection.now.process === process) selection.set({ ...NOTHING, search: selection.now.search, range: selection.now.range });
-        else selection.set({ process, action: null, package: null, span: this.model.spanOfProcess(process) });
+        else selection.set({ process, action: null, package: null, span: this.#model.spanOfProcess(process) });
       },
       isPicked: (row) => selection.now.process === row,
     };
   }
 
-  private images(): Sheet {
-    const table = this.page.data.table("images");
+  #images(): Sheet {
+    const table = this.#page.data.table("images");
     const number = from(table);
     const linked = table.numbers("loads").some((loads) => loads > 0);
+    const { rows, column } = this.#inSelected(["image"], table);
     const columns: Column[] = [
       { title: "image", value: (row) => table.name("name", row) },
       { title: "CPU", what: "of samples that end in it", ...number("sampled", duration) },
       { title: "processes", ...number("processes", count) },
       { title: "code", what: "the most that one program mapped of it", ...number("code_bytes", bytes) },
+      ...column,
     ];
     if (linked) {
       columns.push(
@@ -318,11 +340,11 @@ class Tables implements View {
         { title: "linking", what: "its part of the time of relocation: an estimate", ...number("linking", duration) },
       );
     }
-    return { columns, rows: table.rows() };
+    return { columns, rows };
   }
 
-  private symbols(): Sheet {
-    const table = this.page.data.table("symbols");
+  #symbols(): Sheet {
+    const table = this.#page.data.table("symbols");
     const number = from(table);
     return {
       columns: [

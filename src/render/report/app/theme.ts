@@ -3,6 +3,8 @@
 import type { Table } from "./data.js";
 
 const KEY = "gotrace.theme";
+/** Pixels of a canvas: half of what browsers bear, for screens that have two for each. */
+const HIGHEST = 8_000;
 type Choice = "auto" | "light" | "dark";
 
 /** Colours of what is drawn on canvases; what is HTML has its own in style.css. */
@@ -22,37 +24,37 @@ export interface Colours {
 }
 
 export class Theme {
-  private choice: Choice = remembered();
-  private printing = false;
-  private readonly system = matchMedia("(prefers-color-scheme: dark)");
-  private readonly listeners: (() => void)[] = [];
+  #choice: Choice = remembered();
+  isPrinting = false;
+  readonly #system = matchMedia("(prefers-color-scheme: dark)");
+  readonly #listeners: (() => void)[] = [];
 
   constructor(private readonly colours: Table) {
-    this.apply();
-    this.system.addEventListener("change", () => this.apply());
-    addEventListener("beforeprint", () => this.print(true));
-    addEventListener("afterprint", () => this.print(false));
+    this.#apply();
+    this.#system.addEventListener("change", () => this.#apply());
+    addEventListener("beforeprint", () => this.#print(true));
+    addEventListener("afterprint", () => this.#print(false));
   }
 
   get isDark(): boolean {
-    if (this.printing) return false;
-    return this.choice === "auto" ? this.system.matches : this.choice === "dark";
+    if (this.isPrinting) return false;
+    return this.#choice === "auto" ? this.#system.matches : this.#choice === "dark";
   }
 
   /** Calls `listener` when colours change. */
   follow(listener: () => void): void {
-    this.listeners.push(listener);
+    this.#listeners.push(listener);
   }
 
   /** Changes between light and dark. */
   toggle(): void {
-    this.choice = this.isDark ? "light" : "dark";
+    this.#choice = this.isDark ? "light" : "dark";
     try {
-      localStorage.setItem(KEY, this.choice);
+      localStorage.setItem(KEY, this.#choice);
     } catch {
       // A page from disk may have no storage: the choice lasts as long as the page.
     }
-    this.apply();
+    this.#apply();
   }
 
   get now(): Colours {
@@ -86,18 +88,24 @@ export class Theme {
         };
   }
 
-  private print(printing: boolean): void {
-    this.printing = printing;
-    // As wide as paper before views draw: what a browser makes of the window's width then is too late to ask.
-    document.documentElement.toggleAttribute("data-printing", printing);
-    this.apply();
+  /** How high a picture is drawn: on paper whole, as far as canvases go, else as much of it as a part of the window has
+   * room for. */
+  height(whole: number, part: number): number {
+    return Math.min(whole, this.isPrinting ? HIGHEST : Math.max(innerHeight * part, 160));
   }
 
-  private apply(): void {
+  #print(printing: boolean): void {
+    this.isPrinting = printing;
+    // As wide as paper before views draw: what a browser makes of the window's width then is too late to ask.
+    document.documentElement.toggleAttribute("data-printing", printing);
+    this.#apply();
+  }
+
+  #apply(): void {
     document.documentElement.dataset["theme"] = this.isDark ? "dark" : "light";
     const root = document.documentElement.style;
     this.now.bars.forEach((colour, row) => root.setProperty(`--bar-${row}`, colour));
-    for (const listener of this.listeners) listener();
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -15,6 +15,7 @@ import { environment } from "./environment.js";
 import { flame } from "./flame.js";
 import type { Model } from "./model.js";
 import type { Selection, Store } from "./selection.js";
+import type { Stacks } from "./stacks.js";
 import { tables } from "./tables.js";
 import type { Theme } from "./theme.js";
 import { timeline } from "./timeline.js";
@@ -24,6 +25,8 @@ export interface Page {
   readonly data: Data;
   /** What the tables of the timeline say, in terms of rows. */
   readonly model: Model;
+  /** What was spent in which functions. */
+  readonly stacks: Stacks;
   readonly selection: Store;
   readonly theme: Theme;
   /** Brings a view into sight, by its id. */
