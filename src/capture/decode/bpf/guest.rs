@@ -176,6 +176,22 @@ mod tests {
             build_id: build_id.to_vec(),
             kind: ImageKind::File,
         };
+        // Its code begins 0x200 bytes into the file: a page that ends there has none of it.
+        let short = |end| Observation::Mapped {
+            time: Monotonic(1),
+            pid: Pid(1),
+            start: 0x5_0000,
+            end,
+            offset: 0,
+            path: b"/a.out".to_vec(),
+            build_id: Vec::new(),
+            kind: ImageKind::File,
+        };
+        for (end, slide) in [(0x5_0200, None), (0x5_0201, Some(0x5_0200 - 0x1000))] {
+            let mut moved = moved.clone();
+            moved.sees(&short(end));
+            assert_eq!(moved.slide, slide, "{end:#x}");
+        }
         let stack = [HOST, 0x5_0381, 0x5_0350, 0x5_0500];
         let stale = |guest: &Guest| left(stack, Link::Called, Some(guest)).len() == 3;
         for other in [

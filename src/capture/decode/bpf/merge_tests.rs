@@ -64,6 +64,11 @@ impl Watch {
         self.record(&made(head, kind, flags, &numbers, &[]));
     }
 
+    /// A call of process 7.
+    fn call(&mut self, time: u64, probe: u64) {
+        self.record(&made((7, 7, time), 9, 1 << 2, &[1, probe], &[]));
+    }
+
     fn replaced(&mut self, time: u64, pid: u32) {
         let (time, pid) = (Monotonic(time), Pid(pid));
         self.merge.side(&Side::Replaced { time, pid });
@@ -617,4 +622,104 @@ fn the_next_program_is_native_again() {
     watch.mapped(21, 8, 0x1000, b"/bin/true");
     watch.stack(5, 0, (8, 8, 22), &[0x1010]);
     assert_eq!(samples(watch.finish())[0].place, SamplePlace::User);
+}
+
+/// What was given: calls by their times, in batches.
+fn with_calls(given: &[Observation]) -> Vec<String> {
+    let one = |observation: &Observation| match observation {
+        Observation::Called(batch) => {
+            let times: Vec<u64> = batch.calls().iter().map(|call| call.time.0).collect();
+            format!("called {times:?}")
+        }
+        other => brief(other).0.to_owned(),
+    };
+    given.iter().map(one).collect()
+}
+
+type Change = fn(&mut Watch);
+
+#[test]
+fn calls_are_those_of_the_program_that_was_there() {
+    let changes: [(&str, Change); 3] = [
+        ("forked", |watch| watch.fork(10, 8, 7)),
+        ("executed", |watch| watch.exec(10, 7, 0, 0)),
+        ("thread ended", |watch| {
+            watch.record(&made_end((7, 7, 10), 1, 0));
+        }),
+    ];
+    for (what, change) in changes {
+        let mut watch = Watch::new();
+        watch.call(15, 1);
+        change(&mut watch);
+        watch.call(5, 1);
+        let mut given = with_calls(&watch.finish());
+        given.retain(|one| one != "exited");
+        assert_eq!(given, ["called [5]", what, "called [15]"]);
+    }
+}
+
+#[test]
+fn calls_wait_for_the_horizon() {
+    let mut watch = Watch::new();
+    watch.call(15, 1);
+    watch.call(10, 1);
+    watch.until(10);
+    assert_eq!(with_calls(&watch.given), ["called [10]"]);
+    assert_eq!(with_calls(&watch.finish()), ["called [10]", "called [15]"]);
+}
+
+/// The probe that is hit to see whether probes work has the largest number.
+#[test]
+fn a_trial_is_no_call() {
+    let mut watch = Watch::new();
+    watch.call(5, 0xff_ffff);
+    watch.call(6, 0xff_fffe);
+    assert_eq!(with_calls(&watch.finish()), ["called [6]"]);
+}
+
+#[test]
+fn where_no_mapping_is_known_a_stack_is_left_as_it_is() {
+    let mut watch = Watch::new();
+    let stack = [0x1000, 0x2000, 0x3000];
+    for (time, flags) in [(20, GUEST | BLOCK), (21, GUEST), (22, 0)] {
+        watch.stack(5, flags, (7, 7, time), &stack);
+    }
+    let seen = samples(watch.finish());
+    let places: Vec<_> = seen.iter().map(|sampled| sampled.place).collect();
+    let expected = [
+        SamplePlace::TranslatedCode,
+        SamplePlace::Translator,
+        SamplePlace::User,
+    ];
+    assert_eq!(places, expected);
+    assert!(seen.iter().all(|s| s.stack == stack && !s.truncated));
+}
+
+#[test]
+fn a_translator_that_is_called_by_its_name_runs_what_it_is_given() {
+    let mut watch = Watch::new();
+    let argv = b"qemu-aarch64\0./a.out\0first\0";
+    let paths = [&b"qemu-aarch64\0bin\0"[..], b"root\0", b""];
+    watch.record(&made_exec((7, 7, 10), 0, argv.len() as u64, paths));
+    watch.argv(11, 7, 0, argv);
+    let given = watch.finish();
+    let executed = only_exec(&given);
+    assert_eq!(executed.translator, b"qemu-aarch64");
+    assert_eq!(executed.exe, b"/root/a.out");
+    assert_eq!(executed.argv, b"./a.out\0first\0");
+}
+
+#[test]
+fn what_a_linker_is_to_write_is_known_while_it_runs() {
+    for (name, output) in [("link", Some("/root/b001/a.out")), ("compile", None)] {
+        let mut watch = Watch::new();
+        let argv = b"/go/tool\0-o\0b001/a.out\0main.a\0";
+        let exe = format!("{name}\0tool\0");
+        let paths = [exe.as_bytes(), b"root\0", b""];
+        watch.record(&made_exec((7, 7, 10), 0, argv.len() as u64, paths));
+        watch.argv(11, 7, 0, argv);
+        watch.until(100);
+        let known = watch.merge.output_of_link(Pid(7));
+        assert_eq!(known.and_then(|path| path.to_str()), output, "{name}");
+    }
 }

@@ -81,4 +81,18 @@ mod tests {
         ranges.insert(5, 5);
         assert_eq!(ranges.0, [(0, 0x9000)]);
     }
+
+    #[test]
+    fn nothing_is_left_of_a_range_that_begins_or_ends_with_the_new_one() {
+        let with = |start, end| {
+            let mut ranges = Ranges(vec![(0x1000, 0x5000)]);
+            ranges.insert(start, end);
+            ranges.0
+        };
+        assert_eq!(with(0x1000, 0x2000), [(0x1000, 0x2000), (0x2000, 0x5000)]);
+        assert_eq!(with(0x4000, 0x5000), [(0x1000, 0x4000), (0x4000, 0x5000)]);
+        assert_eq!(with(0x1000, 0x5000), [(0x1000, 0x5000)]);
+        assert_eq!(with(0x5000, 0x6000), [(0x1000, 0x5000), (0x5000, 0x6000)]);
+        assert_eq!(with(0, 0x1000), [(0, 0x1000), (0x1000, 0x5000)]);
+    }
 }

@@ -203,6 +203,29 @@ fn an_exec_has_its_file_and_paths() {
 }
 
 #[test]
+fn a_program_is_translated_where_the_kernel_says_so_or_its_translator_is_known() {
+    // Behind the head and what the process used come the executable and the guest: 24 bytes each.
+    let exec = |guest: u8| {
+        let mut bytes = exec(1);
+        bytes[24 + 80 + 24] = guest;
+        bytes
+    };
+    for (guest, exe, file) in [
+        (0, &b"/bin/true"[..], None),
+        (0, b"/bin/qemu-aarch64", Some(b"/root/x/y".to_vec())),
+        (1, b"/bin/true", Some(b"/root/x/y".to_vec())),
+    ] {
+        let bytes = exec(guest);
+        let Event::Executed(executed) = Record::parse(&bytes).unwrap().event else {
+            panic!("no exec");
+        };
+        let dev = executed.guest.map(|guest| guest.dev);
+        assert_eq!(dev, (guest == 1).then_some(1));
+        assert_eq!(executed.translated_file(exe), file, "{guest} {exe:?}");
+    }
+}
+
+#[test]
 fn arguments_come_in_pieces() {
     let bytes = record(3, 0, &[16384, 20000], b"rest");
     let event = Record::parse(&bytes).unwrap().event;
