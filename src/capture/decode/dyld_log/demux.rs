@@ -533,3 +533,7 @@ fn prefix(text: &[u8]) -> Option<(&[u8], u32, &[u8])> {
     }
     None
 }
+
+#[cfg(test)]
+#[path = "demux_tests.rs"]
+mod tests;

@@ -606,4 +606,28 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_never_begins_a_line_is_known() {
+        for text in [
+            "",
+            "K",
+            "__TE",
+            "__TEXT (r.",
+            "  interp",
+            "  interpose replaced 0x1",
+        ] {
+            assert!(could_begin(text.as_bytes()), "{text}");
+        }
+        // A word that no form begins with, and names that are none of segments.
+        for text in [
+            "Colonel mapped ",
+            "TEXT (r.x) 0x",
+            "  interposer",
+            "__TEXT (w.",
+            "libx has ",
+        ] {
+            assert!(!could_begin(text.as_bytes()), "{text}");
+        }
+    }
 }

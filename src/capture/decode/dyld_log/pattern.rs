@@ -235,3 +235,59 @@ fn uuid<'a>(text: &'a [u8], found: &mut Found<'a>) -> Behind<'a> {
     found.add_name(uuid);
     Ok(behind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far a text fits, and the names that it has.
+    fn fits(notation: &'static str, text: &str) -> String {
+        match fit(&pattern(notation), text.as_bytes()) {
+            Fit::No => "no".to_owned(),
+            Fit::Begun => "begun".to_owned(),
+            Fit::Whole(found) => format!("<{}>", String::from_utf8_lossy(found.name(0))),
+        }
+    }
+
+    #[test]
+    fn rights_are_three_letters_in_their_order() {
+        let texts = [
+            "", "r", "rw", "r.x", "...", "rwx", "xwr", "r-x", "w", "rwxr",
+        ];
+        let found = texts.map(|text| fits("%r", text));
+        let expected = [
+            "begun", "begun", "begun", "<r.x>", "<...>", "<rwx>", "no", "no", "no", "no",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn names_of_segments_have_up_to_16_letters_and_a_blank_behind_them() {
+        let sixteen = "__SIXTEEN_LETTER";
+        assert_eq!(fits("%s", "__TEXT "), "<__TEXT>");
+        assert_eq!(fits("%s", "__TEXT"), "begun");
+        assert_eq!(fits("%s", " "), "no");
+        assert_eq!(fits("%s", sixteen), "begun");
+        assert_eq!(fits("%s", &format!("{sixteen} ")), format!("<{sixteen}>"));
+        assert_eq!(fits("%s", &format!("{sixteen}S")), "no");
+        assert_eq!(fits("%s", &format!("{sixteen}S ")), "no");
+    }
+
+    #[test]
+    fn a_word_is_begun_as_far_as_it_is_right() {
+        assert_eq!(fits("Kernel mapped %*", "Kern"), "begun");
+        assert_eq!(fits("Kernel mapped %*", "Kerb"), "no");
+        assert_eq!(fits("Kernel mapped %*", "Kernel mapped /x"), "</x>");
+        let name = "(%l)";
+        let found = ["(a", "(a)", "(a) ", "(a))"].map(|text| fits(name, text));
+        assert_eq!(found, ["begun", "<a>", "no", "<a)>"]);
+    }
+
+    #[test]
+    fn numbers_have_their_least_digits_and_64_bits() {
+        let found = ["0x", "0x12", "0x123", "0x1234", "0x123g"].map(|text| fits("0x%x4", text));
+        assert_eq!(found, ["begun", "begun", "begun", "<>", "no"]);
+        assert_eq!(fits("%n", "18446744073709551615"), "<>");
+        assert_eq!(fits("%n", "18446744073709551616"), "no");
+    }
+}

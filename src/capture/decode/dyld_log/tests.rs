@@ -433,3 +433,102 @@ fn a_process_that_ends_between_prefix_and_text_holds_up_no_other() {
         of("501 ")
     );
 }
+
+/// What a process says after its own image.
+fn says(lines: &[&str]) -> Vec<String> {
+    let lines = lines.iter().map(|line| format!("dyld[8]: {line}\n"));
+    let log = format!("dyld[8]: Kernel mapped /app\n{}", lines.collect::<String>());
+    let (events, _) = read(log.as_bytes());
+    let rest = events.iter().filter_map(|event| event.strip_prefix("8 "));
+    let rest = rest.filter(|event| !event.ends_with("/app") && !event.starts_with("loads /app "));
+    rest.map(str::to_owned).collect()
+}
+
+const X_AT_5: &str = "__TEXT (r.x) 0x000105000000->0x000105004000";
+const X_AT_6: &str = "__TEXT (r.x) 0x000106000000->0x000106004000";
+
+#[test]
+fn an_image_that_is_unmapped_is_found_no_more() {
+    let events = says(&[
+        "Mapping /a/libx.dylib",
+        X_AT_5,
+        "<no uuid> /a/libx.dylib",
+        "Mapping /b/libx.dylib",
+        X_AT_6,
+        "<no uuid> /b/libx.dylib",
+        "     dlsym(\"f\") => 0x105000010",
+        "unmapped 0x000105000000->0x000105004000 for /a/libx.dylib",
+        "     dlsym(\"f\") => 0x105000010",
+        "     dlsym(\"f\") => 0x106000010",
+        "<app/bind#0> -> 0x105000010 <libx.dylib/_f>)",
+    ]);
+    assert_eq!(
+        events[2..],
+        [
+            "looks up f 0x105000010 /a/libx.dylib",
+            "unloads /a/libx.dylib 0x105000000 0x105004000",
+            "looks up f 0x105000010 -",
+            "looks up f 0x106000010 /b/libx.dylib",
+            "binds /app _f /b/libx.dylib 0x105000010 no slot",
+        ]
+    );
+}
+
+#[test]
+fn what_is_mapped_and_not_told_was_not_loaded() {
+    let events = says(&[
+        "Mapping /a/libx.dylib",
+        X_AT_5,
+        "<no uuid> /b/libx.dylib",
+        "Mapping /c/libx.dylib",
+        "using JustInTimeLoader 0x1f0a28 for /c/libx.dylib",
+        X_AT_6,
+        "<no uuid> /c/libx.dylib",
+    ]);
+    assert_eq!(
+        events,
+        [
+            "loads /b/libx.dylib - Unsaid 0x0 ",
+            "loads /c/libx.dylib - File { slice: 0 } 0x106000000 __TEXT",
+        ]
+    );
+}
+
+#[test]
+fn why_something_failed_is_told_with_all_its_lines() {
+    let events = says(&["Library not loaded: /x", "  Reason: none"]);
+    assert_eq!(events, ["fails Library not loaded: /x\n  Reason: none"]);
+    let events = says(&[
+        "find path \"/x\"",
+        "    stat(\"/x\") was not a file",
+        "  possible path(rpath): \"/y\"",
+    ]);
+    let expected = [
+        "looks for /x at /x: was not a file",
+        "looks for /x at /y: Missing",
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
+fn what_is_bound_while_dlopen_runs_is_so_by_dlopen() {
+    let bind = "bind:   *0x000104AD8018 = 0x00019F1012A4 (*app+0x0000000D8018 = libz.dylib/_z)";
+    let open = "dlopen(\"/x\", 0x00000001)";
+    let by_dlopen = |before: &[&str]| {
+        let events = says(&[before, &[bind]].concat());
+        events
+            .last()
+            .is_some_and(|event| event.ends_with(" by dlopen"))
+    };
+    assert!(!by_dlopen(&[]));
+    assert!(by_dlopen(&[open]));
+    assert!(!by_dlopen(&[open, "      dlopen(x) => 0x1f0a28"]));
+    assert!(by_dlopen(&[open, open, "      dlopen(x) => 0x1f0a28"]));
+    assert!(!by_dlopen(&["dlopen(\"(null)\", 0x00000001)"]));
+}
+
+#[test]
+fn lines_of_no_known_form_are_counted() {
+    let (_, shortfall) = read(b"dyld[8]: Kernel mapped /app\ndyld[8]: what is this\n");
+    assert_eq!(shortfall.unread, 1);
+}
