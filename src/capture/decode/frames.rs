@@ -162,6 +162,15 @@ mod tests {
         };
         let below = Frames::walk(&words(STACK, &[0, 0x40_1111]), from, 64);
         assert_eq!(below, frames(&[], true), "below the lowest");
+        // What is farther away than a frame is large is another stack.
+        for (lowest, returns) in [(1 << 20, 0), ((1 << 20) + 1, 1)] {
+            let from = StackPointers {
+                lowest: STACK + lowest,
+                fp: STACK,
+            };
+            let found = Frames::walk(&words(STACK, &[0, 0x40_1111]), from, 64);
+            assert_eq!(found.returns.len(), returns, "{lowest:#x} below");
+        }
     }
 
     #[test]

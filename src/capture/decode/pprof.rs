@@ -225,12 +225,19 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let zeroes = vec![0; 1 << 20];
-        for _ in 0..=64 {
-            packer.write_all(&zeroes).expect("packed");
-        }
-        let packed = packer.finish().expect("packed");
-        assert!(matches!(profile(&packed), Err(Malformed::TooLarge)));
+        let packed = |further: &[u8]| {
+            let level = flate2::Compression::fast();
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), level);
+            for _ in 0..64 {
+                packer.write_all(&zeroes).expect("packed");
+            }
+            packer.write_all(further).expect("packed");
+            packer.finish().expect("packed")
+        };
+        let largest = profile(&packed(&[]));
+        assert!(matches!(largest, Err(Malformed::Message(_))));
+        let larger = profile(&packed(&[0]));
+        assert!(matches!(larger, Err(Malformed::TooLarge)));
     }
 }

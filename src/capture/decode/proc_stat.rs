@@ -78,6 +78,28 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// State, parent and the times and numbers of proc(5) are needed; the first address of the code is not.
+    #[test]
+    fn a_line_ends_nowhere_before_its_start() {
+        let line = "7 (a) S 42 1 1 0 -1 4 1 2 3 4 15 6 99 98 20 0 3 0 250 1 1 9 4194304";
+        let words: Vec<&str> = line.split(' ').collect();
+        for count in 0..22 {
+            let cut = words[..count].join(" ");
+            assert_eq!(ProcStat::read(cut.as_bytes()), None, "{cut}");
+        }
+        for count in 22..26 {
+            let found = ProcStat::read(words[..count].join(" ").as_bytes());
+            assert_eq!(found.map(|found| found.start_code), Some(0), "{count}");
+        }
+        // Fields 4, 14, 15, 20 and 22, spoilt.
+        for field in [4, 14, 15, 20, 22] {
+            let mut words = words.clone();
+            words[field - 1] = "x";
+            let spoilt = words.join(" ");
+            assert_eq!(ProcStat::read(spoilt.as_bytes()), None, "{spoilt}");
+        }
+    }
+
     #[test]
     fn a_line_that_is_cut_is_none() {
         for line in [&b""[..], b"7 (a", b"7 (a)", b"7 (a) S 42", b"7 (a) S x 1"] {

@@ -163,6 +163,56 @@ fn what_is_not_in_the_loop_is_not_taken_for_it() {
 }
 
 #[test]
+fn a_block_has_its_code_behind_it_on_a_line_of_its_own() {
+    let found = |block_bytes, size| {
+        let at = Offsets {
+            block_bytes,
+            ..QEMU_7_2
+        };
+        let (mut memory, host) = process(at);
+        memory.set(BLOCK + u64::from(at.block_code) + 8, size);
+        Running::of(&memory, host).map(|running| running.block.bytes)
+    };
+    let sizes = [64, 192, 512].map(|bytes| found(bytes, 215));
+    assert_eq!(sizes, [64, 192, 512].map(Some));
+    assert_eq!(found(576, 215), None, "too far behind it");
+    assert_eq!(found(96, 215), None, "within a line of the cache");
+    assert_eq!(found(192, 65_535), Some(192));
+    assert_eq!(found(192, 65_536), None, "too long");
+    // It is no part of its own code: what is told begins a line before.
+    assert_eq!(found(0, 215), Some(64));
+}
+
+#[test]
+fn other_registers_or_another_block_are_of_another_qemu() {
+    let of = |at| {
+        let (memory, host) = process(at);
+        Running::of(&memory, host).expect("in its loop")
+    };
+    let one = of(QEMU_7_2);
+    let registers = Offsets {
+        registers: 72,
+        ..QEMU_7_2
+    };
+    let block = Offsets {
+        block_bytes: 128,
+        ..QEMU_7_2
+    };
+    assert!(one.agrees_with(&of(QEMU_7_2)));
+    assert!(!one.agrees_with(&of(registers)));
+    assert!(!one.agrees_with(&of(block)));
+}
+
+/// Words as `llvm-mc -triple aarch64` assembles them.
+#[test]
+fn a_register_is_filled_by_four_instructions() {
+    let (words, ..) = code();
+    // movz x29, #0x1f50; movk x29, #0x6365, lsl #16; movk x29, #0x7261, lsl #32; and #0x6774, lsl #48
+    let expected = [0xd283_ea1d, 0xf2ac_6cbd, 0xf2ce_4c3d, 0xf2ec_ee9d];
+    assert_eq!(words.get(..4), Some(&expected[..]));
+}
+
+#[test]
 fn only_the_own_text_is_read_back() {
     let text = QEMU_7_2.to_text();
     for bad in [

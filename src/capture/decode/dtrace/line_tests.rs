@@ -215,6 +215,10 @@ fn lines_without_an_end_take_no_memory() {
         let (found, shortfall) = read(&text, piece);
         assert_eq!((found.len(), shortfall), (1, too_long), "{piece}");
     }
+    let longest = [vec![b'e'; 16 << 10], b"\n".to_vec()].concat();
+    assert_eq!(read(&longest, 1000).1.too_long, 0);
+    let longer = [&b"e"[..], &longest].concat();
+    assert_eq!(read(&longer, 1000).1.too_long, 1);
     let cut = Shortfall {
         cut: true,
         ..Shortfall::default()

@@ -113,6 +113,8 @@ mod tests {
     fn what_comes_too_late_is_counted_and_not_left_out() {
         let (found, late) = ordered(10, &[10, 100, 5, 101]);
         assert_eq!((found, late), (vec![10, 5, 100, 101], 1));
+        let (found, late) = ordered(10, &[10, 100, 10]);
+        assert_eq!((found, late), (vec![10, 10, 100], 0), "of the same time");
     }
 
     #[test]

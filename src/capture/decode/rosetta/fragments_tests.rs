@@ -131,6 +131,7 @@ fn a_runtime_that_nobody_knows_is_none() {
 fn lies_are_refused() {
     let root = |to: u64| changed(RUNTIME + 0x3ba08, &to.to_le_bytes(), 0x2004);
     assert_eq!(root(0xff8), Err(Torn::Pointer(0xff8)));
+    assert_eq!(root(0x1000), Err(Torn::Unmapped(0x1030)));
     assert_eq!(root(PIECES + 4), Err(Torn::Pointer(PIECES + 4)));
     assert_eq!(root(u64::MAX - 7), Err(Torn::Pointer(u64::MAX - 7)));
     let nowhere = Err(Torn::Unmapped(0x9030));
@@ -147,12 +148,15 @@ fn lies_are_refused() {
         let size = changed(PIECES + 0x9c, &u32::to_le_bytes(bytes), 0x2004);
         assert_eq!(size, Err(Torn::Size(PIECES, bytes)));
     }
+    let largest = changed(PIECES + 0x9c, &u32::to_le_bytes(64 << 20), 0x2004);
+    assert_eq!(largest, Ok(Guest::At(0x40_0000)));
     let no_map = Err(Torn::NoMap(PIECES));
     assert_eq!(changed(PIECES + 0x80, &[0; 8], 0x2004), no_map);
     assert_eq!(changed(PIECES + 0x98, &[0; 4], 0x2004), no_map);
     let outside = Err(Torn::Outside(MAPS));
     assert_eq!(changed(PIECES + 0x98, &[1, 0, 0, 0], 0x2008), outside);
     assert_eq!(changed(MAPS + 3, &[1], 0x2008), Err(Torn::Coding(MAPS)));
+    assert_eq!(changed(MAPS + 0x30, &[0xff], 0x2008), Err(Torn::Code(MAPS)));
     let mut no_root = tree();
     no_root.0.remove(0);
     let missing = Err(Torn::Unmapped(RUNTIME + 0x3ba08));

@@ -145,6 +145,8 @@ fn lies_are_refused() {
     assert_eq!(look(&two_steps, 4), code, "a step is missing");
     let form = |bits: &str| look(&map(&[[0, 0, 0, 1]], &packed(bits)), 4);
     assert_eq!(form("0 00 10 10 0 10 10 0"), coding, "form 5");
+    let longest = format!("0 00 0 00 {} {}", raw(16 << 20), raw(1));
+    assert_eq!(form(&longest), Ok(Some(0)));
     for instructions in [0, (16 << 20) + 1, -1] {
         let step = format!("0 00 0 00 {} {}", raw(instructions), raw(1));
         assert_eq!(form(&step), code, "{instructions} instructions");
@@ -168,6 +170,18 @@ fn a_number_as_long_as_its_type() {
         Err(Torn::Code(AT)),
         "two ones with 31 low bits"
     );
+}
+
+#[test]
+fn numbers_of_the_guest_have_up_to_31_low_bits() {
+    // 1 instruction of the host; for the guest a high part of none or one, and 31 bits.
+    for (high, low, guest) in [("0", 2, 2), ("10", 0, 0x8000_0000)] {
+        let low = &raw(low)[..31];
+        let code = packed(&format!("0 10 {high} {low}"));
+        let mut map = map(&[[0, 0, 0, 1]], &code);
+        map[1] = 31;
+        assert_eq!(look(&map, 4), Ok(Some(guest)), "{high} {low}");
+    }
 }
 
 #[test]
