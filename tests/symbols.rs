@@ -41,5 +41,6 @@ mod sets;
 #[path = "symbols/sites.rs"]
 mod sites;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 #[path = "symbols/trampolines.rs"]
 mod trampolines;

@@ -15,7 +15,9 @@ pub(crate) struct Package {
 
 /// Every package that is built here, as cargo describes it without asking the network.
 pub(crate) fn packages() -> Vec<Package> {
-    let metadata = cargo(&["metadata", "--format-version=1"]);
+    let host = host();
+    let platform = format!("--filter-platform={host}");
+    let metadata = cargo(&["metadata", "--format-version=1", &platform]);
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     // Metadata has what a package takes for other systems alone, too.
     let tree = cargo(&["tree", "--workspace", "--prefix=none", "--format={p}"]);
@@ -41,6 +43,14 @@ pub(crate) fn packages() -> Vec<Package> {
             source: text(&package["source"]),
         })
         .collect()
+}
+
+/// The system that cargo builds for: packages of others are not on a new machine.
+fn host() -> String {
+    let version = Command::new("rustc").arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.unwrap().to_owned()
 }
 
 fn cargo(arguments: &[&str]) -> String {
