@@ -110,6 +110,13 @@ func await(long time.Duration) {
 //
 //go:noinline
 func work(number int) int {
+	return flipped(number)
+}
+
+// flipped is there so that work has a frame, as most functions have.
+//
+//go:noinline
+func flipped(number int) int {
 	return number ^ 1
 }
 

@@ -99,7 +99,7 @@ impl Bench {
             Trial::Tree => place.tree(),
             Trial::Samples => place.samples(),
             Trial::Waiting => place.waiting(),
-            Trial::Calls => place.calls(),
+            Trial::Calls | Trial::Copies => place.calls(),
             Trial::Hold => Ok((held(), Vec::new())),
             Trial::Attach => place.attach(),
             Trial::Bindings => place.bindings(),

@@ -26,8 +26,8 @@ pub(super) struct Args {
     /// The report
     #[arg(short, long, value_name = "FILE", default_value = REPORT)]
     output: PathBuf,
-    /// Try this alone; several times for several: tools, build, tree, samples, waiting, calls, hold,
-    /// attach, bindings, translated
+    /// Try this alone; several times for several: tools, build, tree, samples, waiting, calls,
+    /// copies, hold, attach, bindings, translated
     #[arg(long, value_name = "TRIAL", value_parser = trial)]
     only: Vec<Trial>,
     /// End with exit code 1 where something cannot be tried, too
