@@ -17,6 +17,10 @@ mod headers;
 #[path = "symbols/imports.rs"]
 mod imports;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "symbols/machine.rs"]
+mod machine;
+#[cfg(test)]
 #[path = "symbols/macho_naming.rs"]
 mod macho_naming;
 #[cfg(test)]
@@ -32,6 +36,10 @@ mod programs;
 #[path = "symbols/recording.rs"]
 mod recording;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "symbols/records.rs"]
+mod records;
+#[cfg(test)]
 #[path = "symbols/runtime_layout.rs"]
 mod runtime_layout;
 #[cfg(test)]
@@ -40,6 +48,10 @@ mod sets;
 #[cfg(test)]
 #[path = "symbols/sites.rs"]
 mod sites;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "symbols/torture.rs"]
+mod torture;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 #[path = "symbols/trampolines.rs"]

@@ -23,19 +23,7 @@ const CHECK: usize = 10;
 const GUARDS: [u32; 2] = [0xf940_0b90, 0xf940_0f90];
 
 pub(super) fn sites(function: &Function<'_>, code: &[u8]) -> FunctionSites {
-    let (words, _) = code.as_chunks();
-    let start = function.entry().0;
-    let instructions = (0_u64..).zip(words).map(|(number, word)| Instruction {
-        address: start.wrapping_add(number.wrapping_mul(4)),
-        word: u32::from_le_bytes(*word),
-    });
-    let instructions: Vec<Instruction> = instructions.collect();
-    let targets = instructions.iter().filter_map(Instruction::target);
-    let body = Body {
-        targets: targets.collect(),
-        range: start..start.saturating_add(code.len() as u64),
-        instructions,
-    };
+    let body = Body::decode(function.entry().0, code);
     let mut sites = FunctionSites {
         entry: body.entry(function),
         entry_with_argument: body.entry(function),
@@ -53,15 +41,65 @@ pub(super) fn sites(function: &Function<'_>, code: &[u8]) -> FunctionSites {
     sites
 }
 
-struct Body {
+/// The instructions of a function, without the constants that stand among them.
+pub(in crate::binary) struct Body {
     range: std::ops::Range<u64>,
     instructions: Vec<Instruction>,
+    /// Addresses that its own branches lead to.
     targets: FxHashSet<u64>,
 }
 
 impl Body {
-    /// Behind the last branch of the check, which is the first `b.ls` after the guard was read.
-    fn behind_check(&self) -> usize {
+    /// Constants are told by the loads of them: those come first (`cmd/internal/obj/arm64/asm7.go`, `flushpool`).
+    pub(in crate::binary) fn decode(start: u64, code: &[u8]) -> Self {
+        let (words, _) = code.as_chunks();
+        let mut instructions = Vec::with_capacity(words.len());
+        let mut constants = FxHashSet::default();
+        for (number, word) in (0_u64..).zip(words) {
+            let instruction = Instruction {
+                address: start.wrapping_add(number.wrapping_mul(4)),
+                word: u32::from_le_bytes(*word),
+            };
+            if constants.contains(&instruction.address) {
+                continue;
+            }
+            for constant in instruction.constant().into_iter().flatten() {
+                if constant > instruction.address {
+                    constants.insert(constant);
+                }
+            }
+            instructions.push(instruction);
+        }
+        let targets = instructions.iter().filter_map(Instruction::target);
+        Self {
+            targets: targets.collect(),
+            range: start..start.saturating_add(code.len() as u64),
+            instructions,
+        }
+    }
+
+    pub(in crate::binary) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    /// One of its own branches leads to an address.
+    pub(in crate::binary) fn is_target(&self, address: u64) -> bool {
+        self.targets.contains(&address)
+    }
+
+    /// Where a branch out of it leads.
+    pub(in crate::binary) fn leaves(&self, instruction: &Instruction) -> Option<u64> {
+        let to = instruction.target();
+        to.filter(|to| !self.range.contains(to))
+    }
+
+    /// X28 gets another value, or may.
+    pub(in crate::binary) fn writes_g(&self) -> bool {
+        self.instructions.iter().any(Instruction::may_write_g)
+    }
+
+    /// Behind the last branch of the check, which is the first `b.ls` after the guard was read; 0 without one.
+    pub(in crate::binary) fn behind_check(&self) -> usize {
         let beginning = self.instructions.iter().take(CHECK);
         let mut guarded = false;
         for (at, instruction) in beginning.enumerate() {
@@ -76,7 +114,7 @@ impl Body {
     fn entry(&self, function: &Function<'_>) -> Result<Site, NoSite> {
         let first = self.instructions.get(self.behind_check());
         let first = first.ok_or(NoSite::NoCode)?;
-        if self.targets.contains(&first.address) {
+        if self.is_target(first.address) {
             return Err(NoSite::Looped);
         }
         let kind = (SiteEdge::Entry, first.stepping()?);
@@ -88,11 +126,9 @@ impl Body {
         function: &Function<'_>,
         instruction: &Instruction,
     ) -> Option<Result<Site, NoSite>> {
-        let outside = instruction
-            .target()
-            .is_some_and(|to| !self.range.contains(&to));
+        let outside = self.leaves(instruction).is_some();
         let edge = match instruction.word {
-            word if word & 0xffff_fc1f == 0xd65f_0000 => SiteEdge::Return,
+            word if Instruction::is_return(word) => SiteEdge::Return,
             word if word & 0xfc00_0000 == 0x1400_0000 && outside => SiteEdge::TailJump,
             word if word & 0xffff_fc1f == 0xd61f_0000 && !function.keeps_conventions() => {
                 return Some(Err(NoSite::Indirect(instruction.text())));
@@ -116,9 +152,9 @@ impl Body {
 
 /// One instruction: ARM DDI 0487, C4.1.
 #[derive(Clone, Copy, Debug)]
-struct Instruction {
-    address: u64,
-    word: u32,
+pub(in crate::binary) struct Instruction {
+    pub(in crate::binary) address: u64,
+    pub(in crate::binary) word: u32,
 }
 
 impl Instruction {
@@ -141,6 +177,51 @@ impl Instruction {
         let field = word.wrapping_shr(shift).wrapping_shl(unused).cast_signed();
         let distance = i64::from(field.wrapping_shr(unused)).wrapping_mul(4);
         Some(self.address.wrapping_add_signed(distance))
+    }
+
+    /// The words of the constant that it loads from beside the code.
+    fn constant(&self) -> Option<impl Iterator<Item = u64> + use<>> {
+        let word = self.word;
+        // ldr of a literal, of all sizes
+        if word & 0x3b00_0000 != 0x1800_0000 {
+            return None;
+        }
+        let words = match (word.wrapping_shr(30), word & 0x0400_0000) {
+            // ldr w, ldr s; ldrsw
+            (0, _) | (2, 0) => 1,
+            // ldr x, ldr d
+            (1, _) => 2,
+            // ldr q
+            (2, _) => 4,
+            // prfm
+            _ => 0,
+        };
+        let distance = word.wrapping_shl(8).cast_signed().wrapping_shr(13);
+        let distance = i64::from(distance).wrapping_mul(4);
+        let first = self.address.wrapping_add_signed(distance);
+        Some((0..words).map(move |number: u64| first.wrapping_add(number.wrapping_mul(4))))
+    }
+
+    /// `ret`, of any register.
+    pub(in crate::binary) const fn is_return(word: u32) -> bool {
+        word & 0xffff_fc1f == 0xd65f_0000
+    }
+
+    /// By where an instruction names what it writes: data processing and loads, of general registers, the second one
+    /// of a pair among them.
+    const fn may_write_g(&self) -> bool {
+        const G: u32 = 28;
+        let word = self.word;
+        let first = word & 0x1f == G;
+        match word.wrapping_shr(25) & 0xf {
+            0b1000 | 0b1001 | 0b0101 | 0b1101 => first,
+            0b0100 | 0b1100 => {
+                let store = word & 0x0040_0000 == 0 && word & 0x0080_0000 == 0;
+                let pair = word & 0x3a00_0000 == 0x2800_0000;
+                !store && (first || pair && word.wrapping_shr(10) & 0x1f == G)
+            }
+            _ => false,
+        }
     }
 
     /// `b.ls`.

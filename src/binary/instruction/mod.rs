@@ -10,7 +10,7 @@
 //! out of the function. Nothing is ever put on the return address: Go's runtime reads those.
 
 pub(in crate::binary) mod amd64;
-mod arm64;
+pub(in crate::binary) mod arm64;
 
 use super::Svma;
 use super::elf::Machine;

@@ -2,8 +2,9 @@
 //!
 //! A symbol is an offset from `start`, where the segment of code begins. `entry` to `entry.end` is what tells of an
 //! entry, `exit` to `exit.end` of an exit: one of them for each place. The other symbols with a point in their name
-//! stand behind four bytes that are to be filled in.
+//! stand behind four bytes that are to be filled in ([`super::hole`] says how).
 
+use super::hole::Holes;
 use crate::binary::Error;
 use crate::binary::elf::Elf;
 use crate::binary::go::GoroutineFields;
@@ -11,6 +12,7 @@ use crate::binary::instruction::SiteEdge;
 use rustc_hash::FxHashMap;
 
 const AMD64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-amd64/trampoline.o");
+const ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-arm64/trampoline.o");
 
 /// How far in front of `start` the memory of a copy is: `PAGE`, and in it `RING`.
 pub(super) const PAGE: u64 = 0x10000;
@@ -20,6 +22,7 @@ pub(super) const IMAGE: usize = 16;
 /// The assembled code.
 #[derive(Debug)]
 pub(super) struct Code {
+    holes: Holes,
     text: &'static [u8],
     symbols: FxHashMap<&'static [u8], usize>,
 }
@@ -27,25 +30,31 @@ pub(super) struct Code {
 /// What tells of one kind of edge.
 #[derive(Debug)]
 pub(super) struct Template {
+    holes: Holes,
     bytes: Vec<u8>,
     /// Where it is entered.
     pub(super) begin: usize,
-    /// Behind four bytes that hold the distance to the ring's address, and to `claim`.
+    /// Behind what leads to the ring's address, and to `claim`.
     ring: usize,
     claim: usize,
     claim_at: i64,
     number: usize,
+    /// None where the frame is gone at an exit.
     frame: Option<usize>,
 }
 
 impl Code {
-    pub(super) fn amd64() -> Result<Self, Error> {
-        let elf = Elf::parse(AMD64)?;
+    pub(super) fn of(holes: Holes) -> Result<Self, Error> {
+        let elf = Elf::parse(match holes {
+            Holes::Amd64 => AMD64,
+            Holes::Arm64 => ARM64,
+        })?;
         let text = elf.section(b".text").map(|section| section.data);
         let symbols = elf.symbols().iter();
         let symbols = symbols
             .filter_map(|symbol| Some((symbol.name, usize::try_from(symbol.address.0).ok()?)));
         Ok(Self {
+            holes,
             text: text.ok_or(Error::Missing {
                 what: "code of trampolines",
             })?,
@@ -73,18 +82,12 @@ impl Code {
             .unwrap_or_default()
             .to_vec();
         let behind = self.at("start.program")?;
-        fill(&mut text, behind, distance(program, behind)?)?;
-        for (hole, field) in [
-            ("claim.m_procid", fields.m_procid),
-            ("claim.m_slot", fields.m_slot),
-            ("claim.m_ring", fields.m_ring),
-        ] {
-            fill(&mut text, self.at(hole)?, i32::from(field))?;
-        }
+        self.holes.lead(&mut text, behind, 0, program)?;
+        self.put_fields(&mut text, "claim", 0, fields)?;
         let numbers = self.at("descriptors")?;
         for (number, descriptor) in (1_usize..).zip(descriptors) {
             let behind = numbers.saturating_add(number.saturating_mul(4));
-            fill(&mut text, behind, descriptor.cast_signed())?;
+            self.holes.put(&mut text, behind, descriptor)?;
         }
         Ok(text)
     }
@@ -102,6 +105,7 @@ impl Code {
         };
         let bytes = self.text.get(start..self.at(&format!("{name}.end"))?);
         let mut template = Template {
+            holes: self.holes,
             bytes: bytes.unwrap_or_default().to_vec(),
             begin: part("begin")?,
             ring: part("ring")?,
@@ -110,14 +114,30 @@ impl Code {
             number: part("number")?,
             frame: part("frame").ok(),
         };
+        self.put_fields(&mut template.bytes, name, start, fields)?;
+        Ok(template)
+    }
+
+    /// Fills offsets of fields into the part of the code that has a name and begins at `start`. Not each part has all.
+    fn put_fields(
+        &self,
+        bytes: &mut [u8],
+        name: &str,
+        start: usize,
+        fields: &Fields,
+    ) -> Result<(), Error> {
         for (hole, field) in [
-            ("m_ring", fields.m_ring),
+            ("m_procid", fields.m_procid),
             ("m_slot", fields.m_slot),
+            ("m_ring", fields.m_ring),
             ("g_goid", fields.g_goid),
         ] {
-            fill(&mut template.bytes, part(hole)?, i32::from(field))?;
+            if let Ok(behind) = self.at(&format!("{name}.{hole}")) {
+                let behind = behind.saturating_sub(start);
+                self.holes.put(bytes, behind, field.into())?;
+            }
         }
-        Ok(template)
+        Ok(())
     }
 }
 
@@ -125,14 +145,13 @@ impl Template {
     /// The code for one place, which lies `at` bytes behind `start`.
     pub(super) fn filled(&self, at: usize, number: u32, frame: u32) -> Result<Vec<u8>, Error> {
         let mut bytes = self.bytes.clone();
-        let page = i64::try_from(PAGE).unwrap_or_default();
-        let ring = distance(page.saturating_neg(), at.saturating_add(self.ring))?;
-        fill(&mut bytes, self.ring, ring)?;
-        let claim = distance(self.claim_at, at.saturating_add(self.claim))?;
-        fill(&mut bytes, self.claim, claim)?;
-        fill(&mut bytes, self.number, number.cast_signed())?;
+        let at = i64::try_from(at).unwrap_or(i64::MAX);
+        let ring = 0_i64.saturating_sub_unsigned(PAGE);
+        self.holes.lead(&mut bytes, self.ring, at, ring)?;
+        self.holes.lead(&mut bytes, self.claim, at, self.claim_at)?;
+        self.holes.put(&mut bytes, self.number, number)?;
         if let Some(hole) = self.frame {
-            fill(&mut bytes, hole, frame.cast_signed())?;
+            self.holes.put(&mut bytes, hole, frame)?;
         }
         Ok(bytes)
     }
@@ -161,40 +180,6 @@ impl Fields {
     }
 }
 
-/// Writes a number over the four bytes that end at an offset.
-pub(super) fn fill(bytes: &mut [u8], behind: usize, value: i32) -> Result<(), Error> {
-    let available = bytes.len() as u64;
-    let hole = behind
-        .checked_sub(4)
-        .and_then(|at| bytes.get_mut(at..behind));
-    match hole {
-        Some(hole) => hole.copy_from_slice(&value.to_le_bytes()),
-        None => {
-            return Err(Error::CutShort {
-                what: "code of trampolines",
-                offset: behind as u64,
-                length: 4,
-                available,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// How far it is from behind an instruction to somewhere, both counted from `start`.
-pub(super) fn distance(to: i64, behind: usize) -> Result<i32, Error> {
-    let far = Error::Unsupported {
-        what: "distance between code and its trampolines",
-        expected: "less than 2 GiB",
-        found: to.cast_unsigned(),
-    };
-    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
-    let distance = to.checked_sub(behind);
-    distance
-        .and_then(|distance| i32::try_from(distance).ok())
-        .ok_or(far)
-}
-
 /// The constants of the assembled code, to be held against [`super::ring`].
 #[cfg(test)]
 mod tests {
@@ -203,28 +188,30 @@ mod tests {
 
     #[test]
     fn both_sides_know_the_same_ring() {
-        let elf = Elf::parse(AMD64).unwrap();
-        let constant = |name: &str| {
-            let mut symbols = elf.symbols().iter();
-            let found = symbols.find(|symbol| symbol.name == name.as_bytes());
-            found.unwrap().address.0
-        };
-        for (name, value) in [
-            ("RING_BYTES", ring::BYTES),
-            ("RING_MASK", ring::MASK),
-            ("RING_CHUNKS", ring::CHUNKS),
-            ("RING_PATIENCE", ring::PATIENCE),
-            ("RING_CLOSED", ring::CLOSED),
-            ("RING_HEAD", ring::HEAD),
-            ("RING_TAIL", ring::TAIL),
-            ("RING_DROPPED", ring::DROPPED),
-            ("RING_QUEUE", ring::QUEUE),
-            ("CHUNKS", ring::FIRST_CHUNK),
-        ] {
-            assert_eq!(constant(name), value as u64, "{name}");
+        for code in [AMD64, ARM64] {
+            let elf = Elf::parse(code).unwrap();
+            let constant = |name: &str| {
+                let mut symbols = elf.symbols().iter();
+                let found = symbols.find(|symbol| symbol.name == name.as_bytes());
+                found.unwrap().address.0
+            };
+            for (name, value) in [
+                ("RING_BYTES", ring::BYTES),
+                ("RING_MASK", ring::MASK),
+                ("RING_CHUNKS", ring::CHUNKS),
+                ("RING_PATIENCE", ring::PATIENCE),
+                ("RING_CLOSED", ring::CLOSED),
+                ("RING_HEAD", ring::HEAD),
+                ("RING_TAIL", ring::TAIL),
+                ("RING_DROPPED", ring::DROPPED),
+                ("RING_QUEUE", ring::QUEUE),
+                ("CHUNKS", ring::FIRST_CHUNK),
+            ] {
+                assert_eq!(constant(name), value as u64, "{name}");
+            }
+            assert_eq!(constant("PAGE"), PAGE.wrapping_neg());
+            assert_eq!(constant("RING"), PAGE.wrapping_neg());
+            assert_eq!(constant("IMAGE") - constant("PAGE"), IMAGE as u64);
         }
-        assert_eq!(constant("PAGE"), PAGE.wrapping_neg());
-        assert_eq!(constant("RING"), PAGE.wrapping_neg());
-        assert_eq!(constant("IMAGE") - constant("PAGE"), IMAGE as u64);
     }
 }

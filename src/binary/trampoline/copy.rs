@@ -10,8 +10,9 @@
 //! The headers are where older kernels look for them for the dynamic loader, too: at the start of the first segment
 //! plus their offset in the file (`AT_PHDR`, `fs/binfmt_elf.c`).
 
-use super::code::{Code, Fields, IMAGE, PAGE, distance};
-use super::place::{JUMP, Place};
+use super::code::{Code, Fields, IMAGE, PAGE};
+use super::hole::Holes;
+use super::place::Place;
 use super::{Survey, edge_bits};
 use crate::binary::instruction::SiteEdge;
 use crate::binary::{Error, bytes::Bytes};
@@ -24,6 +25,8 @@ const WRITE: u32 = 2;
 const EXECUTE: u32 = 1;
 /// Trampolines begin at multiples of this.
 const ALIGN: usize = 16;
+/// Of all processors.
+const SMALLEST_PAGE: u64 = 0x1000;
 /// Above what a table of program headers may have: the kernel takes 64 KiB of them.
 const MOST_HEADERS: u16 = 1_000;
 
@@ -52,7 +55,7 @@ pub struct Copied {
 ///
 /// # Errors
 ///
-/// When the file's headers cannot be read, or its parts lie too far apart for jumps.
+/// When the file's headers cannot be read, or its parts lie too far apart for jumps: 2 GiB on amd64, 128 MiB on arm64.
 pub fn copy(
     survey: &Survey<'_>,
     data: &[u8],
@@ -62,11 +65,12 @@ pub fn copy(
 ) -> Result<Copied, Error> {
     let headers = Headers::of(data)?;
     let fields = Fields::of(&survey.fields);
-    let code = Code::amd64()?;
+    let holes = survey.holes;
+    let code = Code::of(holes)?;
     let start = headers.memory.address.saturating_add(PAGE);
     let from_start = |address: u64| address.wrapping_sub(start).cast_signed();
     let mut text = code.once(&fields, from_start(survey.elf.entry.0), descriptors)?;
-    pad(&mut text, 64);
+    pad(&mut text, 64, holes);
     let headers_at = text.len();
     let room = headers.count().saturating_mul(HEADER);
     text.resize(headers_at.saturating_add(room), 0);
@@ -75,7 +79,7 @@ pub fn copy(
     let exit = code.template(SiteEdge::Return, &fields)?;
     let mut copy = data.to_vec();
     for Marked { number, place } in places {
-        pad(&mut text, ALIGN);
+        pad(&mut text, ALIGN, holes);
         let at = text.len();
         let template = match place.edge {
             SiteEdge::Entry => &entry,
@@ -84,14 +88,13 @@ pub fn copy(
         let number = number | edge_bits(place.edge);
         text.extend_from_slice(&template.filled(at, number, place.stack_depth)?);
         text.extend_from_slice(&place.moved);
-        if place.goes_on() {
-            let behind = place.address.0.saturating_add(place.length());
-            let behind = distance(from_start(behind), text.len().saturating_add(JUMP))?;
-            text.push(0xe9);
-            text.extend_from_slice(&behind.to_le_bytes());
+        if let Some(next) = place.next {
+            let jump = holes.jump(position(text.len()), from_start(next.0))?;
+            text.extend_from_slice(&jump);
         }
-        let begin = at.saturating_add(template.begin) as u64;
-        replace(&mut copy, survey, place, start.saturating_add(begin))?;
+        let begin = position(at.saturating_add(template.begin));
+        let jump = holes.jump(from_start(place.address.0), begin)?;
+        replace(&mut copy, survey, place, &jump)?;
     }
     let table = headers.written(headers_at as u64, text.len() as u64);
     put(&mut text, headers_at, &table)?;
@@ -112,42 +115,32 @@ pub fn copy(
     })
 }
 
-/// Puts a jump to a trampoline over a place, and breakpoints over what is left of it.
-fn replace(
-    copy: &mut [u8],
-    survey: &Survey<'_>,
-    place: &Place,
-    trampoline: u64,
-) -> Result<(), Error> {
-    let changed = Error::Malformed {
-        what: "code to be replaced",
-        offset: place.address.0,
-        value: place.length(),
-    };
-    let behind = place.address.0.saturating_add(JUMP as u64);
-    let jump = trampoline.wrapping_sub(behind).cast_signed();
-    let jump = i32::try_from(jump).map_err(|_far| changed.clone())?;
+/// Puts a jump to its trampoline over a place, and breakpoints over what is left of it.
+fn replace(copy: &mut [u8], survey: &Survey<'_>, place: &Place, jump: &[u8]) -> Result<(), Error> {
     let offset = survey.elf.memory().offset_of(place.address);
     let offset = offset.and_then(|offset| usize::try_from(offset.0).ok());
     let stretch = offset.and_then(|at| copy.get_mut(at..at.checked_add(place.replaced.len())?));
     let Some(stretch) = stretch.filter(|stretch| **stretch == *place.replaced) else {
-        return Err(changed);
+        return Err(Error::Malformed {
+            what: "code to be replaced",
+            offset: place.address.0,
+            value: place.length(),
+        });
     };
-    stretch.fill(0xcc);
-    let mut bytes = stretch.iter_mut();
-    for (byte, value) in bytes
-        .by_ref()
-        .zip([0xe9].into_iter().chain(jump.to_le_bytes()))
-    {
-        *byte = value;
+    let rest = survey.holes.breakpoint().iter().cycle();
+    for (byte, value) in stretch.iter_mut().zip(jump.iter().chain(rest)) {
+        *byte = *value;
     }
     Ok(())
 }
 
-fn pad(bytes: &mut Vec<u8>, to: usize) {
-    let length = bytes.len().next_multiple_of(to);
-    // What is never reached stops whoever comes there.
-    bytes.resize(length, 0xcc);
+fn position(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn pad(bytes: &mut Vec<u8>, to: usize, holes: Holes) {
+    let missing = bytes.len().next_multiple_of(to).saturating_sub(bytes.len());
+    bytes.extend(holes.breakpoint().iter().cycle().take(missing));
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<(), Error> {
@@ -210,6 +203,14 @@ impl<'a> Headers<'a> {
         let base = base.ok_or(Error::Missing {
             what: "segment that is loaded",
         })?;
+        // The kernel maps pages; code that is to find others by their distance counts on that.
+        if !base.is_multiple_of(SMALLEST_PAGE) {
+            return Err(Error::Malformed {
+                what: "address of the first segment less its offset",
+                offset: at,
+                value: base,
+            });
+        }
         let offset = end.saturating_sub(base).max(data.len() as u64);
         let offset = offset.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
         Ok(Self {

@@ -25,7 +25,7 @@ impl fmt::Display for Exempt {
 }
 
 /// What the runtime is made of besides `runtime/...` (`cmd/internal/objabi/pkgspecial.go`, Go 1.21 to 1.27).
-const RUNTIME: [&str; 18] = [
+const RUNTIME: [&str; 20] = [
     "runtime",
     "internal/abi",
     "internal/asan",
@@ -40,21 +40,25 @@ const RUNTIME: [&str; 18] = [
     "internal/goos",
     "internal/msan",
     "internal/profilerecord",
+    "internal/strconv",
     "internal/race",
     "internal/stringslite",
     "internal/trace/tracev2",
     "sync/atomic",
+    // The closure of the runtime's goready has no other name in Go 1.27: `_.goready.func1`.
+    "_",
 ];
 /// What is written to run beside it or in it.
 const RUNTIME_BELOW: [&str; 2] = ["internal/runtime/", "runtime/internal/"];
 const FIPS: &str = "crypto/internal/fips140";
 
-/// Why a function is left alone, by the name that the linker keeps.
-pub(super) fn why(name: &[u8]) -> Option<Exempt> {
+/// Why a function is left alone, by the name that the linker keeps and the file that declares it.
+pub(super) fn why(name: &[u8], file: &[u8]) -> Option<Exempt> {
     let package = package(name);
     let is = |of: &str| package == of.as_bytes();
     let below = |of: &str| package.starts_with(of.as_bytes());
-    if RUNTIME.into_iter().any(is) || RUNTIME_BELOW.into_iter().any(below) {
+    let named = RUNTIME.into_iter().any(is) || RUNTIME_BELOW.into_iter().any(below);
+    if named || is_in_runtime(file) {
         Some(Exempt::Runtime)
     } else if is("syscall") {
         Some(Exempt::Fork)
@@ -63,6 +67,15 @@ pub(super) fn why(name: &[u8]) -> Option<Exempt> {
     } else {
         None
     }
+}
+
+/// What the runtime declares for other packages has their names (`go:linkname`), and some of it runs before there is a
+/// goroutine: `runtime/debug.SetTraceback`.
+fn is_in_runtime(file: &[u8]) -> bool {
+    let last = file.iter().rposition(|byte| *byte == b'/');
+    let folder = file.get(..last.unwrap_or(0)).unwrap_or_default();
+    // Without the folder of Go where that was left away (-trimpath).
+    folder == b"runtime" || folder.ends_with(b"/src/runtime")
 }
 
 /// The package of a function: what stands before the first point behind the last slash, receivers and type arguments
@@ -104,13 +117,27 @@ mod tests {
             ("runtime.mallocgc", Some(Exempt::Runtime)),
             ("internal/runtime/maps.(*Map).Get", Some(Exempt::Runtime)),
             ("runtime/internal/atomic.Xadd", Some(Exempt::Runtime)),
+            ("_.goready.func1", Some(Exempt::Runtime)),
+            ("internal/strconv.Atoi", Some(Exempt::Runtime)),
+            ("strconv.Atoi", None),
             ("runtime/pprof.StartCPUProfile", None),
             ("runtimex.F", None),
             ("syscall.forkAndExecInChild1", Some(Exempt::Fork)),
             ("crypto/internal/fips140/sha256.block", Some(Exempt::Fips)),
             ("crypto/sha256.Sum256", None),
         ] {
-            assert_eq!(why(name.as_bytes()), expected, "{name}");
+            assert_eq!(why(name.as_bytes(), b"a/b.go"), expected, "{name}");
+        }
+        for (file, expected) in [
+            ("/usr/local/go/src/runtime/runtime1.go", true),
+            ("runtime/runtime1.go", true),
+            ("runtime/debug/stubs.go", false),
+            ("example.org/runtime/f.go", false),
+            ("f.go", false),
+            ("", false),
+        ] {
+            let found = why(b"runtime/debug.SetTraceback", file.as_bytes());
+            assert_eq!(found, expected.then_some(Exempt::Runtime), "{file}");
         }
     }
 }

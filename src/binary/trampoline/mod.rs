@@ -5,6 +5,10 @@
 //! push rbp; mov; sub rsp, 40 ──► jmp ────────────────────────────► writes a record; push rbp; mov; sub rsp, 40
 //! ...                            ... ◄───────────────────────────── jmp
 //! add rsp, 40; pop rbp; ret  ──► jmp ────────────────────────────► writes a record; add rsp, 40; pop rbp; ret
+//!
+//! str x30, [sp, #-48]!       ──► b ──────────────────────────────► writes a record; str x30, [sp, #-48]!
+//! ...                            ... ◄───────────────────────────── b
+//! ret                        ──► b ──────────────────────────────► writes a record; ret
 //! ```
 //!
 //! No address of the original changes, no call is moved, and nothing is put on the stack, so that Go's runtime and
@@ -14,6 +18,7 @@
 mod code;
 mod copy;
 mod exempt;
+mod hole;
 mod place;
 pub mod ring;
 mod targets;
@@ -26,6 +31,7 @@ use super::Error;
 use super::elf::{Elf, Kind, Machine};
 use super::go::{Function, GoroutineFields, RuntimeLayout, Version};
 use super::instruction::SiteEdge;
+use hole::Holes;
 use targets::Targets;
 
 /// The releases of Go whose structures and conventions are known to be as they are used here.
@@ -56,6 +62,8 @@ pub enum NoCopy {
 pub struct Survey<'a> {
     elf: &'a Elf<'a>,
     fields: GoroutineFields,
+    holes: Holes,
+    /// On amd64 alone: on arm64 nothing leads into a single instruction.
     targets: Targets,
 }
 
@@ -66,9 +74,9 @@ impl<'a> Survey<'a> {
     ///
     /// Why no copy is made of it.
     pub fn of(elf: &'a Elf<'a>) -> Result<Self, NoCopy> {
-        if elf.machine != Machine::Amd64 {
-            return Err(NoCopy::Kind("trampolines are there for amd64 alone"));
-        }
+        let Some(holes) = Holes::of(elf.machine) else {
+            return Err(NoCopy::Kind("trampolines are there for amd64 and arm64"));
+        };
         if matches!(elf.kind, Kind::Other(_)) || elf.entry.0 == 0 {
             return Err(NoCopy::Kind("it is no executable"));
         }
@@ -81,7 +89,11 @@ impl<'a> Survey<'a> {
         Ok(Self {
             elf,
             fields: layout.fields,
-            targets: Targets::of(elf),
+            holes,
+            targets: match elf.machine {
+                Machine::Amd64 => Targets::of(elf),
+                _ => Targets::default(),
+            },
         })
     }
 
@@ -92,12 +104,14 @@ impl<'a> Survey<'a> {
     /// Why one of them cannot be replaced.
     pub fn places(&self, function: &Function<'_>, exits: bool) -> Result<Vec<Place>, Unpatched> {
         let name = function.linker_name().unwrap_or_default();
-        if let Some(why) = exempt::why(name) {
+        let lines = function.lines(function.entry()).unwrap_or_default();
+        let file = lines.last().map_or(&b""[..], |line| line.file);
+        if let Some(why) = exempt::why(name, file) {
             return Err(Unpatched::Exempt(why));
         }
         let code = self.elf.memory().bytes_from("code", function.entry());
         let code = code.map_err(|_unreadable| Unpatched::NoCode)?;
-        let places = place::of(function, code, exits)?;
+        let places = place::of(self.elf.machine, function, code, exits)?;
         for place in &places {
             if let Some(to) = self.targets.inside(place.address, place.length()) {
                 return Err(Unpatched::Target(to));

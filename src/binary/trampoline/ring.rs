@@ -13,8 +13,9 @@
 //!
 //! chunk      0 u32 process  4 u32 thread  8 u64 copy  16 u64 head when it was taken, plus 1: 0 if it is not taken yet
 //!           32 records
-//! record     0 u64 time stamp counter, written last: 0 if it is not there yet
-//!            8 u64 goroutine  16 u32 depth of the stack  20 u32 number of the function, edge  24 u64 RAX at an entry
+//! record     0 u64 time stamp counter (arm64: CNTVCT_EL0), written last: 0 if it is not there yet
+//!            8 u64 goroutine  16 u32 depth of the stack  20 u32 number of the function, edge
+//!           24 u64 RAX (arm64: X0) at an entry
 //! ```
 //!
 //! A chunk belongs to one thread of one program from when it is taken until the recorder puts it back, all zeroes: when

@@ -5,7 +5,7 @@ use crate::binary::elf::Elf;
 
 /// Where code may go on, other than by what a function does within itself: more addresses than there are, for
 /// whatever could be a pointer or a jump is taken for one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Targets(Vec<u64>);
 
 impl Targets {

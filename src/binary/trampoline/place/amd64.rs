@@ -13,99 +13,17 @@
 //! So `cmd/internal/obj/x86/obj6.go` writes them where a function has a frame. None of these instructions can fault,
 //! none depends on its address, and each of the two stretches has room for a jump of five bytes.
 
-use super::Exempt;
+use super::{Place, Unpatched};
 use crate::binary::Svma;
-use crate::binary::go::Function;
 use crate::binary::instruction::SiteEdge;
 use crate::binary::instruction::amd64::Body;
 use iced_x86::{FlowControl, Instruction, Mnemonic, Register};
-use std::fmt;
 
-/// Bytes of a jump.
-pub(super) const JUMP: usize = 5;
 const RET: u8 = 0xc3;
 
-/// A stretch of code that can be replaced, and what it is for its function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its first address.
-    pub address: Svma,
-    /// What passing it means.
-    pub edge: SiteEdge,
-    /// Bytes by which the stack pointer lies below where it was at the function's first instruction.
-    pub stack_depth: u32,
-    /// The instructions that a jump is put over.
-    pub(super) replaced: Vec<u8>,
-    /// What runs in their place, behind the record: the same, and at a return that.
-    pub(super) moved: Vec<u8>,
-}
-
-impl Place {
-    /// How many bytes are replaced.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.replaced.len() as u64
-    }
-
-    /// The program goes on behind the place, and does not return at once.
-    pub(super) fn goes_on(&self) -> bool {
-        self.edge != SiteEdge::Return
-    }
-}
-
-/// Why a function is left as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unpatched {
-    /// Whatever its code.
-    Exempt(Exempt),
-    /// The function has no code that can be read.
-    NoCode,
-    /// It was written in assembly, which may use the register of g for something else.
-    Assembly,
-    /// It puts something else into the register of g.
-    WritesG,
-    /// It does not begin with a check of its stack's size, which proves that the register holds g.
-    NoCheck,
-    /// Its entry has no room for a jump.
-    Entry,
-    /// An exit has no room for a jump, or may be one.
-    Exit(Svma),
-    /// Code or data leads into what would be replaced.
-    Target(Svma),
-    /// Go's own tables have another size of the stack there.
-    Stack(Svma),
-}
-
-impl fmt::Display for Unpatched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exempt(why) => why.fmt(f),
-            Self::NoCode => f.write_str("it has no code that can be read"),
-            Self::Assembly => f.write_str("it is written in assembly"),
-            Self::WritesG => f.write_str("it uses the register of g for something else"),
-            Self::NoCheck => f.write_str("it does not check its stack's size"),
-            Self::Entry => f.write_str("its entry has no room for a jump (a frame of size 0)"),
-            Self::Exit(at) => write!(f, "its exit at {at} has no room for a jump"),
-            Self::Target(to) => {
-                write!(f, "something leads to {to}, inside of what a jump replaces")
-            }
-            Self::Stack(at) => write!(f, "Go's tables tell another size of its stack at {at}"),
-        }
-    }
-}
-
-/// The entry of a function, and its exits where they are asked for.
-pub(super) fn of(
-    function: &Function<'_>,
-    code: &[u8],
-    exits: bool,
-) -> Result<Vec<Place>, Unpatched> {
-    if !function.keeps_conventions() {
-        return Err(Unpatched::Assembly);
-    }
-    let size = function.end().offset_from(function.entry()).unwrap_or(0);
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let body = Body::decode(function.entry().0, code.get(..size).unwrap_or(code));
+/// The entry of the function that begins at an address, and its exits where they are asked for.
+pub(super) fn of(start: Svma, code: &[u8], exits: bool) -> Result<Vec<Place>, Unpatched> {
+    let body = Body::decode(start.0, code);
     if body.writes_g() {
         return Err(Unpatched::WritesG);
     }
@@ -118,12 +36,7 @@ pub(super) fn of(
         }
     }
     for place in &places {
-        let depth = function.stack_depth(place.address).ok().flatten();
-        if depth != Some(place.stack_depth) {
-            return Err(Unpatched::Stack(place.address));
-        }
-        let behind = place.address.0.saturating_add(place.length());
-        if let Some(to) = body.target_inside(place.address.0, behind) {
+        if let Some(to) = body.target_inside(place.address.0, place.behind().0) {
             return Err(Unpatched::Target(Svma(to)));
         }
     }
@@ -157,6 +70,7 @@ fn entry(body: &Body<'_>) -> Result<Place, Unpatched> {
         address: Svma(push.ip()),
         edge: SiteEdge::Entry,
         stack_depth: 0,
+        next: Some(behind(push.ip(), &replaced)),
         moved: replaced.clone(),
         replaced,
     })
@@ -203,18 +117,26 @@ fn exit(body: &Body<'_>, at: usize, edge: SiteEdge) -> Result<Place, Unpatched> 
     }
     let replaced = [body.bytes(above), body.bytes(pop)].concat();
     let mut moved = replaced.clone();
-    match (edge, body.bytes(last)) {
-        (SiteEdge::Return, [RET]) => moved.push(RET),
+    let next = match (edge, body.bytes(last)) {
+        (SiteEdge::Return, [RET]) => {
+            moved.push(RET);
+            None
+        }
         (SiteEdge::Return, _) => return Err(none),
-        _ => {}
-    }
+        _ => Some(behind(above.ip(), &replaced)),
+    };
     Ok(Place {
         address: Svma(above.ip()),
         edge,
         stack_depth: frame.saturating_add(8),
+        next,
         replaced,
         moved,
     })
+}
+
+fn behind(address: u64, replaced: &[u8]) -> Svma {
+    Svma(address.saturating_add(replaced.len() as u64))
 }
 
 /// How much an instruction makes the frame larger (`Sub`) or smaller (`Add`), in one of the forms above.
