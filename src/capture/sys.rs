@@ -275,6 +275,8 @@ fn exec(program: &Program, pointers: &mut Pointers) -> Result<(), c_int> {
                 return Err(pointers.start.exec(SHELL, shell, environment));
             }
             libc::EACCES => denied = true,
+            // A stand-in that was made just now: a child of whoever made it may still have it open.
+            libc::ETXTBSY if program.stands_in.is_some() => {}
             libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP => {}
             other => return Err(other),
         }

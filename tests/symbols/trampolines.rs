@@ -12,6 +12,7 @@ use gotrace::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched, copy
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The texts of the instructions from an address on.
 fn texts_from(lines: &[(u64, String)], address: u64) -> impl Iterator<Item = &str> {
@@ -183,10 +184,20 @@ pub(crate) fn copied(program: &Path, to: &Path) -> Copied {
         .collect();
     let copied = copy(&survey, &bytes, IMAGE, [1000, RING, 60], &marked).unwrap();
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    let file = File::create(to).unwrap();
+    // A child that another test forks meanwhile has this file open for writing, and nobody may run what somebody
+    // writes to: what runs is a copy that a process of its own has written, put in the place of one that may run.
+    let folder = tempfile::tempdir_in(to.parent().unwrap()).unwrap();
+    let [written, whole] = ["written", "whole"].map(|name| folder.path().join(name));
+    let file = File::create(&written).unwrap();
     file.write_all_at(&copied.original, 0).unwrap();
     file.write_all_at(&copied.beside, copied.beside_at).unwrap();
     file.set_permissions(Permissions::from_mode(0o755)).unwrap();
+    output_of(
+        Command::new("cp")
+            .args(["--preserve=mode", "--sparse=always"])
+            .args([&written, &whole]),
+    );
+    std::fs::rename(&whole, to).unwrap();
     Copied {
         original: program.to_owned(),
         copy: to.to_owned(),
