@@ -161,7 +161,7 @@ fn the_command_line_writes_a_folder() {
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     let output = export(&file, &[]);
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(4));
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     assert_eq!(export(Path::new("-"), &[]).status.code(), Some(2));
     assert_eq!(
