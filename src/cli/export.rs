@@ -2,7 +2,7 @@
 
 use super::exit::Usage;
 use super::gaps;
-use super::output::{self, Output};
+use super::output::Output;
 use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
@@ -118,7 +118,7 @@ fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode>
     let trace = trace.open()?;
     let analysis = Analysis::of(&trace);
     let source = Source::of(&analysis);
-    output::folder(folder)?;
+    super::output::folder(folder)?;
     let mut unreadable_blocks = 0;
     for table in tables::ALL {
         let path = folder.join(table.name()).with_extension("parquet");
