@@ -85,6 +85,10 @@ fn where_there_is_no_place_at_all_the_command_runs_untraced() {
 fn a_full_disk_costs_the_rest_of_the_trace_only() {
     // The backend `audit` has a library to write before the command starts.
     for way in ways_to_see_builds() {
+        // Its memory for records counts as a file for such a limit: it is refused, and says so.
+        if way[1] == "patch" {
+            continue;
+        }
         let place = Place::new();
         let script = "i=0; while [ $i -lt 300 ]; do /bin/echo $i; i=$((i+1)); done; exit 6";
         let run = place.run(&way, &["sh", "-c", script]);

@@ -9,7 +9,7 @@ use crate::capture::observation::Probed;
 use crate::capture::probes::{Missing, Mode, NoPlan, Plan, Planned, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
-use crate::trace::{ArgumentKind, Nanos, Probe, ProbeId};
+use crate::trace::{ArgumentKind, Nanos, ProbeId};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
@@ -389,10 +389,12 @@ impl Chosen {
         let path = String::from_utf8_lossy(path);
         let of_plan = self.plan.left_out.iter();
         let of_plan = of_plan.map(|left_out| (&left_out.name, left_out.why.to_string()));
-        let alone = self.left_alone.iter();
-        let alone = alone
-            .filter(|(planned, _)| planned.set.as_deref() != Some(Probe::ENDS_OF_GOROUTINES))
-            .map(|(planned, why)| (&planned.name, why.to_string()));
+        let alone = self.left_alone.iter().filter(|(planned, why)| {
+            // Nobody asked for those of the runtime: sets are for all backends.
+            let of_set = planned.set.is_some();
+            !(of_set && matches!(why, Unpatched::Exempt(_)))
+        });
+        let alone = alone.map(|(planned, why)| (&planned.name, why.to_string()));
         let all: Vec<_> = of_plan.chain(alone).collect();
         if all.len() <= NAMED {
             let each = all.into_iter().map(|(name, why)| {

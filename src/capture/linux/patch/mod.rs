@@ -109,20 +109,24 @@ impl Patch {
     /// Why it does not work here.
     pub(in crate::capture) fn new(options: Options) -> Result<Self, Refusal> {
         availability()?;
-        let refused = |reason: &str, error: &io::Error| Refusal {
+        let refused = |reason: &str, error: &io::Error, remedy: &str| Refusal {
             reason: reason.to_owned(),
             evidence: chain(error),
-            remedy: "set XDG_CACHE_HOME to a folder of yours from which programs can run"
-                .to_owned(),
+            remedy: remedy.to_owned(),
         };
         let no_folder = io::Error::other("neither XDG_CACHE_HOME nor HOME is an absolute path");
         let caches = options.caches.ok_or(no_folder);
         let cache = caches.and_then(|caches| Cache::open(&caches, options.others));
-        let cache = cache.map_err(|error| refused("copies of programs cannot be kept", &error))?;
+        let cache = cache.map_err(|error| {
+            let elsewhere = "set XDG_CACHE_HOME to a folder of yours from which programs can run";
+            refused("copies of programs cannot be kept", &error, elsewhere)
+        })?;
         let ring = SharedRing::new(CHUNKS, PATIENCE);
         let ring = ring.and_then(|ring| Ok((ring.file().try_clone_to_owned()?, ring)));
-        let (file, ring) =
-            ring.map_err(|error| refused("there is no memory for records", &error))?;
+        let (file, ring) = ring.map_err(|error| {
+            let more = "raise the limits of memory and of the size of files (ulimit -a)";
+            refused("there is no memory for records", &error, more)
+        })?;
         let copies = Arc::new(Copies::new(options.watch, cache, file));
         std::thread::scope(|scope| {
             for program in &options.expected {
