@@ -50,6 +50,11 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
         drop(std::fs::remove_dir_all(&work));
         sample("diamond", &work);
         std::fs::create_dir(work.join("out")).unwrap();
+        // Of a package whose files are new the go command keeps no index (modTimeCutoff in modindex/read.go).
+        let mut older = Command::new("find");
+        older.arg(&work);
+        older.args(["-exec", "touch", "-d", "2020-01-01", "{}", "+"]);
+        assert!(older.status().unwrap().success());
         let build = [go.to_str().unwrap(), "build", "-o", "out/", "./..."];
         let mut command = match way {
             None => {
@@ -88,7 +93,14 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
         assert_eq!(phase("go", "load packages"), 1, "{way}");
     }
     for pair in outputs.windows(2) {
-        assert_eq!(pair[0].1, pair[1].1);
+        let differ = |one: &Vec<String>, other: &Vec<String>| {
+            let mut only = one.clone();
+            only.retain(|name| !other.contains(name));
+            only
+        };
+        let none: [Vec<String>; 2] = Default::default();
+        let [one, other] = [&pair[0].1, &pair[1].1];
+        assert_eq!([differ(one, other), differ(other, one)], none);
         assert!(pair[0].0 == pair[1].0, "the programs differ");
     }
 }
