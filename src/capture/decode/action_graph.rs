@@ -121,14 +121,13 @@ fn unix_nanos(text: &str) -> Option<u64> {
 
 /// `hh:mm` or `hh:mm:ss` in seconds.
 fn seconds_of(clock: &str) -> Option<i64> {
-    let mut total = 0_i64;
-    let mut unit = 3_600;
-    for part in clock.split(':') {
-        let value = part.parse::<u8>().ok()?;
-        total = total.checked_add(i64::from(value).checked_mul(unit)?)?;
-        unit = unit.checked_div(60)?;
-    }
-    Some(total)
+    let mut parts = clock.splitn(3, ':').map(|part| part.parse::<u8>().ok());
+    let (hours, minutes) = (parts.next()??, parts.next()??);
+    let seconds = i64::from(parts.next().unwrap_or(Some(0))?);
+    let minutes = i64::from(hours)
+        .checked_mul(60)?
+        .checked_add(minutes.into())?;
+    minutes.checked_mul(60)?.checked_add(seconds)
 }
 
 /// Days from 1970-01-01 in the proleptic Gregorian calendar, counted by whole 400-year cycles
@@ -181,6 +180,9 @@ mod tests {
             "2026-13-01T00:00:00Z",
             "2026-11-23T16:xx:33Z",
             "2026-11-23T16:53:33Zulu",
+            "2026-11-23T16:53:33:00Z",
+            "2026-11-23T16Z",
+            "2026-11-23T16:53:33+05:30:00:00",
             "-2-11-23T16:53:33Z",
             "2026-11T16:53:33Z",
             "2026-xx-23T16:53:33Z",
