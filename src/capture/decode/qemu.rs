@@ -222,8 +222,9 @@ impl Running {
         let state = words::<{ STATE_BYTES / 8 }>(memory, self.state).ok_or("CPUArchState")?;
         let behind = usize::from(self.registers) / 8;
         let pc = state.iter().skip(behind).position(|at| *at == after_call);
+        let pc = pc.map(|pc| pc.saturating_add(behind).saturating_mul(8));
+        let pc = pc.and_then(|pc| u16::try_from(pc).ok());
         let pc = pc.ok_or("the guest's pc in CPUArchState")?;
-        let pc = u16::try_from(pc.saturating_add(behind).saturating_mul(8));
         // What still points there while no translated code runs; of those the nearest, for other
         // things that happen to lie before the CPU lie farther away.
         let still = self.cpus.iter().filter(|(offset, distance)| {
@@ -237,7 +238,7 @@ impl Running {
             cpu: *cpu,
             state: *state,
             registers: self.registers,
-            pc: pc.map_err(|_range| "the guest's pc near its registers")?,
+            pc,
             block_pc: self.block.pc,
             block_code: self.block.code,
             block_bytes: self.block.bytes,

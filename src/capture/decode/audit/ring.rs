@@ -51,21 +51,11 @@ impl Header {
     ///
     /// When it is not a buffer.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let short = || Malformed::Short(bytes.len());
-        let magic: [u8; 8] = array(bytes, 0).ok_or_else(short)?;
-        if magic != MAGIC {
+        if field(bytes, 0)? != MAGIC {
             return Err(Malformed::Magic);
         }
-        let number = |place| {
-            array(bytes, place)
-                .map(u32::from_ne_bytes)
-                .ok_or_else(short)
-        };
-        let half = |place| {
-            array(bytes, place)
-                .map(u16::from_ne_bytes)
-                .ok_or_else(short)
-        };
+        let number = |place| field(bytes, place).map(u32::from_ne_bytes);
+        let half = |place| field(bytes, place).map(u16::from_ne_bytes);
         let fork_of = number(header::FORK_OF)?;
         Ok(Self {
             pid: Pid(number(header::PID)?),
@@ -79,11 +69,13 @@ impl Header {
             },
             word: half(header::WORD)?,
             interface: number(header::INTERFACE)?,
-            start: array(bytes, header::START)
-                .map(u64::from_ne_bytes)
-                .ok_or_else(short)?,
+            start: field(bytes, header::START).map(u64::from_ne_bytes)?,
         })
     }
+}
+
+fn field<const N: usize>(bytes: &[u8], place: usize) -> Result<[u8; N], Malformed> {
+    array(bytes, place).ok_or(Malformed::Short(bytes.len()))
 }
 
 /// Where a reader stands in a ring.

@@ -165,13 +165,9 @@ fn step<'a>(part: Part, rest: &'a [u8], found: &mut Found<'a>) -> Behind<'a> {
             }
         }
         Part::Segment => match rest.iter().take(17).position(|byte| *byte == b' ') {
-            Some(end) if end > 0 => {
-                let (name, behind) = rest.split_at_checked(end).ok_or(Fit::No)?;
-                found.add_name(name);
-                after(behind, b" ")
-            }
-            None if rest.len() <= 16 => Err(Fit::Begun),
-            _ => Err(Fit::No),
+            Some(0) => Err(Fit::No),
+            None if rest.len() > 16 => Err(Fit::No),
+            end => ended(rest, end, " ", found),
         },
         Part::Until(word) => ended(rest, memmem::find(rest, word.as_bytes()), word, found),
         Part::UntilLast(word) => ended(rest, memmem::rfind(rest, word.as_bytes()), word, found),
@@ -200,18 +196,21 @@ fn ended<'a>(text: &'a [u8], at: Option<usize>, word: &str, found: &mut Found<'a
 
 fn number(text: &[u8], radix: u32, least: usize) -> Result<(u64, &[u8]), Fit<'_>> {
     let is_digit = |byte: &u8| char::from(*byte).is_digit(radix);
-    let digits = text.iter().take_while(|byte| is_digit(byte)).count();
-    let (digits, behind) = text.split_at_checked(digits).ok_or(Fit::No)?;
-    if digits.len() < least {
+    let count = text.iter().take_while(|byte| is_digit(byte)).count();
+    let behind = text.get(count..).unwrap_or_default();
+    if count < least {
         return Err(if behind.is_empty() {
             Fit::Begun
         } else {
             Fit::No
         });
     }
-    let digits = str::from_utf8(digits).map_err(|_not_text| Fit::No)?;
-    let number = u64::from_str_radix(digits, radix).map_err(|_too_large| Fit::No)?;
-    Ok((number, behind))
+    let digits = text
+        .get(..count)
+        .and_then(|digits| str::from_utf8(digits).ok());
+    let number = digits.and_then(|digits| u64::from_str_radix(digits, radix).ok());
+    // What is too large is no number.
+    Ok((number.ok_or(Fit::No)?, behind))
 }
 
 fn uuid<'a>(text: &'a [u8], found: &mut Found<'a>) -> Behind<'a> {

@@ -173,10 +173,9 @@ impl OffsetMap {
 struct Code<'m> {
     memory: &'m dyn ReadMemory,
     map: OffsetMap,
-    window: [u8; WINDOW],
-    /// Byte of the code that the window begins with, and how many it has.
+    window: Vec<u8>,
+    /// Byte of the code that the window begins with.
     window_from: u32,
-    window_bytes: u32,
     /// The next bit.
     byte: u32,
     bit: u32,
@@ -189,9 +188,8 @@ impl<'m> Code<'m> {
         Self {
             memory,
             map: *map,
-            window: [0; WINDOW],
+            window: Vec::with_capacity(WINDOW),
             window_from: 0,
-            window_bytes: 0,
             byte,
             bit: 0,
             end: map.code_bytes.min(byte.saturating_add(MOST_CODE)),
@@ -251,23 +249,21 @@ impl<'m> Code<'m> {
     }
 
     fn current(&mut self) -> Result<u8, Torn> {
-        let damaged = Torn::Code(self.map.at);
-        let left = self.end.checked_sub(self.byte);
-        let left = left.filter(|left| *left > 0).ok_or(damaged)?;
-        let into = self.byte.checked_sub(self.window_from);
-        if into.is_none_or(|into| into >= self.window_bytes) {
-            let bytes = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
-            let address = self.map.code_at.wrapping_add(self.byte.into());
-            let window = self.window.get_mut(..bytes).ok_or(damaged)?;
-            if !self.memory.read(address, window) {
-                return Err(Torn::Unmapped(address));
-            }
-            self.window_from = self.byte;
-            self.window_bytes = u32::try_from(bytes).unwrap_or(0);
-        }
         let into = self.byte.saturating_sub(self.window_from);
         let into = usize::try_from(into).unwrap_or(WINDOW);
-        self.window.get(into).copied().ok_or(damaged)
+        if let Some(byte) = self.window.get(into) {
+            return Ok(*byte);
+        }
+        let left = self.end.saturating_sub(self.byte);
+        let bytes = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
+        let address = self.map.code_at.wrapping_add(self.byte.into());
+        self.window.resize(bytes, 0);
+        let is_there = self.memory.read(address, &mut self.window);
+        self.window_from = self.byte;
+        // At its end there is nothing to read.
+        let first = self.window.first().copied();
+        let first = first.ok_or(Torn::Code(self.map.at))?;
+        is_there.then_some(first).ok_or(Torn::Unmapped(address))
     }
 }
 
