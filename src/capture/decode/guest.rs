@@ -176,5 +176,8 @@ mod tests {
         }
         let box64 = guest("box64", "box64 a -b", Invocation::ByName);
         assert_eq!(box64, Some(("a".to_owned(), words("a -b"))));
+        // These options are qemu's: of others the first word is the program.
+        let others = guest("box64", "box64 -L a b", Invocation::ByName);
+        assert_eq!(others, Some(("-L".to_owned(), words("-L a b"))));
     }
 }

@@ -197,3 +197,44 @@ fn threads_search_side_by_side() {
     ];
     assert_eq!(searches(&events), expected);
 }
+
+/// `LA_SER_...` of `<link.h>`.
+#[test]
+fn a_search_says_what_led_there_and_who_asked() {
+    let rules = [0x01, 0x02, 0x04, 0x08, 0x40, 0x80];
+    let events = told(rules.map(|rule| {
+        let (image, path) = (rule & 1, format!("/{rule:#04x}/x.so").into_bytes());
+        (1, What::Searched { image, path, rule })
+    }));
+    let searched = events.iter().filter_map(|event| match &event.what {
+        linking::What::Searched(one) => Some((one.rule, one.importer)),
+        _ => None,
+    });
+    let expected = [
+        ("path", Some(ImageNumber(1))),
+        ("LD_LIBRARY_PATH", None),
+        ("runpath", None),
+        ("ld.so.cache", None),
+        ("default folders", None),
+        ("", None),
+    ];
+    assert_eq!(searched.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn more_than_1024_different_searches_are_told_at_once() {
+    let told_before_the_end = |different: u64| {
+        let (mut story, mut out) = (Story::new(false), Vec::new());
+        for time in 0..different {
+            let places = [tried("x.so", 1), tried(&format!("/{time}/x.so"), 2)];
+            for what in places.into_iter().chain([tried("x.so", 1)]) {
+                let (time, tid) = (Monotonic(time), Tid(1));
+                story.hear(Event { time, tid, what }, &mut out);
+            }
+        }
+        out.len()
+    };
+    assert_eq!(told_before_the_end(1), 0);
+    assert_eq!(told_before_the_end(1024), 0);
+    assert_eq!(told_before_the_end(1025), 1025);
+}

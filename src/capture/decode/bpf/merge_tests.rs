@@ -696,6 +696,23 @@ fn where_no_mapping_is_known_a_stack_is_left_as_it_is() {
 }
 
 #[test]
+fn while_it_is_not_known_what_is_mapped_a_stack_is_left_as_it_is() {
+    let mut watch = Watch::new();
+    let stack = [0x9000, 0x9100];
+    // A fork of one that nothing is known of.
+    watch.fork(1, 8, 7);
+    watch.stack(5, 0, (8, 8, 2), &stack);
+    // The next program is being loaded: that of the last one is gone, and which this is comes with its exec.
+    watch.mapped(3, 7, 0x1000, b"/bin/sh");
+    watch.replaced(4, 7);
+    watch.stack(5, 0, (7, 7, 5), &stack);
+    let seen = samples(watch.finish());
+    let pids: Vec<_> = seen.iter().map(|sampled| sampled.pid.0).collect();
+    assert_eq!(pids, [8, 7]);
+    assert!(seen.iter().all(|s| s.stack == stack && !s.truncated));
+}
+
+#[test]
 fn a_translator_that_is_called_by_its_name_runs_what_it_is_given() {
     let mut watch = Watch::new();
     let argv = b"qemu-aarch64\0./a.out\0first\0";

@@ -244,3 +244,32 @@ fn of_a_process_4096_names_and_ranges_are_remembered() {
     let known = images(5000);
     assert_eq!((known.names.len(), known.ranges.len()), (4096, 4096));
 }
+
+#[test]
+fn text_of_more_than_1024_bytes_is_of_one_process() {
+    let ways = |bytes| {
+        let mut demux = remembered("dyld[1]: Kernel mapped /a\ndyld[2]: Kernel mapped /b\n");
+        for pid in [1, 2] {
+            demux.begin(pid, &mut |_, _| {});
+        }
+        demux.text(&vec![b'a'; bytes], false, &mut |_, _| {});
+        demux.ways.len()
+    };
+    assert_eq!(ways(32), 2, "one piece");
+    assert_eq!(ways(33), 4, "two pieces");
+    assert_eq!(ways(1024), 24, "more than are followed");
+    assert_eq!(ways(1025), 2);
+}
+
+#[test]
+fn what_goes_on_is_one_piece() {
+    let log = |why: &str| {
+        let log = "dyld[3]: Library not loaded: /x\ndyld[1]: dyld[2]:   Reason: ";
+        let (lines, untold) = read(format!("{log}{why}\n").as_bytes());
+        let pids: Vec<u32> = lines.iter().map(|(pid, _)| *pid).collect();
+        (pids, untold.unfinished)
+    };
+    let longest = "a".repeat(32 - "  Reason: ".len());
+    assert_eq!(log(&longest), (vec![3, 3], 2));
+    assert_eq!(log(&format!("{longest}a")), (vec![3, 1], 1));
+}

@@ -105,7 +105,7 @@ impl Processes {
     pub(super) fn line(&mut self, pid: u32, line: &Line<'_>, out: Out<'_>) {
         self.lines = self.lines.saturating_add(1);
         if !self.all.contains_key(&pid) && self.all.len() >= MOST_PROCESSES {
-            self.forget_oldest(pid, out);
+            self.forget_oldest(out);
         }
         let process = self.all.entry(pid).or_default();
         process.last_line = self.lines;
@@ -130,9 +130,9 @@ impl Processes {
         bytes.fold(0, u64::saturating_add)
     }
 
-    fn forget_oldest(&mut self, but: u32, out: Out<'_>) {
-        let others = self.all.iter().filter(|(pid, _)| **pid != but);
-        let oldest = others.min_by_key(|(_, process)| process.last_line);
+    fn forget_oldest(&mut self, out: Out<'_>) {
+        let all = self.all.iter();
+        let oldest = all.min_by_key(|(_, process)| process.last_line);
         if let Some(pid) = oldest.map(|(pid, _)| *pid) {
             self.forget(pid, out);
         }
@@ -218,9 +218,7 @@ impl Process {
                 let mapped = |draft: &mut Draft| !draft.said && *draft.loaded.path == *path;
                 let mapped = self.draft.take_if(mapped);
                 let is_whole = mapped.is_some();
-                if !is_whole {
-                    self.complete(tell);
-                }
+                self.complete(tell);
                 let mut draft = mapped.unwrap_or_else(|| self.draft(path, Origin::Unsaid));
                 draft.said = true;
                 draft.loaded.uuid = uuid_of(uuid);
@@ -610,48 +608,5 @@ fn uuid_of(text: &[u8]) -> Option<[u8; 16]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn small() -> Processes {
-        Processes {
-            most_bytes: 64 << 10,
-            ..Processes::default()
-        }
-    }
-
-    #[test]
-    fn targets_are_told_early_where_there_are_too_many() {
-        let (mut processes, mut told) = (small(), 0);
-        let mut out = |_: Pid, event: Event| told += u64::from(matches!(event, Event::Bound(_)));
-        for number in 0..4096 {
-            let target = Line::Target {
-                importer: b"app",
-                number,
-                address: Some(0x30000),
-                provider: b"libz.dylib",
-                symbol: b"_symbol",
-                table: Table::Binds,
-            };
-            processes.line(1, &target, &mut out);
-            assert!(processes.bytes() < 256 << 10);
-        }
-        let missing = processes.finish(&mut out);
-        assert!(missing.forgotten > 1024, "{missing:?}");
-        assert_eq!(told, 4096);
-    }
-
-    #[test]
-    fn images_are_forgotten_where_there_are_too_many() {
-        let (mut processes, mut loads) = (small(), 0);
-        let mut out = |_: Pid, event: Event| loads += u64::from(matches!(event, Event::Loaded(_)));
-        for number in 0..4096 {
-            let path = format!("/opt/me/lib/lib{number}.dylib");
-            let path = path.as_bytes();
-            processes.line(1, &Line::Cached { path }, &mut out);
-            assert!(processes.bytes() < 512 << 10);
-        }
-        processes.finish(&mut out);
-        assert_eq!(loads, 4096);
-    }
-}
+#[path = "process_tests.rs"]
+mod tests;
