@@ -273,6 +273,21 @@ mod tests {
     }
 
     #[test]
+    fn a_uuid_has_36_letters_or_there_is_none() {
+        let uuid = "7A2C1B9E-4F50-3D1A-8E2B-90C4D5E6F701";
+        let whole = format!("<{uuid}> /x");
+        assert_eq!(fits("<%u> %*", &whole), format!("<{uuid}>"));
+        for length in 0..=38 {
+            assert_eq!(fits("<%u> %*", &whole[..length]), "begun", "{length}");
+        }
+        let none = ["<n", "<no uui", "<no uuid", "<no uuid> /x", "<not"];
+        let expected = ["begun", "begun", "begun", "<>", "no"];
+        assert_eq!(none.map(|text| fits("<%u> %*", text)), expected);
+        let others = ["<7A2C1B9E4", "<7A2C1B9-", "<7A2C1B9G"];
+        assert_eq!(others.map(|text| fits("<%u> %*", text)), ["no"; 3]);
+    }
+
+    #[test]
     fn a_word_is_begun_as_far_as_it_is_right() {
         assert_eq!(fits("Kernel mapped %*", "Kern"), "begun");
         assert_eq!(fits("Kernel mapped %*", "Kerb"), "no");
