@@ -43,10 +43,11 @@ def run(command, **variables):
 
 
 def tests_of(place):
-    """The modules whose tests are asked about a place: the folder or file itself, then its room."""
+    """The modules whose tests are asked about a place: the file itself, its folder, then its room."""
     modules = re.sub(r"\.rs:.*", "", place).removeprefix("src/").removesuffix("/mod").split("/")
     room = 2 if modules[:2] == ["capture", "decode"] else 1
-    return ["::".join(modules[: room + 1]), "::".join(modules[:room])]
+    parts = {len(modules), min(room + 1, len(modules)), room}
+    return ["::".join(modules[:length]) for length in sorted(parts, reverse=True)]
 
 
 def programs_for(place, library, suites):
@@ -66,7 +67,7 @@ def broken(check, library, suites):
 
 def met(errors, library, suites):
     """The numbers of the errors that tests meet while nothing is broken."""
-    rooms = sorted({tests_of(place)[1] for _, place in errors})
+    rooms = sorted({tests_of(place)[-1] for _, place in errors})
     with tempfile.NamedTemporaryFile("r") as numbers:
         for command in [[library, room + "::"] for room in rooms] + [[suite] for suite in suites]:
             if run(command, MET=numbers.name) != "passed":
