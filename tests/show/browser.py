@@ -124,6 +124,7 @@ def small(page):
     page.get_by_role("button", name="Images", exact=True).click()
     (image,) = page.locator(".sheet tbody tr").all_inner_texts()
     assert "300 ms" in image.split("\t") and "400 ms" in image.split("\t"), image
+    press(page, "1")
     page.get_by_role("tab", name="Timeline").click()
     page.get_by_role("button", name="select all of the time").click()
     assert chips(page) == []
@@ -345,7 +346,8 @@ def pair(page):
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 4 * 18 + 9)
     hint = page.locator(".flame .hint").inner_text()
     assert "base: 400 ms, now: 400 ms, +0 s, may be chance" in hint, hint
-    assert pixel(page, ".flame canvas", 0.9, 4 * 18 + 1) == (0xDD, 0xE1, 0xE6), "the colour of what is the same"
+    found = pixel(page, ".flame canvas", 0.9, 4 * 18 + 9)
+    assert found == (0xDD, 0xE1, 0xE6), ("the colour of what is the same", found)
     page.screenshot(path=FOLDER / "difference.png")
     # The whole command has no names to search, and no column of them.
     page.get_by_role("tab", name="Compare").click()
