@@ -75,7 +75,7 @@ fn check_profiles(go: &Path, backend: &str) {
     assert!(output.status.success(), "{}", stderr(&output));
     let trace = place.trace();
     let own = trace.processes.iter().filter(|row| row.own).count();
-    assert_eq!(own > 0, backend != "toolexec");
+    assert_eq!(own > 0, backend == "bpf");
     let parents = trace.processes.iter().filter_map(|row| row.parent);
     assert!(parents.clone().all(|id| !trace.process(id).unwrap().own));
     assert!(!trace.profiles.is_empty());
@@ -92,7 +92,7 @@ fn check_profiles(go: &Path, backend: &str) {
         // The shim records what the go command asked for; bpf, what ran.
         let words = argv(&trace, row);
         let added = words[1].starts_with(b"-cpuprofile=");
-        assert_eq!(added, backend != "toolexec", "{words:?}");
+        assert_eq!(added, backend == "bpf", "{words:?}");
         let profiles = trace.profiles.iter().filter(|p| p.process == row.id);
         let profiled: f64 = profiles.map(|p| p.weight.seconds()).sum();
         // SIGPROF comes a hundred times a second of CPU time, and not before main begins.
