@@ -176,7 +176,7 @@ fn check_cpu(trace: &Trace, way: [&str; 2], times: &Path) {
     // time(1) rounds to 10 ms and does not count itself. What it measures holds the shims, whose
     // time is gotrace's own, some milliseconds each.
     let shims = trace.ending.unwrap().own_cpu.seconds();
-    let shims = if way[1] == "toolexec" { shims } else { 0.0 };
+    let shims = if way[1] == "bpf" { 0.0 } else { shims };
     let least = (measured - shims) * 0.98 - 0.02;
     let most = measured * 1.02 + 0.05;
     assert!(
