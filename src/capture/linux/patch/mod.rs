@@ -171,7 +171,6 @@ impl Backend for Patch {
         if let Some(words) = self.copies.wrong_name() {
             return Err(Error::Probes(words));
         }
-        self.copies.tell_to(out.clone());
         let failed = |call| {
             move |source: io::Error| Error::Os {
                 call,
@@ -184,10 +183,15 @@ impl Backend for Patch {
             return Ok(());
         };
         let shared = (ring, Arc::clone(&self.copies));
-        let drain = Drain::new(shared, self.started.clone(), stopped, out, root);
+        let copies = Arc::clone(&self.copies);
+        let drain = Drain::new(shared, self.started.clone(), stopped, out.clone(), root);
         let thread = std::thread::Builder::new()
             .name("gotrace-calls".to_owned())
-            .spawn(move || drain.run())
+            .spawn(move || {
+                // The recorder takes them once the command is there: there may be more than can wait.
+                copies.tell_to(out);
+                drain.run();
+            })
             .map_err(failed("clone"))?;
         self.running = Some((stop, thread));
         Ok(())
