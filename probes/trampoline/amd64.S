@@ -11,26 +11,9 @@
 	.intel_syntax noprefix
 	.text
 
-	.set PAGE, -0x10000		/* from here, `start` */
-	.set RING, PAGE			/* the ring's address; 0 without one */
-	.set PID, PAGE + 8
-	.set IMAGE, PAGE + 16		/* which copy this is */
-	.set SCRATCH_RECORDS, 96	/* room for records that nobody reads */
-
-	.set RING_MAGIC, 0
-	.set RING_BYTES, 8
-	.set RING_MASK, 16
-	.set RING_CHUNKS, 20
-	.set RING_PATIENCE, 24
-	.set RING_CLOSED, 28
-	.set RING_HEAD, 64
-	.set RING_TAIL, 128
-	.set RING_DROPPED, 192
-	.set RING_QUEUE, 4096
-	.set CHUNKS, 0x10000
+	.include "ring.S"
 
 	.set SYS_mmap, 9
-	.set SYS_munmap, 11
 	.set SYS_pread64, 17
 	.set SYS_sched_yield, 24
 	.set SYS_madvise, 28
@@ -209,85 +192,48 @@ claim.m_ring:
 	sub	rdi, 32*SCRATCH_RECORDS
 	jmp	.Lset
 
-/* An entry. RAX may be the first argument. */
+/* An entry, of which RAX may be the first argument; or an exit: a return, or a jump to another function, for which RDX may
+ * be live. At an exit the frame is still there. */
+	.macro	tell edge, is_entry
 	.balign	16
-entry:
-	lea	r13, [rip + .Lentry]
+\edge:
+	lea	r13, [rip + .L\edge]
 	.byte	0xe9				/* jmp claim */
 	.long	0
-entry.claim:
-.Lentry:
-entry.begin:
+\edge\().claim:
+.L\edge:
+\edge\().begin:
 	mov	r12, [r14 + 48]			/* g.m */
 	mov	r13, [rip + .Lorigin + RING]
-entry.ring:
+\edge\().ring:
 	.byte	0x4d, 0x3b, 0xac, 0x24		/* cmp r13, [r12 + m.tls + 16] */
 	.long	0
-entry.m_ring:
-	jne	entry
+\edge\().m_ring:
+	jne	\edge
 	mov	r13d, 32
 	.byte	0x4d, 0x0f, 0xc1, 0xac, 0x24	/* xadd [r12 + m.tls + 8], r13 */
 	.long	0
-entry.m_slot:
+\edge\().m_slot:
 	test	r13w, r13w
-	jz	entry
+	jz	\edge
 	.byte	0x4d, 0x8b, 0xa6		/* mov r12, [r14 + g.goid] */
 	.long	0
-entry.g_goid:
+\edge\().g_goid:
 	mov	[r13 + 8], r12
 	mov	r12, [r14 + 8]			/* g.stack.hi */
 	sub	r12, rsp
-	mov	[r13 + 16], r12d
-	.byte	0x41, 0xc7, 0x45, 0x14		/* mov dword ptr [r13 + 20], number */
-	.long	0
-entry.number:
-	mov	[r13 + 24], rax
-	movq	xmm15, rdx
-	mov	r12, rax
-	rdtsc
-	shl	rdx, 32
-	or	rax, rdx
-	mov	[r13], rax			/* last: the record is whole */
-	mov	rax, r12
-	movq	rdx, xmm15
-	xorps	xmm15, xmm15
-entry.end:
-
-/* An exit: a return, or a jump to another function, for which RDX may be live. */
-	.balign	16
-exit:
-	lea	r13, [rip + .Lexit]
-	.byte	0xe9				/* jmp claim */
-	.long	0
-exit.claim:
-.Lexit:
-exit.begin:
-	mov	r12, [r14 + 48]			/* g.m */
-	mov	r13, [rip + .Lorigin + RING]
-exit.ring:
-	.byte	0x4d, 0x3b, 0xac, 0x24		/* cmp r13, [r12 + m.tls + 16] */
-	.long	0
-exit.m_ring:
-	jne	exit
-	mov	r13d, 32
-	.byte	0x4d, 0x0f, 0xc1, 0xac, 0x24	/* xadd [r12 + m.tls + 8], r13 */
-	.long	0
-exit.m_slot:
-	test	r13w, r13w
-	jz	exit
-	.byte	0x4d, 0x8b, 0xa6		/* mov r12, [r14 + g.goid] */
-	.long	0
-exit.g_goid:
-	mov	[r13 + 8], r12
-	mov	r12, [r14 + 8]			/* g.stack.hi */
-	sub	r12, rsp
+	.if	!\is_entry
 	.byte	0x41, 0x81, 0xec		/* sub r12d, size of the frame */
 	.long	0
-exit.frame:
+\edge\().frame:
+	.endif
 	mov	[r13 + 16], r12d
 	.byte	0x41, 0xc7, 0x45, 0x14		/* mov dword ptr [r13 + 20], number */
 	.long	0
-exit.number:
+\edge\().number:
+	.if	\is_entry
+	mov	[r13 + 24], rax
+	.endif
 	movq	xmm15, rdx
 	mov	r12, rax
 	rdtsc
@@ -297,4 +243,8 @@ exit.number:
 	mov	rax, r12
 	movq	rdx, xmm15
 	xorps	xmm15, xmm15
-exit.end:
+\edge\().end:
+	.endm
+
+	tell	entry, 1
+	tell	exit, 0
