@@ -164,22 +164,11 @@ fn a_copy_hands_nothing_on() {
     let Some(go) = go() else { return };
     for way in ways() {
         let place = Place::new();
-        let source = place.path("work").join("hands.go");
-        std::fs::write(
-            &source,
-            "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\t\"os/exec\"\n)\n\nfunc main() {\n\tfmt.Println(os.Args, len(os.Environ()))\n\tout, err := exec.Command(\"ls\", \"/proc/self/fd\").Output()\n\tfmt.Println(string(out), err)\n}\n",
-        )
-        .unwrap();
-        let program = place.path("work").join("hands");
-        let mut compile = place.command(&go);
-        compile.args(["build", "-o"]).args([&program, &source]);
-        assert!(compile.status().unwrap().success());
+        let program = build(&go, &place, "run/hands.go");
         let alone = place.command(&program).arg("x y").output().unwrap();
-        let flags = ["--backend", way, "--probe", "hands:main.*"];
+        let flags = ["--backend", way, "--probe", "program:main.*"];
         let program = program.to_str().unwrap();
-        let traced = place.run(&flags, &[program, "x y"]);
-        let mut traced = traced;
-        let traced = traced.output().unwrap();
+        let traced = place.run(&flags, &[program, "x y"]).output().unwrap();
         let said = String::from_utf8(traced.stdout).unwrap();
         // GOFLAGS is what a run adds for the go command.
         let expected = String::from_utf8(alone.stdout).unwrap();
@@ -201,18 +190,9 @@ fn a_program_goes_on_when_gotrace_is_killed() {
     };
     let place = Place::new();
     // Calls that tell fill more than the ring has room for, with nobody there to read them.
-    let source = place.path("work").join("busy.go");
-    std::fs::write(
-        &source,
-        "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\n//go:noinline\nfunc step(n int) int {\n\tvar b [8]int\n\tfor i := range b {\n\t\tb[i] = n + i\n\t}\n\treturn last(&b) - 6\n}\n\n//go:noinline\nfunc last(b *[8]int) int { return b[7] }\n\nfunc main() {\n\tn := step(0)\n\tfmt.Println(\"ready\")\n\tos.Stdin.Read(make([]byte, 1))\n\tfor i := 0; i < 5000000; i++ {\n\t\tn = step(n)\n\t}\n\tfmt.Println(n)\n}\n",
-    )
-    .unwrap();
-    let program = place.path("work").join("busy");
-    let mut compile = place.command(&go);
-    compile.args(["build", "-o"]).args([&program, &source]);
-    assert!(compile.status().unwrap().success());
+    let program = build(&go, &place, "run/busy.go");
     let mut run = place.run(
-        &["--backend", "patch", "--probe", "busy:main.step"],
+        &["--backend", "patch", "--probe", "program:main.step"],
         &[&program],
     );
     run.stdin(Stdio::piped())
@@ -226,6 +206,38 @@ fn a_program_goes_on_when_gotrace_is_killed() {
     assert_eq!(gotrace.wait().unwrap().signal(), Some(libc::SIGKILL));
     drop(gotrace.stdin.take());
     assert_eq!(lines.next().unwrap().unwrap(), "5000001");
+}
+
+/// More functions than there is room for in the channel to the recorder, which takes none before the command is there.
+#[test]
+fn all_functions_of_the_compiler_can_be_asked_for() {
+    const IN_THE_CHANNEL: usize = 4_096;
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    let tool = place
+        .command(&go)
+        .args(["tool", "-n", "compile"])
+        .output()
+        .unwrap();
+    let compile = String::from_utf8(tool.stdout).unwrap();
+    let compile = [compile.trim(), "-V=full"];
+    let alone = place.command(compile[0]).arg(compile[1]).output().unwrap();
+    let flags = ["--backend", "patch", "--probe", "compile:*"];
+    let output = place.run(&flags, &compile).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.stdout, alone.stdout);
+    let trace = place.trace();
+    assert!(
+        trace.probes.len() > 3 * IN_THE_CHANNEL,
+        "{}",
+        trace.probes.len()
+    );
+    let main = json(&place, &["calls"]);
+    let mut rows = main["rows"].as_array().unwrap().iter();
+    let main = rows.find(|row| row["function"] == "main.main").unwrap();
+    assert_eq!(main["count"], 1);
 }
 
 /// Where no copy can be kept, nothing runs that was asked for with one, and all else runs as it would.

@@ -6,7 +6,7 @@ use crate::binary::go::Pclntab;
 use crate::binary::trampoline::{self, Marked, NoCopy, Place, Survey, Unpatched};
 use crate::capture::linux::sys;
 use crate::capture::observation::Probed;
-use crate::capture::probes::{Missing, Mode, NoPlan, Plan, Planned, Watch};
+use crate::capture::probes::{LeftOut, Missing, Mode, NoPlan, Plan, Planned, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
 use crate::trace::{ArgumentKind, Nanos, ProbeId};
@@ -22,7 +22,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What telling of an entry and of an exit costs a program: `docs/benchmarks.md`.
+/// What telling of an entry and of an exit costs a program, rounded up: 7.1 and 9.5 ns on an AMD EPYC (virtual machine),
+/// of which the reading of the counter is most.
 const ENTRY_COST: Nanos = Nanos(10);
 const EXIT_COST: Nanos = Nanos(11);
 /// So many functions that are left alone are named; of more, how many for which reason.
@@ -53,7 +54,7 @@ enum NotCopied {
 }
 
 /// A program whose functions tell of their calls.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Image {
     /// The number of its first function.
     pub(super) first: ProbeId,
@@ -74,7 +75,7 @@ pub(super) struct Copies {
 struct Known {
     programs: FxHashMap<PathBuf, (FileKey, Option<PathBuf>)>,
     /// By what their records say that they are.
-    images: FxHashMap<u64, Image>,
+    images: FxHashMap<u64, Arc<Image>>,
     probes: u32,
     missing: Missing,
     out: Out,
@@ -102,7 +103,8 @@ impl FileKey {
 
 /// What of a program is to be put into its copy.
 struct Chosen {
-    plan: Plan,
+    /// What no backend can watch.
+    left_out: Vec<LeftOut>,
     /// Of the plan's functions those that have places, with these.
     functions: Vec<(Planned, ArgumentKind, Vec<Place>)>,
     /// Of the others, why not.
@@ -139,7 +141,7 @@ impl Copies {
     }
 
     /// The program that a record's chunk says it is of.
-    pub(super) fn image(&self, copy: u64) -> Option<Image> {
+    pub(super) fn image(&self, copy: u64) -> Option<Arc<Image>> {
         self.known().images.get(&copy).cloned()
     }
 
@@ -179,28 +181,24 @@ impl Copies {
         if !self.watch.concerns(name) {
             return None;
         }
-        let mut known = self.known();
         let file = plain_file::open(&path).ok()?;
         let key = FileKey::of(&file.metadata().ok()?);
-        if let Some((of, copy)) = known.programs.get(&path)
+        if let Some((of, copy)) = self.known().programs.get(&path)
             && *of == key
         {
             return copy.clone();
         }
-        let copy = self.make(&path, file, &mut known).unwrap_or_else(|why| {
-            known.judge(&self.watch, name, &why);
+        let copy = self.make(&path, file).unwrap_or_else(|why| {
+            self.known().judge(&self.watch, name, &why);
             None
         });
-        known.programs.insert(path, (key, copy.clone()));
+        let known = (key, copy.clone());
+        self.known().programs.insert(path, known);
         copy
     }
 
-    fn make(
-        &self,
-        path: &Path,
-        mut file: File,
-        known: &mut Known,
-    ) -> Result<Option<PathBuf>, NotCopied> {
+    /// Makes a copy. What is known is held for moments only: others make theirs meanwhile.
+    fn make(&self, path: &Path, mut file: File) -> Result<Option<PathBuf>, NotCopied> {
         let begun = sys::monotonic();
         let found = file.metadata()?;
         if found.mode() & SET_ID != 0 {
@@ -214,7 +212,7 @@ impl Copies {
         let elf = Elf::parse(&data)?;
         let name = path.as_os_str().as_bytes();
         let plan = self.watch.plan(&elf, name)?;
-        known.missing.planned(name, &plan);
+        self.known().missing.planned(name, &plan);
         if plan.functions.is_empty() {
             return Ok(None);
         }
@@ -222,7 +220,7 @@ impl Copies {
         let arguments = self.watch.arguments(&plan, &data);
         let chosen = choose(&elf, &survey, plan, &arguments)?;
         for observation in chosen.told(name) {
-            known.tell(observation);
+            self.known().tell(observation);
         }
         if chosen.functions.is_empty() {
             return Ok(None);
@@ -238,6 +236,7 @@ impl Copies {
                 kept.map_err(NotCopied::Keep)?
             }
         };
+        let mut known = self.known();
         known.enter(&elf, name, image, &chosen)?;
         let spent = sys::monotonic().saturating_sub(begun);
         known.tell(Observation::Configured {
@@ -314,10 +313,10 @@ impl Known {
         let arguments = arguments.map(|(_, argument, _)| *argument != ArgumentKind::None);
         self.images.insert(
             image,
-            Image {
+            Arc::new(Image {
                 first: ProbeId(first),
                 arguments: arguments.collect(),
-            },
+            }),
         );
         Ok(())
     }
@@ -332,11 +331,11 @@ fn choose(
 ) -> Result<Chosen, NotCopied> {
     let table = Pclntab::of(elf)?;
     let mut chosen = Chosen {
-        plan: Plan::default(),
+        left_out: plan.left_out,
         functions: Vec::new(),
         left_alone: Vec::new(),
     };
-    for (planned, argument) in plan.functions.iter().zip(arguments) {
+    for (planned, argument) in plan.functions.into_iter().zip(arguments) {
         let function = table.find(planned.address).ok().flatten();
         let places = function.ok_or(Unpatched::NoCode);
         let places =
@@ -348,12 +347,11 @@ fn choose(
                     ArgumentKind::Text => ArgumentKind::None,
                     other => *other,
                 };
-                chosen.functions.push((planned.clone(), argument, places));
+                chosen.functions.push((planned, argument, places));
             }
-            Err(why) => chosen.left_alone.push((planned.clone(), why)),
+            Err(why) => chosen.left_alone.push((planned, why)),
         }
     }
-    chosen.plan = plan;
     Ok(chosen)
 }
 
@@ -387,7 +385,7 @@ impl Chosen {
     /// What cannot be seen of a program, and why.
     fn told(&self, path: &[u8]) -> Vec<Observation> {
         let path = String::from_utf8_lossy(path);
-        let of_plan = self.plan.left_out.iter();
+        let of_plan = self.left_out.iter();
         let of_plan = of_plan.map(|left_out| (&left_out.name, left_out.why.to_string()));
         let alone = self.left_alone.iter().filter(|(planned, why)| {
             // Nobody asked for those of the runtime: sets are for all backends.

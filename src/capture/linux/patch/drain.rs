@@ -49,7 +49,7 @@ fn moment() -> (Moment, u64) {
 struct Taken {
     chunk: usize,
     since: Monotonic,
-    of: Option<(Writer, Image)>,
+    of: Option<(Writer, Arc<Image>)>,
     /// Records that were read.
     read: usize,
 }
@@ -112,6 +112,8 @@ impl Drain {
 
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
+        // The recorder takes what is told only once the command is there, and there may be more than can wait.
+        self.copies.tell_to(self.out.clone());
         let mut busy = false;
         while !self.stops(busy) {
             busy = self.round(false) >= BUSY;

@@ -26,6 +26,7 @@ use cache::Cache;
 use copies::Copies;
 use crossbeam_channel::{Receiver, Sender};
 use drain::Drain;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::path::{Path, PathBuf};
@@ -128,8 +129,13 @@ impl Patch {
             refused("there is no memory for records", &error, more)
         })?;
         let copies = Arc::new(Copies::new(options.watch, cache, file));
+        // The command may be one of the toolchain's.
+        let expected = options.expected.iter();
+        let expected: BTreeSet<_> = expected
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
         std::thread::scope(|scope| {
-            for program in &options.expected {
+            for program in &expected {
                 scope.spawn(|| copies.copy_of(program));
             }
         });
@@ -183,15 +189,10 @@ impl Backend for Patch {
             return Ok(());
         };
         let shared = (ring, Arc::clone(&self.copies));
-        let copies = Arc::clone(&self.copies);
-        let drain = Drain::new(shared, self.started.clone(), stopped, out.clone(), root);
+        let drain = Drain::new(shared, self.started.clone(), stopped, out, root);
         let thread = std::thread::Builder::new()
             .name("gotrace-calls".to_owned())
-            .spawn(move || {
-                // The recorder takes them once the command is there: there may be more than can wait.
-                copies.tell_to(out);
-                drain.run();
-            })
+            .spawn(move || drain.run())
             .map_err(failed("clone"))?;
         self.running = Some((stop, thread));
         Ok(())
