@@ -187,7 +187,7 @@ fn patch_availability() -> Result<(), Refusal> {
 )]
 struct PatchRequest {
     watch: probes::Watch,
-    /// Programs that are likely to run.
+    /// Programs of which copies are to be there before the command runs.
     expected: Vec<PathBuf>,
     /// Where copies are kept.
     caches: Option<PathBuf>,

@@ -198,9 +198,16 @@ impl Session {
         let names_it = self.environment.get("GOROOT").is_some();
         let toolchain = self.toolchain.as_ref();
         let toolchain = toolchain.filter(|_| launch::is_go(&name) && !names_it);
+        let watch = self.options.watch.clone();
+        // A name that is not there is told before the command runs. Of sets alone, tools can be looked at when they are
+        // about to run, if they ever are.
+        let expected = match watch.is_asked_for() {
+            true => self.expected(),
+            false => Vec::new(),
+        };
         crate::capture::open_patch(PatchRequest {
-            watch: self.options.watch.clone(),
-            expected: self.expected(),
+            watch,
+            expected,
             caches: launch::cache(&self.environment, self.invoker.as_ref()),
             others: self.invoker.is_some(),
             goroot: toolchain.map(|toolchain| toolchain.variable("GOROOT").into()),

@@ -44,7 +44,7 @@ const PATIENCE: u32 = 10_000;
 pub(in crate::capture) struct Options {
     /// Functions to watch.
     pub(in crate::capture) watch: Watch,
-    /// Programs that are likely to run.
+    /// Programs of which copies are to be there before the command runs.
     pub(in crate::capture) expected: Vec<PathBuf>,
     /// Where copies are kept.
     pub(in crate::capture) caches: Option<PathBuf>,
@@ -65,7 +65,8 @@ pub(in crate::capture) struct Patch {
     copies: Arc<Copies>,
     goroot: Option<PathBuf>,
     started: Receiver<Held>,
-    announcement: String,
+    /// None where nobody named functions.
+    announcement: Option<String>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
@@ -128,6 +129,7 @@ impl Patch {
             let more = "raise the limits of memory and of the size of files (ulimit -a)";
             refused("there is no memory for records", &error, more)
         })?;
+        let is_named = !options.watch.named.is_empty();
         let copies = Arc::new(Copies::new(options.watch, cache, file));
         // The command may be one of the toolchain's.
         let expected = options.expected.iter();
@@ -145,9 +147,9 @@ impl Patch {
             copies,
             goroot: options.goroot,
             started: options.started,
-            announcement: format!(
+            announcement: is_named.then(|| format!(
                 "{functions} functions of {programs} programs tell of their calls: about 10 ns an entry, and as much an exit"
-            ),
+            )),
             running: None,
         })
     }
@@ -199,7 +201,7 @@ impl Backend for Patch {
     }
 
     fn announcement(&self) -> Option<&str> {
-        Some(&self.announcement)
+        self.announcement.as_deref()
     }
 
     fn finish(&mut self) -> Result<(), Error> {
