@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod trace_file {
     mod bindings;
+    mod call_trees;
     mod calls;
     mod damage;
     mod format;

@@ -143,6 +143,27 @@ pub struct CallEvent {
     pub argument: Option<Argument>,
 }
 
+/// All calls of a function that had the same callers, added up while they were recorded.
+///
+/// Rows come in preorder: a row's caller is the nearest one before it whose level is one less. Time that
+/// a function spent itself is its total without those of the rows that it is the caller of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallTreeRow {
+    /// In which program.
+    pub process: ProcessId,
+    /// How many callers it has in the tree; 0 for a root.
+    pub level: u32,
+    /// Which function.
+    pub probe: ProbeId,
+    /// Calls that ended: by a return, by a panic, with their process or with the recording. 0 where the
+    /// row only leads to others, because these calls are in another block or did not end yet.
+    pub calls: u64,
+    /// Of these, how many ended without an exit that was seen.
+    pub open: u64,
+    /// Time from entry to end of all of them.
+    pub total: Nanos,
+}
+
 /// Which of a function's edges was passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CallEdge {

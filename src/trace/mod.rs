@@ -24,8 +24,8 @@ mod symbol;
 pub use action::{Action, Imports};
 pub use address::{Avma, ImageOffset};
 pub use call::{
-    Argument, ArgumentKind, CallEdge, CallEvent, PhaseLasts, PhaseMark, Probe, ProbeDropped,
-    StackOwner,
+    Argument, ArgumentKind, CallEdge, CallEvent, CallTreeRow, PhaseLasts, PhaseMark, Probe,
+    ProbeDropped, StackOwner,
 };
 pub use clock::{ClockAnchor, Nanos};
 pub use context::{
@@ -49,7 +49,7 @@ pub use symbol::{FrameSymbol, Function, Location, MadeFrom, Unnamed};
 
 /// One low-volume record, as the recorder writes it and the reader finds it.
 ///
-/// Samples, function calls and bindings are not here: they have paths of their own, in columns.
+/// Samples, function calls, call trees and bindings are not here: they have paths of their own, in columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A program began. Its `exit` is not stored here.
@@ -104,7 +104,7 @@ pub enum Record {
     ImageNeeds(ImageNeeds),
 }
 
-/// A whole trace but its samples, calls and bindings, which are read from the file as they are walked.
+/// A whole trace but its samples, calls, call trees and bindings, which are read from the file as they are walked.
 ///
 /// Every table is ordered by its id. Ids found in a file are checked when it is read: an id in
 /// a record of this value has a row in its table.
@@ -174,6 +174,7 @@ pub struct Trace {
     pub integrity: file::Integrity,
     samples: file::SampleBlocks,
     calls: file::CallBlocks,
+    call_trees: file::CallTreeBlocks,
     bindings: file::BindingBlocks,
 }
 
@@ -216,6 +217,30 @@ impl Trace {
     /// Adds function entries and exits that live in memory, as [`Self::push_samples`] does.
     pub fn push_calls(&mut self, events: &[CallEvent]) {
         self.calls.push(file::CallBlock::from(events));
+    }
+
+    /// Walks all call trees, a block at a time. Trees of one process may come in several blocks: what
+    /// has an equal path in two is to be added up.
+    ///
+    /// # Errors
+    ///
+    /// A block that cannot be read or decoded is an error of its own; the walk can go on.
+    pub fn call_trees(
+        &self,
+    ) -> impl Iterator<Item = Result<file::CallTreeBlock, file::Error>> + '_ {
+        self.call_trees.iter()
+    }
+
+    /// Number of rows of call trees, known without reading them.
+    #[must_use]
+    pub fn call_tree_count(&self) -> u64 {
+        self.call_trees.count()
+    }
+
+    /// Adds call trees that live in memory, as [`Self::push_samples`] does: rows in preorder, the
+    /// first of level 0, and each at most one level below the one before.
+    pub fn push_call_trees(&mut self, rows: &[CallTreeRow]) {
+        self.call_trees.push(file::CallTreeBlock::from(rows));
     }
 
     /// Walks all bindings, a block at a time, in the order of recording.
@@ -311,6 +336,7 @@ impl Trace {
             .max(exits.unwrap_or(Nanos::ZERO))
             .max(self.samples.last_time())
             .max(self.calls.last_time())
+            .max(self.call_trees.last_time())
             .max(self.bindings.last_time())
     }
 }

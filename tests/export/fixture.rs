@@ -1,12 +1,13 @@
 //! A small build in memory, its values set by hand, with names that no format likes.
 
 use gotrace::trace::{
-    Action, Arch, Argument, ArgumentKind, Avma, BlindSpot, CallEdge, CallEvent, ClockAnchor,
-    Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FrameId, FramePlace, FrameRole,
-    Function, FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports, Location, Loss,
-    Mapping, Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId,
-    ProcessorCounts, ProfileSample, Sample, SampleKind, SamplePlace, Setting, Severity, StackId,
-    StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unmapping, Unnamed, Usage,
+    Action, Arch, Argument, ArgumentKind, Avma, BlindSpot, CallEdge, CallEvent, CallTreeRow,
+    ClockAnchor, Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FrameId, FramePlace,
+    FrameRole, Function, FunctionId, Goid, Image, ImageId, ImageKind, ImageOffset, Imports,
+    Location, Loss, Mapping, Nanos, PhaseLasts, PhaseMark, Pid, Probe, ProbeDropped, ProbeId,
+    Process, ProcessId, ProcessorCounts, ProfileSample, Sample, SampleKind, SamplePlace, Setting,
+    Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unmapping, Unnamed,
+    Usage,
 };
 
 /// `CLOCK_MONOTONIC` where the trace starts.
@@ -511,6 +512,19 @@ fn calls(trace: &mut Trace) {
         on_six(exit(170, 4), 100),
         on_six(at(180, 4), 100),
     ]);
+    let row = |level, probe, calls, micros| CallTreeRow {
+        process: ProcessId(2),
+        level,
+        probe: ProbeId(probe),
+        calls,
+        open: 0,
+        total: Nanos::from_micros(micros),
+    };
+    let open = CallTreeRow {
+        open: 1,
+        ..row(0, 4, 2, 9_000)
+    };
+    trace.push_call_trees(&[open, row(1, 0, 30, 6_000), row(2, 4, 60, 1_500)]);
 }
 
 fn probes(trace: &mut Trace) {

@@ -16,12 +16,12 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 /// A column whose rows all have one value.
-fn constant(value: u64) -> Vec<u8> {
+pub(crate) fn constant(value: u64) -> Vec<u8> {
     [vec![0], varint(value)].concat()
 }
 
 /// A block as `docs/trace-format.md` draws it.
-fn block(kind: u8, rows: usize, contents: &[u8]) -> Vec<u8> {
+pub(crate) fn block(kind: u8, rows: usize, contents: &[u8]) -> Vec<u8> {
     let stored = zstd::bulk::compress(contents, 1).unwrap();
     let mut header = b"\xb7blk".to_vec();
     header.extend([kind, 1, 0, 0]);
@@ -35,7 +35,7 @@ fn block(kind: u8, rows: usize, contents: &[u8]) -> Vec<u8> {
 }
 
 /// A small trace with `blocks` after its own, and how long that file is.
-fn open(blocks: &[Vec<u8>]) -> (Trace, usize) {
+pub(crate) fn open(blocks: &[Vec<u8>]) -> (Trace, usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hostile.gotrace");
     small::write(&path);

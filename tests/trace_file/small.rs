@@ -535,6 +535,9 @@ pub(crate) fn told(trace: &Trace) -> Vec<String> {
     let blocks = trace.calls().map(Result::unwrap);
     let calls = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
     rows(&mut lines, "call", &calls.collect::<Vec<_>>());
+    let blocks = trace.call_trees().map(Result::unwrap);
+    let trees = blocks.flat_map(|block| block.iter().collect::<Vec<_>>());
+    rows(&mut lines, "call tree", &trees.collect::<Vec<_>>());
     rows(&mut lines, "sample", &samples(trace));
     lines
 }

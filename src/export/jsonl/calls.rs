@@ -1,4 +1,4 @@
-//! Lines of watched functions, and of their entries and exits.
+//! Lines of watched functions, of their entries and exits, and of trees of their calls.
 
 use crate::export::text::Texts;
 use crate::export::words;
@@ -137,6 +137,32 @@ impl<'t> Call<'t> {
             depth: call.depth,
             argument_integer: integer,
             argument_text: text,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct TreeRow<'t> {
+    process: u32,
+    level: u32,
+    probe: u32,
+    function: Text<'t>,
+    calls: u64,
+    open: u64,
+    total_ns: u64,
+}
+
+impl<'t> TreeRow<'t> {
+    pub(super) fn of(trace: &'t Trace, row: &trace::CallTreeRow, texts: &mut Texts<'t>) -> Self {
+        let function = trace.probe(row.probe).map(|probe| probe.function);
+        Self {
+            process: row.process.0,
+            level: row.level,
+            probe: row.probe.0,
+            function: texts.get("function", function.unwrap_or_default()),
+            calls: row.calls,
+            open: row.open,
+            total_ns: row.total.0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! JSON lines: every record of a trace as one object on a line of its own.
 //!
 //! `docs/json-schema.md` lists the records and their keys. Lines come in the order of the
-//! tables; samples, calls and bindings come last, in the order of recording, and a `stack` line stands
+//! tables; samples, calls, call trees and bindings come last, in the order of recording, and a `stack` line stands
 //! before the first line that names its stack. The last line says that nothing is missing after it.
 
 mod calls;
@@ -19,8 +19,8 @@ pub const SCHEMA: &str = "gotrace.dump/1";
 
 /// Writes all records of a trace.
 ///
-/// Blocks of samples, calls and bindings that cannot be read are left out and counted, in the last line and in what
-/// is returned.
+/// Blocks of samples, calls, call trees and bindings that cannot be read are left out and counted, in the last line
+/// and in what is returned.
 ///
 /// # Errors
 ///
@@ -58,6 +58,17 @@ pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<u64> {
             calls += 1;
         }
     }
+    let mut call_trees = 0;
+    for block in trace.call_trees() {
+        let Ok(block) = block else {
+            unreadable_blocks += 1;
+            continue;
+        };
+        for row in block.iter() {
+            lines.put("call_tree", |texts| calls::TreeRow::of(trace, &row, texts))?;
+            call_trees += 1;
+        }
+    }
     let mut bindings = 0;
     for block in trace.bindings() {
         let Ok(block) = block else {
@@ -72,6 +83,7 @@ pub fn write(trace: &Trace, out: &mut impl Write) -> io::Result<u64> {
     lines.put("end", |_| records::End {
         samples,
         calls,
+        call_trees,
         bindings,
         unreadable_blocks,
     })?;
@@ -112,7 +124,7 @@ impl<'t, W: Write> Lines<'t, W> {
         self.out.write_all(b"\n")
     }
 
-    /// All tables but profiles, samples, calls and bindings.
+    /// All tables but profiles, samples, calls, call trees and bindings.
     fn tables(&mut self) -> io::Result<()> {
         let trace = self.trace;
         self.put("trace", |_| records::Head::of(trace))?;

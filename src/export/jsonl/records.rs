@@ -611,6 +611,7 @@ impl<'t> Sample<'t> {
 pub(super) struct End {
     pub(super) samples: u64,
     pub(super) calls: u64,
+    pub(super) call_trees: u64,
     pub(super) bindings: u64,
     pub(super) unreadable_blocks: u64,
 }

@@ -45,7 +45,7 @@ impl<B> Default for Blocks<B> {
 
 #[expect(
     private_bounds,
-    reason = "outside of this room there are just the blocks of samples, calls and bindings"
+    reason = "outside of this room there are just the blocks of samples, calls, call trees and bindings"
 )]
 impl<B: Columns> Blocks<B> {
     /// The blocks of a file, all of which have been found to decode.

@@ -40,10 +40,11 @@ pub(super) enum Kind {
     Index = 9,
     Calls = 10,
     Bindings = 11,
+    CallTrees = 12,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Strings,
         Self::Images,
         Self::Frames,
@@ -55,6 +56,7 @@ impl Kind {
         Self::Index,
         Self::Calls,
         Self::Bindings,
+        Self::CallTrees,
     ];
 
     pub(super) fn from_number(number: u8) -> Option<Self> {

@@ -14,6 +14,7 @@
 mod bindings;
 mod blocks;
 mod bytes;
+mod call_trees;
 mod calls;
 mod columns;
 mod disk;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use bindings::BindingBlock;
 pub use blocks::Blocks;
+pub use call_trees::CallTreeBlock;
 pub use calls::CallBlock;
 pub use error::Error;
 pub use layout::MAGIC;
@@ -42,6 +44,8 @@ pub use writer::Writer;
 pub type SampleBlocks = Blocks<SampleBlock>;
 /// All function entries and exits of a trace.
 pub type CallBlocks = Blocks<CallBlock>;
+/// All call trees of a trace.
+pub type CallTreeBlocks = Blocks<CallTreeBlock>;
 /// All bindings of a trace.
 pub type BindingBlocks = Blocks<BindingBlock>;
 
@@ -60,7 +64,7 @@ pub struct Integrity {
     pub missing_rows: u64,
     /// Samples that were in damaged blocks, as far as that is known.
     pub lost_samples: u64,
-    /// Function entries and exits that were in damaged blocks, likewise.
+    /// Function entries and exits, and rows of call trees, that were in damaged blocks, likewise.
     pub lost_calls: u64,
     /// Bindings that were in damaged blocks, likewise.
     pub lost_bindings: u64,

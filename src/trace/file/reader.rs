@@ -9,13 +9,14 @@ mod assemble;
 use super::bindings::BindingBlock;
 use super::blocks::Columns;
 use super::bytes::Malformed;
+use super::call_trees::CallTreeBlock;
 use super::calls::CallBlock;
 use super::disk::{Block, Disk, Found};
 use super::layout::{Kind, MAX_ROWS};
 use super::records::{Decoded, Limits};
 use super::samples::SampleBlock;
 use super::tables::{self, Rows};
-use super::{BindingBlocks, CallBlocks, Error, Integrity, SampleBlocks};
+use super::{BindingBlocks, CallBlocks, CallTreeBlocks, Error, Integrity, SampleBlocks};
 use crate::trace::{
     Frame, FrameId, FramePlace, FrameRole, Function, Image, ImageKind, Record, StackId, StringId,
     Trace, Unnamed,
@@ -51,11 +52,13 @@ impl Trace {
         loader.records()?;
         let samples = loader.samples()?;
         let calls = loader.calls()?;
+        let call_trees = loader.call_trees()?;
         let bindings = loader.bindings()?;
         let mut trace = loader.trace;
         let disk = Arc::new(disk);
         trace.samples = SampleBlocks::stored(Arc::clone(&disk), samples);
         trace.calls = CallBlocks::stored(Arc::clone(&disk), calls);
+        trace.call_trees = CallTreeBlocks::stored(Arc::clone(&disk), call_trees);
         trace.bindings = BindingBlocks::stored(disk, bindings);
         Ok(trace)
     }
@@ -70,6 +73,7 @@ struct Budget {
     /// Rows of tables, records, and the functions that a frame stands for.
     rows: u64,
     samples: u64,
+    /// Entries, exits, and rows of call trees.
     calls: u64,
     bindings: u64,
     /// Bytes of blocks when they are decompressed.
@@ -441,6 +445,18 @@ impl<'a> Loader<'a> {
             },
         )?;
         self.trace.integrity.lost_calls = lost;
+        Ok(sound)
+    }
+
+    fn call_trees(&mut self) -> Result<Vec<Block>, Error> {
+        let (sound, lost) = self.streamed(
+            |budget| &mut budget.calls,
+            |trace, block: &CallTreeBlock| {
+                block.is_defined(trace.processes.len(), trace.probes.len())
+            },
+        )?;
+        let all = &mut self.trace.integrity.lost_calls;
+        *all = all.saturating_add(lost);
         Ok(sound)
     }
 

@@ -3,6 +3,7 @@
 use super::Error;
 use super::bindings::BindingBlock;
 use super::blocks::Columns;
+use super::call_trees::CallTreeBlock;
 use super::calls::CallBlock;
 use super::intern::{HeldTables, StackIds, StringIds};
 use super::layout::Kind;
@@ -11,9 +12,9 @@ use super::samples::SampleBlock;
 use super::sink::{Contents, Sink};
 use super::tables;
 use crate::trace::{
-    Arch, Binding, CallEvent, ClockAnchor, Frame, FrameId, FramePlace, FrameRole, FrameSymbol,
-    Function, FunctionId, Image, ImageId, Loss, Nanos, ProcessId, Record, Sample, StackId,
-    StringId,
+    Arch, Binding, CallEvent, CallTreeRow, ClockAnchor, Frame, FrameId, FramePlace, FrameRole,
+    FrameSymbol, Function, FunctionId, Image, ImageId, Loss, Nanos, ProcessId, Record, Sample,
+    StackId, StringId,
 };
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -25,7 +26,7 @@ const DUE: Duration = Duration::from_secs(1);
 const GATHER: usize = 1 << 20;
 /// While the file cannot be written, samples are given up beyond this much memory,
 const SAMPLE_LIMIT: usize = 8 << 20;
-/// As what a call or a binding is counted, so that a whole block gathers: it takes four times as much.
+/// As what a call, a row of a call tree or a binding is counted, so that a whole block gathers: it takes four times as much.
 const CALL_BYTES: usize = 16;
 /// records beyond this,
 const RECORD_LIMIT: usize = 12 << 20;
@@ -83,6 +84,7 @@ struct Gathered {
     records: Vec<RecordRows>,
     samples: Vec<SampleBlock>,
     calls: Vec<CallBlock>,
+    call_trees: Vec<CallTreeBlock>,
     bindings: Vec<BindingBlock>,
     /// About how much memory all of it takes.
     bytes: usize,
@@ -395,6 +397,45 @@ impl Writer {
         self.flush_if_full()
     }
 
+    /// Adds the call tree of a program, or several: rows in preorder, the first of level 0 and each at
+    /// most one level below the one before, made of events of this time.
+    ///
+    /// A tree that is too large for one block goes on in the next, below callers that have no calls there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::symbol`].
+    pub fn call_tree(&mut self, rows: &[CallTreeRow], from: Nanos, to: Nanos) -> Result<(), Error> {
+        self.last_time = self.last_time.max(to);
+        let mut callers: Vec<CallTreeRow> = Vec::new();
+        let mut written = Ok(());
+        for row in rows {
+            callers.truncate(row.level as usize);
+            if self.gathered.bytes > SAMPLE_LIMIT {
+                self.lost.calls = self.lost.calls.saturating_add(row.calls);
+                self.lost.since.get_or_insert(from);
+            } else {
+                let block = open_block(&mut self.gathered.call_trees);
+                let again: &[CallTreeRow] = if block.is_empty() { &callers } else { &[] };
+                for caller in again {
+                    block.push(*caller, (from, to));
+                }
+                block.push(*row, (from, to));
+                let bytes = again.len().saturating_add(1).saturating_mul(CALL_BYTES);
+                self.gather(bytes);
+                // What comes after an error waits like all else.
+                written = written.and(self.flush_if_full());
+            }
+            callers.push(CallTreeRow {
+                calls: 0,
+                open: 0,
+                total: Nanos::ZERO,
+                ..*row
+            });
+        }
+        written
+    }
+
     /// Adds a binding.
     ///
     /// # Errors
@@ -522,6 +563,7 @@ impl Writer {
         }
         put_blocks(sink, &mut gathered.samples)?;
         put_blocks(sink, &mut gathered.calls)?;
+        put_blocks(sink, &mut gathered.call_trees)?;
         put_blocks(sink, &mut gathered.bindings)?;
         gathered.bytes = 0;
         Ok(())
