@@ -29,6 +29,10 @@ mod files;
 #[path = "run/guests.rs"]
 mod guests;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/hardship.rs"]
+mod hardship;
+#[cfg(test)]
 #[path = "run/lifetime.rs"]
 mod lifetime;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::slice::Preference;
 use super::sys::{Identity, Program};
-use super::{Executed, translated};
+use super::{Executed, stand_in, translated};
 use crate::environment::invoker::Invoker;
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
@@ -134,8 +134,10 @@ pub(super) fn program(
     })
 }
 
-/// Has a program's stand-in be tried first. Where it cannot run, the program itself does.
+/// Has a program's stand-in be tried first. Where it cannot run, the program itself does, and where there is no room for
+/// what it is to inherit, that alone.
 pub(super) fn put_in_place(program: &mut Program) {
+    program.stands_in.take_if(|_| !stand_in::has_room());
     let copy = program.stands_in.as_ref();
     let copy = copy.and_then(|copy| CString::new(copy.program.as_os_str().as_bytes()).ok());
     if let Some(copy) = copy {

@@ -31,6 +31,7 @@ use super::run_folder::{self, MEMORY};
 use super::selection::{Name, Selection};
 use super::slice::{Machine, Preference, Slice};
 use super::spool::Spool;
+use super::stand_in;
 use super::supervise::{self, Signals};
 use super::sys::{self, HeldChild};
 use super::system::process;
@@ -463,7 +464,7 @@ impl Session {
         &mut self,
         out: Sender<Observation>,
     ) -> Result<(HeldChild, Sender<Observation>), Error> {
-        let child = self.fork()?;
+        let child = self.fork(&out)?;
         match self.start_backends(child.pid, &out) {
             Ok(()) => Ok((child, out)),
             Err(error) => {
@@ -506,7 +507,7 @@ impl Session {
         Ok(())
     }
 
-    fn fork(&self) -> Result<HeldChild, Error> {
+    fn fork(&self, out: &Sender<Observation>) -> Result<HeldChild, Error> {
         let program = launch::program(
             &self.options.command,
             &self.environment,
@@ -518,7 +519,12 @@ impl Session {
         let exe = launch::exe(&self.options.command, &self.environment);
         let mut backends = self.backends.iter();
         program.stands_in = backends.find_map(|backend| backend.stand_in(&exe));
+        let has_copy = program.stands_in.is_some();
         launch::put_in_place(&mut program);
+        if has_copy && program.stands_in.is_none() {
+            // A recorder that is gone wants to know nothing.
+            drop(out.send(stand_in::without_room(exe.as_os_str().as_bytes())));
+        }
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }
 

@@ -199,12 +199,13 @@ impl Session {
         let toolchain = self.toolchain.as_ref();
         let toolchain = toolchain.filter(|_| launch::is_go(&name) && !names_it);
         let watch = self.options.watch.clone();
-        // A name that is not there is told before the command runs. Of sets alone, tools can be looked at when they are
-        // about to run, if they ever are.
-        let expected = match watch.is_asked_for() {
-            true => self.expected(),
-            false => Vec::new(),
-        };
+        // A name that is not there is told before the command runs. What sets alone ask for can be looked at when it is
+        // about to run, if it ever is.
+        let mut expected = self.expected();
+        expected.retain(|path| {
+            let mut named = watch.named.iter();
+            named.any(|spec| spec.image.matches(path.as_os_str().as_bytes()))
+        });
         crate::capture::open_patch(PatchRequest {
             watch,
             expected,

@@ -17,6 +17,7 @@ use super::{Held, Waiting, Wanted, shim};
 use crate::capture::alive::{self, Alive};
 use crate::capture::decode::arguments;
 use crate::capture::progress::Progress;
+use crate::capture::stand_in;
 use crate::capture::system::{handed, watch::ExitWatch};
 use crate::capture::{Executed, Monotonic, Observation, ToolRun, plain_file, sys};
 use crate::environment::translator;
@@ -42,6 +43,8 @@ struct Tool {
     cwd: Vec<u8>,
     argv: Vec<u8>,
     importcfg: Vec<u8>,
+    /// It was given a copy to run in its place, which has not begun.
+    waits_for_copy: bool,
 }
 
 /// A process above a shim that is watched for its end.
@@ -181,9 +184,11 @@ impl Listener {
                     let package = String::from_utf8_lossy(&package).into_owned();
                     self.progress.began(shim, package);
                 }
+                let mut waits_for_copy = false;
                 if let Some(stand_ins) = &self.wanted.stand_ins {
                     let tool = words.first().copied().unwrap_or_default();
                     let stand_in = stand_ins.of(Path::new(OsStr::from_bytes(tool)));
+                    waits_for_copy = stand_in.is_some();
                     // A shim that is gone needs no answer.
                     drop(handed::send(&connection.stream, stand_in.as_ref()));
                 }
@@ -194,6 +199,7 @@ impl Listener {
                     cwd,
                     argv,
                     importcfg,
+                    waits_for_copy,
                 });
             }
             Message::Held { pid, start } => {
@@ -203,7 +209,12 @@ impl Listener {
                     Err(_) => connection.open = false,
                 }
             }
-            Message::Started { pid, start } => self.hand_over(connection, (pid, start), None),
+            Message::Started { pid, start } => {
+                if let Some(tool) = &mut connection.tool {
+                    tool.waits_for_copy = false;
+                }
+                self.hand_over(connection, (pid, start), None);
+            }
             Message::End {
                 pid,
                 start,
@@ -216,6 +227,11 @@ impl Listener {
                     return;
                 };
                 self.progress.ended(tool.shim);
+                if tool.waits_for_copy {
+                    let words = arguments::split(&tool.argv);
+                    let path = words.first().copied().unwrap_or_default();
+                    self.say(stand_in::without_room(path));
+                }
                 let profile = shim::profile_file(&self.spool, tool.shim);
                 let importcfg = tool.importcfg.clone();
                 self.say(Observation::ToolRun(Box::new(ToolRun {

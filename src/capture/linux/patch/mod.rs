@@ -26,6 +26,7 @@ use cache::Cache;
 use copies::Copies;
 use crossbeam_channel::{Receiver, Sender};
 use drain::Drain;
+use nix::sys::resource::{Resource, getrlimit};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
@@ -38,6 +39,9 @@ const NAME: &str = "patch";
 const CHUNKS: usize = 512;
 /// How often a program lets others run, while the ring is full, before it drops records: some milliseconds.
 const PATIENCE: u32 = 10_000;
+/// Below this a limit of address space may be one that a program keeps, and with a ring of 32 MiB no more: one of Go
+/// reserves 1.2 GiB before it begins (1.27, by trying).
+const ADDRESS_SPACE: u64 = 16 << 30;
 
 /// What the backend is to do.
 #[derive(Debug)]
@@ -84,6 +88,16 @@ pub(in crate::capture) fn availability() -> Result<(), Refusal> {
     if !cfg!(target_arch = "x86_64") {
         let evidence = format!("this is {}", std::env::consts::ARCH);
         return Err(refused("trampolines are there for amd64 alone", evidence));
+    }
+    let limit = getrlimit(Resource::RLIMIT_AS).map_or(0, |(limit, _)| limit);
+    if limit < ADDRESS_SPACE {
+        return Err(Refusal {
+            reason:
+                "a copy needs 33 MiB more of address space than its program, and that is limited"
+                    .to_owned(),
+            evidence: format!("RLIMIT_AS is {limit} bytes"),
+            remedy: "ulimit -v unlimited takes the limit away".to_owned(),
+        });
     }
     let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = flags
