@@ -6,6 +6,7 @@
 
 mod mutation;
 mod targets;
+mod trampoline;
 
 use mutation::{Random, mutated};
 use std::collections::HashSet;

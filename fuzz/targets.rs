@@ -1,6 +1,7 @@
 //! What is fuzzed: a name, where its seeds are, and a function that takes any bytes and says in a few
 //! words what came out. A new target is one line in [`ALL`].
 
+use crate::trampoline::trampoline;
 use gotrace::analyze::Inspection;
 use gotrace::analyze::explain::{Answers, Here, Log, diagnose, inquiries};
 use gotrace::analyze::inspect::placement::Loaded;
@@ -63,6 +64,8 @@ pub(crate) const ALL: &[Target] = &[
     ("audit", &["fuzz/seeds/audit"], audit),
     ("preload", &["fuzz/seeds/preload"], preload),
     ("import", &["tests/data/import"], import),
+    ("trampoline", &["fuzz/seeds/trampoline"], trampoline),
+    ("config", &["fuzz/seeds/config"], config),
 ];
 
 /// What fails on purpose, so that it is known that failures are told.
@@ -535,4 +538,15 @@ fn import(data: &[u8]) -> String {
         Ok((imported, sealed)) => format!("{imported:?} {sealed:?}"),
         Err(error) => error.to_string(),
     }
+}
+
+/// The bytes as a user's `gotrace.toml`, and as a repository's, to which not all is open.
+fn config(data: &[u8]) -> String {
+    let text = String::from_utf8_lossy(data);
+    let [user, repository] =
+        [false, true].map(|of_repository| gotrace::cli::settings_in(&text, of_repository));
+    if let Ok(taken) = &repository {
+        assert!(user.as_ref() == Ok(taken), "{taken:?} and not {user:?}");
+    }
+    format!("{user:?} {repository:?}")
 }

@@ -34,11 +34,8 @@ def table_at(data, at):
         del change
 
 
-def main():
-    """Reads, keeps the first functions, writes."""
-    source, count, output = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    with open(source, "rb") as file:
-        data = file.read()
+def cut(data, chosen):
+    """The table with these functions alone, a `range` of their numbers."""
     # Go 1.16 has addresses of 64 bits; since 1.18 they count from the start of the code. 1.20 has first lines.
     old = data[:4] == b"\xfa\xff\xff\xff"
     header = "<4s4sQQ" if old else "<4s4sQQQ"
@@ -47,7 +44,7 @@ def main():
     *head, files = struct.unpack_from(header, data)[:4]
     text = list(struct.unpack_from(header, data)[4:])
     names, units, filetab, pctab, index = struct.unpack_from("<5Q", data, start)
-    count = min(count, head[2])
+    count = len(chosen)
     size = struct.calcsize(entry)
     new_names, new_tables, records, new_index = bytearray(), bytearray(b"\0"), bytearray(), bytearray()
     index_size = count * size + size // 2
@@ -59,7 +56,7 @@ def main():
         new_tables.extend(table_at(data, pctab + offset))
         return place
 
-    for number in range(count):
+    for number in chosen:
         address, at = struct.unpack_from(entry, data, index + number * size)
         fields = list(struct.unpack_from(fields_of, data, index + at))
         at += struct.calcsize(fields_of)
@@ -77,7 +74,7 @@ def main():
         records += struct.pack(fields_of, *fields) + flags + struct.pack(f"<{len(pcdata)}I", *pcdata)
         records += bytes(-(index_size + len(records)) % 8) if old else b""
         records += struct.pack(f"<{len(funcdata)}{funcdata_of}", *funcdata)
-    new_index += data[index + count * size :][: size // 2]
+    new_index += data[index + chosen.stop * size :][: size // 2]
     parts = [bytes(new_names), data[units:filetab], data[filetab:pctab], bytes(new_tables)]
     offsets, place = [], start + 40
     for part in parts:
@@ -86,9 +83,19 @@ def main():
     parts.append(bytes(-place % 8) if old else b"")
     place += len(parts[-1])
     head[2] = count
+    head = struct.pack(header, *head, files, *text) + struct.pack("<5Q", *offsets, place)
+    return b"".join([head, *parts, new_index, records])
+
+
+def main():
+    """Reads, keeps the first functions, writes."""
+    source, count, output = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    with open(source, "rb") as file:
+        data = file.read()
+    functions = struct.unpack_from("<Q", data, 8)[0]
     with open(output, "wb") as file:
-        file.write(struct.pack(header, *head, files, *text) + struct.pack("<5Q", *offsets, place))
-        file.write(b"".join(parts) + new_index + records)
+        file.write(cut(data, range(min(count, functions))))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -95,6 +95,20 @@ impl Command {
     }
 }
 
+/// What a `gotrace.toml` with this text sets, a line for each key: a user's, or a repository's, which may set less.
+///
+/// # Errors
+///
+/// What is wrong with it, with the line.
+pub fn settings_in(text: &str, of_repository: bool) -> Result<Vec<String>, String> {
+    let owner = if of_repository {
+        config::Owner::Repository
+    } else {
+        config::Owner::User
+    };
+    config::settings_in(text, owner).map_err(|error| error.to_string())
+}
+
 /// Runs the command that the arguments name and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {

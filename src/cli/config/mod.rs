@@ -231,6 +231,18 @@ pub(super) fn files(environment: &Environment, invoker: Option<&Invoker>) -> Vec
     files.collect()
 }
 
+/// What a file with this text would set, a line for each key.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(super) fn settings_in(text: &str, owner: Owner) -> Result<Vec<String>, FileError> {
+    let stated = file::read(Path::new(place::NAME), text, owner)?;
+    let lines = stated.iter();
+    let lines = lines.map(|stated| format!("{} = {}", stated.key.name(), stated.value));
+    Ok(lines.collect())
+}
+
 impl Config {
     /// What holds of what files and the environment say.
     fn of(files: Vec<(Owner, Vec<Stated>)>, environment: Vec<Stated>) -> Self {
