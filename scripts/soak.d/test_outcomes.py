@@ -49,6 +49,12 @@ class Recordings(unittest.TestCase):
         )
         self.assertEqual(len(bad.complaints()), 4)
 
+    def test_what_there_was_no_room_for(self):
+        full = {"record": "loss", "what": "calls", "count": 7, "why": "the memory for them was full (that many at most)"}
+        bad = self.recorded(self.TRACE, {"record": "call"}, full, full | {"why": "they could not be read"})
+        self.assertEqual(bad.forgive_drops(), ["7 calls lost: the memory for them was full (that many at most)"])
+        self.assertEqual(bad.complaints(), ["7 calls lost: they could not be read"])
+
 
 if __name__ == "__main__":
     unittest.main()
