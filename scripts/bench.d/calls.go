@@ -1,7 +1,8 @@
 // Calls functions that are made of the same instructions, on which different programs of the
 // kernel stand, and prints what that takes. scripts/bench builds it for itself.
 //
-//	calls cost ROUNDS CALLS          CPU time of a call on one thread: "free 2.1", "empty 950.7", ...
+//	calls cost ROUNDS CALLS [THREADS [MS]]  CPU time of a call on each of some threads (1), which wait so long
+//	                                 behind each round: "free 2.1", "empty 950.7", ...
 //	calls rate SECONDS THREADS [A_SECOND]  calls from threads at once: "recorded CALLS SECONDS"
 //	calls steps ROUNDS THREADS       the same for the functions empty and recorded, in turn
 package main
@@ -51,26 +52,51 @@ func threadTime() int64 {
 	return t.Nano()
 }
 
-// One batch of every function in each round, forwards and backwards in turn.
-func cost(rounds, calls int) {
-	runtime.LockOSThread()
-	for _, f := range functions {
-		f.call(0) // The first hit makes a page of this process' own.
+// One batch of every function in each round, forwards and backwards in turn, on so many threads at once: all of them
+// make the same batch at the same time, and wait for a while behind it.
+func cost(rounds, calls, threads int, pause time.Duration) {
+	var batch, all sync.WaitGroup
+	spent := make([]float64, threads)
+	begin := make([]chan function, threads)
+	for thread := range threads {
+		begin[thread] = make(chan function)
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			runtime.LockOSThread()
+			for _, f := range functions {
+				f.call(0) // The first hit makes a page of this process' own.
+			}
+			for f := range begin[thread] {
+				begun := threadTime()
+				for n := range calls {
+					f.call(n)
+				}
+				spent[thread] = float64(threadTime()-begun) / float64(calls)
+				batch.Done()
+			}
+		}()
 	}
 	for round := range rounds {
 		for at := range functions {
 			if round%2 == 1 {
 				at = len(functions) - 1 - at
 			}
-			f := functions[at]
-			begun := threadTime()
-			for n := range calls {
-				f.call(n)
+			batch.Add(threads)
+			for _, thread := range begin {
+				thread <- functions[at]
 			}
-			spent := threadTime() - begun
-			fmt.Println(f.name, float64(spent)/float64(calls))
+			batch.Wait()
+			for _, ns := range spent {
+				fmt.Println(functions[at].name, ns)
+			}
+			time.Sleep(pause)
 		}
 	}
+	for _, thread := range begin {
+		close(thread)
+	}
+	all.Wait()
 }
 
 // How many calls are made between two looks at the clock.
@@ -123,12 +149,12 @@ func number(at int) int {
 
 func main() {
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "usage: calls cost|rate|steps NUMBER NUMBER [NUMBER]")
+		fmt.Fprintln(os.Stderr, "usage: calls cost|rate|steps NUMBER NUMBER [NUMBER [NUMBER]]")
 		os.Exit(2)
 	}
 	switch os.Args[1] {
 	case "cost":
-		cost(number(2), number(3))
+		cost(number(2), number(3), max(number(4), 1), time.Duration(number(5))*time.Millisecond)
 	case "rate":
 		calling(functions[2], number(3), number(4), time.Duration(number(2))*time.Second)
 	case "steps":

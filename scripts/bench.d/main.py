@@ -19,6 +19,7 @@ import paired
 import recorders
 import reporting
 import table
+import trampolines
 
 
 EXECUTABLE = Path(".tools/fixtures/go-1.27.3-darwin-arm64/go/pkg/tool/darwin_arm64/compile")
@@ -50,6 +51,9 @@ def main():
         bound = binding.measure_all(options.gotrace, options.pairs, say)
         print("\n".join(bound.section(measure.machine(), load, measure.calibrate())))
         return
+    if options.only and options.only.split(":")[0] == "trampolines":
+        only_trampolines(options)
+        return
     if options.only:
         only(options)
         return
@@ -67,7 +71,7 @@ def only(options):
     """Pairs of plain builds and one recorder's alone, which a bound of a few percent needs many of."""
     by_name = {recorder.name: recorder for recorder in recorders.all_of(options.gotrace, options.peers)}
     if options.only not in by_name or options.only == "plain":
-        names = ", ".join([*(name for name in by_name if name != "plain"), "bindings", "compare", "inspect", "report"])
+        names = ", ".join([*(name for name in by_name if name != "plain"), "bindings", "compare", "inspect", "report", "trampolines"])
         sys.exit(f"scripts/bench: --only {options.only}: there are {names}")
     pair, runs = {name: by_name[name] for name in ("plain", options.only)}, {}
     for number in range(options.pairs):
@@ -106,6 +110,14 @@ def only_large(options):
             else reporting.measure(options.gotrace, options.enlarge, small, default)
         )
     print("\n".join(measured.section(measure.machine(), load, measure.calibrate())))
+
+
+def only_trampolines(options):
+    """The part of the page about copies: all of it, or with `trampolines:PART` one more time that alone."""
+    load, parts = os.getloadavg()[0], options.only.split(":")[1:] or trampolines.PARTS
+    bench = trampolines.Bench(options.gotrace, options.pairs, say)
+    bench.measure(() if parts == ["page"] else parts)
+    print("\n".join(bench.section(measure.machine(), load, measure.calibrate())))
 
 
 def notes(output):
