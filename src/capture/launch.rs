@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::slice::Preference;
 use super::sys::{Identity, Program};
-use super::{Executed, stand_in, translated};
+use super::{Executed, StandIn, stand_in, translated};
 use crate::environment::invoker::Invoker;
 use crate::environment::toolchain::{self, Toolchain};
 use crate::environment::translator;
@@ -134,15 +134,14 @@ pub(super) fn program(
     })
 }
 
-/// Has a program's stand-in be tried first. Where it cannot run, the program itself does, and where there is no room for
-/// what it is to inherit, that alone.
-pub(super) fn put_in_place(program: &mut Program) {
-    program.stands_in.take_if(|_| !stand_in::has_room());
-    let copy = program.stands_in.as_ref();
-    let copy = copy.and_then(|copy| CString::new(copy.program.as_os_str().as_bytes()).ok());
-    if let Some(copy) = copy {
-        program.paths.insert(0, copy);
-    }
+/// Has a stand-in be tried first. Where it cannot run, the program itself does, and where there is no room for what it is
+/// to inherit, that alone.
+pub(super) fn put_in_place(program: &mut Program, stand_in: Option<StandIn>) {
+    let stand_in = stand_in.filter(|_| stand_in::has_room());
+    program.stands_in = stand_in.and_then(|stand_in| {
+        let path = CString::new(stand_in.program.as_os_str().as_bytes()).ok()?;
+        Some((stand_in, path))
+    });
 }
 
 /// Finds a command that is there and may be executed, before anything is made for it.
@@ -275,6 +274,34 @@ mod tests {
         assert_eq!(environment.entries, expected.map(|e| e.as_bytes().to_vec()));
         assert_eq!(environment.get("A"), Some(OsStr::new("x=y")));
         assert_eq!(environment.get("odd"), None);
+    }
+
+    /// What the original would inherit, it would hand on to all its children.
+    #[test]
+    fn a_stand_in_that_cannot_run_leaves_nothing_behind() {
+        use super::super::sys;
+        let inherits = |stand_in: Option<StandIn>| {
+            let script = "for number in 1000 240 60; do test ! -e /dev/fd/$number || exit 1; done";
+            let command = ["/bin/sh", "-c", script].map(OsString::from);
+            let mut program = program(&command, &Environment { entries: vec![] }, None).unwrap();
+            put_in_place(&mut program, stand_in);
+            let held = sys::fork_held(&program, &sys::block_signals(&[])).unwrap();
+            let pid = held.pid;
+            held.release().unwrap();
+            match sys::wait(pid, true).unwrap() {
+                Some(sys::Change::Ended(status, _)) => status != 0,
+                other => panic!("{other:?}"),
+            }
+        };
+        let stand_in = |program: &str| StandIn {
+            program: program.into(),
+            descriptor: std::sync::Arc::new(fs::File::open("/dev/null").unwrap().into()),
+        };
+        assert!(!inherits(None));
+        assert!(inherits(Some(stand_in("/bin/sh"))));
+        assert!(!inherits(Some(stand_in("/nonexistent"))));
+        let text = tempfile::NamedTempFile::new().unwrap();
+        assert!(!inherits(Some(stand_in(text.path().to_str().unwrap()))));
     }
 
     #[test]

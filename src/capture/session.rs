@@ -518,9 +518,9 @@ impl Session {
         program.starts_stopped = self.wants_stop();
         let exe = launch::exe(&self.options.command, &self.environment);
         let mut backends = self.backends.iter();
-        program.stands_in = backends.find_map(|backend| backend.stand_in(&exe));
-        let has_copy = program.stands_in.is_some();
-        launch::put_in_place(&mut program);
+        let stand_in = backends.find_map(|backend| backend.stand_in(&exe));
+        let has_copy = stand_in.is_some();
+        launch::put_in_place(&mut program, stand_in);
         if has_copy && program.stands_in.is_none() {
             // A recorder that is gone wants to know nothing.
             drop(out.send(stand_in::without_room(exe.as_os_str().as_bytes())));
@@ -596,6 +596,14 @@ impl Session {
                 pid: root,
                 ..executed
             })));
+        }
+        if self.backends().contains(&Name::Patch.word()) && self.users_toolexec().is_some() {
+            drop(out.send(Observation::Unseen {
+                time,
+                what: "calls in tools of go commands".to_owned(),
+                why: "the user's own -toolexec runs them, and finds the tools that it expects, no copies"
+                    .to_owned(),
+            }));
         }
         let overrides = self.options.command.iter().skip(1);
         let overrides = overrides.filter(|word| {

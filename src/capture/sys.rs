@@ -5,6 +5,8 @@
     reason = "fork, exec and wait4 have no safe wrapper; each block says why it is sound"
 )]
 
+mod handed_down;
+
 use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -20,8 +22,9 @@ use crate::trace::{ClockAnchor, Nanos, Pid, Usage};
 
 use super::Monotonic;
 use super::slice::Preference;
-use super::stand_in::{self, StandIn};
+use super::stand_in::StandIn;
 use super::system::Start;
+use handed_down::HandedDown;
 
 /// Signals whose action gotrace changes for itself, and whether they were ignored when it was
 /// started: what is ignored stays so in the command.
@@ -100,8 +103,8 @@ pub(super) struct Program {
     pub(super) slice: Option<Preference>,
     /// It stops before its first instruction, until it is sent SIGCONT: macOS alone can have that.
     pub(super) starts_stopped: bool,
-    /// It runs in the place of another program, whose path is among those to try.
-    pub(super) stands_in: Option<StandIn>,
+    /// What is to run in its place, and the path of that.
+    pub(super) stands_in: Option<(StandIn, CString)>,
 }
 
 /// A child that was forked and waits to be let go.
@@ -200,7 +203,7 @@ fn become_program(
             _ => leave(125),
         }
     }
-    let outcome = prepare(program, mask).and_then(|()| exec(program, &mut pointers));
+    let outcome = prepare(program, mask).and_then(|left| exec(program, left, &mut pointers));
     let errno = outcome.err().unwrap_or(libc::ENOENT);
     // SAFETY: writes four bytes from a local of four bytes.
     unsafe { libc::write(report.as_raw_fd(), (&raw const errno).cast(), 4) };
@@ -212,8 +215,8 @@ fn leave(code: c_int) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Takes on the identity and the signals that the program shall have.
-fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
+/// Takes on the identity and the signals that the program shall have, and leaves what a stand-in looks for.
+fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<HandedDown, c_int> {
     if let Some(identity) = &program.identity {
         let count = identity.groups.len();
         // SAFETY: the pointer and the length are those of one slice.
@@ -226,9 +229,7 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
     if program.dies_with_parent {
         die_with_parent();
     }
-    if let Some(stand_in) = &program.stands_in {
-        hand_down(stand_in.descriptor().as_raw_fd());
-    }
+    let left = HandedDown::of(program.stands_in.as_ref().map(|(copy, _)| copy));
     for (signal, ignored) in &IGNORED {
         let action = if ignored.load(Ordering::Relaxed) {
             libc::SIG_IGN
@@ -243,25 +244,21 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<(), c_int> {
         unsafe { libc::close(fd) };
     }
     // SAFETY: `mask` is an initialised set; the old mask is not asked for.
-    done(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, ptr::null_mut()) })
-}
-
-/// Leaves a descriptor at the first of its numbers that is free. Where none is, the program does without.
-fn hand_down(fd: c_int) {
-    for number in stand_in::NUMBERS {
-        let number = number.cast_signed();
-        // SAFETY: takes no pointer.
-        let free = unsafe { libc::fcntl(number, libc::F_GETFD) } == -1;
-        // SAFETY: takes no pointer, and closes nothing: the number is free.
-        if free && unsafe { libc::dup2(fd, number) } == number {
-            return;
-        }
-    }
+    done(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, ptr::null_mut()) })?;
+    Ok(left)
 }
 
 /// Tries each path, as `execvp` does: goes on where a file is not there, remembers where one
-/// may not be run, and gives a file without a known format to the shell.
-fn exec(program: &Program, pointers: &mut Pointers) -> Result<(), c_int> {
+/// may not be run, and gives a file without a known format to the shell. Before all of them its stand-in: whatever keeps
+/// that from running, the program itself runs.
+fn exec(program: &Program, mut left: HandedDown, pointers: &mut Pointers) -> Result<(), c_int> {
+    if let Some((_, copy)) = &program.stands_in {
+        let environment = pointers.environment.as_ptr();
+        pointers
+            .start
+            .exec(copy, pointers.argv.as_ptr(), environment);
+        left.take_back();
+    }
     let mut denied = false;
     for path in &program.paths {
         let environment = pointers.environment.as_ptr();
@@ -275,8 +272,6 @@ fn exec(program: &Program, pointers: &mut Pointers) -> Result<(), c_int> {
                 return Err(pointers.start.exec(SHELL, shell, environment));
             }
             libc::EACCES => denied = true,
-            // A stand-in that was made just now: a child of whoever made it may still have it open.
-            libc::ETXTBSY if program.stands_in.is_some() => {}
             libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP => {}
             other => return Err(other),
         }
@@ -730,7 +725,7 @@ pub(super) fn replace(program: &Program, mask: &libc::sigset_t) -> io::Error {
         Ok(pointers) => pointers,
         Err(error) => return error,
     };
-    let outcome = prepare(program, mask).and_then(|()| exec(program, &mut pointers));
+    let outcome = prepare(program, mask).and_then(|left| exec(program, left, &mut pointers));
     io::Error::from_raw_os_error(outcome.err().unwrap_or(libc::ENOENT))
 }
 

@@ -333,3 +333,123 @@ fn an_ordinary_user_sees_phases_and_calls() {
     let calls: Value = serde_json::from_slice(&calls.stdout).unwrap();
     assert_eq!(calls["rows"][0]["count"], tools(&trace, "compile") as u64);
 }
+
+/// What of a trace tells of functions: what is watched of them, and what is not seen.
+fn told(trace: &Trace) -> (Vec<String>, Vec<String>) {
+    let probes = trace.probes.iter().map(|probe| {
+        let [function, file, set] =
+            [probe.function, probe.file, probe.set].map(|text| trace.text(text).into_owned());
+        let phase = probe
+            .phase
+            .map(|phase| trace.text(phase.phase).into_owned());
+        let entry = (probe.entry, probe.exits, probe.argument);
+        format!("{function} {file} {set} {phase:?} {entry:?}")
+    });
+    let spots = trace.blind_spots.iter();
+    let spots = spots.map(|spot| format!("{}: {}", trace.text(spot.what), trace.text(spot.why)));
+    (probes.collect(), spots.collect())
+}
+
+/// What was planned for a program is kept with its copy: the second run tells the same of it, and makes nothing.
+#[test]
+fn a_program_is_planned_once() {
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/hands.go");
+    let copies = place.path("caches").join("gotrace/copies");
+    let mut before = None;
+    for flags in [&["--args"][..], &["--args"], &[]] {
+        let probe = ["--probe", "program:os/exec.*", "--probe", "program:main.*"];
+        let flags = [&["--backend", "patch"], &probe[..], flags].concat();
+        let mut run = place.run(&flags, &[&program]);
+        let output = run.env("XDG_CACHE_HOME", place.path("caches")).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let trace = place.trace();
+        let told = told(&trace);
+        let strings = "first arguments of os/exec.Command in";
+        let strings = told
+            .1
+            .iter()
+            .filter(|spot| spot.starts_with(strings))
+            .count();
+        let mut made: Vec<_> = std::fs::read_dir(&copies)
+            .unwrap()
+            .map(|copy| {
+                let copy = copy.unwrap().path().join("program");
+                (copy.clone(), std::fs::metadata(copy).unwrap().ino())
+            })
+            .collect();
+        made.sort();
+        if flags.contains(&"--args") {
+            assert_eq!(strings, 1, "{:?}", told.1);
+            assert_eq!(made.len(), 1);
+            let now = (told, made);
+            assert_eq!(*before.get_or_insert_with(|| now.clone()), now);
+        } else {
+            // Something else is asked for: that is another copy.
+            assert_eq!(strings, 0, "{:?}", told.1);
+            assert_eq!(made.len(), 2);
+        }
+    }
+}
+
+/// Programs that gotrace starts neither itself nor as tools run as they are, which is said of those that were named.
+#[test]
+fn what_a_script_starts_is_told_not_to_be_watched() {
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    let program = build(&go, &place, "run/hands.go");
+    let script = format!("{}; true", program.display());
+    let flags = ["--backend", "patch", "--probe", "program:main.*"];
+    let output = place.run(&flags, &["/bin/sh", "-c", &script]).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (_, spots) = told(&place.trace());
+    let spot = spots
+        .iter()
+        .find(|spot| spot.starts_with("calls of program:main.*"));
+    let spot = spot.unwrap_or_else(|| panic!("{spots:?}"));
+    assert!(
+        spot.contains("gotrace has started no program of that name"),
+        "{spot}"
+    );
+    assert!(spot.contains("scripts, go run and go test"), "{spot}");
+}
+
+/// What the user has tools run by finds the tools themselves.
+#[test]
+fn the_users_own_toolexec_finds_no_copies_and_that_is_said() {
+    let (Some(go), false) = (go(), ways().is_empty()) else {
+        return;
+    };
+    let place = Place::new();
+    std::fs::write(place.path("work/go.mod"), "module x\n\ngo 1.21\n").unwrap();
+    std::fs::write(place.path("work/x.go"), "package x\n").unwrap();
+    let flags = ["--backend", "patch", "--probe", "compile:main.main"];
+    let build = [go.to_str().unwrap(), "build", "./..."];
+    let mut run = place.run(&flags, &build);
+    let run = run
+        .env("PATH", path_with(&go))
+        .env("GOFLAGS", "-toolexec=env");
+    let output = run.current_dir(place.path("work")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    assert!(tools(&trace, "compile") > 0);
+    let (_, spots) = told(&trace);
+    let spot = spots
+        .iter()
+        .find(|spot| spot.starts_with("calls in tools of go commands"));
+    assert!(
+        spot.unwrap().contains("the user's own -toolexec"),
+        "{spots:?}"
+    );
+    assert_eq!(
+        json(&place, &["calls"])["rows"].as_array().unwrap().len(),
+        0
+    );
+}

@@ -175,7 +175,15 @@ impl<'a> Body<'a> {
 
     /// R14 gets another value than g, which is read from thread-local storage.
     pub(in crate::binary) fn writes_g(&self) -> bool {
-        self.instructions.iter().any(|instruction| {
+        // No instruction writes to R14 without naming it: what few name it are looked at more closely.
+        let mut named = self.instructions.iter().filter(|instruction| {
+            let mut operands = 0..instruction.op_count();
+            operands.any(|at| {
+                instruction.op_kind(at) == OpKind::Register
+                    && instruction.op_register(at).full_register() == Register::R14
+            })
+        });
+        named.any(|instruction| {
             writes(instruction, &[Register::R14]) && instruction.segment_prefix() != Register::FS
         })
     }

@@ -14,6 +14,9 @@ use rustc_hash::FxHashMap;
 const AMD64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-amd64/trampoline.o");
 const ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-arm64/trampoline.o");
 
+/// The code of each processor: another one makes other copies.
+pub const ASSEMBLED: [&[u8]; 2] = [AMD64, ARM64];
+
 /// How far in front of `start` the memory of a copy is: `PAGE`, and in it `RING`.
 pub(super) const PAGE: u64 = 0x10000;
 /// `IMAGE`, from the start of that memory.

@@ -23,6 +23,7 @@ mod place;
 pub mod ring;
 mod targets;
 
+pub use code::ASSEMBLED;
 pub use copy::{Copied, Marked, copy};
 pub use exempt::Exempt;
 pub use place::{Place, Unpatched};

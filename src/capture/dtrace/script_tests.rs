@@ -1,7 +1,7 @@
 //! Scripts against what a person writes for the same functions, and globs against those of the shell.
 
 use super::*;
-use crate::binary::FileOffset;
+use crate::binary::{FileOffset, Svma};
 use std::process::Command;
 
 fn asked(symbol: &str, glob: &str, mode: Mode) -> Asked {
@@ -9,6 +9,7 @@ fn asked(symbol: &str, glob: &str, mode: Mode) -> Asked {
         symbol: symbol.into(),
         name: symbol.into(),
         file: b"x.go".to_vec(),
+        address: Svma(0x1000),
         offset: FileOffset(0x1000),
         glob: glob.parse().expect("a glob"),
         mode,

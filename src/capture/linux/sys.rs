@@ -5,6 +5,7 @@
     reason = "mmap, perf_event_open and reads of memory that the kernel writes"
 )]
 
+pub(super) mod forked;
 pub(super) mod ring;
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};

@@ -1,10 +1,10 @@
 //! Functions that are asked for, by the table of functions alone: for what finds the places of probes itself.
 
-use super::plan::{nearest, rank};
+use super::plan::{is_wrapper, nearest, rank};
 use super::{FunctionGlob, Mode, Phase, Spec, Unmatched};
-use crate::binary::FileOffset;
-use crate::binary::Memory;
 use crate::binary::go::{Function, Pclntab};
+use crate::binary::{FileOffset, Memory, Svma};
+use rustc_hash::FxHashSet;
 
 /// A function that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Asked {
     pub name: Vec<u8>,
     /// Source file, or empty.
     pub file: Vec<u8>,
+    /// Its first address.
+    pub address: Svma,
     /// Offset of its first instruction in the file.
     pub offset: FileOffset,
     /// The glob by which it is asked for.
@@ -57,6 +59,16 @@ impl AskedOf {
             symbols: symbols.map(<[u8]>::to_vec).collect(),
             unmatched,
         }
+    }
+
+    /// Leaves out what the compiler made to call assembly, and gave the name of what it calls: with both, such calls
+    /// would count twice.
+    pub fn leave_out_wrappers(&mut self) {
+        let functions = self.functions.iter();
+        let functions = functions.filter(|function| !is_wrapper(&function.file));
+        let names: FxHashSet<Vec<u8>> = functions.map(|function| function.name.clone()).collect();
+        self.functions
+            .retain(|function| !is_wrapper(&function.file) || !names.contains(&function.name));
     }
 }
 
@@ -102,6 +114,7 @@ fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], spec: &Spec)
         file: lines
             .last()
             .map_or_else(Vec::new, |line| line.file.to_vec()),
+        address: function.entry(),
         offset: memory.offset_of(function.entry()).unwrap_or_default(),
         glob: spec.function.clone(),
         mode: spec.mode,

@@ -1,6 +1,6 @@
 //! What was asked for and is in no executable so far.
 
-use super::{Plan, Spec, Watch};
+use super::{Spec, Unmatched, Watch};
 
 /// Specs that the user named, or wrote into a set, each with why it is not in the last executable that was looked at.
 #[derive(Clone, Debug)]
@@ -33,12 +33,10 @@ impl Missing {
         self.0.iter().find_map(|(_, why)| why.as_deref())
     }
 
-    /// What is missing at the end, and why.
-    pub fn each(&self) -> impl Iterator<Item = (&Spec, &str)> {
-        let ran = "no executable of that name ran (libraries and plugins are not watched)";
-        self.0
-            .iter()
-            .map(move |(spec, why)| (spec, why.as_deref().unwrap_or(ran)))
+    /// What is missing at the end, and why: `never_met` of what is in no executable that was looked at.
+    pub fn each<'a>(&'a self, never_met: &'a str) -> impl Iterator<Item = (&'a Spec, &'a str)> {
+        let each = self.0.iter();
+        each.map(move |(spec, why)| (spec, why.as_deref().unwrap_or(never_met)))
     }
 
     /// Functions of an executable cannot be watched, `words` say why; false where none of them are wanted.
@@ -54,14 +52,14 @@ impl Missing {
         told
     }
 
-    /// An executable was planned.
-    pub fn planned(&mut self, path: &[u8], plan: &Plan) {
+    /// An executable was looked at, which does not have what is `unmatched`.
+    pub fn planned(&mut self, path: &[u8], unmatched: &[Unmatched]) {
         let path_text = String::from_utf8_lossy(path);
         self.0.retain_mut(|(spec, why)| {
             if !spec.image.matches(path) {
                 return true;
             }
-            let mut unmatched = plan.unmatched.iter();
+            let mut unmatched = unmatched.iter();
             let unmatched = unmatched.find(|unmatched| unmatched.spec.is_same(spec));
             *why = unmatched.map(|unmatched| match spec.image.is_literal() {
                 true => unmatched.words(&path_text),

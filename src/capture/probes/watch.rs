@@ -1,7 +1,8 @@
 //! Which functions of which executables a run watches.
 
 use super::plan::plan_with;
-use super::{AskedOf, Mode, NoPlan, Plan, Planned, ProbeSet, Spec, Unmatched};
+use super::{Asked, AskedOf, Mode, NoPlan, Plan, ProbeSet, Spec, Unmatched};
+use crate::binary::Svma;
 use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
 use crate::binary::go::{BuildInfo, Container, Pclntab};
@@ -126,6 +127,19 @@ impl Watch {
         named.any(|spec| spec.image.is_literal() && spec.image.matches(path))
     }
 
+    /// A text of all that is asked for of an executable: another one where anything of it is another.
+    #[must_use]
+    pub fn text_of(&self, path: &[u8]) -> String {
+        let named = self.named.iter();
+        let named: Vec<_> = named.filter(|spec| spec.image.matches(path)).collect();
+        let sets = self.sets.iter().flat_map(|set| &set.probes);
+        let sets: Vec<_> = sets
+            .filter(|probe| probe.spec.image.matches(path))
+            .collect();
+        let how = (self.entries_only, self.arguments);
+        format!("{how:?} {named:?} {sets:?}")
+    }
+
     /// What to watch in an executable.
     ///
     /// # Errors
@@ -200,13 +214,35 @@ impl Watch {
     /// the executable's file: where it holds debug information, it tells their types.
     #[must_use]
     pub fn arguments(&self, plan: &Plan, data: &[u8]) -> Vec<ArgumentKind> {
+        let functions = plan.functions.iter().map(|function| Called {
+            address: function.address,
+            is_named: function.set.is_none(),
+            g_in_register: function.g_in_register,
+            takes_arguments: function.takes_arguments,
+        });
+        self.kinds(functions, data)
+    }
+
+    /// The same of functions that are asked for, as far as they keep g in its register.
+    #[must_use]
+    pub fn arguments_of(&self, functions: &[Asked], data: &[u8]) -> Vec<ArgumentKind> {
+        let functions = functions.iter().map(|function| Called {
+            address: function.address,
+            is_named: function.set.is_none(),
+            g_in_register: function.keeps_conventions,
+            takes_arguments: function.takes_arguments,
+        });
+        self.kinds(functions, data)
+    }
+
+    fn kinds(&self, functions: impl Iterator<Item = Called>, data: &[u8]) -> Vec<ArgumentKind> {
         if !self.arguments {
-            return vec![ArgumentKind::None; plan.functions.len()];
+            return functions.map(|_| ArgumentKind::None).collect();
         }
         let sections = DebugSections::of(data).ok();
         let dwarf = sections.as_ref().and_then(|sections| sections.dwarf().ok());
-        let kind = |function: &Planned| {
-            if function.set.is_some() || !function.g_in_register {
+        let kind = |function: Called| {
+            if !function.is_named || !function.g_in_register {
                 return ArgumentKind::None;
             }
             let of = dwarf
@@ -222,8 +258,17 @@ impl Watch {
                 Some(Parameter::Other) | None => ArgumentKind::Integer,
             }
         };
-        plan.functions.iter().map(kind).collect()
+        functions.map(kind).collect()
     }
+}
+
+/// What tells how a function's first argument can be recorded.
+struct Called {
+    address: Svma,
+    /// By the user, not by a set.
+    is_named: bool,
+    g_in_register: bool,
+    takes_arguments: bool,
 }
 
 #[cfg(test)]

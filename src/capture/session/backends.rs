@@ -169,9 +169,7 @@ impl Session {
 
     fn toolexec(&self, wanted: Wanted) -> Result<Box<dyn Backend>, Refusal> {
         let spool = self.spool.as_ref().ok_or_else(no_spool)?;
-        let flags = go_flags::split(&self.user_flags);
-        let user = flags.as_deref().ok();
-        let user = user.and_then(|flags| go_flags::value(flags, "toolexec"));
+        let user = self.users_toolexec();
         let Request {
             profile,
             profile_translated,
@@ -183,7 +181,7 @@ impl Session {
             may_profile(chosen.or(own).unwrap_or_default(), profile_translated)?;
         }
         let progress = Arc::clone(&self.progress);
-        match Toolexec::new(spool, user, profile, progress, wanted) {
+        match Toolexec::new(spool, user.as_deref(), profile, progress, wanted) {
             Ok(backend) => Ok(Box::new(backend)),
             Err(error) => Err(Refusal {
                 reason: "the -toolexec in GOFLAGS cannot be extended".to_owned(),
@@ -191,6 +189,13 @@ impl Session {
                 remedy: "correct the quotes in GOFLAGS".to_owned(),
             }),
         }
+    }
+
+    /// What the user's GOFLAGS have tools run by.
+    pub(super) fn users_toolexec(&self) -> Option<Vec<u8>> {
+        let flags = go_flags::split(&self.user_flags).ok()?;
+        let value = go_flags::value(&flags, "toolexec")?;
+        (!value.is_empty()).then(|| value.to_vec())
     }
 
     fn patch(&self, started: Receiver<Held>) -> Result<Opened, Refusal> {

@@ -184,8 +184,7 @@ impl Order {
         program.starts_stopped = self.options.hold;
         // What the user has run tools by finds the tool that it expects.
         if self.options.stand_ins && self.tool_at == 0 {
-            program.stands_in = recorder.stand_in();
-            launch::put_in_place(&mut program);
+            launch::put_in_place(&mut program, recorder.stand_in());
         }
         let mask = sys::block_signals(&[]);
         sys::settle_dispositions();

@@ -44,6 +44,7 @@ const COST_OF_A_PLACE_MS: f64 = 0.003;
 /// What functions may cost in any case, in seconds: a compiler begins with more marks than it goes
 /// on with.
 const ALLOWED: f64 = 0.02;
+const NEVER_RAN: &str = "no executable of that name ran (libraries and plugins are not watched)";
 /// What runs here without a translator.
 const HOST: Machine = if cfg!(target_arch = "aarch64") {
     Machine::Arm64
@@ -225,7 +226,7 @@ impl Armed {
 
     /// Tells what the user named and was found nowhere.
     pub(super) fn tell_missing(&self, out: &mut dyn FnMut(Observation)) {
-        for (spec, why) in self.missing.each() {
+        for (spec, why) in self.missing.each(NEVER_RAN) {
             out(Observation::Unseen {
                 time: now(),
                 what: format!("calls of {spec}"),
@@ -512,7 +513,7 @@ impl Armed {
     ) -> Result<usize, NotArmed> {
         let plan = &found.plan;
         self.tell_left_out(path, plan, out);
-        self.missing.planned(path, plan);
+        self.missing.planned(path, &plan.unmatched);
         let first = self.probes.len();
         let functions = plan.functions.iter().zip(&found.arguments);
         for (number, (function, argument)) in (first..).zip(functions) {

@@ -1,19 +1,21 @@
 //! Programs in, their copies out: what is asked for of each is planned, put into a copy, and kept.
 
-use super::cache::Cache;
+use super::account::{Account, Argument, What, without_address};
+use super::cache::{Cache, Kept};
+use super::choice::Choice;
+use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::Elf;
-use crate::binary::go::Pclntab;
-use crate::binary::trampoline::{self, Marked, NoCopy, Place, Survey, Unpatched};
+use crate::binary::trampoline::{self, NoCopy, Survey};
 use crate::capture::linux::sys;
-use crate::capture::observation::Probed;
-use crate::capture::probes::{LeftOut, Missing, Mode, NoPlan, Plan, Planned, Watch};
+use crate::capture::probes::{Missing, NoPlan, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
-use crate::trace::{ArgumentKind, Nanos, ProbeId};
+use crate::trace::ProbeId;
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -22,15 +24,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What telling of an entry and of an exit costs a program, rounded up: 7.1 and 9.5 ns on an AMD EPYC (virtual machine),
-/// of which the reading of the counter is most.
-const ENTRY_COST: Nanos = Nanos(10);
-const EXIT_COST: Nanos = Nanos(11);
-/// So many functions that are left alone are named; of more, how many for which reason.
-const NAMED: usize = 20;
 /// The largest program of which a copy is made.
 const LARGEST: u64 = 1 << 30;
 const SET_ID: u32 = 0o6000;
+/// What is asked for of programs of which none is made a copy.
+const NEVER_STARTED: &str = "gotrace has started no program of that name, nor has a go command as its tool (what programs, scripts, go run and go test start runs as it is; as root the backend bpf watches that)";
 
 /// Why a program has no copy.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +65,7 @@ pub(super) struct Image {
 pub(super) struct Copies {
     watch: Watch,
     cache: Cache,
+    sums: Sums,
     ring: Arc<OwnedFd>,
     known: Mutex<Known>,
 }
@@ -77,6 +76,8 @@ struct Known {
     /// By what their records say that they are.
     images: FxHashMap<u64, Arc<Image>>,
     probes: u32,
+    /// How many functions that are asked for are left alone, by why.
+    left_alone: BTreeMap<String, usize>,
     missing: Missing,
     out: Out,
 }
@@ -88,41 +89,20 @@ enum Out {
     Now(Sender<Observation>),
 }
 
-/// Tells a file from what is written in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileKey([i64; 6]);
-
-impl FileKey {
-    fn of(found: &Metadata) -> Self {
-        let [device, inode, size] = [found.dev(), found.ino(), found.size()].map(u64::cast_signed);
-        let changed = [found.ctime(), found.ctime_nsec(), found.mtime()];
-        let [changed, changed_ns, modified] = changed;
-        Self([device, inode, size, changed, changed_ns, modified])
-    }
-}
-
-/// What of a program is to be put into its copy.
-struct Chosen {
-    /// What no backend can watch.
-    left_out: Vec<LeftOut>,
-    /// Of the plan's functions those that have places, with these.
-    functions: Vec<(Planned, ArgumentKind, Vec<Place>)>,
-    /// Of the others, why not.
-    left_alone: Vec<(Planned, Unpatched)>,
-}
-
 impl Copies {
-    pub(super) fn new(watch: Watch, cache: Cache, ring: OwnedFd) -> Self {
+    pub(super) fn new(watch: Watch, (cache, sums): (Cache, Sums), ring: OwnedFd) -> Self {
         let known = Known {
             programs: FxHashMap::default(),
             images: FxHashMap::default(),
             probes: 0,
+            left_alone: BTreeMap::new(),
             missing: Missing::of(&watch),
             out: Out::Later(Vec::new()),
         };
         Self {
             watch,
             cache,
+            sums,
             ring: Arc::new(ring),
             known: Mutex::new(known),
         }
@@ -145,10 +125,22 @@ impl Copies {
         self.known().images.get(&copy).cloned()
     }
 
-    /// How many functions are watched, in how many programs.
-    pub(super) fn counts(&self) -> (u32, usize) {
+    /// How many functions are watched, in how many programs, what that costs, and how many are not, with why.
+    pub(super) fn announcement(&self) -> String {
         let known = self.known();
-        (known.probes, known.images.len())
+        let (functions, programs) = (known.probes, known.images.len());
+        let words = format!(
+            "{functions} functions of {programs} programs tell of their calls: about 10 ns an entry, and as much an exit"
+        );
+        let mut reasons: Vec<_> = known.left_alone.iter().collect();
+        if !reasons.is_empty() {
+            reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            let all: usize = known.left_alone.values().sum();
+            let reasons = reasons.iter().map(|(why, count)| format!("{count}: {why}"));
+            let reasons: Vec<String> = reasons.collect();
+            return format!("{words}; {all} do not ({})", reasons.join("; "));
+        }
+        words
     }
 
     /// What the user named for just one executable, which is there and does not have it.
@@ -161,7 +153,7 @@ impl Copies {
         let mut known = self.known();
         let missing: Vec<_> = known
             .missing
-            .each()
+            .each(NEVER_STARTED)
             .map(|(spec, why)| unseen(format!("calls of {spec}"), why.to_owned()))
             .collect();
         for observation in missing {
@@ -207,43 +199,121 @@ impl Copies {
         if found.size() > LARGEST {
             return Err(NotCopied::Large(found.size()));
         }
-        let mut data = Vec::new();
-        file.read_to_end(&mut data)?;
-        let elf = Elf::parse(&data)?;
+        let (sum, data) = self.sum(&mut file, &found)?;
         let name = path.as_os_str().as_bytes();
-        let plan = self.watch.plan(&elf, name)?;
-        self.known().missing.planned(name, &plan);
-        if plan.functions.is_empty() {
-            return Ok(None);
-        }
-        let survey = Survey::of(&elf)?;
-        let arguments = self.watch.arguments(&plan, &data);
-        let chosen = choose(&elf, &survey, plan, &arguments)?;
-        for observation in chosen.told(name) {
-            self.known().tell(observation);
-        }
-        if chosen.functions.is_empty() {
-            return Ok(None);
-        }
-        let (key, image) = chosen.key(&data);
         let base_name = path.file_name().unwrap_or_default();
-        let copy = match self.cache.find(&key, base_name) {
-            Some(copy) => copy,
+        let key = Key::of(&sum, base_name, &self.watch.text_of(name));
+        let kept = match self.cache.find(&key.text(), base_name) {
+            Some(kept) => {
+                // Where something was missing, nothing is kept.
+                self.known().missing.planned(name, &[]);
+                kept
+            }
             None => {
-                let places: Vec<Marked<'_>> = chosen.marked().collect();
-                let copied = trampoline::copy(&survey, &data, image, NUMBERS, &places)?;
-                let kept = self.cache.keep(&key, base_name, &copied);
-                kept.map_err(NotCopied::Keep)?
+                let data = match data {
+                    Some(data) => data,
+                    None => read(&mut file)?,
+                };
+                self.plan(&data, name, base_name, &key)?
             }
         };
         let mut known = self.known();
-        known.enter(&elf, name, image, &chosen)?;
+        known.enter(name, key.image(), kept.account)?;
         let spent = sys::monotonic().saturating_sub(begun);
         known.tell(Observation::Configured {
             key: format!("patch_ns:{}", base_name.to_string_lossy()),
             value: spent.to_string(),
         });
-        Ok(Some(copy))
+        Ok(kept.copy)
+    }
+
+    /// The SHA-256 of a file, and its bytes where they had to be read for that.
+    fn sum(&self, file: &mut File, found: &Metadata) -> io::Result<(String, Option<Vec<u8>>)> {
+        let key = FileKey::of(found);
+        if let Some(sum) = self.sums.find(&key) {
+            return Ok((sum, None));
+        }
+        let data = read(file)?;
+        let sum = sums::sum(&data);
+        if FileKey::of(&file.metadata()?) == key {
+            self.sums.keep(&key, &sum);
+        }
+        Ok((sum, Some(data)))
+    }
+
+    /// Finds out what of a program is to be put into its copy, and makes that.
+    fn plan(
+        &self,
+        data: &[u8],
+        path: &[u8],
+        base_name: &OsStr,
+        key: &Key,
+    ) -> Result<Kept, NotCopied> {
+        let elf = Elf::parse(data)?;
+        let mut asked = self.watch.asked(&elf, path)?;
+        asked.leave_out_wrappers();
+        self.known().missing.planned(path, &asked.unmatched);
+        let arguments = self.watch.arguments_of(&asked.functions, data);
+        let (choice, copied) = if asked.functions.is_empty() {
+            (Choice::default(), None)
+        } else {
+            let survey = Survey::of(&elf)?;
+            let choice = Choice::of(&elf, &survey, asked.functions, &arguments)?;
+            let places = choice.marked();
+            let copied = (!places.is_empty())
+                .then(|| trampoline::copy(&survey, data, key.image(), NUMBERS, &places));
+            let copied = copied.transpose()?;
+            drop(places);
+            (choice, copied)
+        };
+        let account = choice.account(&elf);
+        if !asked.unmatched.is_empty() && copied.is_none() {
+            let copy = None;
+            return Ok(Kept { account, copy });
+        }
+        let kept = self
+            .cache
+            .keep(&key.text(), base_name, account, copied.as_ref());
+        kept.map_err(NotCopied::Keep)
+    }
+}
+
+/// All bytes of a file.
+fn read(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    file.read_to_end(&mut data)?;
+    Ok(data)
+}
+
+/// What a copy is found by, and what its records' chunks say that it is.
+struct Key([u8; 32]);
+
+impl Key {
+    /// That of the program with this sum and name, of which this is asked for.
+    fn of(sum: &str, base_name: &OsStr, asked: &str) -> Self {
+        let mut digest = Sha256::new();
+        for part in [
+            sum.as_bytes(),
+            base_name.as_bytes(),
+            env!("CARGO_PKG_VERSION").as_bytes(),
+            trampoline::ASSEMBLED[0],
+            trampoline::ASSEMBLED[1],
+            format!("{NUMBERS:?}").as_bytes(),
+            asked.as_bytes(),
+        ] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
+    }
+
+    fn text(&self) -> String {
+        sums::hexadecimal(self.0.get(..16))
+    }
+
+    fn image(&self) -> u64 {
+        let begin = self.0.first_chunk().copied();
+        u64::from_le_bytes(begin.unwrap_or_default())
     }
 }
 
@@ -278,39 +348,26 @@ impl Known {
     }
 
     /// Enters a program whose functions have the next numbers.
-    fn enter(
-        &mut self,
-        elf: &Elf<'_>,
-        path: &[u8],
-        image: u64,
-        chosen: &Chosen,
-    ) -> Result<(), NotCopied> {
-        let first = self.probes;
-        let count = u32::try_from(chosen.functions.len()).map_err(|_many| NotCopied::TooMany)?;
-        self.probes = first.checked_add(count).ok_or(NotCopied::TooMany)?;
-        let build_id = elf.build_id().unwrap_or_default();
-        for (number, function) in (first..).zip(&chosen.functions) {
-            let (planned, argument, places) = function;
-            let entry = places.first().map(|place| place.address);
-            let entry = entry.and_then(|entry| elf.memory().offset_of(entry));
-            self.tell(Observation::Probed(Box::new(Probed {
-                probe: ProbeId(number),
-                path: path.to_vec(),
-                build_id: build_id.to_vec(),
-                function: planned.name.clone(),
-                file: planned.file.clone(),
-                entry: entry.map_or(0, |offset| offset.0),
-                instruction: "jmp".to_owned(),
-                entry_cost: ENTRY_COST,
-                exits: u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX),
-                exit_cost: EXIT_COST,
-                set: planned.set.clone().unwrap_or_default(),
-                phase: planned.phase.clone(),
-                argument: *argument,
-            })));
+    fn enter(&mut self, path: &[u8], image: u64, account: Account) -> Result<(), NotCopied> {
+        for what in &account.unseen {
+            self.tell(unseen(what.what(path), what.why.clone()));
+            if what.what == What::Calls {
+                let why = without_address(&what.why).to_owned();
+                *self.left_alone.entry(why).or_default() += what.functions;
+            }
         }
-        let arguments = chosen.functions.iter();
-        let arguments = arguments.map(|(_, argument, _)| *argument != ArgumentKind::None);
+        // The same program may be there twice.
+        if account.functions.is_empty() || self.images.contains_key(&image) {
+            return Ok(());
+        }
+        let first = self.probes;
+        let count = u32::try_from(account.functions.len()).map_err(|_many| NotCopied::TooMany)?;
+        self.probes = first.checked_add(count).ok_or(NotCopied::TooMany)?;
+        for probed in account.probed(path, first) {
+            self.tell(Observation::Probed(Box::new(probed)));
+        }
+        let arguments = account.functions.iter();
+        let arguments = arguments.map(|function| function.argument != Argument::None);
         self.images.insert(
             image,
             Arc::new(Image {
@@ -319,102 +376,6 @@ impl Known {
             }),
         );
         Ok(())
-    }
-}
-
-/// Finds the places of what is planned.
-fn choose(
-    elf: &Elf<'_>,
-    survey: &Survey<'_>,
-    plan: Plan,
-    arguments: &[ArgumentKind],
-) -> Result<Chosen, NotCopied> {
-    let table = Pclntab::of(elf)?;
-    let mut chosen = Chosen {
-        left_out: plan.left_out,
-        functions: Vec::new(),
-        left_alone: Vec::new(),
-    };
-    for (planned, argument) in plan.functions.into_iter().zip(arguments) {
-        let function = table.find(planned.address).ok().flatten();
-        let places = function.ok_or(Unpatched::NoCode);
-        let places =
-            places.and_then(|function| survey.places(&function, planned.mode == Mode::Call));
-        match places {
-            Ok(places) => {
-                // What a pointer leads to is not read.
-                let argument = match argument {
-                    ArgumentKind::Text => ArgumentKind::None,
-                    other => *other,
-                };
-                chosen.functions.push((planned, argument, places));
-            }
-            Err(why) => chosen.left_alone.push((planned, why)),
-        }
-    }
-    Ok(chosen)
-}
-
-impl Chosen {
-    fn marked(&self) -> impl Iterator<Item = Marked<'_>> {
-        let functions = (0..).zip(&self.functions);
-        functions.flat_map(|(number, (_, _, places))| {
-            places.iter().map(move |place| Marked { number, place })
-        })
-    }
-
-    /// What a copy is found by, and what its records' chunks say that it is: the original, what is put into it, and by
-    /// which gotrace.
-    fn key(&self, data: &[u8]) -> (String, u64) {
-        let mut digest = Sha256::new();
-        digest.update(Sha256::digest(data));
-        digest.update(env!("CARGO_PKG_VERSION").as_bytes());
-        for number in NUMBERS {
-            digest.update(number.to_le_bytes());
-        }
-        for marked in self.marked() {
-            digest.update(marked.number.to_le_bytes());
-            digest.update(marked.place.address.0.to_le_bytes());
-        }
-        let digest = digest.finalize();
-        let key = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-        let image = digest.first_chunk().copied().unwrap_or_default();
-        (key.collect(), u64::from_le_bytes(image))
-    }
-
-    /// What cannot be seen of a program, and why.
-    fn told(&self, path: &[u8]) -> Vec<Observation> {
-        let path = String::from_utf8_lossy(path);
-        let of_plan = self.left_out.iter();
-        let of_plan = of_plan.map(|left_out| (&left_out.name, left_out.why.to_string()));
-        let alone = self.left_alone.iter().filter(|(planned, why)| {
-            // Nobody asked for those of the runtime: sets are for all backends.
-            let of_set = planned.set.is_some();
-            !(of_set && matches!(why, Unpatched::Exempt(_)))
-        });
-        let alone = alone.map(|(planned, why)| (&planned.name, why.to_string()));
-        let all: Vec<_> = of_plan.chain(alone).collect();
-        if all.len() <= NAMED {
-            let each = all.into_iter().map(|(name, why)| {
-                let name = String::from_utf8_lossy(name);
-                unseen(format!("calls of {name} in {path}"), why)
-            });
-            return each.collect();
-        }
-        let mut reasons: BTreeMap<String, (usize, &[u8])> = BTreeMap::new();
-        for (name, why) in &all {
-            // Without the address, which is another one for each.
-            let reason = why.split(" at 0x").next().unwrap_or(why).to_owned();
-            reasons.entry(reason).or_insert((0, name)).0 += 1;
-        }
-        let each = reasons.into_iter().map(|(reason, (count, name))| {
-            let name = String::from_utf8_lossy(name);
-            unseen(
-                format!("calls of {count} functions in {path} ({name}, ...)"),
-                reason,
-            )
-        });
-        each.collect()
     }
 }
 

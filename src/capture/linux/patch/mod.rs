@@ -10,10 +10,14 @@
 //! No rights are needed, the kernel does nothing for a call, and what a program computes is the same. How a copy is
 //! made, and of which functions: [`crate::binary::trampoline`].
 
+mod account;
 mod cache;
+mod choice;
 mod copies;
 mod drain;
+mod sums;
 
+use super::sys::forked::wipes_on_fork;
 use super::sys::ring::SharedRing;
 use crate::capture::backend::{self, Backend, Error};
 use crate::capture::probes::Watch;
@@ -21,7 +25,7 @@ use crate::capture::stand_in::{StandIn, StandIns};
 use crate::capture::toolexec::Held;
 use crate::capture::{Observation, chain};
 use crate::environment::Refusal;
-use crate::trace::Pid;
+use crate::trace::{Nanos, Pid};
 use cache::Cache;
 use copies::Copies;
 use crossbeam_channel::{Receiver, Sender};
@@ -33,8 +37,13 @@ use std::io::{self, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use sums::Sums;
 
 const NAME: &str = "patch";
+/// What telling of an entry and of an exit costs a program, rounded up: 7.1 and 9.5 ns on an AMD EPYC (virtual machine),
+/// of which the reading of the counter is most.
+const ENTRY_COST: Nanos = Nanos(10);
+const EXIT_COST: Nanos = Nanos(11);
 /// Each thread of a program with trampolines has one of them, of 64 KiB: memory that is not used is not there.
 const CHUNKS: usize = 512;
 /// How often a program lets others run, while the ring is full, before it drops records: some milliseconds.
@@ -130,9 +139,17 @@ impl Patch {
             evidence: chain(error),
             remedy: remedy.to_owned(),
         };
+        wipes_on_fork().map_err(|error| {
+            let reason = "the kernel does not empty memory for forked children, which would write as their parents";
+            let by_kernel = "with Linux 4.14 or newer; as root, --backend bpf watches functions by the kernel";
+            refused(reason, &error, by_kernel)
+        })?;
         let no_folder = io::Error::other("neither XDG_CACHE_HOME nor HOME is an absolute path");
         let caches = options.caches.ok_or(no_folder);
-        let cache = caches.and_then(|caches| Cache::open(&caches, options.others));
+        let cache = caches.and_then(|caches| {
+            let cache = Cache::open(&caches, options.others)?;
+            Ok((cache, Sums::open(&caches)))
+        });
         let cache = cache.map_err(|error| {
             let elsewhere = "set XDG_CACHE_HOME to a folder of yours from which programs can run";
             refused("copies of programs cannot be kept", &error, elsewhere)
@@ -155,15 +172,13 @@ impl Patch {
                 scope.spawn(|| copies.copy_of(program));
             }
         });
-        let (functions, programs) = copies.counts();
+        let announcement = is_named.then(|| copies.announcement());
         Ok(Self {
             ring: Some(ring),
             copies,
             goroot: options.goroot,
             started: options.started,
-            announcement: is_named.then(|| format!(
-                "{functions} functions of {programs} programs tell of their calls: about 10 ns an entry, and as much an exit"
-            )),
+            announcement,
             running: None,
         })
     }

@@ -1,0 +1,266 @@
+//! What there is to know of a copy besides its bytes: kept beside it, so that nothing is planned twice.
+//!
+//! ```text
+//! 32 bytes    SHA-256 of what follows
+//! JSON        an Account
+//! ```
+
+use super::{ENTRY_COST, EXIT_COST};
+use crate::capture::observation::Probed;
+use crate::capture::probes::Phase;
+use crate::trace::{ArgumentKind, PhaseLasts, ProbeId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+
+/// Of a program that was looked at: which of its functions tell of their calls in its copy, and what cannot be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Account {
+    /// The original's GNU build id, or empty.
+    pub(super) build_id: Vec<u8>,
+    /// In the order of their numbers in records.
+    pub(super) functions: Vec<Function>,
+    /// What was asked for and is not seen.
+    pub(super) unseen: Vec<Unseen>,
+    /// The file of the copy, as it was written; none where no function can tell.
+    pub(super) copy: Option<Written>,
+}
+
+/// A file that nobody has put another one in the place of, or written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Written {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Written {
+    pub(super) fn of(found: &Metadata) -> Self {
+        Self {
+            inode: found.ino(),
+            bytes: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}
+
+/// A function that tells of its calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) file: String,
+    /// Its first address.
+    pub(super) address: u64,
+    /// Where in the file its entry is seen.
+    pub(super) entry: u64,
+    /// At how many places it is left.
+    pub(super) exits: u32,
+    /// The set that it comes from.
+    pub(super) set: Option<String>,
+    pub(super) phase: Option<Mark>,
+    pub(super) argument: Argument,
+}
+
+/// As [`Phase`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    track: String,
+    name: String,
+    lasts_until_next: bool,
+    beside: bool,
+}
+
+/// As [`ArgumentKind`], of what is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Argument {
+    #[default]
+    None,
+    Integer,
+    Signed(u8),
+    Unsigned(u8),
+}
+
+/// What is not seen of how many functions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unseen {
+    pub(super) what: What,
+    pub(super) functions: usize,
+    /// Of one of them.
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum What {
+    Calls,
+    Arguments,
+}
+
+impl Account {
+    /// As it lies in a file.
+    pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let text = serde_json::to_vec(self)?;
+        let digest = Sha256::digest(&text);
+        Ok([digest.as_slice(), &text].concat())
+    }
+
+    /// That of a file; none where it is not what was written there.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (digest, text) = bytes.split_first_chunk::<32>()?;
+        if Sha256::digest(text).as_slice() != digest {
+            return None;
+        }
+        serde_json::from_slice(text).ok()
+    }
+
+    /// What the trace is to know of its functions, which have the numbers from `first` on.
+    pub(super) fn probed<'a>(
+        &'a self,
+        path: &'a [u8],
+        first: u32,
+    ) -> impl Iterator<Item = Probed> + 'a {
+        let functions = (first..).zip(&self.functions);
+        functions.map(|(number, function)| Probed {
+            probe: ProbeId(number),
+            path: path.to_vec(),
+            build_id: self.build_id.clone(),
+            function: function.name.clone().into_bytes(),
+            file: function.file.clone().into_bytes(),
+            entry: function.entry,
+            instruction: "jmp".to_owned(),
+            entry_cost: ENTRY_COST,
+            exits: function.exits,
+            exit_cost: EXIT_COST,
+            set: function.set.clone().unwrap_or_default(),
+            phase: function.phase.clone().map(Phase::from),
+            argument: function.argument.into(),
+        })
+    }
+}
+
+/// A reason without the address in it, which is another one for each function.
+pub(super) fn without_address(why: &str) -> &str {
+    why.split(" at 0x").next().unwrap_or(why)
+}
+
+impl Unseen {
+    /// What it is in the program at a path.
+    pub(super) fn what(&self, path: &[u8]) -> String {
+        let path = String::from_utf8_lossy(path);
+        let what = match self.what {
+            What::Calls => "calls",
+            What::Arguments => "first arguments",
+        };
+        match self.functions {
+            1 => format!("{what} of {} in {path}", self.name),
+            count => format!("{what} of {count} functions in {path} ({}, ...)", self.name),
+        }
+    }
+}
+
+impl From<&Phase> for Mark {
+    fn from(phase: &Phase) -> Self {
+        Self {
+            track: phase.track.clone(),
+            name: phase.name.clone(),
+            lasts_until_next: phase.lasts == PhaseLasts::UntilNext,
+            beside: phase.beside,
+        }
+    }
+}
+
+impl From<Mark> for Phase {
+    fn from(mark: Mark) -> Self {
+        Self {
+            track: mark.track,
+            name: mark.name,
+            lasts: match mark.lasts_until_next {
+                true => PhaseLasts::UntilNext,
+                false => PhaseLasts::Call,
+            },
+            beside: mark.beside,
+        }
+    }
+}
+
+impl From<ArgumentKind> for Argument {
+    fn from(kind: ArgumentKind) -> Self {
+        match kind {
+            // What a pointer leads to is not read.
+            ArgumentKind::None | ArgumentKind::Text => Self::None,
+            ArgumentKind::Integer => Self::Integer,
+            ArgumentKind::Signed(bytes) => Self::Signed(bytes),
+            ArgumentKind::Unsigned(bytes) => Self::Unsigned(bytes),
+        }
+    }
+}
+
+impl From<Argument> for ArgumentKind {
+    fn from(argument: Argument) -> Self {
+        match argument {
+            Argument::None => Self::None,
+            Argument::Integer => Self::Integer,
+            Argument::Signed(bytes) => Self::Signed(bytes),
+            Argument::Unsigned(bytes) => Self::Unsigned(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        let phase = Phase {
+            track: "compile".to_owned(),
+            name: "typecheck".to_owned(),
+            lasts: PhaseLasts::UntilNext,
+            beside: true,
+        };
+        Account {
+            build_id: vec![1, 255],
+            functions: vec![Function {
+                name: "main.(*T).f[\"\u{e9}\"]".to_owned(),
+                address: u64::MAX,
+                exits: 3,
+                set: Some("go-build".to_owned()),
+                phase: Some(Mark::from(&phase)),
+                argument: ArgumentKind::Signed(4).into(),
+                ..Function::default()
+            }],
+            unseen: vec![Unseen {
+                what: What::Calls,
+                functions: 2,
+                name: "main.g".to_owned(),
+                why: "it is written in assembly".to_owned(),
+            }],
+            copy: Some(Written {
+                inode: 1,
+                bytes: 2,
+                modified: (3, 4),
+            }),
+        }
+    }
+
+    #[test]
+    fn it_comes_out_as_it_went_in_and_whatever_is_changed_in_it_is_noticed() {
+        let written = account().encode().unwrap();
+        let read = Account::decode(&written).unwrap();
+        assert_eq!(read, account());
+        let probed: Vec<Probed> = read.probed(b"/a/compile", 7).collect();
+        assert_eq!(probed[0].probe, ProbeId(7));
+        assert_eq!(probed[0].argument, ArgumentKind::Signed(4));
+        assert_eq!(probed[0].phase.as_ref().unwrap().name, "typecheck");
+        assert!(probed[0].phase.as_ref().unwrap().beside);
+        let unseen = read.unseen[0].what(b"/a/compile");
+        assert_eq!(unseen, "calls of 2 functions in /a/compile (main.g, ...)");
+        for at in 0..written.len() {
+            let mut changed = written.clone();
+            changed[at] ^= 1;
+            assert_eq!(Account::decode(&changed), None, "{at}");
+        }
+        assert_eq!(Account::decode(&written[..written.len() - 1]), None);
+        assert_eq!(Account::decode(&[]), None);
+    }
+}
