@@ -87,6 +87,7 @@ impl Attachment {
             root: pid,
             follows_tree: true,
             watches_loaders: false,
+            calls_of_two: false,
             temporary: Vec::new(),
             user: user_of(None),
             redaction: self.options.redaction.clone(),

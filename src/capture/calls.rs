@@ -5,6 +5,8 @@ use super::Monotonic;
 use crate::trace::{CallEdge, Pid, ProbeId, StackOwner, Tid};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+/// From here on copies number their functions; the kernel's probes have the numbers below (`PROBE_BITS` of records.h).
+pub(super) const OF_COPIES: u32 = 1 << 24;
 /// Events in one batch at most.
 const BATCH: usize = 4_096;
 /// Batches at most. A backend that has none left waits for the recorder.

@@ -111,10 +111,26 @@ fn bpf_availability() -> Result<(), Refusal> {
     }
 }
 
-/// Opens the backend `bpf`; `expected` are executables that the command is likely to run.
+/// Whether the backend `bpf` can put probes on whatever is asked for.
+fn bpf_probes_all() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        linux::bpf::probes_all()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        false
+    }
+}
+
+/// Opens the backend `bpf`; `expected` are executables that the command is likely to run. Of copies it watches what
+/// these do not tell of.
 fn open_bpf(
     request: Request,
-    watch: probes::Watch,
+    (watch, copies): (
+        probes::Watch,
+        Option<std::sync::Arc<dyn stand_in::StandIns>>,
+    ),
     expected: Vec<PathBuf>,
     (cache, invoker): (Option<PathBuf>, Option<Invoker>),
 ) -> Result<Box<dyn Backend>, Refusal> {
@@ -125,13 +141,14 @@ fn open_bpf(
             off_cpu: request.off_cpu,
             expected,
             watch,
+            copies,
             calibration: linux::qemu::Calibration { cache, invoker },
             ..linux::bpf::Options::default()
         })
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (request, watch, expected, cache, invoker);
+        let _ = (request, watch, copies, expected, cache, invoker);
         Err(no_bpf())
     }
 }
@@ -187,6 +204,8 @@ fn patch_availability() -> Result<(), Refusal> {
 )]
 struct PatchRequest {
     watch: probes::Watch,
+    /// The kernel's probes watch what copies do not tell of.
+    beside_kernel: bool,
     /// Programs of which copies are to be there before the command runs.
     expected: Vec<PathBuf>,
     /// Where copies are kept.
@@ -208,6 +227,7 @@ fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
     {
         let backend = linux::patch::Patch::new(linux::patch::Options {
             watch: request.watch,
+            beside_kernel: request.beside_kernel,
             expected: request.expected,
             caches: request.caches,
             others: request.others,

@@ -12,6 +12,15 @@ use crate::trace::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(pub u64);
 
+/// What tells of calls beside something else that does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// Probes of the kernel.
+    Kernel,
+    /// Copies of programs.
+    Copies,
+}
+
 /// One thing that a backend saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
@@ -142,6 +151,13 @@ pub enum Observation {
     },
     /// Functions were entered and left.
     Called(Batch),
+    /// All calls of a backend up to a moment have been told, where there is another one that tells of calls.
+    CalledUntil {
+        /// Whose.
+        by: Teller,
+        /// Up to when.
+        time: Monotonic,
+    },
     /// What the dynamic loader of a process did.
     Linked(linking::Batch),
     /// A tool was run through the shim.

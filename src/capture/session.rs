@@ -398,6 +398,7 @@ impl Session {
             root,
             follows_tree: self.follows_tree(),
             watches_loaders: self.backends().contains(&Name::OF_BINDINGS.word()),
+            calls_of_two: self.calls_of_two(),
             temporary: launch::temporary(&self.environment),
             user: user_of(self.invoker.as_ref()),
             redaction: self.options.redaction.clone(),
@@ -573,6 +574,14 @@ impl Session {
 
     fn wants_stop(&self) -> bool {
         self.backends.iter().any(|backend| backend.wants_stop())
+    }
+
+    /// Copies and the kernel's probes tell of calls.
+    fn calls_of_two(&self) -> bool {
+        let names = self.backends();
+        [Name::Bpf, Name::Patch]
+            .iter()
+            .all(|name| names.contains(&name.word()))
     }
 
     fn follows_tree(&self) -> bool {

@@ -137,7 +137,8 @@ fn calls_are_those_that_the_program_counts() {
         let mut compared = Vec::new();
         for (name, [entries, returns]) in &counted {
             let Some(row) = rows.iter().find(|row| row["function"] == **name) else {
-                // It has no frame of its own: which is said.
+                // It has no frame of its own: which is said, and as root the kernel's probes see it.
+                assert_eq!(way, "patch", "{name}");
                 let blind = calls["recording"]["blind_spots"].to_string();
                 assert!(
                     blind.contains(&format!("calls of {name} in")),
@@ -151,6 +152,25 @@ fn calls_are_those_that_the_program_counts() {
             assert_eq!(entries - unwound - open, *returns, "{way}: {name} {row}");
             compared.push(name.as_str());
         }
+        let trace = place.trace();
+        let mut functions: Vec<_> = trace.probes.iter().map(|probe| probe.function).collect();
+        let count = functions.len();
+        functions.sort_unstable();
+        functions.dedup();
+        assert_eq!(
+            functions.len(),
+            count,
+            "{way}: no function is watched twice"
+        );
+        let jumps = trace
+            .probes
+            .iter()
+            .filter(|probe| trace.text(probe.instruction) == "jmp");
+        let jumps = jumps.count();
+        assert!(
+            jumps > 0 && (jumps == count) == (way == "patch"),
+            "{way}: {jumps}"
+        );
         for name in ["main.goDeep", "main.move", "main.mayPanic", "main.quit"] {
             assert!(compared.contains(&name), "{way}: {name} of {compared:?}");
         }

@@ -222,6 +222,7 @@ fn a_trace_holds_what_a_program_printed() {
         root: program,
         follows_tree: false,
         watches_loaders: true,
+        calls_of_two: false,
         temporary: Vec::new(),
         user: 0,
         redaction: crate::capture::Redaction::default(),

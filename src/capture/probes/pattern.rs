@@ -169,6 +169,12 @@ impl FunctionGlob {
         })
     }
 
+    /// It begins with a wildcard: whatever the package.
+    #[must_use]
+    pub fn begins_with_any(&self) -> bool {
+        self.0.starts_with(['*', '?'])
+    }
+
     /// As it was written.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -128,12 +128,17 @@ pub enum NoPlan {
 ///
 /// When the executable's functions cannot be read.
 pub fn plan(elf: &Elf<'_>, specs: &[&Spec]) -> Result<Plan, NoPlan> {
-    plan_with(elf, specs, false)
+    plan_with(elf, specs, false, None)
 }
 
 /// The same; with `arguments`, functions that the user names are entered where their first
-/// argument is still to be read.
-pub(super) fn plan_with(elf: &Elf<'_>, specs: &[&Spec], arguments: bool) -> Result<Plan, NoPlan> {
+/// argument is still to be read. Of all that are asked for, `only` those at some addresses are planned.
+pub(super) fn plan_with(
+    elf: &Elf<'_>,
+    specs: &[&Spec],
+    arguments: bool,
+    only: Option<&FxHashSet<u64>>,
+) -> Result<Plan, NoPlan> {
     let table = Pclntab::of(elf).map_err(|error| {
         if is_packed(elf) {
             NoPlan::Packed
@@ -143,6 +148,9 @@ pub(super) fn plan_with(elf: &Elf<'_>, specs: &[&Spec], arguments: bool) -> Resu
     })?;
     let mut plan = Plan::default();
     let unmatched = choose(&table, specs, |function, name, spec| {
+        if only.is_some_and(|only| !only.contains(&function.entry().0)) {
+            return;
+        }
         match planned(elf, function, name, spec, arguments && spec.set.is_none()) {
             Ok(function) => plan.functions.push(function),
             Err(why) => plan.left_out.push(LeftOut {

@@ -7,6 +7,7 @@ use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
 use crate::binary::go::{BuildInfo, Container, Pclntab};
 use crate::trace::{ArgumentKind, Probe};
+use rustc_hash::FxHashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,9 +147,23 @@ impl Watch {
     ///
     /// When it is not a Go program whose functions can be read.
     pub fn plan(&self, elf: &Elf<'_>, path: &[u8]) -> Result<Plan, NoPlan> {
+        self.plan_only(elf, path, None)
+    }
+
+    /// The same, of functions at some addresses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::plan`].
+    pub fn plan_only(
+        &self,
+        elf: &Elf<'_>,
+        path: &[u8],
+        only: Option<&FxHashSet<u64>>,
+    ) -> Result<Plan, NoPlan> {
         let specs = self.specs(elf, path);
         let specs: Vec<&Spec> = specs.iter().collect();
-        let mut plan = plan_with(elf, &specs, self.arguments)?;
+        let mut plan = plan_with(elf, &specs, self.arguments, only)?;
         self.forgive_sets(&mut plan.unmatched);
         Ok(plan)
     }

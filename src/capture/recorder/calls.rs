@@ -1,10 +1,11 @@
 //! Watched functions, their entries and exits: observations in, records out.
 
+use super::held::Held;
 use super::images;
 use super::processes::Processes;
 use super::sink::Sink;
-use crate::capture::calls::{Batch, Called, RawArgument};
-use crate::capture::observation::Probed;
+use crate::capture::calls::{Batch, Called, OF_COPIES, RawArgument};
+use crate::capture::observation::{Probed, Teller};
 use crate::capture::{Monotonic, Observation, sys};
 use crate::trace::{
     Argument, CallEdge, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe,
@@ -15,8 +16,12 @@ use rustc_hash::FxHashMap;
 /// What watching functions has cost.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// By probe: cost of an entry and of an exit.
+    /// The numbers that functions have in the trace, by those that backends give them: the kernel's probes, and copies.
+    numbers: [Vec<ProbeId>; 2],
+    /// By these: cost of an entry and of an exit.
     costs: Vec<(Nanos, Nanos)>,
+    /// Where two backends tell of calls: those that wait for the other one.
+    held: Option<Held>,
     /// By the calibrated costs: what the command has paid for its hits.
     pub(super) tax: Nanos,
     last: Option<(Pid, ProcessId)>,
@@ -44,7 +49,12 @@ impl Calls {
             kind: ImageKind::File,
             ..Image::default()
         });
-        self.costs.resize(probed.probe.index(), Default::default());
+        let id = ProbeId(u32::try_from(self.costs.len()).unwrap_or(u32::MAX));
+        let (side, at) = place(probed.probe);
+        if let Some(numbers) = self.numbers.get_mut(side) {
+            numbers.resize(at, id);
+            numbers.push(id);
+        }
         self.costs.push((probed.entry_cost, probed.exit_cost));
         let phase = probed.phase.as_ref().map(|phase| PhaseMark {
             track: sink.string(phase.track.as_bytes()),
@@ -53,7 +63,7 @@ impl Calls {
             beside: phase.beside,
         });
         let probe = Probe {
-            id: probed.probe,
+            id,
             image,
             function: sink.string(&probed.function),
             file: sink.string(&probed.file),
@@ -117,7 +127,10 @@ impl Calls {
     }
 
     fn call(&mut self, sink: &mut Sink, processes: &Processes, called: &Called) {
-        self.tax += self.cost(called.probe, called.edge == CallEdge::Entry);
+        let Some(probe) = self.number(called.probe) else {
+            return;
+        };
+        self.tax += self.cost(probe, called.edge == CallEdge::Entry);
         let Some(process) = self.process(processes, called.pid) else {
             return;
         };
@@ -125,16 +138,50 @@ impl Calls {
             RawArgument::Integer(value) => Argument::Integer(*value),
             RawArgument::Text(text) => Argument::Text(sink.redacted(text)),
         });
-        sink.call(CallEvent {
+        let event = CallEvent {
             time: sink.at(called.time),
             process,
             tid: called.tid,
             stack: called.stack,
-            probe: called.probe,
+            probe,
             edge: called.edge,
             depth: called.depth,
             argument,
-        });
+        };
+        match &mut self.held {
+            Some(held) => held.add(event, &mut |event| sink.call(event)),
+            None => sink.call(event),
+        }
+    }
+
+    /// Copies and the kernel's probes tell of calls.
+    pub(super) fn of_two(&mut self) {
+        self.held = Some(Held::default());
+    }
+
+    /// A backend has told all calls up to a moment.
+    pub(super) fn told(&mut self, sink: &mut Sink, by: Teller, until: Monotonic) {
+        if let Some(held) = &mut self.held {
+            let until = sink.at(until);
+            held.told(by, until, &mut |event| sink.call(event));
+        }
+    }
+
+    /// No more calls come. Tells whether the two backends' were too many to be put in order.
+    pub(super) fn finish(&mut self, sink: &mut Sink) -> Option<Observation> {
+        let held = self.held.take()?;
+        held.finish(&mut |event| sink.call(event))
+            .then(|| Observation::Unseen {
+                time: sys::now(),
+                what: "which of the kernel's calls was in which of a copy's".to_owned(),
+                why: "more of them waited for each other than there is memory for".to_owned(),
+            })
+    }
+
+    /// The number that a function has in the trace.
+    pub(super) fn number(&self, probe: ProbeId) -> Option<ProbeId> {
+        let (side, at) = place(probe);
+        self.numbers.get(side)?.get(at).copied()
     }
 
     fn process(&mut self, processes: &Processes, pid: Pid) -> Option<ProcessId> {
@@ -151,5 +198,13 @@ impl Calls {
     fn cost(&self, probe: ProbeId, entry: bool) -> Nanos {
         let (of_entry, of_exit) = self.costs.get(probe.index()).copied().unwrap_or_default();
         if entry { of_entry } else { of_exit }
+    }
+}
+
+/// Which backend has numbered a function, and how many it had numbered before.
+fn place(probe: ProbeId) -> (usize, usize) {
+    match probe.0.checked_sub(OF_COPIES) {
+        Some(at) => (1, at as usize),
+        None => (0, probe.index()),
     }
 }

@@ -4,6 +4,7 @@ mod builds;
 mod calls;
 mod context;
 mod discovered;
+mod held;
 mod images;
 mod interpreters;
 mod linking;
@@ -68,6 +69,8 @@ pub(super) struct Plan {
     pub(super) follows_tree: bool,
     /// A backend tells what dynamic loaders do.
     pub(super) watches_loaders: bool,
+    /// Copies and the kernel's probes tell of calls.
+    pub(super) calls_of_two: bool,
     /// Folders whose executables may be gone before the end.
     pub(super) temporary: Vec<PathBuf>,
     /// Who the command runs as.
@@ -129,6 +132,9 @@ impl Recorder {
         if plan.follows_tree {
             calls.awaits(plan.root, Nanos::ZERO);
         }
+        if plan.calls_of_two {
+            calls.of_two();
+        }
         Self {
             sink: Sink::new(plan.writer, plan.anchor, plan.redaction),
             processes: Processes::default(),
@@ -181,7 +187,8 @@ impl Recorder {
         }
         self.progress.add_events(events);
         self.take_late(true);
-        if let Some(lost) = self.calls.never_begun() {
+        let calls = [self.calls.never_begun(), self.calls.finish(&mut self.sink)];
+        for lost in calls.into_iter().flatten() {
             self.noted(lost);
         }
         self.builds.finish(&mut self.sink);
@@ -244,6 +251,7 @@ impl Recorder {
             Observation::Called(batch) => {
                 self.calls.called(&mut self.sink, &self.processes, &batch);
             }
+            Observation::CalledUntil { by, time } => self.calls.told(&mut self.sink, by, time),
             Observation::Linked(batch) => {
                 self.loaders.add(batch);
                 // Where every exec is seen, a batch may come before that of its process.
@@ -323,7 +331,10 @@ impl Recorder {
                 unrecorded,
                 why,
             } => Record::ProbeDropped(ProbeDropped {
-                probe,
+                probe: match self.calls.number(probe) {
+                    Some(probe) => probe,
+                    None => return,
+                },
                 at: sink.at(time),
                 hits,
                 unrecorded,

@@ -23,6 +23,7 @@ fn recorded(observations: Vec<Observation>) -> Trace {
         root: APP,
         follows_tree: false,
         watches_loaders: false,
+        calls_of_two: false,
         temporary: Vec::new(),
         user: 0,
         redaction: Redaction::default(),

@@ -65,24 +65,28 @@ impl Session {
             held: names.contains(&Name::Dtrace).then(|| wants_held.clone()),
             stand_ins: None,
         };
-        let patched = names.contains(&Name::Patch);
+        // Breakpoints in an original that its copy runs for would never be met: they are put into the copy.
+        let beside_kernel = names.contains(&Name::Bpf) && crate::capture::bpf_probes_all();
+        let mut copies = None;
         let mut names = names.to_vec();
         // The shim is told what it is to have run.
         names.sort_by_key(|name| *name != Name::Patch);
         for name in names {
             let backend = match name {
-                Name::Patch => self.patch(held.clone()).map(|(backend, stand_ins)| {
-                    wanted.stand_ins = Some(stand_ins);
-                    wanted.held = Some(wants_held.clone());
-                    backend
-                }),
+                Name::Patch => {
+                    self.patch(held.clone(), beside_kernel)
+                        .map(|(backend, stand_ins)| {
+                            copies = Some(Arc::clone(&stand_ins));
+                            wanted.stand_ins = Some(stand_ins);
+                            wanted.held = Some(wants_held.clone());
+                            backend
+                        })
+                }
                 Name::Bpf => crate::capture::open_bpf(
                     self.options.request,
-                    if patched {
-                        // Breakpoints in an original that its copy runs for would never be met.
-                        Watch::default()
-                    } else {
-                        self.options.watch.clone()
+                    match (&copies, beside_kernel) {
+                        (Some(_), false) => (Watch::default(), None),
+                        (copies, _) => (self.options.watch.clone(), copies.clone()),
                     },
                     self.expected(),
                     (
@@ -198,21 +202,22 @@ impl Session {
         (!value.is_empty()).then(|| value.to_vec())
     }
 
-    fn patch(&self, started: Receiver<Held>) -> Result<Opened, Refusal> {
+    fn patch(&self, started: Receiver<Held>, beside_kernel: bool) -> Result<Opened, Refusal> {
         let name = self.options.command.first().cloned().unwrap_or_default();
         let names_it = self.environment.get("GOROOT").is_some();
         let toolchain = self.toolchain.as_ref();
         let toolchain = toolchain.filter(|_| launch::is_go(&name) && !names_it);
         let watch = self.options.watch.clone();
         // A name that is not there is told before the command runs. What sets alone ask for can be looked at when it is
-        // about to run, if it ever is.
+        // about to run, if it ever is; unless the kernel's probes are to be there by then.
         let mut expected = self.expected();
         expected.retain(|path| {
             let mut named = watch.named.iter();
-            named.any(|spec| spec.image.matches(path.as_os_str().as_bytes()))
+            beside_kernel || named.any(|spec| spec.image.matches(path.as_os_str().as_bytes()))
         });
         crate::capture::open_patch(PatchRequest {
             watch,
+            beside_kernel,
             expected,
             caches: launch::cache(&self.environment, self.invoker.as_ref()),
             others: self.invoker.is_some(),

@@ -13,6 +13,7 @@ use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
 use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::observation::Probed;
 use crate::capture::probes::{Missing, NoPlan, Plan, Planned, PlannedSite, Watch};
+use crate::capture::stand_in::{Part, StandIns};
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::trace::{ArgumentKind, CallEdge, Nanos, Probe, ProbeId};
 use rustc_hash::FxHashMap;
@@ -23,6 +24,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The cookie of a place, see records.h.
 const PROBE_BITS: u32 = 24;
@@ -61,6 +63,7 @@ pub(super) struct Armed {
     /// The probes of the trial, which nothing passes any more.
     trial: Vec<OwnedFd>,
     watch: Watch,
+    copies: Option<Arc<dyn StandIns>>,
     /// Since when the functions of a file are watched; `None` where none are.
     known: FxHashMap<ExeKey, Option<Monotonic>>,
     images: Vec<Image>,
@@ -83,6 +86,8 @@ type Place = (u64, u64, usize);
 /// An executable, and what is to be watched in it.
 #[derive(Debug)]
 struct Found {
+    /// The path by which it is known: of a copy, that of its original.
+    path: Vec<u8>,
     file: File,
     plan: Plan,
     arguments: Vec<ArgumentKind>,
@@ -91,24 +96,29 @@ struct Found {
 }
 
 impl Found {
-    fn of(watch: &Watch, key: ExeKey, path: &[u8]) -> Result<Self, NotArmed> {
+    fn of(watch: &Watch, key: ExeKey, path: &[u8], part: &Part) -> Result<Self, NotArmed> {
         let file = plain_file::open(Path::new(OsStr::from_bytes(path)))?;
         if file.metadata()?.size() != key.size {
             return Err(NotArmed::OtherFile);
         }
-        Self::of_file(watch, file, path)
+        Self::of_file(watch, file, path, part)
     }
 
-    fn of_file(watch: &Watch, file: File, path: &[u8]) -> Result<Self, NotArmed> {
+    fn of_file(watch: &Watch, file: File, path: &[u8], part: &Part) -> Result<Self, NotArmed> {
         let view = FileView::map(&file)?;
         let elf = Elf::parse(view.bytes())?;
-        let plan = watch.plan(&elf, path)?;
+        let (path, only) = match part {
+            Part::Copy(rest) => (rest.original.as_slice(), Some(&*rest.functions)),
+            Part::Itself | Part::Original => (path, None),
+        };
+        let plan = watch.plan_only(&elf, path, only)?;
         if !plan.functions.is_empty() && elf.machine != HOST {
             return Err(NotArmed::Foreign);
         }
         let layout = RuntimeLayout::of(&elf).ok();
         let layout = layout.filter(|layout| !layout.assumed);
         Ok(Self {
+            path: path.to_vec(),
             arguments: watch.arguments(&plan, view.bytes()),
             plan,
             goid: layout.map_or(0, |layout| layout.fields.g_goid),
@@ -204,7 +214,7 @@ impl Armed {
         attacher: Attacher,
         generations: SharedWords,
         (costs, trial): (Costs, Vec<OwnedFd>),
-        watch: Watch,
+        (watch, copies): (Watch, Option<Arc<dyn StandIns>>),
     ) -> Self {
         Self {
             missing: Missing::of(&watch),
@@ -213,6 +223,7 @@ impl Armed {
             costs,
             trial,
             watch,
+            copies,
             known: FxHashMap::default(),
             images: Vec::new(),
             probes: Vec::new(),
@@ -244,6 +255,9 @@ impl Armed {
         let micros = |time: Nanos| time.0 as f64 / 1e3;
         let functions = self.probes.iter().filter(|tally| tally.named).count();
         if functions == 0 {
+            if self.copies.is_some() {
+                return None;
+            }
             let why = self.missing.why();
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             return Some(format!(
@@ -363,11 +377,10 @@ impl Armed {
             Some((key, path.into_os_string().into_vec()))
         });
         let mut paths: Vec<(ExeKey, Vec<u8>)> = paths.collect();
-        paths.retain(|(key, path)| self.watch.concerns(path) && !self.known.contains_key(key));
+        paths.retain(|(key, path)| self.is_watched(path) && !self.known.contains_key(key));
         paths.dedup_by_key(|(key, _)| *key);
-        let watch = &self.watch;
         let begun = now();
-        let found = side_by_side(&paths, |(key, path)| Found::of(watch, *key, path));
+        let found = side_by_side(&paths, |(key, path)| self.find(*key, path));
         let planned = now();
         let mut first = self.probes.len();
         let mut numbered = Vec::new();
@@ -402,10 +415,30 @@ impl Armed {
         for ((((key, path), found), (_, places)), links) in
             paths.iter().zip(found).zip(numbered).zip(links)
         {
-            let entered = found.and_then(|found| self.enter(path, found, places, links?, out));
+            let entered = found.and_then(|found| self.enter(found, places, links?, out));
             let watched = self.judge(path, entered, out);
             self.known.insert(*key, watched);
         }
+    }
+
+    /// What the file at a path is beside copies.
+    fn part(&self, path: &[u8]) -> Part {
+        let path = Path::new(OsStr::from_bytes(path));
+        let copies = self.copies.as_ref();
+        copies.map_or(Part::Itself, |copies| copies.part(path))
+    }
+
+    /// Whether functions of a file are asked for, and it runs itself.
+    fn is_watched(&self, path: &[u8]) -> bool {
+        match self.part(path) {
+            Part::Itself => self.watch.concerns(path),
+            Part::Original => false,
+            Part::Copy(_) => true,
+        }
+    }
+
+    fn find(&self, key: ExeKey, path: &[u8]) -> Result<Found, NotArmed> {
+        Found::of(&self.watch, key, path, &self.part(path))
     }
 
     /// Whether functions of a file may be asked for.
@@ -421,7 +454,7 @@ impl Armed {
         running: Option<Monotonic>,
         out: &mut dyn FnMut(Observation),
     ) {
-        if !self.watch.concerns(path) {
+        if !self.is_watched(path) {
             return;
         }
         let watched = match self.known(key, path) {
@@ -495,23 +528,22 @@ impl Armed {
         path: &[u8],
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
-        let found = Found::of(&self.watch, key, path)?;
+        let found = self.find(key, path)?;
         let first = self.probes.len();
         let places = found.places(first);
         let attached = found.attach(&self.attacher, &places, Numbered { path, first })?;
-        self.enter(path, found, places, attached, out)
+        self.enter(found, places, attached, out)
     }
 
     /// Enters an executable that is armed, whose functions have the next numbers.
     fn enter(
         &mut self,
-        path: &[u8],
         found: Found,
         places: Vec<Place>,
         attached: Attached<OwnedFd>,
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
-        let plan = &found.plan;
+        let (plan, path) = (&found.plan, found.path.as_slice());
         self.tell_left_out(path, plan, out);
         self.missing.planned(path, &plan.unmatched);
         let first = self.probes.len();
@@ -644,7 +676,7 @@ pub(super) fn places_of(
     file: &File,
     of: Numbered<'_>,
 ) -> Result<Vec<(u64, u64)>, String> {
-    let plan = |file| Found::of_file(watch, file, of.path);
+    let plan = |file| Found::of_file(watch, file, of.path, &Part::Itself);
     let found = file.try_clone().map_err(NotArmed::Read).and_then(plan);
     let found = found.map_err(|error| crate::capture::chain(&error))?;
     let end = of.first.saturating_add(found.plan.functions.len());

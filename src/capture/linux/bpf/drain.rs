@@ -7,6 +7,7 @@ use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, ExeKey, Files, GuestImage, Merge, Record, Side};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
+use crate::capture::observation::Teller;
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::environment::translator::{self, Translator};
 use crate::trace::Nanos;
@@ -26,6 +27,8 @@ const SIDE_BYTES: usize = 256 << 10;
 
 /// How often the buffers are emptied while nothing is urgent.
 const INTERVAL_MS: u16 = 100;
+/// While what copies tell of waits for what is here.
+const INTERVAL_BESIDE_MS: u16 = 10;
 /// How much later than its time a record may become visible: a program stamps it and then copies
 /// it, with interrupts or other programs in between.
 const SKEW_NS: u64 = 5_000_000;
@@ -61,6 +64,8 @@ pub(super) struct Drain {
     layouts: Layouts,
     armed: Option<Armed>,
     gate: Option<Gate>,
+    /// Copies tell of calls, too.
+    beside_copies: bool,
     period: Nanos,
     begun: Monotonic,
     links: Vec<OwnedFd>,
@@ -119,7 +124,7 @@ impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
         (layouts, armed): (Layouts, Option<Armed>),
-        (ring_bytes, period): (usize, Nanos),
+        (ring_bytes, period, beside_copies): (usize, Nanos, bool),
         stopped: PipeReader,
         merge: Merge,
         out: Sender<Observation>,
@@ -137,6 +142,7 @@ impl Drain {
             layouts,
             gate: armed.as_ref().and_then(|_| Gate::open()),
             armed,
+            beside_copies,
             period,
             begun: now(),
             links: descriptors.links,
@@ -208,7 +214,11 @@ impl Drain {
         ];
         let gate = self.gate.as_ref().map(|gate| gate.as_fd());
         fds.extend(gate.map(|gate| PollFd::new(gate, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::from(INTERVAL_MS)) {
+        let interval = match self.beside_copies {
+            true => INTERVAL_BESIDE_MS,
+            false => INTERVAL_MS,
+        };
+        match poll(&mut fds, PollTimeout::from(interval)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -314,6 +324,12 @@ impl Drain {
             self.merge.finish(&mut tell);
         } else {
             self.merge.take_until(horizon, &mut tell);
+        }
+        if self.beside_copies {
+            self.tell(Observation::CalledUntil {
+                by: Teller::Kernel,
+                time: horizon,
+            });
         }
         self.report_losses();
         self.hold_budget();

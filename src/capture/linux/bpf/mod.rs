@@ -21,6 +21,7 @@ use crate::capture::linux::qemu::Calibration;
 use crate::capture::linux::sys::SharedWords;
 use crate::capture::probes::Watch;
 use crate::capture::running;
+use crate::capture::stand_in::StandIns;
 use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
@@ -35,6 +36,7 @@ use std::io::{self, PipeWriter, Write as _};
 use std::num::NonZero;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Samples a second and processor, when nothing else is asked for: about 3,000 in 16 seconds of
@@ -61,6 +63,8 @@ pub struct Options {
     pub helper: Option<PathBuf>,
     /// Functions whose entries and exits are recorded.
     pub watch: Watch,
+    /// Copies that run in the place of programs, of which those functions are watched that do not tell of their calls.
+    pub copies: Option<Arc<dyn StandIns>>,
     /// The root runs its program already.
     pub running: Option<RunningProcess>,
     /// Attach to one place at a time, as Linux before 6.6 needs it.
@@ -102,6 +106,7 @@ impl Default for Options {
             ring_bytes: DEFAULT_RING_BYTES,
             helper: None,
             watch: Watch::default(),
+            copies: None,
             running: None,
             one_by_one: false,
             calibration: Calibration::default(),
@@ -127,6 +132,12 @@ fn loader() -> Result<Loader, Refusal> {
         });
     }
     rights::bpf_loader()
+}
+
+/// Whether functions of any choice can be watched: by this process, not by the helper.
+#[must_use]
+pub fn probes_all() -> bool {
+    matches!(loader(), Ok(Loader::Ourselves))
 }
 
 /// Prepares the backend.
@@ -228,7 +239,8 @@ impl Bpf {
                 return None;
             }
         };
-        let mut armed = Armed::new(attacher, generations, tried, watch);
+        let copies = self.options.copies.clone();
+        let mut armed = Armed::new(attacher, generations, tried, (watch, copies));
         armed.expect(expected, &mut |observation| out.push(observation));
         Some(armed)
     }
@@ -265,9 +277,14 @@ impl Backend for Bpf {
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
         let mut descriptors = self.load(root)?;
-        let expected = std::mem::take(&mut self.options.expected);
+        let mut expected = std::mem::take(&mut self.options.expected);
         // Told by the drain thread: nobody listens yet.
         let mut first = Vec::new();
+        if let Some(copies) = &self.options.copies {
+            let of_them = expected.iter().filter_map(|path| copies.of(path));
+            let of_them: Vec<PathBuf> = of_them.map(|copy| copy.program).collect();
+            expected.extend(of_them);
+        }
         let armed = self.arm(&mut descriptors, &expected, &mut first);
         if let Some(armed) = &armed {
             if let Some(wrong) = armed.wrong_name() {
@@ -283,10 +300,11 @@ impl Backend for Bpf {
         let calibration = self.options.calibration.clone();
         let layouts = Layouts::map(descriptors.layouts.as_fd(), calibration);
         let layouts = layouts.map_err(os("mmap", "the table of layouts"))?;
+        let beside_copies = self.options.copies.is_some();
         let mut drain = Drain::new(
             descriptors,
             (layouts, armed),
-            (ring_bytes, period),
+            (ring_bytes, period, beside_copies),
             stopped,
             merge,
             out,

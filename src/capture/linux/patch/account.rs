@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) functions: Vec<Function>,
     /// What was asked for and is not seen.
     pub(super) unseen: Vec<Unseen>,
+    /// Addresses of functions that do not tell, of which the kernel's probes can.
+    pub(super) rest: Vec<u64>,
     /// The file of the copy, as it was written; none where no function can tell.
     pub(super) copy: Option<Written>,
 }
@@ -86,6 +88,8 @@ pub(super) enum Argument {
 pub(super) struct Unseen {
     pub(super) what: What,
     pub(super) functions: usize,
+    /// The kernel's probes see it, where they are used.
+    pub(super) is_rest: bool,
     /// Of one of them.
     pub(super) name: String,
     pub(super) why: String,
@@ -232,9 +236,11 @@ mod tests {
             unseen: vec![Unseen {
                 what: What::Calls,
                 functions: 2,
+                is_rest: true,
                 name: "main.g".to_owned(),
                 why: "it is written in assembly".to_owned(),
             }],
+            rest: vec![0x40_1000],
             copy: Some(Written {
                 inode: 1,
                 bytes: 2,

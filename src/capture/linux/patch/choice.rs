@@ -4,7 +4,7 @@ use super::account::{Account, Function, Mark, Unseen, What, without_address};
 use crate::binary::Error;
 use crate::binary::elf::Elf;
 use crate::binary::go::Pclntab;
-use crate::binary::trampoline::{Marked, Place, Survey, Unpatched};
+use crate::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched};
 use crate::capture::probes::{Asked, Mode};
 use crate::trace::ArgumentKind;
 use std::collections::BTreeMap;
@@ -80,6 +80,7 @@ impl Choice {
             build_id: elf.build_id().unwrap_or_default().to_vec(),
             functions: functions.collect(),
             unseen: self.unseen(),
+            rest: self.rest(),
             copy: None,
         }
     }
@@ -89,19 +90,33 @@ impl Choice {
             // Nobody asked for those of the runtime: sets are for all backends.
             !(asked.set.is_some() && matches!(why, Unpatched::Exempt(_)))
         });
-        let alone: Vec<_> = alone
-            .map(|(asked, why)| (asked.name.as_slice(), why.to_string()))
-            .collect();
+        let (rest, alone): (Vec<_>, Vec<_>) = alone.partition(|(asked, why)| is_rest(asked, why));
+        let with_why = |(asked, why): &(Asked, Unpatched)| (asked.name.clone(), why.to_string());
+        let [rest, alone] =
+            [rest, alone].map(|all| all.into_iter().map(with_why).collect::<Vec<_>>());
         let texts = self.functions.iter();
         let texts = texts.filter(|(_, argument, _)| *argument == ArgumentKind::Text);
         let why = "they are strings: copies record numbers alone, the backend bpf strings, too";
         let texts: Vec<_> = texts
-            .map(|(asked, ..)| (asked.name.as_slice(), why.to_owned()))
+            .map(|(asked, ..)| (asked.name.clone(), why.to_owned()))
             .collect();
-        let mut unseen = grouped(What::Calls, &alone);
-        unseen.extend(grouped(What::Arguments, &texts));
+        let mut unseen = grouped((What::Calls, false), &alone);
+        unseen.extend(grouped((What::Calls, true), &rest));
+        unseen.extend(grouped((What::Arguments, false), &texts));
         unseen
     }
+
+    fn rest(&self) -> Vec<u64> {
+        let rest = self.left_alone.iter();
+        let rest = rest.filter(|(asked, why)| is_rest(asked, why));
+        rest.map(|(asked, _)| asked.address.0).collect()
+    }
+}
+
+/// Whether the kernel's probes are to watch a function instead. There are thousands in the runtime, which are called all
+/// the time: of these only those that were meant.
+fn is_rest(asked: &Asked, why: &Unpatched) -> bool {
+    !matches!(why, Unpatched::Exempt(Exempt::Runtime)) || !asked.glob.begins_with_any()
 }
 
 fn text(name: &[u8]) -> String {
@@ -109,11 +124,12 @@ fn text(name: &[u8]) -> String {
 }
 
 /// Names and reasons: each by itself, or of many, how many for which reason.
-fn grouped(what: What, all: &[(&[u8], String)]) -> Vec<Unseen> {
+fn grouped((what, is_rest): (What, bool), all: &[(Vec<u8>, String)]) -> Vec<Unseen> {
     if all.len() <= NAMED {
         let each = all.iter().map(|(name, why)| Unseen {
             what,
             functions: 1,
+            is_rest,
             name: text(name),
             why: why.clone(),
         });
@@ -126,6 +142,7 @@ fn grouped(what: What, all: &[(&[u8], String)]) -> Vec<Unseen> {
     let each = reasons.into_iter().map(|(why, (functions, name))| Unseen {
         what,
         functions,
+        is_rest,
         name: text(name),
         why: why.to_owned(),
     });
@@ -170,8 +187,9 @@ mod tests {
 
     #[test]
     fn few_are_named_and_many_are_counted_by_reason() {
-        let of = |count: usize, why: &str| vec![(&b"f"[..], why.to_owned()); count];
-        let named = grouped(What::Calls, &of(NAMED, "its exit at 0x1 has no room"));
+        let of = |count: usize, why: &str| vec![(b"f".to_vec(), why.to_owned()); count];
+        let calls = (What::Calls, false);
+        let named = grouped(calls, &of(NAMED, "its exit at 0x1 has no room"));
         assert_eq!(named.len(), NAMED);
         assert_eq!(named[0].why, "its exit at 0x1 has no room");
         let all = [
@@ -180,7 +198,7 @@ mod tests {
             of(1, "b"),
         ]
         .concat();
-        let counted = grouped(What::Calls, &all);
+        let counted = grouped(calls, &all);
         let counted: Vec<_> = counted
             .iter()
             .map(|row| (row.functions, &*row.why))

@@ -6,9 +6,10 @@ use super::choice::Choice;
 use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::Elf;
 use crate::binary::trampoline::{self, NoCopy, Survey};
+use crate::capture::calls::OF_COPIES;
 use crate::capture::linux::sys;
 use crate::capture::probes::{Missing, NoPlan, Watch};
-use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
+use crate::capture::stand_in::{NUMBERS, Part, Rest, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
 use crate::trace::ProbeId;
 use crossbeam_channel::Sender;
@@ -64,6 +65,8 @@ pub(super) struct Image {
 #[derive(Debug)]
 pub(super) struct Copies {
     watch: Watch,
+    /// The kernel's probes watch what copies do not tell of.
+    beside_kernel: bool,
     cache: Cache,
     sums: Sums,
     ring: Arc<OwnedFd>,
@@ -76,6 +79,8 @@ struct Known {
     /// By what their records say that they are.
     images: FxHashMap<u64, Arc<Image>>,
     probes: u32,
+    /// What copies do not tell of, by their paths.
+    rests: FxHashMap<PathBuf, Rest>,
     /// How many functions that are asked for are left alone, by why.
     left_alone: BTreeMap<String, usize>,
     missing: Missing,
@@ -90,17 +95,23 @@ enum Out {
 }
 
 impl Copies {
-    pub(super) fn new(watch: Watch, (cache, sums): (Cache, Sums), ring: OwnedFd) -> Self {
+    pub(super) fn new(
+        (watch, beside_kernel): (Watch, bool),
+        (cache, sums): (Cache, Sums),
+        ring: OwnedFd,
+    ) -> Self {
         let known = Known {
             programs: FxHashMap::default(),
             images: FxHashMap::default(),
             probes: 0,
+            rests: FxHashMap::default(),
             left_alone: BTreeMap::new(),
             missing: Missing::of(&watch),
             out: Out::Later(Vec::new()),
         };
         Self {
             watch,
+            beside_kernel,
             cache,
             sums,
             ring: Arc::new(ring),
@@ -151,6 +162,11 @@ impl Copies {
     /// Tells what was asked for and found nowhere, and nothing more after that.
     pub(super) fn finish(&self) {
         let mut known = self.known();
+        if self.beside_kernel {
+            // Whoever sees all programs tells that.
+            known.out = Out::Later(Vec::new());
+            return;
+        }
         let missing: Vec<_> = known
             .missing
             .each(NEVER_STARTED)
@@ -218,7 +234,14 @@ impl Copies {
             }
         };
         let mut known = self.known();
-        known.enter(name, key.image(), kept.account)?;
+        if let Some(copy) = &kept.copy {
+            let rest = Rest {
+                original: name.to_vec(),
+                functions: Arc::new(kept.account.rest.iter().copied().collect()),
+            };
+            known.rests.insert(copy.clone(), rest);
+        }
+        known.enter((name, self.beside_kernel), key.image(), kept.account)?;
         let spent = sys::monotonic().saturating_sub(begun);
         known.tell(Observation::Configured {
             key: format!("patch_ns:{}", base_name.to_string_lossy()),
@@ -324,6 +347,17 @@ impl StandIns for Copies {
             descriptor: Arc::clone(&self.ring),
         })
     }
+
+    fn part(&self, path: &Path) -> Part {
+        let known = self.known();
+        if let Some(rest) = known.rests.get(path) {
+            return Part::Copy(rest.clone());
+        }
+        match known.programs.get(path) {
+            Some((_, Some(_))) => Part::Original,
+            _ => Part::Itself,
+        }
+    }
 }
 
 impl Known {
@@ -348,8 +382,14 @@ impl Known {
     }
 
     /// Enters a program whose functions have the next numbers.
-    fn enter(&mut self, path: &[u8], image: u64, account: Account) -> Result<(), NotCopied> {
-        for what in &account.unseen {
+    fn enter(
+        &mut self,
+        (path, beside_kernel): (&[u8], bool),
+        image: u64,
+        account: Account,
+    ) -> Result<(), NotCopied> {
+        let unseen_here = account.unseen.iter();
+        for what in unseen_here.filter(|what| !(what.is_rest && beside_kernel)) {
             self.tell(unseen(what.what(path), what.why.clone()));
             if what.what == What::Calls {
                 let why = without_address(&what.why).to_owned();
@@ -360,9 +400,10 @@ impl Known {
         if account.functions.is_empty() || self.images.contains_key(&image) {
             return Ok(());
         }
-        let first = self.probes;
+        let first = OF_COPIES.saturating_add(self.probes);
         let count = u32::try_from(account.functions.len()).map_err(|_many| NotCopied::TooMany)?;
-        self.probes = first.checked_add(count).ok_or(NotCopied::TooMany)?;
+        self.probes = self.probes.saturating_add(count);
+        first.checked_add(count).ok_or(NotCopied::TooMany)?;
         for probed in account.probed(path, first) {
             self.tell(Observation::Probed(Box::new(probed)));
         }

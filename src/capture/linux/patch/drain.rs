@@ -10,6 +10,7 @@ use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
 use crate::capture::linux::sys;
 use crate::capture::linux::sys::ring::{SharedRing, ticks};
 use crate::capture::linux::watch::ExitWatch;
+use crate::capture::observation::Teller;
 use crate::capture::toolexec::Held;
 use crate::capture::{Monotonic, Observation};
 use crate::trace::{Goid, Pid, ProbeId, StackOwner};
@@ -171,6 +172,10 @@ impl Drain {
         self.state.taken = taken;
         let count = self.state.ahead.len() - before;
         self.give(scale, if all { u64::MAX } else { now.ticks });
+        self.tell(Observation::CalledUntil {
+            by: Teller::Copies,
+            time: now.time,
+        });
         if now.time.0.saturating_sub(self.state.from.time.0) >= BASELINE_NS {
             self.state.from = now;
         }

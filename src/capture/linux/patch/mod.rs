@@ -57,6 +57,8 @@ const ADDRESS_SPACE: u64 = 16 << 30;
 pub(in crate::capture) struct Options {
     /// Functions to watch.
     pub(in crate::capture) watch: Watch,
+    /// The kernel's probes watch what copies do not tell of.
+    pub(in crate::capture) beside_kernel: bool,
     /// Programs of which copies are to be there before the command runs.
     pub(in crate::capture) expected: Vec<PathBuf>,
     /// Where copies are kept.
@@ -161,7 +163,11 @@ impl Patch {
             refused("there is no memory for records", &error, more)
         })?;
         let is_named = !options.watch.named.is_empty();
-        let copies = Arc::new(Copies::new(options.watch, cache, file));
+        let copies = Arc::new(Copies::new(
+            (options.watch, options.beside_kernel),
+            cache,
+            file,
+        ));
         // The command may be one of the toolchain's.
         let expected = options.expected.iter();
         let expected: BTreeSet<_> = expected
