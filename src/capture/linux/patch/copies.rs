@@ -136,6 +136,12 @@ impl Copies {
         self.known().images.get(&copy).cloned()
     }
 
+    /// The path of the original of a copy.
+    pub(super) fn original(&self, copy: &Path) -> Option<Vec<u8>> {
+        let known = self.known();
+        known.rests.get(copy).map(|rest| rest.original.clone())
+    }
+
     /// How many functions are watched, in how many programs, what that costs, and how many are not, with why.
     pub(super) fn announcement(&self) -> String {
         let known = self.known();

@@ -4,6 +4,7 @@
 //! up to a moment before any of them was looked at: of a goroutine nothing is then missing that came before what was
 //! read.
 
+use super::again::Again;
 use super::copies::{Copies, Image};
 use crate::capture::calls::{Called, Pool, RawArgument};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
@@ -19,6 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
 use std::io::PipeReader;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How often the ring is emptied while there is little in it.
@@ -81,6 +83,8 @@ struct State {
     told: Monotonic,
     dropped: u64,
     unknown: u64,
+    /// Programs that execute themselves.
+    again: Again,
     /// How far apart the readings of the two clocks were at most.
     apart: u64,
 }
@@ -180,6 +184,13 @@ impl Drain {
             self.state.from = now;
         }
         self.report_losses(now.time);
+        let State {
+            again, processes, ..
+        } = &mut self.state;
+        let original = |copy: &Path| self.copies.original(copy);
+        for met in again.look(now.time, processes.keys().copied(), original) {
+            self.tell(met);
+        }
         for pid in ended {
             self.state.processes.remove(&pid);
         }

@@ -11,6 +11,7 @@
 //! made, and of which functions: [`crate::binary::trampoline`].
 
 mod account;
+mod again;
 mod cache;
 mod choice;
 mod copies;

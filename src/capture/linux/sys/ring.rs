@@ -7,6 +7,7 @@ use crate::binary::trampoline::ring::{
     MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
 };
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,9 @@ pub(in crate::capture::linux) struct SharedRing {
     chunks: usize,
     patience: u32,
 }
+
+/// What the ring is called among the mappings of a process.
+pub(in crate::capture::linux) const RING_NAME: &CStr = c"gotrace-ring";
 
 /// Words of a record: [`crate::capture::decode::trampoline::Written`].
 pub(in crate::capture::linux) type Words = [u64; RECORD / 8];
@@ -36,7 +40,7 @@ impl SharedRing {
         // SAFETY: the name ends with a zero byte, and is read by this call alone.
         let file = owned(unsafe {
             libc::memfd_create(
-                c"gotrace-ring".as_ptr(),
+                RING_NAME.as_ptr(),
                 libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING,
             )
         })?;
