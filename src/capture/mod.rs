@@ -65,7 +65,7 @@ pub use backend::{Backend, Error, Request};
 pub use change::{Change, NotAChange};
 pub use dtrace::{Way as WayOfDtrace, trial as try_dtrace};
 pub use launch::Environment;
-pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, ToolRun};
+pub use observation::{Executed, Monotonic, Observation, Probed, Sampled, Teller, ToolRun};
 pub use preamble::Found;
 pub use progress::Progress;
 pub use redact::Redaction;
@@ -127,10 +127,7 @@ fn bpf_probes_all() -> bool {
 /// these do not tell of.
 fn open_bpf(
     request: Request,
-    (watch, copies): (
-        probes::Watch,
-        Option<std::sync::Arc<dyn stand_in::StandIns>>,
-    ),
+    (watch, copies): (probes::Watch, Option<Copies>),
     expected: Vec<PathBuf>,
     (cache, invoker): (Option<PathBuf>, Option<Invoker>),
 ) -> Result<Box<dyn Backend>, Refusal> {
@@ -218,8 +215,19 @@ struct PatchRequest {
     started: crossbeam_channel::Receiver<toolexec::Held>,
 }
 
-/// A backend, and who knows what runs in the place of tools.
-type Opened = (Box<dyn Backend>, std::sync::Arc<dyn stand_in::StandIns>);
+/// Who knows what copies tell of.
+#[cfg(target_os = "linux")]
+type Copies = std::sync::Arc<dyn linux::parts::Parts>;
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+type Copies = std::convert::Infallible;
+
+/// A backend, and who knows what runs in the place of tools, and what that tells of.
+type Opened = (
+    Box<dyn Backend>,
+    std::sync::Arc<dyn stand_in::StandIns>,
+    Copies,
+);
 
 /// Opens the backend `patch`.
 fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
@@ -234,8 +242,8 @@ fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
             goroot: request.goroot,
             started: request.started,
         })?;
-        let stand_ins = backend.stand_ins();
-        Ok((Box::new(backend), stand_ins))
+        let (stand_ins, copies) = (backend.stand_ins(), backend.parts());
+        Ok((Box::new(backend), stand_ins, copies))
     }
     #[cfg(not(target_os = "linux"))]
     {

@@ -579,9 +579,8 @@ impl Session {
     /// Copies and the kernel's probes tell of calls.
     fn calls_of_two(&self) -> bool {
         let names = self.backends();
-        [Name::Bpf, Name::Patch]
-            .iter()
-            .all(|name| names.contains(&name.word()))
+        let mut both = [Name::Bpf, Name::Patch].iter().map(|name| name.word());
+        both.all(|name| names.contains(&name)) && super::bpf_probes_all()
     }
 
     fn follows_tree(&self) -> bool {

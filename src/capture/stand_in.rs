@@ -2,7 +2,6 @@
 
 use super::{Observation, sys};
 use nix::sys::resource::{Resource, getrlimit};
-use rustc_hash::FxHashSet;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,31 +46,8 @@ impl StandIn {
     }
 }
 
-/// What a file is to whoever watches functions beside copies.
-#[derive(Clone, Debug)]
-pub(super) enum Part {
-    /// A program that runs as it is.
-    Itself,
-    /// One in whose place its copy runs.
-    Original,
-    /// The copy.
-    Copy(Rest),
-}
-
-/// What a copy does not tell of.
-#[derive(Clone, Debug)]
-pub(super) struct Rest {
-    /// The path of its original.
-    pub(super) original: Vec<u8>,
-    /// Addresses of the functions that are asked for, do not tell, and may be watched otherwise.
-    pub(super) functions: Arc<FxHashSet<u64>>,
-}
-
 /// Who knows which programs have a stand-in.
 pub(super) trait StandIns: Send + Sync + std::fmt::Debug {
     /// That of a program, if it has one.
     fn of(&self, program: &Path) -> Option<StandIn>;
-
-    /// What the file at a path is.
-    fn part(&self, path: &Path) -> Part;
 }

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod bpf;
 pub(super) mod handed;
+pub(super) mod parts;
 pub(super) mod patch;
 pub(super) mod process;
 pub mod qemu;

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// The numbers that functions have in the trace, by those that backends give them: the kernel's probes, and copies.
-    numbers: [Vec<ProbeId>; 2],
+    numbers: [Vec<Option<ProbeId>>; 2],
     /// By these: cost of an entry and of an exit.
     costs: Vec<(Nanos, Nanos)>,
     /// Where two backends tell of calls: those that wait for the other one.
@@ -52,8 +52,8 @@ impl Calls {
         let id = ProbeId(u32::try_from(self.costs.len()).unwrap_or(u32::MAX));
         let (side, at) = place(probed.probe);
         if let Some(numbers) = self.numbers.get_mut(side) {
-            numbers.resize(at, id);
-            numbers.push(id);
+            numbers.resize(numbers.len().max(at + 1), None);
+            numbers[at] = Some(id);
         }
         self.costs.push((probed.entry_cost, probed.exit_cost));
         let phase = probed.phase.as_ref().map(|phase| PhaseMark {
@@ -181,7 +181,7 @@ impl Calls {
     /// The number that a function has in the trace.
     pub(super) fn number(&self, probe: ProbeId) -> Option<ProbeId> {
         let (side, at) = place(probe);
-        self.numbers.get(side)?.get(at).copied()
+        self.numbers.get(side)?.get(at).copied().flatten()
     }
 
     fn process(&mut self, processes: &Processes, pid: Pid) -> Option<ProcessId> {

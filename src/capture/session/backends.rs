@@ -75,8 +75,8 @@ impl Session {
             let backend = match name {
                 Name::Patch => {
                     self.patch(held.clone(), beside_kernel)
-                        .map(|(backend, stand_ins)| {
-                            copies = Some(Arc::clone(&stand_ins));
+                        .map(|(backend, stand_ins, parts)| {
+                            copies = Some(parts);
                             wanted.stand_ins = Some(stand_ins);
                             wanted.held = Some(wants_held.clone());
                             backend

@@ -10,10 +10,10 @@ use crate::binary::elf::{Elf, Machine};
 use crate::binary::go::RuntimeLayout;
 use crate::binary::instruction::Stepping;
 use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
+use crate::capture::linux::parts::{Part, Parts};
 use crate::capture::linux::sys::{FileView, SharedWords};
 use crate::capture::observation::Probed;
 use crate::capture::probes::{Missing, NoPlan, Plan, Planned, PlannedSite, Watch};
-use crate::capture::stand_in::{Part, StandIns};
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::trace::{ArgumentKind, CallEdge, Nanos, Probe, ProbeId};
 use rustc_hash::FxHashMap;
@@ -63,7 +63,7 @@ pub(super) struct Armed {
     /// The probes of the trial, which nothing passes any more.
     trial: Vec<OwnedFd>,
     watch: Watch,
-    copies: Option<Arc<dyn StandIns>>,
+    copies: Option<Arc<dyn Parts>>,
     /// Since when the functions of a file are watched; `None` where none are.
     known: FxHashMap<ExeKey, Option<Monotonic>>,
     images: Vec<Image>,
@@ -214,7 +214,7 @@ impl Armed {
         attacher: Attacher,
         generations: SharedWords,
         (costs, trial): (Costs, Vec<OwnedFd>),
-        (watch, copies): (Watch, Option<Arc<dyn StandIns>>),
+        (watch, copies): (Watch, Option<Arc<dyn Parts>>),
     ) -> Self {
         Self {
             missing: Missing::of(&watch),
@@ -380,7 +380,12 @@ impl Armed {
         paths.retain(|(key, path)| self.is_watched(path) && !self.known.contains_key(key));
         paths.dedup_by_key(|(key, _)| *key);
         let begun = now();
-        let found = side_by_side(&paths, |(key, path)| self.find(*key, path));
+        let parts: Vec<Part> = paths.iter().map(|(_, path)| self.part(path)).collect();
+        let parts: Vec<_> = paths.iter().zip(&parts).collect();
+        let watch = &self.watch;
+        let found = side_by_side(&parts, |((key, path), part)| {
+            Found::of(watch, *key, path, part)
+        });
         let planned = now();
         let mut first = self.probes.len();
         let mut numbered = Vec::new();
@@ -435,10 +440,6 @@ impl Armed {
             Part::Original => false,
             Part::Copy(_) => true,
         }
-    }
-
-    fn find(&self, key: ExeKey, path: &[u8]) -> Result<Found, NotArmed> {
-        Found::of(&self.watch, key, path, &self.part(path))
     }
 
     /// Whether functions of a file may be asked for.
@@ -528,7 +529,7 @@ impl Armed {
         path: &[u8],
         out: &mut dyn FnMut(Observation),
     ) -> Result<usize, NotArmed> {
-        let found = self.find(key, path)?;
+        let found = Found::of(&self.watch, key, path, &self.part(path))?;
         let first = self.probes.len();
         let places = found.places(first);
         let attached = found.attach(&self.attacher, &places, Numbered { path, first })?;

@@ -17,11 +17,11 @@ mod load;
 mod trial;
 
 use crate::capture::decode::bpf::{ExeKey, Merge};
+use crate::capture::linux::parts::Parts;
 use crate::capture::linux::qemu::Calibration;
 use crate::capture::linux::sys::SharedWords;
 use crate::capture::probes::Watch;
 use crate::capture::running;
-use crate::capture::stand_in::StandIns;
 use crate::capture::{Backend, Error, Monotonic, Observation, chain};
 use crate::environment::Refusal;
 use crate::environment::linux::rights::{self, Loader};
@@ -64,7 +64,7 @@ pub struct Options {
     /// Functions whose entries and exits are recorded.
     pub watch: Watch,
     /// Copies that run in the place of programs, of which those functions are watched that do not tell of their calls.
-    pub copies: Option<Arc<dyn StandIns>>,
+    pub copies: Option<Arc<dyn Parts>>,
     /// The root runs its program already.
     pub running: Option<RunningProcess>,
     /// Attach to one place at a time, as Linux before 6.6 needs it.

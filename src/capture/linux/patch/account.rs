@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) functions: Vec<Function>,
     /// What was asked for and is not seen.
     pub(super) unseen: Vec<Unseen>,
+    /// All that was asked for is there.
+    pub(super) has_all: bool,
     /// Addresses of functions that do not tell, of which the kernel's probes can.
     pub(super) rest: Vec<u64>,
     /// The file of the copy, as it was written; none where no function can tell.
@@ -240,6 +242,7 @@ mod tests {
                 name: "main.g".to_owned(),
                 why: "it is written in assembly".to_owned(),
             }],
+            has_all: true,
             rest: vec![0x40_1000],
             copy: Some(Written {
                 inode: 1,

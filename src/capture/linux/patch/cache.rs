@@ -54,6 +54,8 @@ impl Cache {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(mode).create(&folder)?;
         own(&folder)?;
+        // The kernel names what runs by where it is.
+        let folder = folder.canonicalize()?;
         let flags = statvfs(&folder)?.flags();
         if flags.contains(FsFlags::ST_NOEXEC) {
             let error = format!(

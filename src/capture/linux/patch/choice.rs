@@ -81,6 +81,7 @@ impl Choice {
             functions: functions.collect(),
             unseen: self.unseen(),
             rest: self.rest(),
+            has_all: true,
             copy: None,
         }
     }

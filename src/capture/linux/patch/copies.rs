@@ -7,9 +7,10 @@ use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::Elf;
 use crate::binary::trampoline::{self, NoCopy, Survey};
 use crate::capture::calls::OF_COPIES;
+use crate::capture::linux::parts::{Part, Parts, Rest};
 use crate::capture::linux::sys;
 use crate::capture::probes::{Missing, NoPlan, Watch};
-use crate::capture::stand_in::{NUMBERS, Part, Rest, StandIn, StandIns};
+use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
 use crate::trace::ProbeId;
 use crossbeam_channel::Sender;
@@ -121,14 +122,13 @@ impl Copies {
 
     /// Tells what there is to tell to somebody, from now on.
     pub(super) fn tell_to(&self, out: Sender<Observation>) {
-        let mut known = self.known();
-        if let Out::Later(observations) = &mut known.out {
-            for observation in observations.drain(..) {
+        // There may be more than can wait, and others need what is known until somebody listens.
+        while let Some(observations) = self.known().waiting(&out) {
+            for observation in observations {
                 // A session that is gone wants to know nothing.
                 drop(out.send(observation));
             }
         }
-        known.out = Out::Now(out);
     }
 
     /// The program that a record's chunk says it is of.
@@ -226,12 +226,12 @@ impl Copies {
         let base_name = path.file_name().unwrap_or_default();
         let key = Key::of(&sum, base_name, &self.watch.text_of(name));
         let kept = match self.cache.find(&key.text(), base_name) {
-            Some(kept) => {
-                // Where something was missing, nothing is kept.
+            // What is missing is told with what comes near.
+            Some(kept) if kept.account.has_all => {
                 self.known().missing.planned(name, &[]);
                 kept
             }
-            None => {
+            _ => {
                 let data = match data {
                     Some(data) => data,
                     None => read(&mut file)?,
@@ -295,11 +295,10 @@ impl Copies {
             drop(places);
             (choice, copied)
         };
-        let account = choice.account(&elf);
-        if !asked.unmatched.is_empty() && copied.is_none() {
-            let copy = None;
-            return Ok(Kept { account, copy });
-        }
+        let account = Account {
+            has_all: asked.unmatched.is_empty(),
+            ..choice.account(&elf)
+        };
         let kept = self
             .cache
             .keep(&key.text(), base_name, account, copied.as_ref());
@@ -353,7 +352,9 @@ impl StandIns for Copies {
             descriptor: Arc::clone(&self.ring),
         })
     }
+}
 
+impl Parts for Copies {
     fn part(&self, path: &Path) -> Part {
         let known = self.known();
         if let Some(rest) = known.rests.get(path) {
@@ -367,6 +368,19 @@ impl StandIns for Copies {
 }
 
 impl Known {
+    /// What waits to be told; where nothing does, it is told at once from now on.
+    fn waiting(&mut self, out: &Sender<Observation>) -> Option<Vec<Observation>> {
+        match &mut self.out {
+            Out::Later(observations) if !observations.is_empty() => {
+                Some(std::mem::take(observations))
+            }
+            _ => {
+                self.out = Out::Now(out.clone());
+                None
+            }
+        }
+    }
+
     fn tell(&mut self, observation: Observation) {
         match &mut self.out {
             Out::Later(observations) => observations.push(observation),

@@ -18,6 +18,7 @@ mod copies;
 mod drain;
 mod sums;
 
+use super::parts::Parts;
 use super::sys::forked::wipes_on_fork;
 use super::sys::ring::SharedRing;
 use crate::capture::backend::{self, Backend, Error};
@@ -192,6 +193,11 @@ impl Patch {
 
     /// Who knows what runs in the place of tools.
     pub(in crate::capture) fn stand_ins(&self) -> Arc<dyn StandIns> {
+        Arc::<Copies>::clone(&self.copies)
+    }
+
+    /// Who knows what copies tell of.
+    pub(in crate::capture) fn parts(&self) -> Arc<dyn Parts> {
         Arc::<Copies>::clone(&self.copies)
     }
 }
