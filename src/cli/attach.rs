@@ -45,7 +45,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.config.config_or_end(None)?;
+        let config = self.config.config(None)?;
         let mut choices = config.choices();
         let watch = self.probes.watch(&mut choices)?;
         if !watch.is_asked_for() && self.rate == 0 {

@@ -18,6 +18,10 @@ pub(super) const BAD_INPUT: u8 = 3;
 /// Not permitted, or not supported here, or not to be written.
 pub(super) const NOT_PERMITTED: u8 = 4;
 
+/// What keeps the command of `run` from being started, whatever it is: all other codes are the command's. As
+/// env(1) has it.
+pub(super) const NOT_STARTED: u8 = 125;
+
 /// What is wrong with a command line, where it shows only after it was read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -47,17 +51,43 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => match error.downcast::<Hinted>() {
-            Ok(Hinted { error, hint }) => {
-                output::note(&format!("{error:#}"));
-                output::hint(&hint);
-                ExitCode::from(code(&error))
-            }
-            Err(error) => {
-                output::note(&format!("{error:#}"));
-                ExitCode::from(code(&error))
-            }
-        },
+        Err(error) => ExitCode::from(code(&say(error))),
+    }
+}
+
+/// The same for `run`, of which an error says that its command was not started.
+pub(super) fn report_run(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        say(error);
+        ExitCode::from(NOT_STARTED)
+    })
+}
+
+/// Prints an error and what would help; returns it.
+fn say(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Hinted>() {
+        Ok(Hinted { error, hint }) => {
+            output::note(&format!("{error:#}"));
+            output::hint(&hint);
+            error
+        }
+        Err(error) => {
+            output::note(&format!("{error:#}"));
+            error
+        }
+    }
+}
+
+/// Prints what is wrong with the words of a command line, or the help that they ask for, and chooses the exit
+/// code. A command that was to be recorded has not been started then.
+pub(super) fn misspelt(error: &clap::Error) -> ExitCode {
+    // Where nobody listens there is nobody to tell.
+    drop(error.print());
+    let runs = std::env::args_os().nth(1).is_some_and(|word| word == "run");
+    match (error.use_stderr(), runs) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(NOT_STARTED),
+        (true, false) => ExitCode::from(USAGE),
     }
 }
 

@@ -116,10 +116,10 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == shim::MARK) {
         return exit::of_tool(shim::run(words.collect()));
     }
-    let arguments = guide::explained(Arguments::command()).get_matches();
-    let command = match Arguments::from_arg_matches(&arguments) {
+    let arguments = guide::explained(Arguments::command()).try_get_matches();
+    let command = match arguments.and_then(|found| Arguments::from_arg_matches(&found)) {
         Ok(arguments) => arguments.command,
-        Err(error) => error.exit(),
+        Err(error) => return exit::misspelt(&error),
     };
     if command.records()
         && let Some(refusal) = native::become_native()
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         output::hint(&refusal.remedy);
     }
     let outcome = match command {
-        Command::Run(args) => args.run(),
+        Command::Run(args) => return exit::report_run(args.run()),
         Command::Repeat(args) => args.run(),
         Command::Experiment(args) => args.run(),
         Command::Attach(args) => args.run(),

@@ -2,6 +2,7 @@
 
 use super::config::{self, Key};
 use super::doctor;
+use super::exit::NOT_STARTED;
 use super::output;
 use super::probing;
 use super::recording;
@@ -20,9 +21,6 @@ use crate::render::text::summary;
 use crate::symbolize;
 use crate::trace::file::Writer;
 use crate::trace::{ExitStatus, Trace};
-
-/// The exit code for what keeps the command from being started, as env(1) has it.
-const NOT_STARTED: u8 = 125;
 
 /// Runs a command and records where its time goes.
 ///
@@ -81,14 +79,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let config = match self.config.config(self.command.first()) {
-            Ok(config) => config,
-            Err(error) => {
-                output::note(&error.to_string());
-                error.hint().into_iter().for_each(output::hint);
-                return Ok(ExitCode::from(NOT_STARTED));
-            }
-        };
+        let config = self.config.config(self.command.first())?;
         let options = self.options(&config)?;
         let progress = Arc::new(Progress::default());
         let mut session = match Session::prepare(options, Arc::clone(&progress)) {
@@ -108,10 +99,7 @@ impl Args {
         };
         let writer = match recording::create(self.output.as_deref(), &of, anchor) {
             Ok(writer) => writer,
-            Err(recording::Failure::Refused(error)) => {
-                output::note(&format!("{error:#}"));
-                return Ok(ExitCode::from(NOT_STARTED));
-            }
+            Err(recording::Failure::Refused(error)) => return Err(error.into()),
             Err(recording::Failure::NoPlace(error)) => {
                 output::note(&format!("{error:#}; the command runs without being traced"));
                 return Ok(refused(&session::run_unwatched(&mut session)));

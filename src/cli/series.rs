@@ -82,7 +82,7 @@ pub(super) struct Repeating {
 impl Repeating {
     /// How each run is to be watched: by the command line, else by the configuration.
     fn watching(&self) -> anyhow::Result<Options> {
-        let config = self.config.config_or_end(self.command.first())?;
+        let config = self.config.config(self.command.first())?;
         let mut choices = config.choices();
         Ok(Options {
             selection: choices.backend(self.backend.as_ref()),

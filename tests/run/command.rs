@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Flags for each way of watching that works here, whatever it sees.
 pub(crate) fn ways() -> Vec<[&'static str; 2]> {
@@ -269,7 +269,7 @@ fn under_sudo_the_command_is_the_callers() {
 /// A command runs as what the machine is; what no file decides here is refused before it starts.
 #[test]
 fn another_architecture_is_refused_with_its_reason() {
-    let uname = std::process::Command::new("uname").arg("-m").output();
+    let uname = Command::new("uname").arg("-m").output();
     let machine = String::from_utf8(uname.unwrap().stdout).unwrap();
     let machine = machine.trim();
     let other = match machine {
@@ -296,5 +296,33 @@ fn another_architecture_is_refused_with_its_reason() {
     );
     assert!(!place.path("trace").exists());
     let output = place.run(&["--arch", "m68k"], &["true"]).output().unwrap();
-    assert_eq!(end(&output), (Some(2), None), "a word that is none");
+    assert_eq!(end(&output), (Some(125), None), "a word that is none");
+}
+
+/// What env(1) ends with where it is asked for what it does not have: 2 would be the command's.
+#[test]
+fn what_keeps_a_command_from_its_start_is_no_code_of_the_command() {
+    let place = Place::new();
+    let wrong = place.path("wrong.toml");
+    std::fs::write(&wrong, "name = 1\n").unwrap();
+    let wrong = wrong.display().to_string();
+    let missing = place.path("missing.toml").display().to_string();
+    let of_env = Command::new("env").arg("--no-such").output().unwrap();
+    for flags in [
+        &["--no-such"][..],
+        &["--rate", "many"],
+        &["--probe-set", "no-such"],
+        &["--probe-set", &wrong],
+        &["--probe-set", &missing],
+    ] {
+        let output = place.run(flags, &["touch", "ran"]).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(end(&output), end(&of_env), "{flags:?}: {said}");
+        assert!(said.contains(flags[flags.len() - 1]), "{said}");
+        assert!(!place.path("work/ran").exists());
+        assert!(!place.path("trace").exists());
+    }
+    let mut helped = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+    let output = helped.args(["run", "--help"]).output().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty());
 }

@@ -121,8 +121,15 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// What is wrong with the environment, or with a file.
-    pub(super) fn config(self, command: Option<&OsString>) -> Result<Config, Error> {
+    /// What is wrong with the environment, or with a file, and what would help.
+    pub(super) fn config(self, command: Option<&OsString>) -> anyhow::Result<Config> {
+        self.read(command).map_err(|error| match error.hint() {
+            Some(hint) => exit::hinted(error, hint),
+            None => error.into(),
+        })
+    }
+
+    fn read(self, command: Option<&OsString>) -> Result<Config, Error> {
         let mut environment = Environment::inherited();
         let invoker = invoker(|name| environment.get(name).map(OsStr::to_owned));
         if let Some(invoker) = &invoker {
@@ -138,18 +145,6 @@ impl Wanted {
         }
         let variable = |name: &str| environment.get(name).map(OsStr::to_owned);
         Ok(Config::of(files, of_environment(variable)?))
-    }
-
-    /// The same, for commands that end with the exit code of their error.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::config`], with what would help.
-    pub(super) fn config_or_end(self, command: Option<&OsString>) -> anyhow::Result<Config> {
-        self.config(command).map_err(|error| match error.hint() {
-            Some(hint) => exit::hinted(error, hint),
-            None => error.into(),
-        })
     }
 }
 
