@@ -8,6 +8,9 @@ mod bindings;
 #[path = "export/compare.rs"]
 mod compare;
 #[cfg(test)]
+#[path = "export/counted.rs"]
+mod counted;
+#[cfg(test)]
 #[path = "export/experiment.rs"]
 mod experiment;
 #[cfg(test)]

@@ -219,6 +219,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "Processes as a table, for a spreadsheet",
                 "gotrace export --format csv --table processes -o processes.csv",
             ),
+            (
+                "All tables, for DuckDB, Spark and data frames",
+                "gotrace export --format parquet -o tables/",
+            ),
         ],
     ),
     (

@@ -22,10 +22,10 @@ pub(super) struct Args {
     /// Format to write
     #[arg(long, value_enum)]
     format: Format,
-    /// Table to write, with `--format csv`
+    /// Table to write, with `--format csv`; without it every one, each to a file of a folder (`-o`)
     #[arg(long, value_name = "TABLE", value_parser = names_of_tables())]
     table: Option<String>,
-    /// File to write; `-`, the default, is standard output; with `--format parquet`, a folder
+    /// File to write; `-`, the default, is standard output; for all tables (csv, parquet), a folder
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -47,15 +47,19 @@ enum Format {
     Folded,
     /// Every record of the trace as a line of JSON
     Jsonl,
-    /// A table of the trace (`--table`) as comma-separated values
+    /// Comma-separated values: a table of the trace (`--table`), or every one as a file of a folder
     Csv,
     /// Every table of the trace as a file of a folder (`-o`), for DuckDB, Spark and data frames
     Parquet,
 }
 
-const NO_TABLE: &str = "csv holds one table: --table processes, --table samples, ...";
+const NO_TABLE: &str =
+    "csv is a file for each table: name a folder with -o, or one table: --table processes, ...";
 
 const NO_FOLDER: &str = "parquet is a file for each table: name a folder with -o";
+
+/// Writes a table; returns how many blocks of the trace could not be read.
+type WriteTable = fn(&dyn Table, &Source<'_>, &mut Output) -> io::Result<u64>;
 
 fn names_of_tables() -> PossibleValuesParser {
     PossibleValuesParser::new(tables::ALL.map(Table::name))
@@ -77,17 +81,15 @@ impl Args {
             Format::Folded => write(trace, output, folded),
             Format::Jsonl => write(trace, output, jsonl),
             Format::Parquet => {
-                let folder = output.filter(|path| *path != Path::new("-"));
-                let folder = folder.ok_or_else(|| Usage(NO_FOLDER.to_owned()))?;
-                write_tables(trace, folder)
+                let folder = folder(output, NO_FOLDER)?;
+                write_tables(trace, folder, "parquet", parquet()?)
             }
-            Format::Csv => {
-                let table = self.table.as_deref().and_then(tables::named);
-                let table = table.ok_or_else(|| Usage(NO_TABLE.to_owned()))?;
-                write(trace, output, |analysis, out| {
+            Format::Csv => match self.table.as_deref().and_then(tables::named) {
+                Some(table) => write(trace, output, |analysis, out| {
                     export::csv::write(table, &Source::of(analysis), out)
-                })
-            }
+                }),
+                None => write_tables(trace, folder(output, NO_TABLE)?, "csv", export::csv::write),
+            },
         }
     }
 }
@@ -111,30 +113,48 @@ pub(super) fn write(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The folder that all tables go into.
+fn folder<'p>(output: Option<&'p Path>, missing: &str) -> Result<&'p Path, Usage> {
+    let folder = output.filter(|path| *path != Path::new("-"));
+    folder.ok_or_else(|| Usage(missing.to_owned()))
+}
+
 /// Writes every table to a file of a folder, which is made where it is missing.
-#[cfg(feature = "parquet")]
-fn write_tables(trace: &TraceOperand, folder: &Path) -> anyhow::Result<ExitCode> {
+fn write_tables(
+    trace: &TraceOperand,
+    folder: &Path,
+    extension: &str,
+    write_table: WriteTable,
+) -> anyhow::Result<ExitCode> {
     let quiet = trace.quiet;
     let trace = trace.open()?;
     let analysis = Analysis::of(&trace);
     let source = Source::of(&analysis);
     super::output::folder(folder)?;
     let mut unreadable_blocks = 0;
-    for table in tables::ALL {
-        let path = folder.join(table.name()).with_extension("parquet");
+    for (number, table) in (1..).zip(tables::ALL) {
+        let path = folder.join(table.name()).with_extension(extension);
         let mut output = Output::to(Some(&path))?;
-        let _work = Work::writing(quiet, &output);
-        unreadable_blocks += export::parquet::write(table, &source, &mut output)?;
+        let work = Work::writing(quiet, &output);
+        work.comes_to(number, tables::ALL.len());
+        unreadable_blocks += write_table(table, &source, &mut output)?;
         output.finish()?;
+        drop(work);
     }
     gaps::note(&analysis, unreadable_blocks);
     Ok(ExitCode::SUCCESS)
 }
 
+#[cfg(feature = "parquet")]
+#[expect(clippy::unnecessary_wraps, reason = "without Parquet it fails")]
+fn parquet() -> io::Result<WriteTable> {
+    Ok(export::parquet::write)
+}
+
 #[cfg(not(feature = "parquet"))]
-fn write_tables(_trace: &TraceOperand, _folder: &Path) -> anyhow::Result<ExitCode> {
+fn parquet() -> io::Result<WriteTable> {
     let why = "this gotrace was built without Parquet (feature parquet): --format csv has the same tables";
-    Err(io::Error::new(io::ErrorKind::Unsupported, why).into())
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }
 
 /// Every record as a line of JSON.
@@ -150,7 +170,11 @@ fn folded(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
 
 fn speedscope(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
     let tree = by_tool(analysis);
-    export::speedscope::write(&tree, &summary::command(analysis), out)?;
+    let count = analysis
+        .trace
+        .holds_counts()
+        .then(|| analysis.trace.count());
+    export::speedscope::write(&tree, &summary::command(analysis), count, out)?;
     Ok(tree.unreadable_blocks)
 }
 

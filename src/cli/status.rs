@@ -71,11 +71,19 @@ impl Drop for Status {
 }
 
 /// Work of gotrace's own that may take long. For as long as this value lives the status line says what
-/// is being done, for how long already, and how much was written.
+/// is being done, for how long already, how much was written, and how much of how many things is left.
 #[derive(Debug)]
 pub(super) struct Work {
-    words: Arc<Mutex<String>>,
+    told: Arc<Mutex<Told>>,
     status: Option<Status>,
+}
+
+/// What is being done.
+#[derive(Debug)]
+struct Told {
+    words: String,
+    /// Which of how many things it is done with, where there are several.
+    part: Option<(usize, usize)>,
 }
 
 impl Work {
@@ -94,14 +102,17 @@ impl Work {
     }
 
     fn counting(quiet: bool, words: &str, bytes: Arc<AtomicU64>) -> Self {
-        let words = Arc::new(Mutex::new(words.to_owned()));
-        let told = Arc::clone(&words);
+        let told = Arc::new(Mutex::new(Told {
+            words: words.to_owned(),
+            part: None,
+        }));
+        let shown = Arc::clone(&told);
         let line = move |elapsed| {
-            let words = told.lock().unwrap_or_else(PoisonError::into_inner);
-            line_of_work(&words, elapsed, bytes.load(Ordering::Relaxed))
+            let told = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            line_of_work(&told, elapsed, bytes.load(Ordering::Relaxed))
         };
         Self {
-            words,
+            told,
             status: (!quiet).then(|| Status::of(line)).flatten(),
         }
     }
@@ -109,14 +120,26 @@ impl Work {
     /// What is being done from now on.
     pub(super) fn goes_on(&self, words: &str) {
         if self.status.is_some() {
-            let mut told = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-            words.clone_into(&mut told);
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            words.clone_into(&mut told.words);
+        }
+    }
+
+    /// Which of how many things, from 1 on, it is done with from now on.
+    pub(super) fn comes_to(&self, number: usize, all: usize) {
+        if self.status.is_some() {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.part = (all > 1).then_some((number, all));
         }
     }
 }
 
-fn line_of_work(words: &str, elapsed: Duration, bytes: u64) -> String {
-    let mut line = format!("{}, {}", text::safe(words), duration(elapsed));
+fn line_of_work(told: &Told, elapsed: Duration, bytes: u64) -> String {
+    let mut line = text::safe(&told.words);
+    if let Some((number, all)) = told.part {
+        line.push_str(&format!(", {number} of {all}"));
+    }
+    line.push_str(&format!(", {}", duration(elapsed)));
     if bytes > 0 {
         line.push_str(&format!(", {}", units::bytes(bytes)));
     }

@@ -81,9 +81,10 @@ impl TraceGroup {
         &'g self,
         work: &'g Work,
     ) -> impl Iterator<Item = anyhow::Result<Trace>> + 'g {
-        self.paths
-            .iter()
-            .map(move |path| trace_operand::open(path, work))
+        (1..).zip(&self.paths).map(move |(number, path)| {
+            work.comes_to(number, self.paths.len());
+            trace_operand::open(path, work)
+        })
     }
 
     /// Reduces one trace after the other to what is compared. Why packages were built is kept of
@@ -94,8 +95,8 @@ impl TraceGroup {
     /// When one cannot be read as a trace.
     pub(super) fn runs(&self, work: &Work) -> anyhow::Result<Vec<Run>> {
         let mut runs: Vec<Run> = Vec::new();
-        for path in &self.paths {
-            let trace = trace_operand::open(path, work)?;
+        for (trace, path) in self.open(work).zip(&self.paths) {
+            let trace = trace?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let run = Run::of(&Analysis::of(&trace), &name);
             let told = runs.iter().any(Run::succeeded);

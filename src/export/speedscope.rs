@@ -1,11 +1,12 @@
 //! speedscope's file format (JSON), for speedscope.app and whatever else reads it.
 //!
-//! A call tree that is grouped by tool comes in; each tool is a profile, that of the most time first,
-//! with a sample for each path. Weights are nanoseconds. Paths come in the order of the tree: what
-//! began when is not in such a file.
+//! A call tree that is grouped by tool comes in; each tool is a profile, that of the most time first (all is
+//! one, where no tools are known), with a sample for each path. Weights are nanoseconds; of stacks that were imported as counts, counts.
+//! Paths come in the order of the tree: what began when is not in such a file.
 
 use crate::analyze::CallTree;
-use crate::analyze::call_tree::Node;
+use crate::analyze::call_tree::{Node, NodeKind};
+use crate::trace::Nanos;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -25,19 +26,55 @@ struct Frame<'t> {
     name: &'t str,
 }
 
-/// A node below the root, and those that grow from it: they stand together.
+/// A node below the root, and those that grow from it: they stand together. Or the root, and so all of them.
 struct Tool<'t> {
     nodes: &'t [Node],
     /// Where they stand in the tree.
     first: usize,
+    name: &'t str,
 }
 
-/// Writes `tree` as a file that bears `name`.
+/// What weights are written in.
+#[derive(Clone, Copy)]
+struct Unit {
+    /// As the format calls it.
+    name: &'static str,
+    /// What one of it is in the tree.
+    one: u64,
+}
+
+impl Unit {
+    fn of(count: Option<Nanos>) -> Self {
+        match count {
+            Some(count) => Self {
+                name: "none",
+                one: count.0.max(1),
+            },
+            None => Self {
+                name: "nanoseconds",
+                one: 1,
+            },
+        }
+    }
+
+    const fn of_time(self, time: Nanos) -> u64 {
+        time.0 / self.one
+    }
+}
+
+/// Writes `tree` as a file that bears `name`. Where its weights were imported as counts, `count` says what
+/// one of them is ([`Trace::count`](crate::trace::Trace::count)).
 ///
 /// # Errors
 ///
 /// When `out` cannot be written.
-pub fn write(tree: &CallTree, name: &str, out: &mut impl Write) -> io::Result<()> {
+pub fn write(
+    tree: &CallTree,
+    name: &str,
+    count: Option<Nanos>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let unit = Unit::of(count);
     write!(
         out,
         "{{\"$schema\":\"{SCHEMA}\",\n\"exporter\":\"gotrace\",\n\"name\":"
@@ -48,25 +85,36 @@ pub fn write(tree: &CallTree, name: &str, out: &mut impl Write) -> io::Result<()
     let frames = ["[no stack]"].into_iter().chain(names.skip(1));
     put_all(frames.map(|name| Frame { name }), out)?;
     out.write_all(b"]},\n\"profiles\":[")?;
-    let tools = tools(tree);
+    let tools = tools(tree, name);
     if tools.is_empty() {
         out.write_all(NO_SAMPLES.as_bytes())?;
     }
     for (position, tool) in tools.iter().enumerate() {
         out.write_all(if position > 0 { b"," } else { b"" })?;
-        put_tool(tree, tool, out)?;
+        put_tool(tree, tool, unit, out)?;
     }
     out.write_all(b"]}\n")
 }
 
 /// The tools of a tree, that of the most time first.
-fn tools(tree: &CallTree) -> Vec<Tool<'_>> {
+fn tools<'t>(tree: &'t CallTree, name: &'t str) -> Vec<Tool<'t>> {
     let nodes = tree.nodes.get(1..).unwrap_or_default();
+    if nodes
+        .first()
+        .is_some_and(|node| node.kind != NodeKind::Group)
+    {
+        return vec![Tool {
+            nodes: &tree.nodes,
+            first: 0,
+            name,
+        }];
+    }
     let mut first = 1;
     let mut tools: Vec<_> = nodes
         .chunk_by(|_, next| next.parent != 0)
         .map(|nodes| {
-            let tool = Tool { nodes, first };
+            let name = nodes.first().map_or("", |node| tree.name(node));
+            let tool = Tool { nodes, first, name };
             first += nodes.len();
             tool
         })
@@ -75,35 +123,35 @@ fn tools(tree: &CallTree) -> Vec<Tool<'_>> {
     tools
 }
 
-fn put_tool(tree: &CallTree, tool: &Tool<'_>, out: &mut impl Write) -> io::Result<()> {
+fn put_tool(tree: &CallTree, tool: &Tool<'_>, unit: Unit, out: &mut impl Write) -> io::Result<()> {
     let Some(whole) = tool.nodes.first() else {
         return Ok(());
     };
     out.write_all(b"\n{\"type\":\"sampled\",\"name\":")?;
-    serde_json::to_writer(&mut *out, tree.name(whole))?;
-    let end = whole.total.time;
+    serde_json::to_writer(&mut *out, tool.name)?;
     write!(
         out,
-        ",\"unit\":\"nanoseconds\",\"startValue\":0,\"endValue\":{},\n\"samples\":[",
-        end.0
+        ",\"unit\":\"{}\",\"startValue\":0,\"endValue\":{},\n\"samples\":[",
+        unit.name,
+        unit.of_time(whole.total.time)
     )?;
-    let sampled = || tool.nodes.iter().filter(|node| node.own.samples > 0);
-    put_all(sampled().map(|node| path(tree, tool, node)), out)?;
+    let nodes = || (tool.first..).zip(tool.nodes);
+    let sampled = || nodes().filter(|(_, node)| node.own.samples > 0);
+    put_all(sampled().map(|(at, _)| path(tree, tool, at)), out)?;
     out.write_all(b"],\n\"weights\":[")?;
-    put_all(sampled().map(|node| node.own.time.0), out)?;
+    put_all(sampled().map(|(_, node)| unit.of_time(node.own.time)), out)?;
     out.write_all(b"]}")
 }
 
-/// Frames from the tool to a node.
-fn path(tree: &CallTree, tool: &Tool<'_>, node: &Node) -> Vec<u32> {
+/// Frames from the tool to the node that stands there.
+fn path(tree: &CallTree, tool: &Tool<'_>, mut at: usize) -> Vec<u32> {
     let mut path = Vec::new();
-    let mut at = node;
-    while at.parent as usize >= tool.first {
-        path.push(at.name);
-        let Some(caller) = tree.nodes.get(at.parent as usize) else {
+    while at != tool.first {
+        let Some(node) = tree.nodes.get(at) else {
             break;
         };
-        at = caller;
+        path.push(node.name);
+        at = node.parent as usize;
     }
     path.reverse();
     if path.is_empty() {

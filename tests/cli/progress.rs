@@ -4,6 +4,7 @@
 //! seen enough.
 
 use crate::pty::{rest, start, until};
+use gotrace::export::tables;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,26 @@ fn what_is_being_written_is_told_and_what_is_written_is_whole() {
     assert!(seen.contains(CLEARED), "{seen:?}");
     let after = &seen[seen.rfind('\x1b').unwrap()..];
     assert!(!after.contains("writing"), "{seen:?}");
+}
+
+#[test]
+fn of_several_files_it_is_told_which_one_is_written() {
+    let place = Place::new();
+    let folder = place.0.path().join("tables");
+    fs::create_dir(&folder).unwrap();
+    // More than a pipe holds, and the buffer before it.
+    let pipe = folder.join("frames.csv");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut export = place.gotrace(&["export", "--format", "csv", TRACE, "-o"]);
+    let (mut child, mut terminal) = place.on_terminal(export.arg(&folder));
+    let mut pipe = File::open(pipe).unwrap();
+    let tables = tables::ALL.map(|table| table.name());
+    let number = 1 + tables.iter().position(|name| *name == "frames").unwrap();
+    let words = format!("writing frames.csv, {number} of {}, ", tables.len());
+    until(&mut terminal, &words);
+    assert!(all(&mut pipe).len() > 128 << 10);
+    let seen = rest(&mut terminal);
+    assert!(child.wait().unwrap().success(), "{seen}");
 }
 
 #[test]

@@ -37,8 +37,9 @@ const FILES: [&str; 17] = [
 const TRACES: [&str; 2] = ["import -o OUT FOLDED", "recover TRACE -o OUT"];
 
 /// Commands that write a folder.
-const FOLDERS: [&str; 3] = [
+const FOLDERS: [&str; 4] = [
     "gen man OUT",
+    "export --format csv -o OUT TRACE",
     "repeat -n 1 --warm-up 0 -o OUT -- true",
     #[cfg(feature = "parquet")]
     "export --format parquet -o OUT TRACE",

@@ -17,7 +17,7 @@ pub(crate) fn written(trace: &Trace) -> Vec<u8> {
         ..Options::default()
     });
     let mut out = Vec::new();
-    speedscope::write(&tree, "go build \"./...\"", &mut out).unwrap();
+    speedscope::write(&tree, "go build \"./...\"", None, &mut out).unwrap();
     out
 }
 

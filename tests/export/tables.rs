@@ -9,6 +9,7 @@ use gotrace::export::tables::{self, Kind, Source};
 use gotrace::trace::Trace;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 /// Every table as CSV.
 pub(crate) fn written(trace: &Trace) -> BTreeMap<&'static str, String> {
@@ -31,6 +32,40 @@ fn lines_of(trace: &Trace) -> Option<Lines> {
 /// Milliseconds as they are printed.
 fn at(millis: u64) -> String {
     ms(millis).0.to_string()
+}
+
+#[test]
+fn a_folder_has_each_table_as_it_is_alone() {
+    const TRACE: &str = "samples/traces/emulated/native.gotrace";
+    let folder = tempfile::tempdir().unwrap();
+    let csv = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+        command.args(["export", "--format", "csv", TRACE]);
+        let output = command.args(flags).output().unwrap();
+        (output.status.code(), output)
+    };
+    let tables = folder.path().join("a/tables");
+    let (code, output) = csv(&["-o", tables.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{output:?}");
+    let mut found = 0;
+    for file in std::fs::read_dir(&tables).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(path.extension(), Some("csv".as_ref()), "{path:?}");
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let (_, alone) = csv(&["--table", name]);
+        assert!(alone.stdout == std::fs::read(&path).unwrap(), "{name}");
+        found += 1;
+    }
+    assert_eq!(found, tables::ALL.len());
+    for nowhere in [&[][..], &["-o", "-"]] {
+        let (code, output) = csv(nowhere);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            said.contains("name a folder with -o, or one table"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! An [`Analysis`] comes in. What goes out, a part at a time:
 //!
 //! - samples with `samples` (count) and `cpu` (nanoseconds), and with `waits` and `off_cpu` where
-//!   waiting threads were sampled; those of the same stack and labels are one;
+//!   waiting threads were sampled; of stacks that were imported as counts, with `samples` alone; those of
+//!   the same stack and labels are one;
 //! - their labels: `tool`, `package`, `phase`, `place` (text), `process` (a pid) and `goroutine`
 //!   (numbers);
 //! - images as mappings with their build ids, frames as locations with the functions that were inlined
@@ -16,12 +17,14 @@ mod parts;
 mod places;
 mod proto;
 mod samples;
+mod values;
 
 use crate::analyze::{Analysis, summary};
 use crate::export::period;
 use parts::Parts;
 use proto::{Profile, ValueType};
 use std::io::{self, Write};
+use values::Values;
 
 /// Writes a trace; returns how many blocks of it could not be read.
 ///
@@ -30,10 +33,10 @@ use std::io::{self, Write};
 /// When `out` cannot be written.
 pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let mut parts = Parts::begin(out)?;
-    let waits = analysis.has_waiting_samples();
-    let (used, unreadable_blocks) = samples::write(analysis, waits, &mut parts)?;
+    let values = Values::of(analysis);
+    let (used, unreadable_blocks) = samples::write(analysis, values, &mut parts)?;
     places::write(analysis.trace, &used, &mut parts)?;
-    head(analysis, waits, unreadable_blocks, &mut parts)?;
+    head(analysis, values, unreadable_blocks, &mut parts)?;
     parts.finish()?;
     Ok(unreadable_blocks)
 }
@@ -41,35 +44,28 @@ pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
 /// What a profile says of itself.
 fn head(
     analysis: &Analysis<'_>,
-    waits: bool,
+    values: Values,
     unreadable_blocks: u64,
     parts: &mut Parts<impl Write>,
 ) -> io::Result<()> {
     let trace = analysis.trace;
-    let cpu = parts.text("cpu")?;
-    let nanoseconds = parts.text("nanoseconds")?;
-    let mut head = Profile {
-        period_type: Some(ValueType {
-            r#type: cpu,
-            unit: nanoseconds,
-        }),
-        period: period::of(trace).unwrap_or_default().0.cast_signed(),
-        time_nanos: trace.anchor.unix_ns.cast_signed(),
-        duration_nanos: trace.command_end().0.cast_signed(),
-        default_sample_type: cpu,
-        ..Profile::default()
-    };
-    let types = [("samples", "count"), ("cpu", "nanoseconds")];
-    let waiting = [("waits", "count"), ("off_cpu", "nanoseconds")];
-    for (name, unit) in types
-        .into_iter()
-        .chain(waiting.into_iter().filter(|_| waits))
-    {
-        head.sample_type.push(ValueType {
+    let mut types = Vec::new();
+    for (name, unit) in values.types() {
+        types.push(ValueType {
             r#type: parts.text(name)?,
             unit: parts.text(unit)?,
         });
     }
+    let shown = types.get(values.shown()).copied();
+    let mut head = Profile {
+        sample_type: types,
+        period_type: shown,
+        period: period::of(trace).unwrap_or_default().0.cast_signed(),
+        time_nanos: trace.anchor.unix_ns.cast_signed(),
+        duration_nanos: trace.command_end().0.cast_signed(),
+        default_sample_type: shown.map_or(0, |shown| shown.r#type),
+        ..Profile::default()
+    };
     let command = format!("command: {}", summary::command(analysis));
     head.comment.push(parts.text(&command)?);
     for gap in analysis.gaps(unreadable_blocks) {

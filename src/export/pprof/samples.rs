@@ -3,6 +3,7 @@
 use super::parts::Parts;
 use super::places;
 use super::proto::{Label, Profile, Sample};
+use super::values::{Sum, Values};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, PhaseIndex};
 use crate::export::stacks::UsedStacks;
@@ -26,25 +27,18 @@ struct Key {
     stack: StackId,
 }
 
-/// What they come to.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    running: Weight,
-    waiting: Weight,
-}
-
-/// Writes all samples, and those of waiting threads if `waits`; where there are none, the tools' own
+/// Writes all samples; where there are none, the tools' own
 /// profiles. Returns which stacks they have, and how many blocks could not be read.
 pub(super) fn write(
     analysis: &Analysis<'_>,
-    waits: bool,
+    values: Values,
     parts: &mut Parts<impl Write>,
 ) -> io::Result<(UsedStacks, u64)> {
     let trace = analysis.trace;
     let mut writer = SampleWriter {
         analysis,
         phases: &PhaseIndex::of(analysis),
-        waits,
+        values,
         used: UsedStacks::of(trace),
         sums: IndexMap::default(),
         parts,
@@ -84,7 +78,7 @@ pub(super) fn write(
 struct SampleWriter<'a, 't, W: Write> {
     analysis: &'a Analysis<'t>,
     phases: &'a PhaseIndex,
-    waits: bool,
+    values: Values,
     used: UsedStacks,
     sums: IndexMap<Key, Sum, FxBuildHasher>,
     parts: &'a mut Parts<W>,
@@ -108,13 +102,9 @@ impl<W: Write> SampleWriter<'_, '_, W> {
     /// Writes the sums and forgets them.
     fn flush(&mut self) -> io::Result<()> {
         for (key, sum) in std::mem::take(&mut self.sums) {
-            let mut value = vec![number(sum.running.samples), number(sum.running.time.0)];
-            if self.waits {
-                value.extend([number(sum.waiting.samples), number(sum.waiting.time.0)]);
-            }
             let sample = Sample {
                 location_id: places::of_stack(self.analysis.trace, key.stack),
-                value,
+                value: self.values.of_sum(&sum).into_iter().map(number).collect(),
                 label: self.labels(key)?,
             };
             self.parts.put(&Profile {
