@@ -279,3 +279,54 @@ fn key_of(event: &Event) -> Option<Key> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::openpty;
+    use nix::sys::termios::tcgetattr;
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::process::Command;
+
+    /// Told to this test's own program, which then is the one that panics.
+    const PANICS: &str = "GOTRACE_TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_read_on_the_terminal_as_it_was_before() {
+        if std::env::var_os(PANICS).is_some() {
+            let _screen = Screen::take(true).unwrap();
+            panic!("on purpose");
+        }
+        let terminal = openpty(None, None).unwrap();
+        let before = tcgetattr(&terminal.slave).unwrap();
+        let end = || terminal.slave.try_clone().unwrap();
+        let name = "cli::view::tests::a_panic_is_read_on_the_terminal_as_it_was_before";
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(PANICS, "1")
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        let mut master = File::from(terminal.master);
+        let mut said = String::new();
+        let mut piece = [0; 4_096];
+        while !said.contains("test result: ") {
+            let count = master.read(&mut piece).unwrap();
+            said.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(tcgetattr(&terminal.slave).unwrap(), before);
+        // Private modes of xterm: the alternate screen, the cursor, the mouse.
+        let entered = said.find("\x1b[?1049h").unwrap();
+        let told = said.find("on purpose").unwrap();
+        for given_back in ["\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l"] {
+            let at = said.find(given_back).unwrap();
+            assert!(entered < at && at < told, "{given_back:?}: {said:?}");
+            assert_eq!(said.matches(given_back).count(), 1, "{said:?}");
+        }
+    }
+}
