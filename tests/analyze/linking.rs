@@ -1,7 +1,9 @@
 //! Dynamic linking: counts, costs and differences against values worked out by hand.
 
 use super::builder::{Builder, ms};
-use gotrace::analyze::bindings::{Bindings, Difference, GroupBy, Happened, Linked, Mark, Sums};
+use gotrace::analyze::bindings::{
+    Bindings, Bound, Difference, GroupBy, Happened, Linked, Mark, Sums,
+};
 use gotrace::analyze::{Analysis, Filter};
 use gotrace::render::text::{Page, bindings as text};
 use gotrace::trace::{
@@ -147,6 +149,55 @@ fn trace() -> Trace {
 
 fn all(trace: &Trace) -> Bindings {
     Analysis::of(trace).bindings(&Filter::default(), false)
+}
+
+#[test]
+fn binds_are_told_by_program_symbol_and_time() {
+    let mut trace = trace();
+    let (gcc, libc) = (ProcessId(1), ImageId(2));
+    let symbol = (0..)
+        .map(StringId)
+        .find(|&id| trace.strings.get(id) == b"malloc")
+        .unwrap();
+    let later = |micros: u64| Binding {
+        time: Nanos(50_000_000 + micros * 1_000),
+        process: gcc,
+        tid: Tid(1),
+        importer: ImageId(0),
+        provider: Some(libc),
+        symbol,
+        address: Avma(1),
+        slot: None,
+        how: BindHow::Lazy,
+        kind: BindKind::Call,
+    };
+    // Two within a millisecond, and one after it.
+    trace.push_bindings(&[later(900), later(100), later(1_000)]);
+    let analysis = Analysis::of(&trace);
+    let symbols = all(&trace).symbols;
+    let bound = Bound::all(&analysis, &symbols, 100).unwrap();
+    let mut told: Vec<_> = bound
+        .iter()
+        .map(|one| {
+            let symbol = &*symbols[one.symbol].symbol;
+            (symbol, one.process.0, one.time.0 / 1_000, one.count)
+        })
+        .collect();
+    told.sort_unstable();
+    let expected = [
+        ("__gmon_start__", 1, 42_000, 1),
+        ("free", 1, 42_000, 1),
+        ("malloc", 1, 42_000, 2),
+        ("malloc", 1, 50_100, 2),
+        ("malloc", 1, 51_000, 1),
+        ("malloc", 2, 42_000, 1),
+        ("onload", 1, 42_000, 1),
+    ];
+    assert_eq!(told, expected);
+    // Those that are asked for, and not more than wanted.
+    let malloc = Bound::all(&analysis, &symbols[..1], 100).unwrap();
+    assert!(malloc.iter().all(|one| one.symbol == 0) && malloc.len() == 4);
+    assert_eq!(Bound::all(&analysis, &symbols, 6), None);
 }
 
 #[test]

@@ -318,6 +318,31 @@ def narrow(page):
     page.screenshot(path=FOLDER / "narrow.png", full_page=True)
 
 
+def bound(page):
+    """Of 100 ms; `ld` (8) had malloc bound twice and, at 80 ms, free; `as` (7) malloc once."""
+    rows = lambda: [row.split("\t")[:3] for row in page.locator(".sheet tbody tr").all_inner_texts()]
+    page.get_by_role("tab", name="Tables").click()
+    page.get_by_role("button", name="Bindings", exact=True).click()
+    assert [row[:2] for row in rows()] == [["malloc", "3"], ["free", "1"]], rows()
+    # A program's own.
+    page.get_by_role("button", name="Processes", exact=True).click()
+    page.locator(".sheet tbody tr", has_text="7").get_by_role("button").first.click()
+    page.get_by_role("button", name="Bindings", exact=True).click()
+    assert page.locator("th[aria-sort=descending]").inner_text() == "binds selected ↓"
+    assert rows() == [["malloc", "3", "1"]], rows()
+    assert "“binds selected” is of that" in page.locator(".sheet caption").inner_text()
+    page.get_by_role("button", name="all but this program").click()
+    # The later half of the time.
+    page.get_by_role("tab", name="Timeline").click()
+    settle(page)
+    box = page.locator(".lanes").bounding_box()
+    across = lambda part: page.mouse.move(box["x"] + box["width"] * part, box["y"] + 10)
+    across(0.5), page.mouse.down(), across(0.7), across(0.95), page.mouse.up()
+    settle(page)
+    page.get_by_role("tab", name="Tables").click()
+    assert rows() == [["free", "1", "1"]], rows()
+
+
 def many(page):
     """One program of 100 threads, each with 2,999 stretches of 1 µs, 4 µs apart."""
     page.wait_for_selector(".timeline canvas")

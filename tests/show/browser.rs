@@ -4,8 +4,9 @@ use crate::build::{record, record_slower, run};
 use gotrace::analyze::Analysis;
 use gotrace::render::report;
 use gotrace::trace::{
-    Exit, ExitStatus, Nanos, Pid, Process, ProcessId, ProfileSample, Sample, SampleKind,
-    SamplePlace, Setting, StackId, StringId, Tid, Trace, Usage,
+    Avma, BindHow, BindKind, Binding, Exec, Exit, ExitStatus, Image, ImageId, Nanos, Pid, Process,
+    ProcessId, ProfileSample, Sample, SampleKind, SamplePlace, Setting, StackId, StringId, Tid,
+    Trace, Usage,
 };
 use std::path::Path;
 use std::process::Command;
@@ -117,6 +118,60 @@ fn a_program_that_went_on_is_walked_through() {
     let page = folder.path().join("page.html");
     write(&trace, &page);
     walk("open_end", &page);
+}
+
+/// Two programs had `malloc` bound, one of them later `free`.
+#[test]
+fn bindings_of_what_is_selected_are_walked_through() {
+    let mut trace = Trace::default();
+    let libc = trace.strings.push(b"/lib/libc.so.6");
+    let [malloc, free] = ["malloc", "free"].map(|name| trace.strings.push(name.as_bytes()));
+    trace.images.push(Image {
+        path: libc,
+        ..Image::default()
+    });
+    for (number, name) in [(0, "/usr/bin/as"), (1, "/usr/bin/ld")] {
+        let exe = trace.strings.push(name.as_bytes());
+        trace.processes.push(Process {
+            id: ProcessId(number),
+            pid: Pid(number + 7),
+            exec: Exec {
+                exe,
+                argv: vec![exe],
+                ..Exec::default()
+            },
+            exit: Some(Exit {
+                at: Nanos(100_000_000),
+                status: ExitStatus::Code(0),
+                usage: Usage::default(),
+            }),
+            ..Process::default()
+        });
+    }
+    for (process, symbol, at) in [
+        (0, "malloc", 10),
+        (1, "malloc", 10),
+        (1, "malloc", 10),
+        (1, "free", 80),
+    ] {
+        let symbol = if symbol == "malloc" { malloc } else { free };
+        trace.push_bindings(&[Binding {
+            time: Nanos(at * 1_000_000),
+            process: ProcessId(process),
+            tid: Tid(1),
+            importer: ImageId(0),
+            provider: Some(ImageId(0)),
+            symbol,
+            address: Avma(1),
+            slot: None,
+            how: BindHow::Eager,
+            kind: BindKind::Call,
+        }]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    write(&trace, &page);
+    walk("bound", &page);
 }
 
 /// As many bars as a page holds.

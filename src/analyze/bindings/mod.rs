@@ -4,8 +4,10 @@
 //! [`Bindings`] reads all binds once; memory is bounded by programs, images and distinct symbols. Binds
 //! that no loader tells of come from [`super::scope`], and are counted apart, as derived. What an image
 //! cost is shared out by its relocations ([`super::shares`]), and is an estimate. [`Difference`] lays the
-//! binds of two traces side by side; [`Happened`] has what is drawn over time.
+//! binds of two traces side by side; [`Happened`] has what is drawn over time, [`Bound`] what each program had bound
+//! when.
 
+mod bound;
 mod cost;
 mod count;
 mod difference;
@@ -13,6 +15,7 @@ mod finding;
 mod happened;
 mod programs;
 
+pub use bound::Bound;
 pub use cost::{Cost, ImageRow};
 pub use count::{Counts, ProviderRow, SymbolRow};
 pub use difference::{Difference, Link};

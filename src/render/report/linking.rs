@@ -1,7 +1,8 @@
-//! Tables of a report: images, by what ran in them and what linking them took, and symbols that were bound.
+//! Tables of a report: images, by what ran in them and what linking them took, symbols that were bound, and by whom.
 
 use super::columns::{Columns, NONE};
-use crate::analyze::bindings::{ImageRow, SymbolRow};
+use super::rows::Rows;
+use crate::analyze::bindings::{Bound, ImageRow, SymbolRow};
 use crate::analyze::paths::Kind;
 use crate::analyze::profile::{self, Weight};
 use crate::analyze::{Analysis, Bindings, Filter, Name, Paths};
@@ -11,6 +12,8 @@ use std::io;
 
 /// Symbols that are kept: those that were bound most often.
 const SYMBOLS: usize = 5_000;
+/// Rows of who had them bound that are kept; where there are more, none.
+const BINDS: usize = 100_000;
 
 /// An image.
 #[derive(Default)]
@@ -26,6 +29,7 @@ struct Image<'b> {
 pub(super) fn write(
     analysis: &Analysis<'_>,
     paths: &Paths,
+    rows: &Rows,
     columns: &mut Columns<'_>,
 ) -> io::Result<Vec<u32>> {
     let bindings = Bindings::of(analysis, &Filter::default(), false);
@@ -44,7 +48,27 @@ pub(super) fn write(
         .words("importers", |row| word(row.importers))?
         .words("processes", |row| word(row.processes))?;
     columns.numbers("all_symbols.count", &[symbols.len() as f64])?;
+    if !kept.is_empty() {
+        write_binds(analysis, kept, rows, columns)?;
+    }
     Ok(images)
+}
+
+/// Writes who had symbols bound, and when.
+fn write_binds(
+    analysis: &Analysis<'_>,
+    symbols: &[SymbolRow],
+    rows: &Rows,
+    columns: &mut Columns<'_>,
+) -> io::Result<()> {
+    let bound = Bound::all(analysis, symbols, BINDS).unwrap_or_default();
+    columns
+        .table("binds", &bound)
+        .words("symbol", |bound| word(bound.symbol as u64))?
+        .words("process", |bound| rows.process(bound.process))?
+        .moments("time", |bound| bound.time)?
+        .words("count", |bound| word(bound.count))?;
+    Ok(())
 }
 
 /// The time of samples that end in each image; where there are none, of the tools' own profiles.

@@ -16,6 +16,7 @@
 //! | `tracks`, `spans`, `folding` | the rows of the timeline, and what lies on them |
 //! | `marks` | what loaders did |
 //! | `images`, `symbols`, `all_symbols` | what was mapped and bound, and how many symbols there are |
+//! | `binds` | how often a program had a symbol bound, and when; none, if there would be too many |
 //! | `origins`, `functions`, `paths` | where code comes from, what it is, and who calls whom |
 //! | `cells`, `sampling` | what a program spent in a path, when and in what, and how much of that was merged |
 //! | `comparison`, `caveats`, `compared` | with a base: how the trace differs from it |
@@ -113,7 +114,7 @@ fn fill(
     let places = stacks::Places {
         rows: &rows,
         phases: stacks::rows_of_phases(&index, &phases),
-        images: linking::write(analysis, &paths, columns)?,
+        images: linking::write(analysis, &paths, &rows, columns)?,
     };
     if let Some(base) = options.base {
         comparison::write(base.comparison, columns)?;

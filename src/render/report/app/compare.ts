@@ -1,7 +1,7 @@
 // The view of how the trace differs from what it is laid beside: figures of both, and what to make of that.
 
 import type { Data } from "./data.js";
-import { el, fill, name, table } from "./dom.js";
+import { el, fill, link, name, table } from "./dom.js";
 import { count } from "./format.js";
 import type { Selection } from "./selection.js";
 import type { MakeView, Page } from "./views.js";
@@ -88,7 +88,7 @@ function section({ data, selection }: Page, kind: string, title: string, all: bo
     const text = (column: string) => name(compared.name(column, row));
     const what =
       kind === "package"
-        ? el("button", { type: "button", class: "link", onclick: () => selection.set({ package: of }) }, name(of))
+        ? link(of, () => selection.set({ package: of }))
         : name(of);
     const change = ["faster", "", "slower"][compared.number("change", row)];
     return [
@@ -103,6 +103,6 @@ function section({ data, selection }: Page, kind: string, title: string, all: bo
     "section",
     {},
     table(title, HEAD.slice(from), cells, NUMERIC.slice(from)),
-    more > 0 && el("button", { type: "button", class: "link", onclick: showAll }, `${count(more)} more`),
+    more > 0 && link(`${count(more)} more`, showAll),
   );
 }

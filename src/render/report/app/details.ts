@@ -1,6 +1,6 @@
 // What is known of a span, in words: for the hint beside the pointer, and for the pane of what is selected.
 
-import { el, fill, name, swatch } from "./dom.js";
+import { button, el, fill, link, name, swatch } from "./dom.js";
 import { bytes, count, counted, duration, percent, share } from "./format.js";
 import { CRITICAL, type Model, OPEN, PHASE } from "./model.js";
 
@@ -99,7 +99,7 @@ export function details(
       {},
       swatch(model.spans.colour[span] as number),
       el("h2", {}, name(title(model, span))),
-      el("button", { type: "button", class: "quiet", "aria-label": "close", onclick: () => select(null) }, "✕"),
+      button(() => select(null), { class: "quiet", "aria-label": "close" }, "✕"),
     ),
     list,
     links(model, span, select),
@@ -112,18 +112,17 @@ export function details(
 function links(model: Model, span: number, select: (span: number) => void): HTMLElement | null {
   const action = model.actionOf(span);
   if (action === null) return null;
-  const button = (of: number) => {
+  const linkTo = (of: number) => {
     const to = model.spanOfAction(of);
-    const open = () => to !== null && select(to);
-    return el("button", { type: "button", class: "link", onclick: open }, name(model.actions.name("label", of)));
+    return link(model.actions.name("label", of), () => to !== null && select(to));
   };
   const gate = model.waitedFor(action);
   const unlocked = model.unlockedBy(action);
   return el(
     "div",
     { class: "links" },
-    gate !== null && el("p", {}, "waited for ", button(gate)),
-    unlocked.length > 0 && el("p", {}, "unlocks ", ...unlocked.slice(0, MOST_LINKS).map(button)),
+    gate !== null && el("p", {}, "waited for ", linkTo(gate)),
+    unlocked.length > 0 && el("p", {}, "unlocks ", ...unlocked.slice(0, MOST_LINKS).map(linkTo)),
     unlocked.length > MOST_LINKS && el("p", {}, `and ${count(unlocked.length - MOST_LINKS)} more`),
   );
 }

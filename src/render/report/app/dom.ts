@@ -19,6 +19,26 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** A button, and what it does. */
+export function button(act: () => void, properties: Properties, ...children: Child[]): HTMLButtonElement {
+  return el("button", { type: "button", ...properties, onclick: act }, ...children);
+}
+
+/** A name that leads somewhere. */
+export function link(words: string, act: () => void): HTMLButtonElement {
+  return button(act, { class: "link" }, name(words));
+}
+
+/** One of several, of which one is chosen. */
+export function choice(words: string, what: string | undefined, chosen: boolean, act: () => void): HTMLButtonElement {
+  return button(act, { title: what, "aria-pressed": String(chosen) }, words);
+}
+
+/** What limits a view, and what a button that takes it away is called and does. */
+export function chip(words: Child[], label: string, remove: () => void): HTMLElement {
+  return el("span", { class: "chip" }, ...words, button(remove, { "aria-label": label }, "✕"));
+}
+
 /** Replaces what is in an element. */
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => !!child));

@@ -1,8 +1,9 @@
 // The view of where time went: merged stacks as boxes, each as wide as the time in it and in what it calls.
 
+import { Behind, type Listed } from "./behind.js";
 import { sized } from "./canvas.js";
 import type { Table } from "./data.js";
-import { el, fill, name, table } from "./dom.js";
+import { button, choice, el, fill, link, name } from "./dom.js";
 import { counted, duration, share } from "./format.js";
 import { Hint } from "./hint.js";
 import { middle, type Range } from "./layout.js";
@@ -99,13 +100,13 @@ class Flame implements View {
   readonly #hint = new Hint();
   readonly #kinds = el("span", { class: "groupings", role: "group", "aria-label": "what is measured" });
   readonly #groups = el("span", { class: "groupings", role: "group", "aria-label": "what stands below stacks" });
-  readonly #turn = el("button", { type: "button", title: "callers of each function", onclick: () => this.#invert() }, "Inverted");
+  readonly #turn = button(() => this.#invert(), { title: "callers of each function" }, "Inverted");
   readonly #chips = el("span", { class: "chips" });
   readonly #sum = el("p", { class: "sum" });
   readonly #crumbs = el("nav", { class: "crumbs", "aria-label": "callers of what is shown" });
   readonly #below = el("p", { class: "below" });
   readonly #legend = el("p", { class: "legend" });
-  readonly #behind = el("details", { class: "behind" }, el("summary", {}, "What is called, as a table"));
+  readonly #behind = new Behind("What is called, as a table", MOST_BEHIND, () => this.#called());
 
   #kind: number;
   /** The kind that colours tell the difference from. */
@@ -132,7 +133,6 @@ class Flame implements View {
     this.#root = page.stacks.flame(this.#spent, false);
     this.#spacer.append(this.#canvas);
     this.#scroller.append(this.#spacer);
-    this.#behind.addEventListener("toggle", () => this.#listBehind());
     this.#scroller.addEventListener("scroll", () => this.#redraw());
     this.#listen();
     this.element.append(
@@ -142,7 +142,7 @@ class Flame implements View {
       el("div", { class: "pictures" }, this.#scroller, this.#hint.element),
       this.#below,
       this.#legend,
-      this.#behind,
+      this.#behind.element,
     );
     this.#stale = true;
   }
@@ -238,14 +238,12 @@ class Flame implements View {
 
   /** What stands around the picture. */
   #describe(): void {
-    const button = (title: string, what: string, pressed: boolean, act: () => void) =>
-      el("button", { type: "button", title: what, "aria-pressed": String(pressed), onclick: act }, title);
     const kinds = this.#offered().map(({ kind, other, title, what }) =>
-      button(title, what, kind === this.#kind && other === this.#other, () => this.#measure(kind, other)),
+      choice(title, what, kind === this.#kind && other === this.#other, () => this.#measure(kind, other)),
     );
     fill(this.#kinds, ...kinds);
     const groups = GROUPS.map(({ title, what }, group) =>
-      button(title, what, group === this.#group, () => {
+      choice(title, what, group === this.#group, () => {
         this.#group = group;
         this.#focus = [];
         this.#merge();
@@ -408,7 +406,7 @@ class Flame implements View {
     this.#below.hidden = height === whole;
     fill(this.#below, `↓ Stacks are ${deepest + 1} rows deep: scroll for more.`);
     this.#showWay();
-    this.#listBehind();
+    this.#behind.fill();
     this.#redraw();
   }
 
@@ -420,8 +418,8 @@ class Flame implements View {
     const crumb = (frame: Frame, at: number) =>
       at === last
         ? el("b", {}, name(this.#shortened(frame, 60)))
-        : el("button", { type: "button", class: "link", onclick: () => this.#zoom(way.slice(0, at + 1)) }, name(this.#shortened(frame, 60)));
-    const parts = way.map(crumb);
+        : link(this.#shortened(frame, 60), () => this.#zoom(way.slice(0, at + 1)));
+    const parts: HTMLElement[] = way.map(crumb);
     if (parts.length > FIRST_CRUMBS + LAST_CRUMBS + 1) parts.splice(FIRST_CRUMBS, parts.length - FIRST_CRUMBS - LAST_CRUMBS, el("span", {}, "…"));
     fill(this.#crumbs, ...parts.flatMap((part, at) => (at === 0 ? [part] : [" › ", part])));
   }
@@ -566,20 +564,22 @@ class Flame implements View {
     this.#hint.show(this.#facts(frame), x, y, this.#scroller.clientWidth);
   }
 
-  /** Fills the table behind the picture, where it is open: what the box in full width calls. */
-  #listBehind(): void {
-    if (!this.#behind.open) return;
+  /** What the box in full width calls. */
+  #called(): Listed<Frame> {
     const way = [this.#root, ...this.#focus];
     const shown = way.at(-1) ?? this.#root;
-    const children = shown.children();
-    const rows = children.slice(0, MOST_BEHIND).map((frame) => [
-      el("button", { type: "button", class: "link", onclick: () => this.#zoom([...way, frame]) }, name(this.#label(frame))),
-      duration(frame.total.time),
-      share(frame.total.time, this.#root.total.time),
-      duration(frame.own.time),
-    ]);
-    const more = children.length > MOST_BEHIND ? `, the first ${MOST_BEHIND} of ${children.length}` : "";
-    const caption = `${this.#inverted ? "Who calls" : "What is called by"} ${this.#label(shown)}${more}`;
-    fill(this.#behind, this.#behind.firstElementChild, table(caption, ["function", "total", "of all", "self"], rows, [false, true, true, true]));
+    return {
+      caption: `${this.#inverted ? "Who calls" : "What is called by"} ${this.#label(shown)}`,
+      head: ["function", "total", "of all", "self"],
+      all: shown.children(),
+      row: (frame) => [
+        this.#label(frame),
+        () => this.#zoom([...way, frame]),
+        duration(frame.total.time),
+        share(frame.total.time, this.#root.total.time),
+        duration(frame.own.time),
+      ],
+      numeric: [false, true, true, true],
+    };
   }
 }

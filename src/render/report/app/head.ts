@@ -1,7 +1,7 @@
 // The top of the page: what took how long, what gates it, and what to mind.
 
 import { type Data, NONE } from "./data.js";
-import { el, name, paint, swatch } from "./dom.js";
+import { button, el, name, paint, swatch } from "./dom.js";
 import { count, counted, duration, percent, share } from "./format.js";
 import { GO_ITSELF, type Model, RUNNING, WAITING } from "./model.js";
 import type { Page } from "./views.js";
@@ -97,9 +97,9 @@ function gate(page: Page): HTMLElement | null {
     return el(
       "li",
       {},
-      el(
-        "button",
-        { type: "button", class: "gate", onclick: select(piece) },
+      button(
+        select(piece),
+        { class: "gate" },
         fill,
         el("span", { class: "share" }, share(piece.time, wall)),
         el("span", { class: "time" }, duration(piece.time)),

@@ -1,6 +1,6 @@
 // What the selection limits views to, in words and for programs.
 
-import { el, name } from "./dom.js";
+import { chip, name } from "./dom.js";
 import { duration } from "./format.js";
 import { type Model, row } from "./model.js";
 import type { Selection, Store } from "./selection.js";
@@ -51,24 +51,18 @@ export function processLabel(model: Model, process: number): string {
 /** What limits, each with a button that takes it away. */
 export function limits(model: Model, selection: Store): HTMLElement[] {
   const { now } = selection;
-  const chip = (what: string, words: string, change: Partial<Selection>) =>
-    el(
-      "span",
-      { class: "chip" },
-      `${what} `,
-      name(words),
-      el("button", { type: "button", "aria-label": `all but this ${what}`, onclick: () => selection.set(change) }, "✕"),
-    );
+  const limit = (what: string, words: string, change: Partial<Selection>) =>
+    chip([`${what} `, name(words)], `all but this ${what}`, () => selection.set(change));
   const process = selectedProcess(model, now);
   const chips: HTMLElement[] = [];
   if (now.range) {
     const words = `${duration(now.range.from)} to ${duration(now.range.to)}`;
-    chips.push(chip("time", words, { range: null }));
+    chips.push(limit("time", words, { range: null }));
   }
   if (process !== null) {
     const nothing = { process: null, action: null, span: null };
-    chips.push(chip("program", processLabel(model, process), nothing));
+    chips.push(limit("program", processLabel(model, process), nothing));
   }
-  if (now.package !== null) chips.push(chip("package", now.package, { package: null }));
+  if (now.package !== null) chips.push(limit("package", now.package, { package: null }));
   return chips;
 }

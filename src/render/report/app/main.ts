@@ -1,7 +1,7 @@
 // The page: decodes the data, puts the views together, and takes keys.
 
 import { type Data, decode } from "./data.js";
-import { el, fill } from "./dom.js";
+import { button, el, fill } from "./dom.js";
 import { head } from "./head.js";
 import { Model } from "./model.js";
 import { NOTHING, Store } from "./selection.js";
@@ -53,7 +53,7 @@ function build(app: HTMLElement, data: Data): void {
   const views = VIEWS.map((make) => make(page)).filter((view): view is View => view !== null);
   const panel = el("div", { class: "panel", role: "tabpanel" });
   const tabs = views.map((view) =>
-    el("button", { type: "button", role: "tab", id: `tab-${view.id}`, onclick: () => open(view.id) }, view.title),
+    button(() => open(view.id), { role: "tab", id: `tab-${view.id}` }, view.title),
   );
   let current = views[0] as View;
   function open(id: string): void {
@@ -79,16 +79,15 @@ function build(app: HTMLElement, data: Data): void {
   const command = data.table("run").name("command", 0);
   document.title = `${command}: gotrace report`;
   const expand = () => whole.setAttribute("aria-expanded", String(whole.getAttribute("aria-expanded") !== "true"));
-  const properties = { type: "button", class: "command", title: command, "aria-expanded": "false", onclick: expand };
-  const whole = el("button", properties, el("bdi", {}, command));
+  const whole = button(expand, { class: "command", title: command, "aria-expanded": "false" }, el("bdi", {}, command));
   fill(
     app,
     el(
       "header",
       { class: "top" },
       el("h1", {}, el("span", { class: "brand" }, "gotrace"), whole),
-      el("button", { type: "button", class: "quiet", onclick: () => theme.toggle() }, "light / dark"),
-      el("button", { type: "button", class: "quiet", "aria-label": "keys", onclick: () => help.showModal() }, "?"),
+      button(() => theme.toggle(), { class: "quiet" }, "light / dark"),
+      button(() => help.showModal(), { class: "quiet", "aria-label": "keys" }, "?"),
     ),
     head(page),
     el("nav", { class: "tabs" }, el("div", { role: "tablist" }, ...tabs), search),
@@ -158,15 +157,13 @@ function dialog(views: readonly View[]): HTMLDialogElement {
           el("h2", {}, title),
           el("dl", {}, ...keys.flatMap(([keys, what]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, what)])),
         );
-  const close = el("button", { type: "button", class: "quiet", "aria-label": "close" }, "✕");
-  const help = el(
+  const help: HTMLDialogElement = el(
     "dialog",
     { class: "help", "aria-label": "keys" },
-    close,
+    button(() => help.close(), { class: "quiet", "aria-label": "close" }, "✕"),
     ...views.map((view) => list(view.title, view.keys)),
     list("Everywhere", KEYS),
   );
-  close.addEventListener("click", () => help.close());
   return help;
 }
 

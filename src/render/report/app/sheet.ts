@@ -1,6 +1,6 @@
 // A table that sorts by any of its columns. Rows come in as numbers; what they say, columns tell.
 
-import { el, fill, name } from "./dom.js";
+import { button, el, fill, link, name } from "./dom.js";
 import { count } from "./format.js";
 
 /** A column: of numbers, which stand to the right, or of words. */
@@ -56,12 +56,12 @@ export function sheet([title, notes]: [title: string, notes: string], { columns,
     const sorts = at === order.column;
     const descending = sorts ? !order.descending : (numeric[at] ?? false);
     const arrow = sorts ? (order.descending ? " ↓" : " ↑") : "";
-    const button = el("button", { type: "button", title: what, onclick: () => reorder({ column: at, descending }) }, `${title}${arrow}`);
+    const sort = button(() => reorder({ column: at, descending }), { title: what }, `${title}${arrow}`);
     const direction = order.descending ? "descending" : "ascending";
-    return el("th", { scope: "col", class: numeric[at] ? "number" : undefined, "aria-sort": sorts ? direction : undefined }, button);
+    return el("th", { scope: "col", class: numeric[at] ? "number" : undefined, "aria-sort": sorts ? direction : undefined }, sort);
   });
   const body = el("tbody");
-  const more = el("button", { type: "button", class: "link", onclick: () => add() });
+  const more = link("", () => add());
   const cell = (row: number, at: number) => {
     const { value, text } = columns[at] as Column;
     const said = value(row);
@@ -71,9 +71,8 @@ export function sheet([title, notes]: [title: string, notes: string], { columns,
       if (at === order.column) cell.style.background = `linear-gradient(to left, var(--chip) ${part}%, transparent ${part}%)`;
       return cell;
     }
-    const words = name(String(said));
-    if (at > 0 || !pick) return el("td", {}, words);
-    return el("td", {}, el("button", { type: "button", class: "link", onclick: () => pick(row) }, words));
+    const words = String(said);
+    return el("td", {}, at > 0 || !pick ? name(words) : link(words, () => pick(row)));
   };
   function add(): void {
     const from = body.childElementCount;

@@ -2,7 +2,7 @@
 // limited to what is selected and searched for.
 
 import { NONE, type Table } from "./data.js";
-import { el, fill } from "./dom.js";
+import { choice, el, fill } from "./dom.js";
 import { bytes, count, counted, duration } from "./format.js";
 import { changed, isLimited, limits, takes } from "./limits.js";
 import { type Model, PHASE } from "./model.js";
@@ -23,8 +23,8 @@ interface Kind {
 }
 
 const FIRST: Order = { column: 1, descending: true };
-/** The column of what is in the piece of time that is selected. */
-const SELECTED = "CPU selected";
+/** How titles of columns end that are of what is selected. */
+const SELECTED = " selected";
 
 export const tables: MakeView = (page) => {
   const view = new Tables(page);
@@ -60,7 +60,7 @@ class Tables implements View {
       { id: "functions", title: "Functions", of: "functions", limited: true, make: () => this.#functions() },
       { id: "processes", title: "Processes", of: "processes", limited: true, make: () => this.#processes() },
       { id: "images", title: "Images", of: "images", limited: sampled, make: () => this.#images() },
-      { id: "symbols", title: "Bindings", of: "symbols", limited: false, make: () => this.#symbols() },
+      { id: "symbols", title: "Bindings", of: "symbols", limited: page.data.table("binds").count > 0, make: () => this.#symbols() },
     ];
     this.#kinds = kinds.filter(({ of }) => page.data.table(of).count > 0);
     this.#kind = this.#kinds[0];
@@ -96,9 +96,7 @@ class Tables implements View {
     this.#stale = false;
     const kind = this.#kind;
     if (!kind) return;
-    const buttons = this.#kinds.map((one) =>
-      el("button", { type: "button", "aria-pressed": String(one === kind), onclick: () => this.#open(one) }, one.title),
-    );
+    const buttons = this.#kinds.map((one) => choice(one.title, undefined, one === kind, () => this.#open(one)));
     fill(this.#buttons, ...buttons);
     fill(this.#chips, ...limits(this.#model, this.#page.selection));
     const made = kind.make();
@@ -106,7 +104,7 @@ class Tables implements View {
     const words = made.columns.filter((column) => column.text === undefined);
     const rows = made.rows.filter((row) => words.some(({ value }) => String(value(row)).toLowerCase().includes(search)));
     // A selection of time has an order of its own: at first by what is in it.
-    const selected = made.columns.findIndex(({ title }) => title === SELECTED);
+    const selected = made.columns.findIndex(({ title }) => title.endsWith(SELECTED));
     const id = `${kind.id} ${selected}`;
     const order = this.#orders.get(id) ?? (selected > 0 ? { column: selected, descending: true } : FIRST);
     const reorder = (order: Order) => {
@@ -128,7 +126,10 @@ class Tables implements View {
     const notes = [
       isLimited(now) && !kind.limited && "of the whole run, whatever is selected",
       selected &&
-        `those that ran in what is selected; “${SELECTED}” is of that, by samples${this.#about()}, and may exceed what the system counted; all else is of the whole run`,
+        (kind.of === "symbols"
+          ? "those that were bound in what is selected; “binds selected” is of that"
+          : `those that ran in what is selected; “CPU selected” is of that, by samples${this.#about()}, and may exceed what the system counted`) +
+          "; all else is of the whole run",
       kind.id === "phases" &&
         table.bytes("beside").includes(1) &&
         "those of the runtime went on beside the others, whose times hold theirs: they do not add up",
@@ -206,7 +207,7 @@ class Tables implements View {
   /** Of the whole run, and of whole programs, there are better numbers. */
   #sampledColumn(value: (row: number) => number, limited: unknown = this.#page.selection.now.range): Column[] {
     if (!limited || !this.#stacks.kinds.has(RUNNING)) return [];
-    return [{ title: SELECTED, what: "by samples, in what is selected", text: duration, value }];
+    return [{ title: "CPU selected", what: "by samples, in what is selected", text: duration, value }];
   }
 
   /** The column of what was sampled in phases or images, and the rows that have any. */
@@ -345,18 +346,34 @@ class Tables implements View {
 
   #symbols(): Sheet {
     const table = this.#page.data.table("symbols");
+    const binds = this.#page.data.table("binds");
+    const { now } = this.#page.selection;
     const number = from(table);
+    const column: Column[] = [];
+    let rows = table.rows();
+    if (isLimited(now) && binds.count > 0) {
+      const bound = new Uint32Array(table.count);
+      const [symbols, processes, counts] = ["symbol", "process", "count"].map((name) => binds.words(name)) as [Uint32Array, Uint32Array, Uint32Array];
+      const passes = takes(this.#model, now);
+      binds.numbers("time").forEach((time, row) => {
+        if (!passes(processes[row] as number) || (now.range && (time < now.range.from || time >= now.range.to))) return;
+        bound[symbols[row] as number] = (bound[symbols[row] as number] as number) + (counts[row] as number);
+      });
+      rows = rows.filter((row) => bound[row]);
+      column.push({ title: "binds selected", text: count, value: (row) => bound[row] as number });
+    }
     return {
       columns: [
         { title: "symbol", value: (row) => table.name("name", row) },
         { title: "binds", ...number("binds", count) },
+        ...column,
         { title: "lazy", what: "at first calls", ...number("lazy", count) },
         { title: "derived", what: "not seen, worked out from files", ...number("derived", count) },
         { title: "images", what: "that want it", ...number("importers", count) },
         { title: "processes", ...number("processes", count) },
         { title: "bound to", value: (row) => table.name("provider", row) },
       ],
-      rows: table.rows(),
+      rows,
     };
   }
 }

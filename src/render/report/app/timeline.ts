@@ -1,10 +1,11 @@
 // The view of what ran when: a chart and the critical path above rows of bars.
 
+import { Behind, type Listed } from "./behind.js";
 import { sized } from "./canvas.js";
 import { AXIS, drawChart, HEAD } from "./chart.js";
 import { NONE } from "./data.js";
 import { details, facts, title } from "./details.js";
-import { el, fill, name, swatch, table } from "./dom.js";
+import { chip, choice, el, fill, name, swatch } from "./dom.js";
 import { counted, duration, percent } from "./format.js";
 import { Hint } from "./hint.js";
 import { drawLanes, marksOf } from "./lanes.js";
@@ -65,7 +66,7 @@ class Timeline implements View {
   /** Where fingers are, by their pointers. */
   readonly #touches = new Map<number, number>();
   readonly #aside = el("div", { class: "aside" });
-  readonly #behind = el("details", { class: "behind" }, el("summary", {}, "What is in sight, as a table"));
+  readonly #behind = new Behind("What is in sight, as a table", MOST_BEHIND, () => this.#inSight());
   readonly #chips = el("span", { class: "chips" });
   readonly #groupings = el("span", { class: "groupings", role: "group", "aria-label": "rows" });
 
@@ -93,12 +94,11 @@ class Timeline implements View {
     this.#scale = new Scale(this.#model.whole);
     this.#spacer.append(this.#lanes);
     this.#scroller.append(this.#spacer);
-    this.#behind.addEventListener("toggle", () => this.#listBehind());
     this.element.append(
       el("div", { class: "bar" }, this.#groupings, this.#colouring(), this.#chips),
       this.#legend,
       el("div", { class: "stage" }, el("div", { class: "pictures" }, this.#chart, this.#scroller, this.#hint.element), this.#aside),
-      this.#behind,
+      this.#behind.element,
     );
     this.#scroller.addEventListener("scroll", () => this.#redraw());
     this.#listen(this.#chart);
@@ -268,17 +268,13 @@ class Timeline implements View {
     this.#grouping = view;
     this.#lay();
     const buttons = this.#offered().map(({ view: of, title, what }) =>
-      el(
-        "button",
-        { type: "button", title: what, "aria-pressed": String(of === view), onclick: () => this.#group(of) },
-        title,
-      ),
+      choice(title, what, of === view, () => this.#group(of)),
     );
     fill(this.#groupings, ...buttons);
     this.#showLegend();
     this.#scroller.scrollTop = 0;
     this.#measure();
-    this.#listBehind();
+    this.#behind.fill();
     this.#redraw();
   }
 
@@ -288,7 +284,7 @@ class Timeline implements View {
     this.#lay();
     this.#hint.hide();
     this.#showChips();
-    this.#listBehind();
+    this.#behind.fill();
     this.#redraw();
   }
 
@@ -395,19 +391,17 @@ class Timeline implements View {
   /** What limits what is seen, each with a button that takes it away. */
   #showChips(): void {
     const { range, search, package: selected } = this.#page.selection.now;
-    const chip = (words: string, label: string, remove: () => void) =>
-      el("span", { class: "chip" }, name(words), el("button", { type: "button", "aria-label": label, onclick: remove }, "✕"));
     const scale = this.#scale;
     fill(
       this.#chips,
       range &&
-        chip(`selected: ${this.#rangeWords(range)}`, "select all of the time", () => this.#page.selection.set({ range: null })),
+        chip([`selected: ${this.#rangeWords(range)}`], "select all of the time", () => this.#page.selection.set({ range: null })),
       !scale.isWhole &&
-        chip(`in sight: ${duration(scale.from)} to ${duration(scale.to)}`, "show everything", () =>
+        chip([`in sight: ${duration(scale.from)} to ${duration(scale.to)}`], "show everything", () =>
           this.#look(scale.zoomedOut()),
         ),
       selected !== null &&
-        chip(`package: ${selected}`, "all packages", () => this.#page.selection.set({ package: null })),
+        chip([name(`package: ${selected}`)], "all packages", () => this.#page.selection.set({ package: null })),
       search !== "" && el("span", { class: "chip" }, counted(this.#countMatches(), "match", "matches")),
     );
   }
@@ -666,29 +660,24 @@ class Timeline implements View {
     return lines;
   }
 
-  /** Fills the table behind the picture, where it is open: for who cannot see the picture, or wants numbers. */
-  #listBehind(): void {
-    if (!this.#behind.open) return;
+  /** Spans of the rows that are shown, by row and time. */
+  #inSight(): Listed<number> {
     const model = this.#model, scale = this.#scale;
     const { start, end } = model.spans;
     const counts = model.tracks.words("count");
-    const spans = this.#rows.flatMap(({ track }) => {
-      const [begin, stop] = inSight(start, end, model.first[track] ?? 0, counts[track] ?? 0, scale);
-      return Array.from({ length: stop - begin }, (_, at) => begin + at);
-    });
-    const shown = spans.slice(0, MOST_BEHIND).map((span) => {
-      const row = facts(model, span, false).map(([what, value]) => `${what}: ${value}`);
-      const open = () => this.#pick(span);
-      return [
-        el("button", { type: "button", class: "link", onclick: open }, name(title(model, span))),
-        duration(start[span] as number),
-        duration((end[span] as number) - (start[span] as number)),
-        name(row.slice(1).join("; ")),
-      ];
-    });
-    const more = spans.length > MOST_BEHIND ? `, the first ${MOST_BEHIND} of ${spans.length}` : "";
-    const caption = `From ${duration(scale.from)} to ${duration(scale.to)}${more}`;
-    const behind = table(caption, ["what", "start", "length", "more"], shown, [false, true, true, false]);
-    fill(this.#behind, this.#behind.firstElementChild, behind);
+    return {
+      caption: `From ${duration(scale.from)} to ${duration(scale.to)}`,
+      head: ["what", "start", "length", "more"],
+      all: this.#rows.flatMap(({ track }) => {
+        const [begin, stop] = inSight(start, end, model.first[track] ?? 0, counts[track] ?? 0, scale);
+        return Array.from({ length: stop - begin }, (_, at) => begin + at);
+      }),
+      row: (span) => {
+        const more = facts(model, span, false).map(([what, value]) => `${what}: ${value}`);
+        const [from, to] = [start[span] as number, end[span] as number];
+        return [title(model, span), () => this.#pick(span), duration(from), duration(to - from), name(more.slice(1).join("; "))];
+      },
+      numeric: [false, true, true, false],
+    };
   }
 }
