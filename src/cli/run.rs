@@ -68,12 +68,7 @@ pub(super) struct Args {
     #[command(flatten)]
     probes: probing::Probing,
     /// The command, and its arguments
-    #[arg(
-        value_name = "COMMAND",
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        required = true
-    )]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required = true)]
     command: Vec<OsString>,
 }
 

@@ -70,12 +70,7 @@ pub(super) struct Repeating {
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// The command, and its arguments
-    #[arg(
-        value_name = "COMMAND",
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        required = true
-    )]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required = true)]
     pub(super) command: Vec<OsString>,
 }
 

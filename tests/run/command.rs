@@ -322,6 +322,24 @@ fn what_keeps_a_command_from_its_start_is_no_code_of_the_command() {
         assert!(!place.path("work/ran").exists());
         assert!(!place.path("trace").exists());
     }
+    // Behind dashes it is the name of a command, and behind a command an option of that.
+    let named = place.run(&[], &["--no-such"]).output().unwrap();
+    assert_eq!(end(&named), (Some(127), None));
+    let mut echo = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    echo.args(["run", "-o"]).arg(place.path("trace"));
+    let echo = echo.args(["echo", "--no-such"]).output().unwrap();
+    assert_eq!(end(&echo), (Some(0), None));
+    assert_eq!(echo.stdout, b"--no-such\n");
+    for command in ["repeat", "experiment", "explain"] {
+        let mut wrong = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+        let output = wrong.args([command, "--no-such", "true"]).output().unwrap();
+        assert_eq!(
+            end(&output),
+            (Some(2), None),
+            "{command}: {}",
+            stderr(&output)
+        );
+    }
     let mut helped = Command::new(env!("CARGO_BIN_EXE_gotrace"));
     let output = helped.args(["run", "--help"]).output().unwrap();
     assert!(output.status.success() && !output.stdout.is_empty());
