@@ -94,7 +94,7 @@ impl Args {
         };
         let writer = match recording::create(self.output.as_deref(), &of, anchor) {
             Ok(writer) => writer,
-            Err(recording::Failure::Refused(error)) => return Err(error.into()),
+            Err(recording::Failure::Refused(error)) => return Err(error),
             Err(recording::Failure::NoPlace(error)) => {
                 output::note(&format!("{error:#}; the command runs without being traced"));
                 return Ok(refused(&session::run_unwatched(&mut session)));

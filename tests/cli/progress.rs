@@ -4,7 +4,7 @@
 //! seen enough.
 
 use crate::pty::{rest, start, until};
-use gotrace::export::tables;
+use gotrace::export::tables::{self, Table};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ fn of_several_files_it_is_told_which_one_is_written() {
     let mut export = place.gotrace(&["export", "--format", "csv", TRACE, "-o"]);
     let (mut child, mut terminal) = place.on_terminal(export.arg(&folder));
     let mut pipe = File::open(pipe).unwrap();
-    let tables = tables::ALL.map(|table| table.name());
+    let tables = tables::ALL.map(Table::name);
     let number = 1 + tables.iter().position(|name| *name == "frames").unwrap();
     let words = format!("writing frames.csv, {number} of {}, ", tables.len());
     until(&mut terminal, &words);

@@ -1,14 +1,13 @@
 //! Which of the functions that are asked for are watched by whom: copies tell of theirs, and the kernel's probes watch
 //! the rest.
 
-use crate::capture::stand_in::StandIns;
 use rustc_hash::FxHashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a file is to whoever watches functions beside copies.
 #[derive(Clone, Debug)]
-pub(in crate::capture) enum Part {
+pub enum Part {
     /// A program that runs as it is.
     Itself,
     /// One in whose place its copy runs.
@@ -19,7 +18,7 @@ pub(in crate::capture) enum Part {
 
 /// What a copy does not tell of.
 #[derive(Clone, Debug)]
-pub(in crate::capture) struct Rest {
+pub struct Rest {
     /// The path of its original.
     pub(in crate::capture::linux) original: Vec<u8>,
     /// Addresses of the functions that are asked for, do not tell, and may be watched otherwise.
@@ -27,7 +26,9 @@ pub(in crate::capture) struct Rest {
 }
 
 /// Who knows what copies tell of.
-pub(in crate::capture) trait Parts: StandIns {
+pub trait Parts: Send + Sync + std::fmt::Debug {
+    /// The copy that runs in a program's place, if it has one.
+    fn copy(&self, program: &Path) -> Option<PathBuf>;
     /// What the file at a path is.
     fn part(&self, path: &Path) -> Part;
 }

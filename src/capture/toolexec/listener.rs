@@ -163,6 +163,52 @@ impl Listener {
         self.connections = connections;
     }
 
+    /// Tells a shim what to run in a tool's place, where it waits for that; whether there is a copy.
+    fn answer(&self, connection: &Connection, tool: &[u8]) -> bool {
+        let Some(stand_ins) = &self.wanted.stand_ins else {
+            return false;
+        };
+        let stand_in = stand_ins.of(Path::new(OsStr::from_bytes(tool)));
+        // A shim that is gone needs no answer.
+        drop(handed::send(&connection.stream, stand_in.as_ref()));
+        stand_in.is_some()
+    }
+
+    /// Tells of a tool that has ended, and of what it leaves behind.
+    fn ended(
+        &mut self,
+        (pid, start): (Pid, Monotonic),
+        mut tool: Tool,
+        with_end: impl FnOnce(ToolRun) -> ToolRun,
+    ) {
+        self.progress.ended(tool.shim);
+        if tool.waits_for_copy {
+            let words = arguments::split(&tool.argv);
+            let path = words.first().copied().unwrap_or_default();
+            self.say(stand_in::without_room(path));
+        }
+        let profile = shim::profile_file(&self.spool, tool.shim);
+        let contents = std::mem::take(&mut tool.importcfg);
+        let run = with_end(tool.run(pid, start));
+        let end = run.end;
+        self.say(Observation::ToolRun(Box::new(run)));
+        if !contents.is_empty() {
+            self.say(Observation::ImportCfg {
+                pid,
+                time: start,
+                contents,
+            });
+        }
+        if let Ok(contents) = plain_file::read(&profile, LARGEST_PROFILE) {
+            drop(fs::remove_file(&profile));
+            self.say(Observation::ToolProfile {
+                pid,
+                time: end,
+                contents,
+            });
+        }
+    }
+
     fn heard(&mut self, connection: &mut Connection, message: Message) {
         match message {
             Message::Seen { go } => self.meet(go),
@@ -184,14 +230,8 @@ impl Listener {
                     let package = String::from_utf8_lossy(&package).into_owned();
                     self.progress.began(shim, package);
                 }
-                let mut waits_for_copy = false;
-                if let Some(stand_ins) = &self.wanted.stand_ins {
-                    let tool = words.first().copied().unwrap_or_default();
-                    let stand_in = stand_ins.of(Path::new(OsStr::from_bytes(tool)));
-                    waits_for_copy = stand_in.is_some();
-                    // A shim that is gone needs no answer.
-                    drop(handed::send(&connection.stream, stand_in.as_ref()));
-                }
+                let path = words.first().copied().unwrap_or_default();
+                let waits_for_copy = self.answer(connection, path);
                 connection.tool = Some(Tool {
                     shim,
                     go,
@@ -226,36 +266,13 @@ impl Listener {
                 let Some(tool) = connection.tool.take() else {
                     return;
                 };
-                self.progress.ended(tool.shim);
-                if tool.waits_for_copy {
-                    let words = arguments::split(&tool.argv);
-                    let path = words.first().copied().unwrap_or_default();
-                    self.say(stand_in::without_room(path));
-                }
-                let profile = shim::profile_file(&self.spool, tool.shim);
-                let importcfg = tool.importcfg.clone();
-                self.say(Observation::ToolRun(Box::new(ToolRun {
+                self.ended((pid, start), tool, |run| ToolRun {
                     end,
                     wait_status: status,
                     usage,
                     shim_usage,
-                    ..tool.run(pid, start)
-                })));
-                if !importcfg.is_empty() {
-                    self.say(Observation::ImportCfg {
-                        pid,
-                        time: start,
-                        contents: importcfg,
-                    });
-                }
-                if let Ok(contents) = plain_file::read(&profile, LARGEST_PROFILE) {
-                    drop(fs::remove_file(&profile));
-                    self.say(Observation::ToolProfile {
-                        pid,
-                        time: end,
-                        contents,
-                    });
-                }
+                    ..run
+                });
             }
         }
     }

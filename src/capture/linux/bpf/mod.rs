@@ -281,8 +281,8 @@ impl Backend for Bpf {
         // Told by the drain thread: nobody listens yet.
         let mut first = Vec::new();
         if let Some(copies) = &self.options.copies {
-            let of_them = expected.iter().filter_map(|path| copies.of(path));
-            let of_them: Vec<PathBuf> = of_them.map(|copy| copy.program).collect();
+            let of_them = expected.iter().filter_map(|path| copies.copy(path));
+            let of_them: Vec<PathBuf> = of_them.collect();
             expected.extend(of_them);
         }
         let armed = self.arm(&mut descriptors, &expected, &mut first);

@@ -121,9 +121,9 @@ impl Copies {
     }
 
     /// Tells what there is to tell to somebody, from now on.
-    pub(super) fn tell_to(&self, out: Sender<Observation>) {
+    pub(super) fn tell_to(&self, out: &Sender<Observation>) {
         // There may be more than can wait, and others need what is known until somebody listens.
-        while let Some(observations) = self.known().waiting(&out) {
+        while let Some(observations) = self.known().waiting(out) {
             for observation in observations {
                 // A session that is gone wants to know nothing.
                 drop(out.send(observation));
@@ -247,7 +247,7 @@ impl Copies {
             };
             known.rests.insert(copy.clone(), rest);
         }
-        known.enter((name, self.beside_kernel), key.image(), kept.account)?;
+        known.enter((name, self.beside_kernel), key.image(), &kept.account)?;
         let spent = sys::monotonic().saturating_sub(begun);
         known.tell(Observation::Configured {
             key: format!("patch_ns:{}", base_name.to_string_lossy()),
@@ -355,6 +355,10 @@ impl StandIns for Copies {
 }
 
 impl Parts for Copies {
+    fn copy(&self, program: &Path) -> Option<PathBuf> {
+        self.copy_of(program)
+    }
+
     fn part(&self, path: &Path) -> Part {
         let known = self.known();
         if let Some(rest) = known.rests.get(path) {
@@ -406,7 +410,7 @@ impl Known {
         &mut self,
         (path, beside_kernel): (&[u8], bool),
         image: u64,
-        account: Account,
+        account: &Account,
     ) -> Result<(), NotCopied> {
         let unseen_here = account.unseen.iter();
         for what in unseen_here.filter(|what| !(what.is_rest && beside_kernel)) {

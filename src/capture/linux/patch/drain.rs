@@ -118,7 +118,7 @@ impl Drain {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
-        self.copies.tell_to(self.out.clone());
+        self.copies.tell_to(&self.out);
         let mut busy = false;
         while !self.stops(busy) {
             busy = self.round(false) >= BUSY;
