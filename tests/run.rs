@@ -6,6 +6,10 @@
 #[path = "run/builds.rs"]
 mod builds;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/call_modes.rs"]
+mod call_modes;
+#[cfg(test)]
 #[path = "run/command.rs"]
 mod command;
 #[cfg(test)]

@@ -15,8 +15,8 @@
 
 	.set SYS_mmap, 9
 	.set SYS_pread64, 17
-	.set SYS_sched_yield, 24
 	.set SYS_madvise, 28
+	.set SYS_nanosleep, 35
 	.set SYS_getpid, 39
 	.set SYS_close, 3
 
@@ -118,6 +118,10 @@ descriptors:
 	.long	0, 0, 0, -1
 descriptors.numbers:
 
+	.balign	8
+.Lwhile:
+	.quad	0, 50000			/* seconds, nanoseconds: about twice that, for timers have slack */
+
 /* A thread has no chunk, or its chunk is full. R12 is m, R13 where to go on. Little of the stack is used: behind its
  * check a function has more than 800 bytes (StackGuard less StackSmall, runtime/stack.go). */
 	.balign	16
@@ -132,6 +136,7 @@ claim:
 	mov	rsi, [rip + .Lorigin + RING]
 	test	rsi, rsi
 	jz	.Lscratch
+	mov	edx, [rsi + RING_TAIL]
 	mov	r8d, [rsi + RING_PATIENCE]
 .Ltry:
 	cmp	dword ptr [rsi + RING_CLOSED], 0
@@ -176,11 +181,23 @@ claim.m_ring:
 	pop	rax
 	jmp	r13
 .Lfull:
+	mov	eax, [rsi + RING_PATIENCE]
+	test	eax, eax
+	jz	.Ldrop
+	mov	ecx, [rsi + RING_TAIL]
+	cmp	ecx, edx
+	je	.Lwait
+	mov	edx, ecx			/* the recorder gives chunks back: it lives */
+	cmp	dword ptr [rsi + RING_INSISTS], 0
+	cmovne	r8d, eax
+.Lwait:
 	sub	r8d, 1
 	jb	.Lstalled
-	mov	eax, SYS_sched_yield
-	mov	edi, esi
+	mov	eax, SYS_nanosleep
+	lea	rdi, [rip + .Lwhile]
+	xor	esi, esi
 	syscall
+	mov	rsi, [rip + .Lorigin + RING]
 	jmp	.Ltry
 .Lstalled:
 	mov	dword ptr [rsi + RING_PATIENCE], 0	/* nobody waits until the recorder lives again */

@@ -15,7 +15,7 @@
 
 	.set SYS_close, 57
 	.set SYS_pread64, 67
-	.set SYS_sched_yield, 124
+	.set SYS_nanosleep, 101
 	.set SYS_getpid, 172
 	.set SYS_mmap, 222
 	.set SYS_madvise, 233
@@ -106,6 +106,10 @@ descriptors:
 	.word	0, 0, 0, -1
 descriptors.numbers:
 
+	.balign	8
+.Lwhile:
+	.quad	0, 50000			/* seconds, nanoseconds: about twice that, for timers have slack */
+
 /* A thread has no chunk, or its chunk is full. X19 is the address of m.tls[1], X21 where to go on. */
 	.balign	16
 claim:
@@ -113,6 +117,7 @@ claim:
 	ldr	x22, [x20, #RING - PAGE]
 	cbz	x22, .Lscratch
 	ldr	w23, [x22, #RING_PATIENCE]
+	ldr	w20, [x22, #RING_TAIL]
 	add	x24, x22, #RING_HEAD
 .Ltry:
 	ldr	w16, [x22, #RING_CLOSED]
@@ -141,6 +146,7 @@ claim:
 	add	x27, x22, x27, lsl #16
 	mov	x17, #CHUNKS
 	add	x27, x27, x17
+	adr	x20, .Lorigin + PAGE
 	ldr	w17, [x20, #PID - PAGE]
 	ldr	x16, [x28, #48]			/* g.m */
 	ldr	w16, [x16]			/* m.procid */
@@ -159,13 +165,27 @@ claim.m_procid:
 	mov	x16, x17
 	b	.Lagain
 .Lfull:
+	ldr	w16, [x22, #RING_PATIENCE]
+	cbz	w16, .Ldrop
+	ldr	w17, [x22, #RING_TAIL]
+	cmp	w17, w20
+	b.eq	.Lwait
+	mov	w20, w17			/* the recorder gives chunks back: it lives */
+	ldr	w17, [x22, #RING_INSISTS]
+	cmp	w17, #0
+	csel	w23, w16, w23, ne
+.Lwait:
 	subs	w23, w23, #1
 	b.lo	.Lstalled
 	mov	x25, x0
+	mov	x17, x1
 	mov	x27, x8
-	mov	x8, #SYS_sched_yield
+	adr	x0, .Lwhile
+	mov	x1, #0
+	mov	x8, #SYS_nanosleep
 	svc	#0
 	mov	x8, x27
+	mov	x1, x17
 	mov	x0, x25
 	b	.Ltry
 .Lstalled:

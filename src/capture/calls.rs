@@ -2,7 +2,7 @@
 //! may be a million a second, from a pool, for memory is bounded.
 
 use super::Monotonic;
-use crate::trace::{CallEdge, Pid, ProbeId, StackOwner, Tid};
+use crate::trace::{CallEdge, CallTreeRow, Pid, ProbeId, StackOwner, Tid};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// From here on copies number their functions; the kernel's probes have the numbers below (`PROBE_BITS` of records.h).
@@ -31,6 +31,19 @@ pub struct Called {
     pub depth: u32,
     /// First argument, where it was recorded.
     pub argument: Option<RawArgument>,
+}
+
+/// A program's calls, or those that have ended since the last ones, added up by who called whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallTree {
+    /// In which process.
+    pub pid: Pid,
+    /// The time of the first event.
+    pub from: Monotonic,
+    /// The time of the last one.
+    pub to: Monotonic,
+    /// In preorder, without their process.
+    pub rows: Vec<CallTreeRow>,
 }
 
 /// A first argument.

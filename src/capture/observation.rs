@@ -1,6 +1,6 @@
 //! What backends see, before it becomes a trace: raw, owned, in the words of the system.
 
-use super::calls::Batch;
+use super::calls::{Batch, CallTree};
 use super::linking;
 use super::probes::Phase;
 use crate::trace::{
@@ -158,6 +158,8 @@ pub enum Observation {
         /// Up to when.
         time: Monotonic,
     },
+    /// Functions were called, and added up.
+    CallsAdded(Box<CallTree>),
     /// What the dynamic loader of a process did.
     Linked(linking::Batch),
     /// A tool was run through the shim.

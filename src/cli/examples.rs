@@ -51,6 +51,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "Every call of the compiler's function that compiles one function",
                 "sudo gotrace run --probe 'compile:cmd/compile/internal/ssa.Compile' -- go build ./...",
             ),
+            (
+                "Who calls whom in the compiler, how often and for how long",
+                "gotrace run --probe 'compile:*' --call-mode aggregate -- go build ./...",
+            ),
+            (
+                "Which calls of a program take a millisecond or more",
+                "gotrace run --probe 'server:*' --call-mode longer=1ms -- ./server",
+            ),
         ],
     ),
     (

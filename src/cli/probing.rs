@@ -3,7 +3,8 @@
 use super::config::{self, Choices, Key};
 use super::exit::Usage;
 use super::input;
-use crate::capture::probes::{self, MaxTax, ProbeSet, Spec, Watch};
+use crate::capture::probes::{self, CallMode, FunctionGlob, Keep, MaxTax, ProbeSet, Spec, Watch};
+use crate::capture::{Name, Selection};
 use anyhow::Context as _;
 use std::path::Path;
 
@@ -77,7 +78,63 @@ impl Probing {
             entries_only: choices.switch(Key::EntriesOnly, self.entries_only),
             max_tax: choices.max_tax(self.max_tax),
             arguments: self.args,
+            mode: CallMode::default(),
         })
+    }
+}
+
+/// Options that say how calls are recorded.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Recorded {
+    /// How to record calls of the functions named by --probe (backend patch): full, each entry and exit; aggregate, a
+    /// tree of how many there were and how long they took, by who called whom; longer=TIME, those that take that long
+    /// (longer=10us) [default: full]
+    #[arg(long, value_name = "MODE", help_heading = HEADING)]
+    call_mode: Option<Keep>,
+    /// Record only so many levels of calls in each other (backend patch)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = HEADING)]
+    call_depth: Option<u32>,
+    /// Record only calls of this function, and what it calls, directly or not: a name or glob (backend patch)
+    #[arg(long, value_name = "FUNCTION", help_heading = HEADING)]
+    call_inside: Option<FunctionGlob>,
+    /// Record only from when a process enters this function until it leaves that of --call-to, each time (backend patch)
+    #[arg(long, value_name = "FUNCTION", requires = "call_to", help_heading = HEADING)]
+    call_from: Option<FunctionGlob>,
+    /// See --call-from
+    #[arg(long, value_name = "FUNCTION", requires = "call_from", help_heading = HEADING)]
+    call_to: Option<FunctionGlob>,
+}
+
+impl Recorded {
+    /// How calls of what is watched are to be recorded.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is named whose calls could be, or backends are asked for that cannot.
+    pub(super) fn mode(&self, watch: &Watch, selection: &Selection) -> Result<CallMode, Usage> {
+        let between = self.call_from.clone().zip(self.call_to.clone());
+        let mode = CallMode {
+            keep: self.call_mode.unwrap_or_default(),
+            depth: self.call_depth,
+            inside: self.call_inside.clone(),
+            between,
+        };
+        let settings = mode.settings();
+        let Some((key, value)) = settings.first() else {
+            return Ok(mode);
+        };
+        let option = format!("--{} {value}", key.replace('_', "-"));
+        if !watch.is_asked_for() {
+            return Err(Usage(format!(
+                "{option}: no functions are named: --probe IMAGE:FUNCTION names some, --probe '*:*' all"
+            )));
+        }
+        match selection {
+            Selection::Named(names) if !names.contains(&Name::Patch) => Err(Usage(format!(
+                "{option}: the backend patch does that alone, and --backend {selection} does not have it"
+            ))),
+            Selection::Named(_) | Selection::Auto => Ok(mode),
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Args {
     config: config::Wanted,
     #[command(flatten)]
     probes: probing::Probing,
+    #[command(flatten)]
+    recorded: probing::Recorded,
     /// The command, and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, required = true)]
     command: Vec<OsString>,
@@ -139,11 +141,14 @@ impl Args {
             profile_translated: self.profile.as_deref() == Some("force"),
             bindings: choices.switch(Key::Bindings, self.bindings),
         };
+        let selection = choices.backend(self.backend.as_ref());
+        let mut watch = self.probes.watch(&mut choices)?;
+        watch.mode = self.recorded.mode(&watch, &selection)?;
         Ok(Options {
             command: self.command.clone(),
-            selection: choices.backend(self.backend.as_ref()),
+            selection,
             request,
-            watch: self.probes.watch(&mut choices)?,
+            watch,
             wait: self.wait,
             slice: self.arch,
             redaction: choices.redaction(),

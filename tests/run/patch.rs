@@ -1,9 +1,11 @@
 //! Copies of programs that tell of their calls, from outside.
 
+use super::call_modes::paths;
 use super::probes::{build, json, tools};
 use super::traced::{Place, go, path_with, sample, stderr};
 use gotrace::capture::Name;
-use gotrace::trace::Trace;
+use gotrace::trace::{Probe, Trace};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Ways of running a command with copies that work here; says why not.
-fn ways() -> Vec<&'static str> {
+pub(crate) fn ways() -> Vec<&'static str> {
     if let Err(refusal) = Name::Patch.availability() {
         println!("skipped: {refusal}; {}", refusal.remedy);
         return Vec::new();
@@ -40,10 +42,20 @@ fn objects(cache: &Path) -> Vec<String> {
 fn a_build_has_phases_and_the_outputs_that_it_has_without() {
     let Some(go) = go() else { return };
     let ways = ways();
+    const ALL: [&str; 6] = [
+        "--probe",
+        "compile:*",
+        "--probe",
+        "link:*",
+        "--call-mode",
+        "aggregate",
+    ];
+    let added_up = ways.first().map(|way| (*way, &ALL[..]));
+    let ways = ways.iter().map(|way| (*way, &ALL[..0])).chain(added_up);
     let mut outputs = Vec::new();
     // The home of a go command is a part of what it keeps.
     let place = Place::new();
-    for way in [None].into_iter().chain(ways.into_iter().map(Some)) {
+    for way in [None].into_iter().chain(ways.map(Some)) {
         drop(std::fs::remove_dir_all(place.path("cache")));
         // Paths of sources are a part of what is built.
         let work = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("patch-build");
@@ -62,7 +74,7 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
                 command.args(&build[1..]);
                 command
             }
-            Some(way) => place.run(&["--backend", way], &build),
+            Some((way, flags)) => place.run(&[&["--backend", way], flags].concat(), &build),
         };
         let output = command
             .current_dir(&work)
@@ -75,7 +87,7 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
         let program: Vec<Vec<u8>> = program.collect();
         assert!(!program.is_empty());
         outputs.push((program, objects(&place.path("cache"))));
-        let Some(way) = way else { continue };
+        let Some((way, flags)) = way else { continue };
         let trace = place.trace();
         assert!(trace.losses.is_empty(), "{way}: {:?}", trace.losses);
         let phases = json(&place, &["show", "--by", "phase"]);
@@ -91,6 +103,9 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
         assert_eq!(phase("compile", "write object"), compiles, "{way}");
         assert_eq!(phase("link", "deadcode"), 1, "{way}");
         assert_eq!(phase("go", "load packages"), 1, "{way}");
+        if !flags.is_empty() {
+            every_compile_has_its_tree(&trace);
+        }
     }
     for pair in outputs.windows(2) {
         let differ = |one: &Vec<String>, other: &Vec<String>| {
@@ -105,8 +120,35 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
     }
 }
 
+/// Each compile has a tree, of the functions that it always calls and of thousands of others.
+fn every_compile_has_its_tree(trace: &Trace) {
+    let compiles = tools(trace, "compile") as u64;
+    assert!(trace.call_tree_count() > 10_000);
+    let probe = |name: &str| {
+        let function = |probe: &Probe| trace.text(probe.function) == name;
+        let probe = trace.probes.iter().find(|probe| function(probe));
+        probe.unwrap_or_else(|| panic!("{name} is not watched")).id
+    };
+    let main = probe("cmd/compile/internal/gc.Main");
+    let check = probe("cmd/compile/internal/noder.checkFiles");
+    let (mut mains, mut checks) = (0, 0);
+    for block in trace.call_trees().map(Result::unwrap) {
+        for row in block.iter() {
+            if row.probe == main {
+                assert_eq!(row.level, 1, "{row:?}");
+                mains += row.calls;
+            } else if row.probe == check {
+                checks += row.calls;
+            }
+        }
+    }
+    // It is asked for its version, too, and checks nothing then.
+    assert!(mains >= compiles, "{mains} of {compiles}");
+    assert_eq!(checks, compiles);
+}
+
 /// Name, entries and returns of the functions of `live_bpf/calls.go`, as it counts them itself.
-fn counted(output: &[u8]) -> BTreeMap<String, [u64; 2]> {
+pub(crate) fn counted(output: &[u8]) -> BTreeMap<String, [u64; 2]> {
     let lines = std::str::from_utf8(output).unwrap().lines();
     let row = |line: &str| {
         let words: Vec<&str> = line.rsplitn(3, ' ').collect();
@@ -205,16 +247,27 @@ fn a_copy_hands_nothing_on() {
 
 #[test]
 fn a_program_goes_on_when_gotrace_is_killed() {
+    for mode in ["full", "aggregate"] {
+        goes_on_without(mode, Signal::SIGKILL);
+    }
+}
+
+/// Where nothing is to be lost, a program waits for gotrace; not for one that has stopped.
+#[test]
+fn a_program_goes_on_when_gotrace_stops() {
+    goes_on_without("aggregate", Signal::SIGSTOP);
+}
+
+/// Runs a program whose gotrace gets a signal that keeps it from reading.
+fn goes_on_without(mode: &str, signal: Signal) {
     let (Some(go), false) = (go(), ways().is_empty()) else {
         return;
     };
     let place = Place::new();
     // Calls that tell fill more than the ring has room for, with nobody there to read them.
     let program = build(&go, &place, "run/busy.go");
-    let mut run = place.run(
-        &["--backend", "patch", "--probe", "program:main.step"],
-        &[&program],
-    );
+    let step = ["--backend", "patch", "--probe", "program:main.step"];
+    let mut run = place.run(&[&step[..], &["--call-mode", mode]].concat(), &[&program]);
     run.stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -222,10 +275,26 @@ fn a_program_goes_on_when_gotrace_is_killed() {
     let mut lines =
         std::io::BufRead::lines(std::io::BufReader::new(gotrace.stdout.take().unwrap()));
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    gotrace.kill().unwrap();
-    assert_eq!(gotrace.wait().unwrap().signal(), Some(libc::SIGKILL));
+    let pid = nix::unistd::Pid::from_raw(gotrace.id().cast_signed());
+    nix::sys::signal::kill(pid, signal).unwrap();
+    if signal == Signal::SIGKILL {
+        assert_eq!(gotrace.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
     drop(gotrace.stdin.take());
     assert_eq!(lines.next().unwrap().unwrap(), "5000001");
+    if signal == Signal::SIGKILL {
+        return;
+    }
+    nix::sys::signal::kill(pid, Signal::SIGCONT).unwrap();
+    assert!(gotrace.wait().unwrap().success());
+    let trace = place.trace();
+    let lost = trace.losses.iter().map(|loss| loss.count).sum::<u64>();
+    let calls = paths(&trace)["main.step"][0];
+    // Of an entry and an exit for each call one is lost, or both.
+    assert!(
+        calls < 5_000_001 && lost + 2 * calls >= 10_000_002,
+        "{calls} {lost}"
+    );
 }
 
 /// More functions than there is room for in the channel to the recorder, which takes none before the command is there.

@@ -204,6 +204,7 @@ mod tests {
                 ("RING_CHUNKS", ring::CHUNKS),
                 ("RING_PATIENCE", ring::PATIENCE),
                 ("RING_CLOSED", ring::CLOSED),
+                ("RING_INSISTS", ring::INSISTS),
                 ("RING_HEAD", ring::HEAD),
                 ("RING_TAIL", ring::TAIL),
                 ("RING_DROPPED", ring::DROPPED),

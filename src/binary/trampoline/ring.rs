@@ -3,9 +3,10 @@
 //! ```text
 //! header     0 magic "gtracer1"   8 u64 bytes in all
 //!           16 u32 mask of the queue   20 u32 chunks
-//!           24 u32 patience: how often a program that finds no chunk lets others run before it drops records, and has
-//!              nobody wait any more until the recorder writes it anew
+//!           24 u32 patience: how often a program that finds no chunk sleeps for some 100 us before it drops records, and
+//!              has nobody wait any more until the recorder writes it anew
 //!           28 u32 closed: nobody reads any more
+//!           32 u32 insists: whoever waits begins to count anew when chunks have been given back
 //!           64 u64 head: chunks that were taken         128 u64 tail: chunks that were free
 //!          192 u64 records that were dropped, at most
 //! queue   4096 u32 for each chunk: numbers of free ones, from head to tail, each at its count less the mask
@@ -34,6 +35,8 @@ pub const CHUNKS: usize = 20;
 pub const PATIENCE: usize = 24;
 /// Where it stands that nobody reads.
 pub const CLOSED: usize = 28;
+/// Where it stands that nothing is to be dropped while somebody reads.
+pub const INSISTS: usize = 32;
 /// Where the number of chunks that were taken stands.
 pub const HEAD: usize = 64;
 /// Where the number of chunks that were free stands.

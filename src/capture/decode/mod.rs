@@ -11,6 +11,7 @@ pub mod action_graph;
 pub mod arguments;
 pub mod audit;
 pub mod bpf;
+pub mod call_sieve;
 pub mod darwin_process;
 pub mod dtrace;
 pub mod dyld_log;

@@ -104,6 +104,12 @@ impl Scale {
         Self { from, ns_per_tick }
     }
 
+    /// How long a tick takes.
+    #[must_use]
+    pub const fn ns_per_tick(&self) -> f64 {
+        self.ns_per_tick
+    }
+
     /// The time at a reading.
     #[must_use]
     pub fn at(&self, ticks: u64) -> Monotonic {

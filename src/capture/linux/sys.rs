@@ -92,6 +92,17 @@ impl Pages {
         unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
     }
 
+    /// Numbers side by side, as [`Self::atomic`] gives one; none where they are not all within the mapping.
+    fn atomics(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        if count > self.length.saturating_sub(offset) / 8 || !offset.is_multiple_of(8) {
+            return &[];
+        }
+        let first: *const AtomicU64 = self.atomic(offset);
+        // SAFETY: all of them are within the mapping, as just checked, which lives as long as `self`; both
+        // sides use them as atomic numbers only.
+        unsafe { std::slice::from_raw_parts(first, count) }
+    }
+
     /// Bytes that the kernel does not change until we say that we have read them.
     fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
         if offset.checked_add(length)? > self.length {

@@ -8,6 +8,7 @@
 //! ```
 
 mod asked;
+mod call_mode;
 mod missing;
 mod pattern;
 mod plan;
@@ -15,6 +16,7 @@ mod set;
 mod watch;
 
 pub use asked::{Asked, AskedOf};
+pub use call_mode::{BadMode, CallMode, Keep};
 pub use missing::Missing;
 pub use pattern::{BadSpec, FunctionGlob, ImagePattern, Mode, Phase, Spec};
 pub use plan::{LeftOut, NoPlan, Plan, Planned, PlannedSite, Unmatched, plan};

@@ -1,7 +1,7 @@
 //! Which functions of which executables a run watches.
 
 use super::plan::plan_with;
-use super::{Asked, AskedOf, Mode, NoPlan, Plan, ProbeSet, Spec, Unmatched};
+use super::{Asked, AskedOf, CallMode, Mode, NoPlan, Plan, ProbeSet, Spec, Unmatched};
 use crate::binary::Svma;
 use crate::binary::dwarf::{DebugSections, Parameter};
 use crate::binary::elf::Elf;
@@ -82,6 +82,8 @@ pub struct Watch {
     pub max_tax: MaxTax,
     /// First arguments are recorded, too.
     pub arguments: bool,
+    /// How calls of what the user named are recorded.
+    pub mode: CallMode,
 }
 
 impl Watch {

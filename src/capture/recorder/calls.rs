@@ -4,14 +4,14 @@ use super::held::Held;
 use super::images;
 use super::processes::Processes;
 use super::sink::Sink;
-use crate::capture::calls::{Batch, Called, OF_COPIES, RawArgument};
+use crate::capture::calls::{Batch, CallTree, Called, OF_COPIES, RawArgument};
 use crate::capture::observation::{Probed, Teller};
 use crate::capture::{Monotonic, Observation, sys};
 use crate::trace::{
     Argument, CallEdge, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe,
     ProbeId, ProcessId, Record,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What watching functions has cost.
 #[derive(Debug, Default)]
@@ -29,7 +29,11 @@ pub(super) struct Calls {
     awaited: FxHashMap<Pid, Nanos>,
     /// Their calls.
     early: FxHashMap<Pid, Vec<Called>>,
+    /// And trees of them.
+    early_trees: FxHashMap<Pid, Vec<CallTree>>,
     early_count: usize,
+    /// Probes whose calls are recorded one by one whatever is added up.
+    marks: FxHashSet<ProbeId>,
 }
 
 /// Calls at most that wait for their programs to be told of.
@@ -56,6 +60,9 @@ impl Calls {
             numbers[at] = Some(id);
         }
         self.costs.push((probed.entry_cost, probed.exit_cost));
+        if probed.phase.is_some() {
+            self.marks.insert(id);
+        }
         let phase = probed.phase.as_ref().map(|phase| PhaseMark {
             track: sink.string(phase.track.as_bytes()),
             phase: sink.string(phase.name.as_bytes()),
@@ -96,6 +103,10 @@ impl Calls {
         for called in &early {
             self.call(sink, processes, called);
         }
+        for tree in self.early_trees.remove(&pid).unwrap_or_default() {
+            self.early_count = self.early_count.saturating_sub(tree.rows.len());
+            self.tree(sink, processes, tree);
+        }
     }
 
     /// That there are calls whose programs were never told of.
@@ -126,11 +137,50 @@ impl Calls {
         }
     }
 
+    /// Functions were called, and the calls added up.
+    pub(super) fn added(&mut self, sink: &mut Sink, processes: &Processes, tree: CallTree) {
+        if !self.awaited.contains_key(&tree.pid) {
+            self.tree(sink, processes, tree);
+            return;
+        }
+        self.early_count += tree.rows.len();
+        if self.early_count <= EARLY {
+            self.early_trees.entry(tree.pid).or_default().push(tree);
+        }
+    }
+
+    fn tree(&mut self, sink: &mut Sink, processes: &Processes, mut tree: CallTree) {
+        for row in &mut tree.rows {
+            // A function is told of before it is called.
+            row.probe = self.number(row.probe).unwrap_or_default();
+            // What is recorded one by one, too, is counted there.
+            if !self.marks.contains(&row.probe) {
+                let (entry, exit) = self.cost(row.probe);
+                let exits = row.calls.saturating_sub(row.open);
+                self.tax += Nanos(entry.0.saturating_mul(row.calls));
+                self.tax += Nanos(exit.0.saturating_mul(exits));
+            }
+        }
+        let (from, to) = (sink.at(tree.from), sink.at(tree.to));
+        // It may come when its process has ended, or runs another program by now.
+        let Some((process, _)) = processes.row_at(tree.pid, from) else {
+            return;
+        };
+        for row in &mut tree.rows {
+            row.process = process;
+        }
+        sink.call_tree(&tree.rows, from, to);
+    }
+
     fn call(&mut self, sink: &mut Sink, processes: &Processes, called: &Called) {
         let Some(probe) = self.number(called.probe) else {
             return;
         };
-        self.tax += self.cost(probe, called.edge == CallEdge::Entry);
+        let (of_entry, of_exit) = self.cost(probe);
+        self.tax += match called.edge {
+            CallEdge::Entry => of_entry,
+            CallEdge::Exit | CallEdge::TailJump => of_exit,
+        };
         let Some(process) = self.process(processes, called.pid) else {
             return;
         };
@@ -195,9 +245,9 @@ impl Calls {
         }
     }
 
-    fn cost(&self, probe: ProbeId, entry: bool) -> Nanos {
-        let (of_entry, of_exit) = self.costs.get(probe.index()).copied().unwrap_or_default();
-        if entry { of_entry } else { of_exit }
+    /// What an entry and an exit cost.
+    fn cost(&self, probe: ProbeId) -> (Nanos, Nanos) {
+        self.costs.get(probe.index()).copied().unwrap_or_default()
     }
 }
 

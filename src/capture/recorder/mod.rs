@@ -252,6 +252,9 @@ impl Recorder {
                 self.calls.called(&mut self.sink, &self.processes, &batch);
             }
             Observation::CalledUntil { by, time } => self.calls.told(&mut self.sink, by, time),
+            Observation::CallsAdded(tree) => {
+                self.calls.added(&mut self.sink, &self.processes, *tree);
+            }
             Observation::Linked(batch) => {
                 self.loaders.add(batch);
                 // Where every exec is seen, a batch may come before that of its process.

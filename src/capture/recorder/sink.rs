@@ -2,7 +2,7 @@
 //! command goes on whatever becomes of its trace.
 
 use crate::trace::file::{Error, Writer};
-use crate::trace::{Binding, CallEvent, ClockAnchor, Nanos, Record, Sample, StringId};
+use crate::trace::{Binding, CallEvent, CallTreeRow, ClockAnchor, Nanos, Record, Sample, StringId};
 
 use crate::capture::{Monotonic, Redaction};
 
@@ -57,6 +57,11 @@ impl Sink {
 
     pub(super) fn call(&mut self, event: CallEvent) {
         let outcome = self.writer.call(event);
+        self.keep(outcome);
+    }
+
+    pub(super) fn call_tree(&mut self, rows: &[CallTreeRow], from: Nanos, to: Nanos) {
+        let outcome = self.writer.call_tree(rows, from, to);
         self.keep(outcome);
     }
 

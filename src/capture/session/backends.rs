@@ -22,6 +22,7 @@ impl Session {
     pub(super) fn choose(&mut self) -> Result<(), Error> {
         let mut names = match &self.options.selection {
             Selection::Named(names) => names.clone(),
+            Selection::Auto if !self.options.watch.mode.is_full() => self.by_copies()?,
             Selection::Auto => match Name::Bpf.availability() {
                 Ok(()) if self.options.request.profile => vec![Name::Bpf, Name::Toolexec],
                 Ok(()) => vec![Name::Bpf],
@@ -66,7 +67,10 @@ impl Session {
             stand_ins: None,
         };
         // Breakpoints in an original that its copy runs for would never be met: they are put into the copy.
-        let beside_kernel = names.contains(&Name::Bpf) && crate::capture::bpf_probes_all();
+        // Where calls are added up, the kernel's would be missing in the sums.
+        let beside_kernel = names.contains(&Name::Bpf)
+            && self.options.watch.mode.is_full()
+            && crate::capture::bpf_probes_all();
         let mut copies = None;
         let mut names = names.to_vec();
         // The shim is told what it is to have run.
@@ -122,6 +126,23 @@ impl Session {
         let watches = !self.options.watch.is_empty() && self.spool.is_some();
         let patch = watches && Name::Patch.availability().is_ok();
         toolexec.chain(patch.then_some(Name::Patch)).collect()
+    }
+
+    /// What watches where calls are not to be recorded one by one: copies of programs watch functions, and the kernel
+    /// all else.
+    fn by_copies(&mut self) -> Result<Vec<Name>, Error> {
+        let refused = |refusal| {
+            let backend = Name::Patch.word();
+            Error::Refused { backend, refusal }
+        };
+        Name::Patch.availability().map_err(refused)?;
+        match Name::Bpf.availability() {
+            Ok(()) => Ok(vec![Name::Bpf, Name::Toolexec, Name::Patch]),
+            Err(refusal) => {
+                self.refused.push((Name::Bpf, refusal));
+                Ok(vec![Name::Toolexec, Name::Patch])
+            }
+        }
     }
 
     /// Nobody asked for calls, but for those of the sets that are watched by default.

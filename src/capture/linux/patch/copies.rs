@@ -7,9 +7,10 @@ use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::Elf;
 use crate::binary::trampoline::{self, NoCopy, Survey};
 use crate::capture::calls::OF_COPIES;
+use crate::capture::decode::call_sieve::{Functions, Traits};
 use crate::capture::linux::parts::{Part, Parts, Rest};
 use crate::capture::linux::sys;
-use crate::capture::probes::{Missing, NoPlan, Watch};
+use crate::capture::probes::{CallMode, FunctionGlob, Missing, NoPlan, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
 use crate::trace::ProbeId;
@@ -56,10 +57,8 @@ enum NotCopied {
 /// A program whose functions tell of their calls.
 #[derive(Debug)]
 pub(super) struct Image {
-    /// The number of its first function.
-    pub(super) first: ProbeId,
-    /// Whether the first argument is recorded, for each function.
-    pub(super) arguments: Vec<bool>,
+    /// The functions that tell of their calls.
+    pub(super) functions: Functions,
 }
 
 /// All copies of a run.
@@ -85,6 +84,8 @@ struct Known {
     /// How many functions that are asked for are left alone, by why.
     left_alone: BTreeMap<String, usize>,
     missing: Missing,
+    /// What calls are recorded inside of, or between, and no watched function is: an option, and its value.
+    unmet: Vec<(&'static str, FunctionGlob)>,
     out: Out,
 }
 
@@ -108,6 +109,7 @@ impl Copies {
             rests: FxHashMap::default(),
             left_alone: BTreeMap::new(),
             missing: Missing::of(&watch),
+            unmet: bounds(&watch.mode),
             out: Out::Later(Vec::new()),
         };
         Self {
@@ -181,6 +183,13 @@ impl Copies {
         for observation in missing {
             known.tell(observation);
         }
+        for (option, glob) in std::mem::take(&mut known.unmet) {
+            let why = "no function that is watched has that name: name it by --probe, too";
+            known.tell(unseen(
+                format!("calls by {option} {}", glob.text()),
+                why.to_owned(),
+            ));
+        }
         known.out = Out::Later(Vec::new());
     }
 
@@ -247,7 +256,11 @@ impl Copies {
             };
             known.rests.insert(copy.clone(), rest);
         }
-        known.enter((name, self.beside_kernel), key.image(), &kept.account)?;
+        known.enter(
+            (name, self.beside_kernel),
+            (key.image(), &self.watch.mode),
+            &kept.account,
+        )?;
         let spent = sys::monotonic().saturating_sub(begun);
         known.tell(Observation::Configured {
             key: format!("patch_ns:{}", base_name.to_string_lossy()),
@@ -409,7 +422,7 @@ impl Known {
     fn enter(
         &mut self,
         (path, beside_kernel): (&[u8], bool),
-        image: u64,
+        (image, mode): (u64, &CallMode),
         account: &Account,
     ) -> Result<(), NotCopied> {
         let unseen_here = account.unseen.iter();
@@ -431,17 +444,45 @@ impl Known {
         for probed in account.probed(path, first) {
             self.tell(Observation::Probed(Box::new(probed)));
         }
-        let arguments = account.functions.iter();
-        let arguments = arguments.map(|function| function.argument != Argument::None);
-        self.images.insert(
-            image,
-            Arc::new(Image {
-                first: ProbeId(first),
-                arguments: arguments.collect(),
-            }),
-        );
+        self.unmet.retain(|(_, glob)| {
+            let mut functions = account.functions.iter();
+            !functions.any(|function| glob.matches(function.name.as_bytes()))
+        });
+        let functions = Functions {
+            first: ProbeId(first),
+            traits: traits(&account, mode),
+        };
+        self.images.insert(image, Arc::new(Image { functions }));
         Ok(())
     }
+}
+
+/// What is to be known of each function when its calls are read.
+fn traits(account: &Account, mode: &CallMode) -> Vec<Traits> {
+    let between = mode.between.as_ref();
+    let functions = account.functions.iter();
+    let traits = functions.map(|function| {
+        let is = |glob: Option<&FunctionGlob>| {
+            glob.is_some_and(|glob| glob.matches(function.name.as_bytes()))
+        };
+        Traits::default()
+            .with(Traits::ARGUMENT, function.argument != Argument::None)
+            .with(Traits::MARKS, function.phase.is_some())
+            .with(Traits::INSTANT, function.exits == 0)
+            .with(Traits::INSIDE, is(mode.inside.as_ref()))
+            .with(Traits::FROM, is(between.map(|(from, _)| from)))
+            .with(Traits::TO, is(between.map(|(_, to)| to)))
+    });
+    traits.collect()
+}
+
+/// The functions that bound which calls are recorded, and the options that name them.
+fn bounds(mode: &CallMode) -> Vec<(&'static str, FunctionGlob)> {
+    let inside = mode.inside.iter().map(|glob| ("--call-inside", glob));
+    let between = mode.between.iter();
+    let between = between.flat_map(|(from, to)| [("--call-from", from), ("--call-to", to)]);
+    let all = inside.chain(between);
+    all.map(|(option, glob)| (option, glob.clone())).collect()
 }
 
 /// Something that cannot be seen, and why.

@@ -4,17 +4,21 @@
 //! up to a moment before any of them was looked at: of a goroutine nothing is then missing that came before what was
 //! read.
 
+use super::CHUNKS;
 use super::again::Again;
 use super::copies::{Copies, Image};
-use crate::capture::calls::{Called, Pool, RawArgument};
+use super::runs::Runs;
+use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
+use crate::capture::decode::call_sieve::{Functions, Traits};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
 use crate::capture::linux::sys;
 use crate::capture::linux::sys::ring::{SharedRing, ticks};
 use crate::capture::linux::watch::ExitWatch;
 use crate::capture::observation::Teller;
+use crate::capture::probes::CallMode;
 use crate::capture::toolexec::Held;
 use crate::capture::{Monotonic, Observation};
-use crate::trace::{Goid, Pid, ProbeId, StackOwner};
+use crate::trace::{CallEdge, Goid, Pid, ProbeId, StackOwner};
 use crossbeam_channel::{Receiver, Sender};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
@@ -49,12 +53,12 @@ fn moment() -> (Moment, u64) {
 
 /// A chunk that was taken.
 #[derive(Debug)]
-struct Taken {
-    chunk: usize,
+pub(super) struct Taken {
+    pub(super) chunk: usize,
     since: Monotonic,
-    of: Option<(Writer, Arc<Image>)>,
+    pub(super) of: Option<(Writer, Arc<Image>)>,
     /// Records that were read.
-    read: usize,
+    pub(super) read: usize,
 }
 
 pub(super) struct Drain {
@@ -77,6 +81,10 @@ struct State {
     processes: FxHashMap<Pid, Option<ExitWatch>>,
     /// Records that were read and came after the moment up to which they are told.
     ahead: Vec<(Written, Called)>,
+    /// How calls are recorded, to be told.
+    settings: Vec<(&'static str, String)>,
+    /// Where not each call is kept as it is.
+    sieve: Option<Runs>,
     from: Moment,
     /// The time of the last call that was told.
     last: Monotonic,
@@ -95,7 +103,7 @@ impl Drain {
         started: Receiver<Held>,
         stopped: PipeReader,
         out: Sender<Observation>,
-        root: Pid,
+        (root, mode): (Pid, &CallMode),
     ) -> Self {
         let (from, apart) = moment();
         let processes = [(root, ExitWatch::of(root).ok())];
@@ -107,6 +115,8 @@ impl Drain {
             out,
             state: State {
                 from,
+                settings: mode.settings(),
+                sieve: (!mode.is_full()).then(|| Runs::new(mode, from)),
                 told: from.time,
                 apart,
                 processes: processes.into_iter().collect(),
@@ -119,6 +129,10 @@ impl Drain {
     pub(super) fn run(mut self) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
         self.copies.tell_to(&self.out);
+        for (key, value) in std::mem::take(&mut self.state.settings) {
+            let key = key.to_owned();
+            self.tell(Observation::Configured { key, value });
+        }
         let mut busy = false;
         while !self.stops(busy) {
             busy = self.round(false) >= BUSY;
@@ -145,9 +159,6 @@ impl Drain {
         // What had ended by now has written all that it ever will.
         let ended = self.ended();
         self.meet_started();
-        if !all {
-            self.ring.live();
-        }
         let (now, apart) = moment();
         self.state.apart = self.state.apart.max(apart);
         let scale = Scale::between(self.state.from, now);
@@ -161,21 +172,35 @@ impl Drain {
             self.state.count = count + 1;
         }
         let mut taken = std::mem::take(&mut self.state.taken);
-        let before = self.state.ahead.len();
-        taken.retain_mut(|taken| {
-            let whole = self.read(taken, now.time, all);
-            let over = taken
-                .of
-                .as_ref()
-                .is_some_and(|(of, _)| ended.contains(&of.pid));
+        for chunk in &mut taken {
+            self.meet(chunk, now.time, all);
+        }
+        let until = if all { u64::MAX } else { now.ticks };
+        let count = match self.state.sieve.take() {
+            None => self.read(&mut taken, (scale, until)),
+            Some(mut runs) => {
+                let (ring, over) = (&self.ring, &ended);
+                let count = runs.round(ring, &mut taken, (now, until), over);
+                self.hand_over(&mut runs, scale);
+                self.state.sieve = Some(runs);
+                count
+            }
+        };
+        taken.retain(|taken| {
+            let whole = taken.of.is_some() && taken.read + 1 == RECORDS;
+            let of = taken.of.as_ref();
+            let over = of.is_some_and(|(of, _)| ended.contains(&of.pid));
             if whole || over {
                 self.ring.free(taken.chunk);
             }
             !whole && !over
         });
+        if !all && count == 0 && taken.len() >= CHUNKS {
+            self.ring.is_stuck();
+        } else if !all {
+            self.ring.live();
+        }
         self.state.taken = taken;
-        let count = self.state.ahead.len() - before;
-        self.give(scale, if all { u64::MAX } else { now.ticks });
         self.tell(Observation::CalledUntil {
             by: Teller::Copies,
             time: now.time,
@@ -220,40 +245,80 @@ impl Drain {
         }
     }
 
-    /// Reads what is new in a chunk; true when it is full, and all of it was read.
-    fn read(&mut self, taken: &mut Taken, now: Monotonic, all: bool) -> bool {
-        if taken.of.is_none() {
-            let Some(header) = self.ring.header(taken.chunk) else {
-                return false;
-            };
-            let writer = Writer::of(header);
-            let waited = now.0.saturating_sub(taken.since.0) >= PATIENCE_NS;
-            if !self.state.processes.contains_key(&writer.pid) && !waited && !all {
-                return false;
-            }
-            // It may have come, and gone, before anybody looked.
-            self.state
-                .processes
-                .entry(writer.pid)
-                .or_insert_with(|| ExitWatch::of(writer.pid).ok());
-            let Some(image) = self.copies.image(writer.copy) else {
-                self.state.unknown += 1;
-                return false;
-            };
-            taken.of = Some((writer, image));
+    /// Finds out whose a chunk is, if that is not known yet.
+    fn meet(&mut self, taken: &mut Taken, now: Monotonic, all: bool) {
+        if taken.of.is_some() {
+            return;
         }
-        let Some((writer, image)) = &taken.of else {
-            return false;
+        let Some(header) = self.ring.header(taken.chunk) else {
+            return;
         };
-        while let Some(words) = self.ring.record(taken.chunk, taken.read) {
-            taken.read += 1;
-            let written = Written::of(words);
-            match called(writer, image, &written) {
-                Some(called) => self.state.ahead.push((written, called)),
-                None => self.state.unknown += 1,
+        let writer = Writer::of(header);
+        let waited = now.0.saturating_sub(taken.since.0) >= PATIENCE_NS;
+        if !self.state.processes.contains_key(&writer.pid) && !waited && !all {
+            return;
+        }
+        // It may have come, and gone, before anybody looked.
+        self.state
+            .processes
+            .entry(writer.pid)
+            .or_insert_with(|| ExitWatch::of(writer.pid).ok());
+        match self.copies.image(writer.copy) {
+            Some(image) => taken.of = Some((writer, image)),
+            None => self.state.unknown += 1,
+        }
+    }
+
+    /// Reads what is new in chunks and hands it over up to a moment; how many records there were.
+    fn read(&mut self, taken: &mut [Taken], (scale, until): (Scale, u64)) -> usize {
+        let mut count = 0;
+        for taken in taken {
+            let Some((writer, image)) = &taken.of else {
+                continue;
+            };
+            while let Some(words) = self.ring.record(taken.chunk, taken.read) {
+                taken.read += 1;
+                count += 1;
+                let written = Written::of(words);
+                match called(writer, &image.functions, &written) {
+                    Some(called) => self.state.ahead.push((written, called)),
+                    None => self.state.unknown += 1,
+                }
             }
         }
-        taken.read + 1 == RECORDS
+        self.give(scale, until);
+        count
+    }
+
+    /// Hands over what a sieve has kept.
+    fn hand_over(&mut self, runs: &mut Runs, scale: Scale) {
+        let state = &mut self.state;
+        let last = &mut state.last;
+        let calls = runs.calls().map(|told| {
+            *last = scale.at(told.ticks).max(*last);
+            Called {
+                time: *last,
+                pid: told.pid,
+                tid: told.tid,
+                stack: owner(told.goroutine),
+                probe: told.probe,
+                edge: told.edge,
+                depth: told.depth,
+                argument: told.argument.map(RawArgument::Integer),
+            }
+        });
+        let out = &self.out;
+        state.pool.give(calls, &mut |batch| {
+            drop(out.send(Observation::Called(batch)))
+        });
+        for grown in runs.trees() {
+            self.tell(Observation::CallsAdded(Box::new(CallTree {
+                pid: grown.pid,
+                from: scale.at(grown.from),
+                to: scale.at(grown.to),
+                rows: grown.rows,
+            })));
+        }
     }
 
     /// Hands over what was read, up to a moment.
@@ -282,9 +347,20 @@ impl Drain {
         let dropped = self.ring.dropped();
         let lost = dropped.saturating_sub(std::mem::replace(&mut self.state.dropped, dropped));
         let unknown = std::mem::take(&mut self.state.unknown);
+        let sieve = self.state.sieve.as_mut();
+        let unpaired = sieve.map(Runs::unpaired).unwrap_or_default();
         for (count, why) in [
             (lost, "the memory for them was full (that many at most)"),
             (unknown, "they could not be read"),
+            (
+                unpaired.orphans,
+                "they ended, and no beginning of theirs was recorded",
+            ),
+            (
+                unpaired.deep,
+                "they lay below 32768 others: their time is in those",
+            ),
+            (unpaired.beyond, "more than 4194304 were open at a time"),
         ] {
             if count > 0 {
                 self.tell(Observation::Lost {
@@ -310,20 +386,25 @@ const RECORDS: usize =
     crate::binary::trampoline::ring::CHUNK / crate::binary::trampoline::ring::RECORD;
 
 /// The call that a record tells of, without its time.
-fn called(writer: &Writer, image: &Image, written: &Written) -> Option<Called> {
-    let argument = *image.arguments.get(written.function as usize)?;
-    let argument = argument && written.edge == crate::trace::CallEdge::Entry;
+fn called(writer: &Writer, functions: &Functions, written: &Written) -> Option<Called> {
+    let traits = functions.traits.get(written.function as usize)?;
+    let argument = traits.has(Traits::ARGUMENT) && written.edge == CallEdge::Entry;
     Some(Called {
         time: Monotonic(0),
         pid: writer.pid,
         tid: writer.tid,
-        stack: match written.goroutine {
-            0 => StackOwner::System(None),
-            number => StackOwner::Goroutine(Goid(number)),
-        },
-        probe: ProbeId(image.first.0.checked_add(written.function)?),
+        stack: owner(written.goroutine),
+        probe: ProbeId(functions.first.0.checked_add(written.function)?),
         edge: written.edge,
         depth: written.depth,
         argument: argument.then_some(RawArgument::Integer(written.argument)),
     })
+}
+
+/// Whose stack a record's goroutine is on.
+const fn owner(goroutine: u64) -> StackOwner {
+    match goroutine {
+        0 => StackOwner::System(None),
+        number => StackOwner::Goroutine(Goid(number)),
+    }
 }

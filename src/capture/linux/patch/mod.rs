@@ -16,13 +16,14 @@ mod cache;
 mod choice;
 mod copies;
 mod drain;
+mod runs;
 mod sums;
 
 use super::parts::Parts;
 use super::sys::forked::wipes_on_fork;
-use super::sys::ring::SharedRing;
+use super::sys::ring::{Patience, SharedRing};
 use crate::capture::backend::{self, Backend, Error};
-use crate::capture::probes::Watch;
+use crate::capture::probes::{CallMode, Watch};
 use crate::capture::stand_in::{StandIn, StandIns};
 use crate::capture::toolexec::Held;
 use crate::capture::{Observation, chain};
@@ -48,8 +49,17 @@ const ENTRY_COST: Nanos = Nanos(10);
 const EXIT_COST: Nanos = Nanos(11);
 /// Each thread of a program with trampolines has one of them, of 64 KiB: memory that is not used is not there.
 const CHUNKS: usize = 512;
-/// How often a program lets others run, while the ring is full, before it drops records: some milliseconds.
-const PATIENCE: u32 = 10_000;
+/// How long a program waits while the ring is full, where each call is recorded: some milliseconds. More come than can
+/// be written down, however long it waits.
+const BRIEF: Patience = Patience {
+    sleeps: 50,
+    insists: false,
+};
+/// And where calls are added up, or most are left out: until there is room, but for a second while nobody reads.
+const STEADY: Patience = Patience {
+    sleeps: 10_000,
+    insists: true,
+};
 /// Below this a limit of address space may be one that a program keeps, and with a ring of 32 MiB no more: one of Go
 /// reserves 1.2 GiB before it begins (1.27, by trying).
 const ADDRESS_SPACE: u64 = 16 << 30;
@@ -82,6 +92,7 @@ pub(in crate::capture) struct Patch {
     copies: Arc<Copies>,
     goroot: Option<PathBuf>,
     started: Receiver<Held>,
+    mode: CallMode,
     /// None where nobody named functions.
     announcement: Option<String>,
     running: Option<(PipeWriter, JoinHandle<()>)>,
@@ -158,7 +169,9 @@ impl Patch {
             let elsewhere = "set XDG_CACHE_HOME to a folder of yours from which programs can run";
             refused("copies of programs cannot be kept", &error, elsewhere)
         })?;
-        let ring = SharedRing::new(CHUNKS, PATIENCE);
+        let mode = options.watch.mode.clone();
+        let patience = if mode.is_full() { BRIEF } else { STEADY };
+        let ring = SharedRing::new(CHUNKS, patience);
         let ring = ring.and_then(|ring| Ok((ring.file().try_clone_to_owned()?, ring)));
         let (file, ring) = ring.map_err(|error| {
             let more = "raise the limits of memory and of the size of files (ulimit -a)";
@@ -186,6 +199,7 @@ impl Patch {
             copies,
             goroot: options.goroot,
             started: options.started,
+            mode,
             announcement,
             running: None,
         })
@@ -233,7 +247,8 @@ impl Backend for Patch {
             return Ok(());
         };
         let shared = (ring, Arc::clone(&self.copies));
-        let drain = Drain::new(shared, self.started.clone(), stopped, out, root);
+        let of = (root, &self.mode);
+        let drain = Drain::new(shared, self.started.clone(), stopped, out, of);
         let thread = std::thread::Builder::new()
             .name("gotrace-calls".to_owned())
             .spawn(move || drain.run())

@@ -3,7 +3,7 @@
 
 use super::{Pages, owned};
 use crate::binary::trampoline::ring::{
-    BYTES, CHUNK, CHUNK_COUNT, CHUNKS, CLOSED, DROPPED, FIRST_CHUNK, HEAD, MAGIC, MASK,
+    BYTES, CHUNK, CHUNK_COUNT, CHUNKS, CLOSED, DROPPED, FIRST_CHUNK, HEAD, INSISTS, MAGIC, MASK,
     MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
 };
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -18,7 +18,27 @@ pub(in crate::capture::linux) struct SharedRing {
     pages: Pages,
     file: OwnedFd,
     chunks: usize,
-    patience: u32,
+    patience: Patience,
+}
+
+/// How long programs wait that find no chunk.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::capture::linux) struct Patience {
+    /// In sleeps of some 100 us, before they drop records,
+    pub(in crate::capture::linux) sleeps: u32,
+    /// or only when no chunk was given back meanwhile.
+    pub(in crate::capture::linux) insists: bool,
+}
+
+/// A record among the words of a chunk, once it is whole; the first one has the number 0.
+#[inline]
+pub(in crate::capture::linux) fn record_in(words: &[AtomicU64], number: usize) -> Option<Words> {
+    const WORDS: usize = RECORD / 8;
+    let record = words.get(number * WORDS..)?.first_chunk::<WORDS>()?;
+    let [time, goroutine, place, argument] = record;
+    let time = time.load(Ordering::Acquire);
+    let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    (time != 0).then(|| [time, word(goroutine), word(place), word(argument)])
 }
 
 /// What the ring is called among the mappings of a process.
@@ -28,9 +48,9 @@ pub(in crate::capture::linux) const RING_NAME: &CStr = c"gotrace-ring";
 pub(in crate::capture::linux) type Words = [u64; RECORD / 8];
 
 impl SharedRing {
-    /// Makes a ring of so many chunks, a power of two, all of them free. A program that finds none lets others run
-    /// `patience` times before it drops records.
-    pub(in crate::capture::linux) fn new(chunks: usize, patience: u32) -> io::Result<Self> {
+    /// Makes a ring of so many chunks, a power of two, all of them free. A program that finds none waits so long
+    /// before it drops records.
+    pub(in crate::capture::linux) fn new(chunks: usize, patience: Patience) -> io::Result<Self> {
         if !chunks.is_power_of_two() || chunks > MOST_CHUNKS {
             return Err(io::Error::other(
                 "chunks of a ring are no power of two, or too many",
@@ -62,6 +82,8 @@ impl SharedRing {
         ring.word(BYTES).store(length as u64, Ordering::Relaxed);
         ring.word(MASK)
             .store(two(chunks - 1, chunks), Ordering::Relaxed);
+        ring.word(INSISTS)
+            .store(u64::from(patience.insists), Ordering::Relaxed);
         ring.live();
         for pair in 0..chunks.div_ceil(2) {
             let numbers = two(2 * pair, 2 * pair + 1);
@@ -106,20 +128,25 @@ impl SharedRing {
 
     /// A record of a chunk, once it is whole; the first one has the number 0.
     pub(in crate::capture::linux) fn record(&self, chunk: usize, number: usize) -> Option<Words> {
-        let at = self.chunk(chunk)? + RECORD * (number + 1);
-        if number + 1 >= CHUNK / RECORD {
-            return None;
-        }
-        let time = self.word(at).load(Ordering::Acquire);
-        let word = |number: usize| self.word(at + 8 * number).load(Ordering::Relaxed);
-        (time != 0).then(|| [time, word(1), word(2), word(3)])
+        record_in(self.words(chunk), number)
+    }
+
+    /// The words of a chunk's records, those that are not there yet too: [`record_in`] takes them apart.
+    pub(in crate::capture::linux) fn words(&self, chunk: usize) -> &[AtomicU64] {
+        self.chunk(chunk).map_or(&[], |at| {
+            self.pages.atomics(at + RECORD, (CHUNK - RECORD) / 8)
+        })
     }
 
     /// Gives a chunk back that nobody writes to any more.
     pub(in crate::capture::linux) fn free(&self, chunk: usize) {
         let Some(at) = self.chunk(chunk) else { return };
-        for word in 0..CHUNK / 8 {
-            self.word(at + 8 * word).store(0, Ordering::Relaxed);
+        self.word(at + CHUNK_COUNT).store(0, Ordering::Relaxed);
+        // Without its time a record is not there; whoever takes the chunk next writes the rest before that.
+        for record in self.words(chunk).chunks_exact(RECORD / 8) {
+            if let Some(time) = record.first() {
+                time.store(0, Ordering::Relaxed);
+            }
         }
         let tail = self.word(TAIL).load(Ordering::Relaxed);
         let place = tail as usize & (self.chunks - 1);
@@ -133,7 +160,12 @@ impl SharedRing {
     /// Somebody reads: programs may wait for that.
     pub(in crate::capture::linux) fn live(&self) {
         self.word(PATIENCE)
-            .store(u64::from(self.patience), Ordering::Relaxed);
+            .store(u64::from(self.patience.sleeps), Ordering::Relaxed);
+    }
+
+    /// Somebody reads, and there is no chunk that could come free: nobody is to wait for one.
+    pub(in crate::capture::linux) fn is_stuck(&self) {
+        self.word(PATIENCE).store(0, Ordering::Relaxed);
     }
 
     /// Nobody reads any more: programs neither wait nor take chunks.
