@@ -10,6 +10,9 @@ mod builder;
 #[path = "analyze/builds.rs"]
 mod builds;
 #[cfg(test)]
+#[path = "analyze/call_trees.rs"]
+mod call_trees;
+#[cfg(test)]
 #[path = "analyze/caches.rs"]
 mod caches;
 #[cfg(test)]

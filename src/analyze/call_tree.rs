@@ -256,7 +256,7 @@ impl<'t> Growth<'t> {
     }
 
     /// The position of a name.
-    fn name(&mut self, name: Name) -> u32 {
+    pub(super) fn name(&mut self, name: Name) -> u32 {
         let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         *self.name_ids.entry(name).or_insert_with_key(|name| {
             self.names.push(name.clone());
@@ -264,7 +264,8 @@ impl<'t> Growth<'t> {
         })
     }
 
-    fn child_of(&mut self, parent: u32, kind: NodeKind, name: u32) -> u32 {
+    /// The node of the name at this position, below another.
+    pub(super) fn child_of(&mut self, parent: u32, kind: NodeKind, name: u32) -> u32 {
         let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let node = *self.children.entry((parent, name)).or_insert(next);
         if node == next {

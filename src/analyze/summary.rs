@@ -3,6 +3,7 @@
 use super::{
     Analysis, Bindings, Limits, Name, Phases, argv,
     build::{ActionKind, BuildAction, CriticalPath, Origin, Outcome, Segment, SegmentKind},
+    calls::Recorded,
     cost::{Cost, CostRow},
     machine::Machine,
     profile::{FunctionRow, Profile, Weight},
@@ -157,6 +158,8 @@ pub struct Summary {
     pub functions: Vec<FunctionRow>,
     /// What was wrong with the machine's Go when the recording began, the worst first.
     pub wrong: Vec<Wrong>,
+    /// How calls were recorded, where that was not each by itself.
+    pub calls: Option<Recorded>,
     /// What was lost, not seen, or is wrong with the file.
     pub gaps: Vec<Gap>,
     /// What recording cost; `None` where the recorder was killed, or was another tool.
@@ -198,6 +201,7 @@ impl Summary {
             from_profiles: profile.from_profiles,
             functions: profile.functions.iter().take(top).cloned().collect(),
             wrong: wrong(trace),
+            calls: Recorded::of(trace),
             gaps: gaps(analysis, profile.unreadable_blocks),
             tax: Tax::of(trace, costs.total),
         }

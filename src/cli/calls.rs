@@ -4,7 +4,7 @@ use super::gaps;
 use super::output::{self, Output};
 use super::selection::Programs;
 use super::trace_operand::TraceOperand;
-use crate::analyze::calls::{self, GroupBy, Slowest, Statistics};
+use crate::analyze::calls::{self, GroupBy, Recorded, Slowest, Statistics, Trees};
 use crate::analyze::{Analysis, Filter, call_tree};
 use crate::export::json;
 use crate::render::text::calls as text;
@@ -20,7 +20,9 @@ const TOP: usize = 20;
 /// How many there were, and how long they took. Total is the time within calls of a function that are not within another call of it; self
 /// is that without the other recorded calls which they made. Calls that were under way at the
 /// end are open; those that a panic or `runtime.Goexit` ended are unwound. A function that was given
-/// up for what it cost (`run --max-tax`) has only the calls until then.
+/// up for what it cost (`run --max-tax`) has only the calls until then. Of calls that were added up as they were
+/// recorded (`run --call-mode aggregate`) single ones are not known: a dash stands for the shortest, the longest,
+/// and what is between.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -78,6 +80,7 @@ impl Args {
             };
             let tree = calls::tree(&analysis, &options);
             walked.unreadable_blocks = tree.unreadable_blocks;
+            walked.cut = Trees::of(&analysis, &options.filter).cut();
             if text::is_empty(&tree) {
                 text::nothing(&trace, &page, &mut output)?;
             } else {
@@ -112,7 +115,19 @@ impl Args {
                 output::note(&words);
             }
         }
-        let has_times = !self.json && trace.call_count() > 0;
+        if !self.json {
+            let slowest = self.slowest.and_then(|_| text::no_single_calls(&trace));
+            let recorded = Recorded::of(&trace);
+            let recorded =
+                recorded.map(|how| format!("calls: {}", text::recorded(&how).join(", ")));
+            let notes = [recorded, slowest.map(str::to_owned)];
+            notes.iter().flatten().for_each(|words| output::note(words));
+        }
+        if let Some(words) = text::cut(walked.cut) {
+            output::note(&words);
+        }
+        let recorded = trace.call_count() > 0 || trace.call_tree_count() > 0;
+        let has_times = !self.json && recorded;
         if let Some(words) = has_times.then(|| text::cost_of_recording(&trace)).flatten() {
             output::note(&words);
         }

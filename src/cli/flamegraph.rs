@@ -8,11 +8,13 @@ use super::status::Work;
 use super::trace_group::TraceGroup;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::Grouping;
+use crate::analyze::calls::Trees;
 use crate::analyze::compare::{Difference, Fact, Facts, differences};
 use crate::analyze::stack_difference::{Side, Sides};
 use crate::analyze::{Analysis, Filter, Name};
 use crate::render::change;
 use crate::render::flamegraph::{self, Differential, Options, View};
+use crate::render::text::calls as text;
 use crate::trace::SampleKind;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -138,6 +140,11 @@ impl Args {
         let drawn = flamegraph::draw(&analysis, &options, &mut output).map_err(cause)?;
         output.finish()?;
         drop(work);
+        if options.of_calls
+            && let Some(words) = text::cut(Trees::of(&analysis, &options.filter).cut())
+        {
+            output::note(&words);
+        }
         gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }

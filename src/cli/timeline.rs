@@ -2,7 +2,7 @@
 
 use super::exit::Usage;
 use super::gaps;
-use super::output::Output;
+use super::output::{self, Output};
 use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::Analysis;
@@ -60,6 +60,11 @@ impl Args {
         }?;
         output.finish()?;
         drop(work);
+        if goroutines_of.is_some()
+            && let Some(words) = text::calls::no_single_calls(&trace)
+        {
+            output::note(words);
+        }
         gaps::note(&analysis, unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }

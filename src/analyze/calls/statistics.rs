@@ -1,6 +1,6 @@
 //! Calls added up: by function, and by whom they belong to.
 
-use super::{Call, CallEnd, Durations, Walked, walk};
+use super::{Call, CallEnd, Durations, FunctionSum, Trees, Walked, walk_beside};
 use crate::analyze::{Analysis, Filter, Name};
 use crate::trace::{Nanos, ProbeId, ProcessId, StackOwner};
 use rustc_hash::FxHashMap;
@@ -54,12 +54,18 @@ pub struct CallRow {
     pub open: u64,
     /// How many were left without a return: panics, `runtime.Goexit`.
     pub unwound: u64,
+    /// How many were added up as they were recorded: how long single ones took is not known.
+    pub added_up: u64,
+    /// Of these, how many ended without an exit that was seen: as those that are open or unwound.
+    pub no_exit: u64,
     /// Time in calls that are not within a call of the same function.
     pub total: Nanos,
     /// Time without that in other recorded calls.
     pub own: Nanos,
-    /// How long single calls took.
+    /// How long single calls took, without those that were added up.
     pub durations: Durations,
+    /// Exits were recorded, too, at least of some calls.
+    pub timed: bool,
     /// Since when the function was no longer watched, for it cost too much.
     pub given_up: Option<Nanos>,
 }
@@ -74,20 +80,29 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Reads all calls once.
+    /// Reads all calls once, and all call trees twice.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, filter: &Filter, by: GroupBy) -> Self {
         let mut rows: FxHashMap<(Group, Name), CallRow> = FxHashMap::default();
         let names = Names::of(analysis);
-        let walked = walk(analysis, filter, |call, _| {
-            let function = names.function(call.probe);
-            let group = group(by, analysis, call);
+        let mut row_of = |group: Group, probe: ProbeId, add: &dyn Fn(&mut CallRow)| {
+            let function = names.function(probe);
             let row = rows.entry((group, function.clone()));
-            let row = row.or_insert_with(|| CallRow {
-                function: function.clone(),
+            add(row.or_insert_with(|| CallRow {
+                function,
                 ..CallRow::default()
-            });
-            row.add(call);
+            }));
+        };
+        let trees = Trees::of(analysis, filter);
+        let added_up = trees.walk(|tree| {
+            let group = group_of_tree(by, analysis, tree.process.id);
+            for (probe, sum) in tree.functions() {
+                let exits = analysis.trace.probe(probe).map_or(0, |probe| probe.exits);
+                row_of(group.clone(), probe, &|row| row.add_sum(&sum, exits > 0));
+            }
+        });
+        let walked = walk_beside(&trees, analysis, filter, |call, _| {
+            row_of(group(by, analysis, call), call.probe, &|row| row.add(call));
         });
         let dropped = analysis.trace.dropped_probes.iter();
         let given_up: FxHashMap<Name, Nanos> = dropped
@@ -106,7 +121,10 @@ impl Statistics {
             let name = |row: &CallRow| (row.group.clone(), row.function.clone());
             rank(a).cmp(&rank(b)).then_with(|| name(a).cmp(&name(b)))
         });
-        Self { rows, walked }
+        Self {
+            rows,
+            walked: added_up.and(walked),
+        }
     }
 }
 
@@ -114,11 +132,28 @@ impl CallRow {
     /// Exits were recorded, too, at least of some calls.
     #[must_use]
     pub const fn has_times(&self) -> bool {
-        !self.durations.is_empty()
+        self.timed
+    }
+
+    /// How long single calls took: of all of them, or it is not known.
+    #[must_use]
+    pub fn single(&self) -> Option<&Durations> {
+        (self.added_up == 0 && !self.durations.is_empty()).then_some(&self.durations)
+    }
+
+    fn add_sum(&mut self, sum: &FunctionSum, timed: bool) {
+        self.count = self.count.saturating_add(sum.calls);
+        self.added_up = self.added_up.saturating_add(sum.calls);
+        if timed {
+            self.timed = true;
+            self.no_exit = self.no_exit.saturating_add(sum.no_exit);
+            self.total += sum.total;
+            self.own += sum.own;
+        }
     }
 
     fn add(&mut self, call: &Call) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         match call.how {
             CallEnd::Instant => return,
             CallEnd::Open => self.open += 1,
@@ -129,6 +164,7 @@ impl CallRow {
             self.total += call.total();
         }
         self.own += call.own();
+        self.timed = true;
         self.durations.add(call.total());
     }
 }
@@ -139,15 +175,28 @@ enum Group {
     Package(Option<Name>),
     Process(ProcessId),
     Stack(ProcessId, StackOwner, u32),
+    /// All stacks of a program whose calls were added up.
+    AllStacks(ProcessId),
+}
+
+fn group_of_tree(by: GroupBy, analysis: &Analysis<'_>, process: ProcessId) -> Group {
+    match by {
+        GroupBy::Function => Group::None,
+        GroupBy::Package => package_of(analysis, process),
+        GroupBy::Process => Group::Process(process),
+        GroupBy::Goroutine => Group::AllStacks(process),
+    }
+}
+
+fn package_of(analysis: &Analysis<'_>, process: ProcessId) -> Group {
+    let role = analysis.roles.get(process);
+    Group::Package(role.and_then(|role| role.package.clone()))
 }
 
 fn group(by: GroupBy, analysis: &Analysis<'_>, call: &Call) -> Group {
     match by {
         GroupBy::Function => Group::None,
-        GroupBy::Package => {
-            let role = analysis.roles.get(call.process);
-            Group::Package(role.and_then(|role| role.package.clone()))
-        }
+        GroupBy::Package => package_of(analysis, call.process),
         GroupBy::Process => Group::Process(call.process),
         GroupBy::Goroutine => {
             let tid = match call.stack {
@@ -192,6 +241,10 @@ impl Names {
             Group::Stack(process, owner, tid) => {
                 let process = process_name(analysis, *process);
                 Name::from(format!("{process} {}", stack_name(*owner, *tid)))
+            }
+            Group::AllStacks(process) => {
+                let process = process_name(analysis, *process);
+                Name::from(format!("{process} all goroutines"))
             }
         }
     }

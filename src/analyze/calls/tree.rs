@@ -1,7 +1,7 @@
 //! Calls merged by their callers.
 
 use super::statistics::Names;
-use super::{CallEnd, walk};
+use super::{CallEnd, ProgramTree, Trees, walk_beside};
 use crate::analyze::call_tree::{Groups, Growth, NodeKind, Options};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, CallTree};
@@ -15,8 +15,36 @@ use rustc_hash::FxHashMap;
 pub fn tree(analysis: &Analysis<'_>, options: &Options) -> CallTree {
     let names = Names::of(analysis);
     let groups = Groups::of(analysis, options.grouping);
+    let mut growth = Growth::of(analysis.trace);
+    let mut positions = vec![None; analysis.trace.probes.len()];
+    let trees = Trees::of(analysis, &options.filter);
+    let added_up = trees.walk(|tree| {
+        let leads = leads_to_shown(tree);
+        if !leads.contains(&true) {
+            return;
+        }
+        let group = groups.of_process(tree.process.id);
+        let below = groups.below(&mut growth, options.grouping, group);
+        let mut nodes: Vec<u32> = Vec::with_capacity(tree.sums.len());
+        for (sum, leads) in tree.sums.iter().zip(leads) {
+            let caller = sum.caller.and_then(|at| nodes.get(at as usize));
+            let caller = caller.copied().unwrap_or(below);
+            let node = match positions.get_mut(sum.probe.index()) {
+                Some(name) if leads => {
+                    let name = name.get_or_insert_with(|| growth.name(names.function(sum.probe)));
+                    growth.child_of(caller, NodeKind::Function, *name)
+                }
+                _ => caller,
+            };
+            if tree.passes(sum) {
+                let (time, samples) = (sum.own, sum.calls);
+                growth.add(node, Weight { time, samples });
+            }
+            nodes.push(node);
+        }
+    });
     let mut weights: FxHashMap<(u32, Vec<ProbeId>), Weight> = FxHashMap::default();
-    let walked = walk(analysis, &options.filter, |call, callers| {
+    let walked = walk_beside(&trees, analysis, &options.filter, |call, callers| {
         let path = callers.iter().map(|open| open.probe);
         let path: Vec<ProbeId> = path.chain([call.probe]).collect();
         let time = match call.how {
@@ -27,7 +55,6 @@ pub fn tree(analysis: &Analysis<'_>, options: &Options) -> CallTree {
         let weight = Weight { time, samples: 1 };
         *weights.entry((group, path)).or_default() += weight;
     });
-    let mut growth = Growth::of(analysis.trace);
     for ((group, path), weight) in weights {
         let mut node = groups.below(&mut growth, options.grouping, group);
         for probe in path {
@@ -35,5 +62,16 @@ pub fn tree(analysis: &Analysis<'_>, options: &Options) -> CallTree {
         }
         growth.add(node, weight);
     }
-    growth.into_tree(walked.unreadable_blocks)
+    growth.into_tree(added_up.and(walked).unreadable_blocks)
+}
+
+/// Of each sum, whether it passes the filter, or leads to one that does.
+fn leads_to_shown(tree: &ProgramTree<'_>) -> Vec<bool> {
+    let mut leads: Vec<bool> = tree.sums.iter().map(|sum| tree.passes(sum)).collect();
+    for (at, sum) in tree.sums.iter().enumerate().rev() {
+        if let (true, Some(caller)) = (leads[at], sum.caller) {
+            leads[caller as usize] = true;
+        }
+    }
+    leads
 }

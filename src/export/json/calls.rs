@@ -19,6 +19,8 @@ struct Head<'a> {
     entries: u64,
     orphan_exits: u64,
     unreadable_blocks: u64,
+    added_up_count: u64,
+    cut_count: u64,
     recording: Recording<'a>,
 }
 
@@ -30,6 +32,8 @@ fn head<'a>(analysis: &Analysis<'a>, by: &'static str, walked: Walked) -> Head<'
         entries: walked.entries,
         orphan_exits: walked.orphan_exits,
         unreadable_blocks: walked.unreadable_blocks,
+        added_up_count: walked.added_up,
+        cut_count: walked.cut,
         recording: recording(analysis.trace),
     }
 }
@@ -43,9 +47,15 @@ struct Row<'a> {
     open_count: u64,
     unwound_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    added_up_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_exit_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     given_up_ns: Option<u64>,
     #[serde(flatten)]
     times: Option<Times>,
+    #[serde(flatten)]
+    single: Option<Single>,
 }
 
 /// Of functions whose exits were recorded.
@@ -53,6 +63,11 @@ struct Row<'a> {
 struct Times {
     total_ns: u64,
     self_ns: u64,
+}
+
+/// Of functions of which each call is known.
+#[derive(Serialize)]
+struct Single {
     min_ns: u64,
     median_ns: u64,
     p99_ns: u64,
@@ -61,17 +76,21 @@ struct Times {
 
 impl<'a> Row<'a> {
     fn of(row: &'a CallRow, by: GroupBy) -> Self {
-        let of = &row.durations;
+        let added_up = (row.added_up > 0).then_some(row);
         Self {
             group: (by != GroupBy::Function).then_some(&*row.group),
             function: &row.function,
             count: row.count,
             open_count: row.open,
             unwound_count: row.unwound,
+            added_up_count: added_up.map(|row| row.added_up),
+            no_exit_count: added_up.map(|row| row.no_exit),
             given_up_ns: row.given_up.map(|at| at.0),
             times: row.has_times().then(|| Times {
                 total_ns: row.total.0,
                 self_ns: row.own.0,
+            }),
+            single: row.single().map(|of| Single {
                 min_ns: of.least().0,
                 median_ns: of.quantile(500).0,
                 p99_ns: of.quantile(990).0,

@@ -4,7 +4,9 @@ use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
 use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
-use crate::analyze::calls::{CallEnd, CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
+use crate::analyze::calls::{
+    CallEnd, CallRow, Durations, GroupBy, Recorded, Slow, Slowest, Statistics, Walked,
+};
 use crate::render::units::{self, Scale};
 use crate::trace::{Nanos, StringId, Trace};
 use std::io;
@@ -45,24 +47,37 @@ pub fn statistics(
         }
         cells.push(Cell::from(&*row.function));
         cells.push(units::count(row.count).into());
-        if !row.has_times() {
-            cells.extend((0..6).map(|_| Cell::toned("-", Tone::Dim)));
-            cells.push(Cell::toned(ends(row), Tone::Dim));
-        } else {
-            let of = &row.durations;
-            let single = [of.least(), of.quantile(500), of.quantile(990), of.most()];
-            let times = [row.total, row.own].into_iter().chain(single);
-            cells.extend(times.map(|time| Cell::from(units::duration(time))));
-            cells.push(Cell::toned(ends(row), Tone::Dim));
-        }
+        cells.extend(times(row).map(|time| match time {
+            Some(time) => Cell::from(units::duration(time)),
+            None => Cell::toned("-", Tone::Dim),
+        }));
+        cells.push(Cell::toned(ends(row), Tone::Dim));
         table.push(cells);
     }
     table.write(page, out)?;
     left_out(statistics.rows.len().saturating_sub(top), page, out)
 }
 
+/// Total, self, the shortest call, the median, the 99th percentile, the longest: those that are known.
+pub(in crate::render) fn times(row: &CallRow) -> [Option<Nanos>; 6] {
+    let sum = |time: Nanos| row.has_times().then_some(time);
+    let of = row.single();
+    [
+        sum(row.total),
+        sum(row.own),
+        of.map(Durations::least),
+        of.map(|of| of.quantile(500)),
+        of.map(|of| of.quantile(990)),
+        of.map(Durations::most),
+    ]
+}
+
 pub(in crate::render) fn ends(row: &CallRow) -> String {
-    let parts = [(row.open, "open"), (row.unwound, "unwound")];
+    let parts = [
+        (row.open, "open"),
+        (row.unwound, "unwound"),
+        (row.no_exit, "without exit"),
+    ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     let mut parts: Vec<String> = parts
         .map(|(count, what)| format!("{} {what}", units::count(count)))
@@ -208,9 +223,10 @@ pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Resul
 /// Why there is nothing to show, and how there would be.
 pub(in crate::render) fn why_none(trace: &Trace) -> &'static str {
     let timed = trace.probes.iter().any(|probe| probe.exits > 0);
-    if trace.call_count() > 0 && !timed {
+    let recorded = trace.call_count() > 0 || trace.call_tree_count() > 0;
+    if recorded && !timed {
         "only entries were recorded: without exits no call has a duration"
-    } else if trace.call_count() > 0 {
+    } else if recorded {
         "no call passes the filter"
     } else if trace.probes.is_empty() {
         "the trace holds no calls: sudo gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
@@ -235,6 +251,43 @@ pub fn caveat(walked: Walked) -> Option<String> {
         let exits = units::counted(walked.orphan_exits, "exit", "exits");
         format!("{exits} of calls whose entry was not recorded")
     })
+}
+
+/// Why the longest calls are not known, or not all of them; nothing where all calls are known one by one.
+#[must_use]
+pub fn no_single_calls(trace: &Trace) -> Option<&'static str> {
+    (trace.call_tree_count() > 0).then_some(
+        "calls were added up as they were recorded: single ones are known only where they mark phases",
+    )
+}
+
+/// Of which programs the calls are not shown, for a time range was asked for; nothing where there are none.
+#[must_use]
+pub fn cut(programs: u64) -> Option<String> {
+    (programs > 0).then(|| {
+        let programs = units::counted(programs, "program", "programs");
+        format!(
+            "calls of {programs} left out: they were added up over the program's whole life, which is only partly \
+             between --from and --to"
+        )
+    })
+}
+
+/// How calls were recorded, in clauses.
+#[must_use]
+pub fn recorded(recorded: &Recorded) -> Vec<String> {
+    let mut clauses = vec![match recorded.shortest() {
+        Some(shortest) => format!("of {shortest} and longer"),
+        None if recorded.is_added_up() => "added up as they were recorded".to_owned(),
+        None => "not all of them".to_owned(),
+    }];
+    clauses.extend(recorded.chosen.iter().cloned());
+    let watched = units::counted(recorded.watched as u64, "function", "functions");
+    clauses.push(format!("{watched} watched"));
+    if recorded.unwatched > 0 {
+        clauses.push(format!("{} could not be", units::count(recorded.unwatched)));
+    }
+    clauses
 }
 
 /// The time that all roots of a tree took.

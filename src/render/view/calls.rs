@@ -8,7 +8,6 @@ use crate::render::text::calls as words;
 use crate::render::text::ranking::NO_PHASES;
 use crate::render::text::{Cell, Page, Tone};
 use crate::render::units::{self, Scale};
-use crate::trace::Nanos;
 use std::borrow::Cow;
 
 /// How often functions were called, and how long that took.
@@ -22,19 +21,6 @@ impl Calls {
     fn at(&self, row: u32) -> Option<&CallRow> {
         self.statistics.rows.get(row as usize)
     }
-}
-
-/// The times of a row, in the order of their columns.
-fn times(row: &CallRow) -> [Nanos; 6] {
-    let of = &row.durations;
-    [
-        row.total,
-        row.own,
-        of.least(),
-        of.quantile(500),
-        of.quantile(990),
-        of.most(),
-    ]
 }
 
 impl Subject for Calls {
@@ -65,9 +51,9 @@ impl Subject for Calls {
             return Vec::new();
         };
         let mut cells = vec![Cell::from(&*row.function), units::count(row.count).into()];
-        cells.extend(times(row).map(|time| match row.has_times() {
-            true => Cell::from(units::duration(time)),
-            false => Cell::toned("-", Tone::Dim),
+        cells.extend(words::times(row).map(|time| match time {
+            Some(time) => Cell::from(units::duration(time)),
+            None => Cell::toned("-", Tone::Dim),
         }));
         cells.push(Cell::toned(words::ends(row), Tone::Dim));
         cells
@@ -85,8 +71,8 @@ impl Subject for Calls {
             0 => Rank::Text(row.function.clone()),
             1 | 8 => Rank::Number(row.count),
             _ => {
-                let times = times(row);
-                let time = times.get(column.saturating_sub(2));
+                let times = words::times(row);
+                let time = times.get(column.saturating_sub(2)).copied().flatten();
                 Rank::Number(time.map_or(0, |time| time.0))
             }
         }

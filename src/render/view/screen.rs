@@ -349,9 +349,13 @@ fn calls<'a>(analysis: &Analysis<'_>, mut whose: Whose) -> (Screen<'a>, u64) {
         true => ", without those of probe sets",
         false => "",
     };
+    let how = match statistics.walked.added_up {
+        0 => "",
+        _ => ", added up as they were recorded",
+    };
     let subject = Calls {
         statistics,
-        title: format!("{}{left_out}", titled("calls", &whose)),
+        title: format!("{}{left_out}{how}", titled("calls", &whose)),
         nothing: words::why_none(analysis.trace).to_owned(),
     };
     let by_total = 2;

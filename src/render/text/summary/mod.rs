@@ -41,6 +41,7 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     packages(summary, page, &mut before)?;
     tools(summary, page, &mut before)?;
     phases(summary, page, &mut before)?;
+    calls(summary, page, &mut before)?;
     linking(summary, page, &mut before)?;
     let mut after = Vec::new();
     if let Some(limits) = &summary.limits {
@@ -64,6 +65,15 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
     out.write_all(&before)?;
     functions(summary, rows, page, out)?;
     out.write_all(&after)
+}
+
+/// How calls were recorded, where that was not each by itself.
+fn calls(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some(recorded) = &summary.calls else {
+        return Ok(());
+    };
+    let words = super::calls::recorded(recorded);
+    clauses(page, out, "calls: ", &words, Tone::Plain)
 }
 
 /// What dynamic linking was and took, and the images that cost most.

@@ -2,6 +2,7 @@
 
 use super::{GAP_LINES, LINES, ROWS, write};
 use crate::analyze::build::{Load, Segment, SegmentKind, TestRun, WhatIf};
+use crate::analyze::calls::Recorded;
 use crate::analyze::cost::{Cost, CostRow};
 use crate::analyze::profile::{FunctionRow, Weight};
 use crate::analyze::summary::{Gap, NamedSegment, Summary, Tax, Wrong};
@@ -74,6 +75,7 @@ fn full() -> Summary {
             ..Limits::default()
         }),
         wrong: vec![wrong; 3],
+        calls: Some(Recorded::default()),
         gaps: vec![gap; 9],
         tax: Some(Tax {
             own: time,
