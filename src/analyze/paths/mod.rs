@@ -8,10 +8,10 @@
 mod fold;
 mod grow;
 
-use super::calls::{self, CallEnd};
+use super::calls::{self, CallEnd, ProgramTree, Trees, Walked};
 use super::profile::{self, Weight};
 use super::{Analysis, Filter, Name, PhaseIndex, filter};
-use crate::trace::{Nanos, ProcessId, SampleKind, StackId, Trace};
+use crate::trace::{Nanos, ProbeId, ProcessId, SampleKind, StackId, Trace};
 use grow::Growth;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::{Hash, Hasher};
@@ -23,7 +23,8 @@ pub enum Kind {
     Running,
     /// A thread waited: samples.
     Waiting,
-    /// A watched function was under way, without the watched functions that it called.
+    /// A watched function was under way, without the watched functions that it called. What was added up as it was
+    /// recorded lies somewhere in the life of its program.
     Call,
     /// A tool ran, by its own profile, which knows no times.
     Profile,
@@ -130,6 +131,8 @@ pub struct Paths {
     pub step: Nanos,
     /// Paths that are left out.
     pub folded: usize,
+    /// Programs whose calls were added up as they were recorded: of these it is not known when they were.
+    pub added_up: u64,
     /// Blocks of samples or calls that could not be read.
     pub unreadable_blocks: u64,
 }
@@ -182,12 +185,14 @@ impl Paths {
                 cells.add(key, (Nanos::ZERO, Nanos::ZERO), once(stack.weight));
             }
         }
-        let unread = unread_samples + add_calls(analysis, &mut growth, &mut cells);
+        let walked = add_calls(analysis, &mut growth, &mut cells);
+        let unread = unread_samples + walked.unreadable_blocks;
         if let Some(base) = base {
             add_base(base, &mut growth, &mut cells);
         }
         let mut paths = fold::finish(growth, cells, limits, unread);
         paths.images = images.names;
+        paths.added_up = walked.added_up;
         paths
     }
 }
@@ -245,14 +250,16 @@ impl<'t> Images<'t> {
     }
 }
 
-/// Returns how many blocks could not be read.
-fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells) -> u64 {
+fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells) -> Walked {
     let functions = growth.of_probes(analysis.trace);
-    let walked = calls::walk(analysis, &Filter::default(), |call, callers| {
+    let function = |probe: ProbeId| functions.get(probe.index()).copied().unwrap_or_default();
+    let filter = Filter::default();
+    let trees = Trees::of(analysis, &filter);
+    let added_up = trees.walk(|tree| add_tree(analysis, tree, function, growth, cells));
+    let walked = calls::walk_beside(&trees, analysis, &filter, |call, callers| {
         let around = callers.iter().map(|open| open.probe);
         let path = around.chain([call.probe]).fold(ROOT, |path, probe| {
-            let function = functions.get(probe.index()).copied();
-            growth.child(path, function.unwrap_or_default(), 0, false)
+            growth.child(path, function(probe), 0, false)
         });
         let time = match call.how {
             CallEnd::Instant => Nanos::ZERO,
@@ -261,7 +268,31 @@ fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells
         let key = (Kind::Call, call.process, path, Place::default());
         cells.add(key, (call.begin, call.end), once(time));
     });
-    walked.unreadable_blocks
+    added_up.and(walked)
+}
+
+/// Of calls that were added up it is known that they lay within the life of their program.
+fn add_tree(
+    analysis: &Analysis<'_>,
+    tree: &ProgramTree<'_>,
+    function: impl Fn(ProbeId) -> u32,
+    growth: &mut Growth<'_>,
+    cells: &mut Cells,
+) {
+    let process = tree.process;
+    let life = (process.start, process.end_or(analysis.end));
+    let mut paths: Vec<u32> = Vec::with_capacity(tree.sums.len());
+    for sum in &tree.sums {
+        let caller = sum.caller.and_then(|at| paths.get(at as usize));
+        let caller = caller.copied().unwrap_or(ROOT);
+        let path = growth.child(caller, function(sum.probe), 0, false);
+        paths.push(path);
+        if sum.calls > 0 {
+            let key = (Kind::Call, process.id, path, Place::default());
+            let (time, samples) = (sum.own, sum.calls);
+            cells.add(key, life, Weight { time, samples });
+        }
+    }
 }
 
 /// The path of no function.

@@ -72,7 +72,8 @@ pub(super) fn write(
         .table("sampling", &[paths])
         .times("unit", |_| unit)?
         .times("step", |paths| paths.step)?
-        .numbers("folded", |paths| paths.folded as f64)?;
+        .numbers("folded", |paths| paths.folded as f64)?
+        .numbers("added_up", |paths| paths.added_up as f64)?;
     columns
         .table("functions", &paths.functions)
         .names("name", |function| &*function.name)?

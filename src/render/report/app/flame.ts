@@ -15,6 +15,7 @@ import {
   type Box,
   boxes,
   byChance,
+  CALLS,
   Counterparts,
   type Frame,
   follow,
@@ -282,6 +283,12 @@ class Flame implements View {
       notes.push("blue is faster now, orange is slower, full colour twice or half; grey may be chance");
       if (now.range) notes.push("of the whole runs: a piece of one's time is none of the other's");
     } else if (step > 0) notes.push(`equal stacks of a program within ${duration(step)} are one: a piece of time takes its part of them`);
+    const addedUp = sampling.number("added_up", 0);
+    if (this.#kind === CALLS && addedUp > 0) {
+      const programs = counted(addedUp, "program");
+      const cut = range ? ", so they cannot be cut: a piece of time takes its part of the program's life" : "";
+      notes.push(`of ${programs} they were added up as they were recorded${cut}`);
+    }
     if (folded > 0 && this.#hasFolded()) notes.push(`${counted(folded, "path")} that least was spent in are folded`);
     return `${notes.join("; ")}.`;
   }
