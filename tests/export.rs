@@ -5,6 +5,9 @@
 #[path = "export/bindings.rs"]
 mod bindings;
 #[cfg(test)]
+#[path = "export/call_trees.rs"]
+mod call_trees;
+#[cfg(test)]
 #[path = "export/compare.rs"]
 mod compare;
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use super::exit::Usage;
 use super::gaps;
-use super::output::Output;
+use super::output::{self, Output};
 use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
-use crate::analyze::{Analysis, CallTree, summary};
+use crate::analyze::{Analysis, CallTree, calls, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
 use clap::builder::PossibleValuesParser;
@@ -25,9 +25,22 @@ pub(super) struct Args {
     /// Table to write, with `--format csv`; without it every one, each to a file of a folder (`-o`)
     #[arg(long, value_name = "TABLE", value_parser = names_of_tables())]
     table: Option<String>,
+    /// What stacks are made of, with `--format folded` and `speedscope` [default: samples; calls where there are
+    /// neither samples nor profiles]
+    #[arg(long, value_enum)]
+    of: Option<Of>,
     /// File to write; `-`, the default, is standard output; for all tables (csv, parquet), a folder
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// What stacks are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Of {
+    /// Stacks that were seen on the CPU
+    Samples,
+    /// Calls of watched functions, by their own time
+    Calls,
 }
 
 /// What another tool opens.
@@ -72,13 +85,18 @@ impl Args {
             let words = "--table is for --format csv: other formats hold the whole trace";
             return Err(Usage(words.to_owned()).into());
         }
+        if self.of.is_some() && !matches!(self.format, Format::Folded | Format::Speedscope) {
+            let words = "--of is for --format folded and speedscope: other formats hold both";
+            return Err(Usage(words.to_owned()).into());
+        }
+        let of = self.of;
         match self.format {
-            Format::Perfetto => write(trace, output, export::perfetto::write),
-            Format::Chrome => write(trace, output, export::chrome::write),
-            Format::Firefox => write(trace, output, export::firefox::write),
+            Format::Perfetto => write(trace, output, timed(export::perfetto::write)),
+            Format::Chrome => write(trace, output, timed(export::chrome::write)),
+            Format::Firefox => write(trace, output, timed(export::firefox::write)),
             Format::Pprof => write(trace, output, export::pprof::write),
-            Format::Speedscope => write(trace, output, speedscope),
-            Format::Folded => write(trace, output, folded),
+            Format::Speedscope => write(trace, output, |it, out| speedscope(it, of, out)),
+            Format::Folded => write(trace, output, |it, out| folded(it, of, out)),
             Format::Jsonl => write(trace, output, jsonl),
             Format::Parquet => {
                 let folder = folder(output, NO_FOLDER)?;
@@ -130,7 +148,7 @@ fn write_tables(
     let trace = trace.open()?;
     let analysis = Analysis::of(&trace);
     let source = Source::of(&analysis);
-    super::output::folder(folder)?;
+    output::folder(folder)?;
     let mut unreadable_blocks = 0;
     for (number, table) in (1..).zip(tables::ALL) {
         let path = folder.join(table.name()).with_extension(extension);
@@ -162,14 +180,29 @@ pub(super) fn jsonl(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64
     export::jsonl::write(analysis.trace, out)
 }
 
-fn folded(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
-    let tree = by_tool(analysis);
+/// Of formats that hold only what has a time: what was added up as it was recorded has none.
+fn timed(
+    format: impl FnOnce(&Analysis<'_>, &mut Output) -> io::Result<u64>,
+) -> impl FnOnce(&Analysis<'_>, &mut Output) -> io::Result<u64> {
+    |analysis, out| {
+        if analysis.trace.call_tree_count() > 0 {
+            output::note(ADDED_UP);
+        }
+        format(analysis, out)
+    }
+}
+
+const ADDED_UP: &str = "left out: calls that were added up as they were recorded, for this format holds what has a \
+                        time: pprof, folded, speedscope, csv, parquet and jsonl have them";
+
+fn folded(analysis: &Analysis<'_>, of: Option<Of>, out: &mut Output) -> io::Result<u64> {
+    let tree = by_tool(analysis, of);
     export::folded::write(&tree, analysis.trace.count(), out)?;
     Ok(tree.unreadable_blocks)
 }
 
-fn speedscope(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
-    let tree = by_tool(analysis);
+fn speedscope(analysis: &Analysis<'_>, of: Option<Of>, out: &mut Output) -> io::Result<u64> {
+    let tree = by_tool(analysis, of);
     let count = analysis
         .trace
         .holds_counts()
@@ -178,9 +211,20 @@ fn speedscope(analysis: &Analysis<'_>, out: &mut Output) -> io::Result<u64> {
     Ok(tree.unreadable_blocks)
 }
 
-fn by_tool(analysis: &Analysis<'_>) -> CallTree {
-    analysis.call_tree(&call_tree::Options {
+fn by_tool(analysis: &Analysis<'_>, of: Option<Of>) -> CallTree {
+    let trace = analysis.trace;
+    let is_sampled = trace.sample_count() > 0 || !trace.profiles.is_empty();
+    let has_calls = trace.call_count() > 0 || trace.call_tree_count() > 0;
+    let of = of.unwrap_or(match has_calls && !is_sampled {
+        true => Of::Calls,
+        false => Of::Samples,
+    });
+    let options = call_tree::Options {
         grouping: Grouping::Tool,
         ..call_tree::Options::default()
-    })
+    };
+    match of {
+        Of::Samples => analysis.call_tree(&options),
+        Of::Calls => calls::tree(analysis, &options),
+    }
 }

@@ -187,7 +187,7 @@ fn images_have_their_build_ids_and_frames_lie_in_them() {
 }
 
 /// Own and total time of each function, as `-top` prints them.
-fn top(text: &str) -> BTreeMap<String, (i64, i64)> {
+pub(crate) fn top(text: &str) -> BTreeMap<String, (i64, i64)> {
     let nanos = |text: &str| -> i64 { text.trim_end_matches("ns").parse().unwrap() };
     let (_, rows) = text.split_once("cum%\n").unwrap();
     let rows = rows.lines().map(|line| {
@@ -202,7 +202,7 @@ fn top(text: &str) -> BTreeMap<String, (i64, i64)> {
     rows.collect()
 }
 
-const ALL: [&str; 4] = ["-top", "-unit=ns", "-nodecount=1000000", "-nodefraction=0"];
+pub(crate) const ALL: [&str; 4] = ["-top", "-unit=ns", "-nodecount=1000000", "-nodefraction=0"];
 
 #[test]
 fn functions_cost_what_show_says() {

@@ -2,9 +2,9 @@
 //!
 //! An [`Analysis`] comes in. What goes out, a part at a time:
 //!
-//! - samples with `samples` (count) and `cpu` (nanoseconds), and with `waits` and `off_cpu` where
-//!   waiting threads were sampled; of stacks that were imported as counts, with `samples` alone; those of
-//!   the same stack and labels are one;
+//! - samples with `samples` (count) and `cpu` (nanoseconds), with `waits` and `off_cpu` where waiting threads
+//!   were sampled, and with `calls` and `call_time` where calls were added up as they were recorded; of stacks
+//!   that were imported as counts, with `samples` alone; those of the same stack and labels are one;
 //! - their labels: `tool`, `package`, `phase`, `place` (text), `process` (a pid) and `goroutine`
 //!   (numbers);
 //! - images as mappings with their build ids, frames as locations with the functions that were inlined
@@ -13,6 +13,7 @@
 //!
 //! Left out: gotrace's own processes, and all that has no stack.
 
+mod calls;
 mod parts;
 mod places;
 mod proto;
@@ -34,8 +35,10 @@ use values::Values;
 pub fn write(analysis: &Analysis<'_>, out: &mut impl Write) -> io::Result<u64> {
     let mut parts = Parts::begin(out)?;
     let values = Values::of(analysis);
-    let (used, unreadable_blocks) = samples::write(analysis, values, &mut parts)?;
-    places::write(analysis.trace, &used, &mut parts)?;
+    let (stacks, unread_samples) = samples::write(analysis, values, &mut parts)?;
+    let (probes, unread_trees) = calls::write(analysis, values, &mut parts)?;
+    let unreadable_blocks = unread_samples + unread_trees;
+    places::write(analysis.trace, &stacks, &probes, &mut parts)?;
     head(analysis, values, unreadable_blocks, &mut parts)?;
     parts.finish()?;
     Ok(unreadable_blocks)
@@ -56,14 +59,15 @@ fn head(
             unit: parts.text(unit)?,
         });
     }
-    let shown = types.get(values.shown()).copied();
+    let shown = types.get(values.shown()).map_or(0, |shown| shown.r#type);
+    let periodic = types.get(values.periodic()).copied();
     let mut head = Profile {
         sample_type: types,
-        period_type: shown,
+        period_type: periodic,
         period: period::of(trace).unwrap_or_default().0.cast_signed(),
         time_nanos: trace.anchor.unix_ns.cast_signed(),
         duration_nanos: trace.command_end().0.cast_signed(),
-        default_sample_type: shown.map_or(0, |shown| shown.r#type),
+        default_sample_type: shown,
         ..Profile::default()
     };
     let command = format!("command: {}", summary::command(analysis));

@@ -1,6 +1,6 @@
 //! Parts of a profile in, a packed file out.
 
-use super::proto::Profile;
+use super::proto::{Label, Profile};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
@@ -48,8 +48,31 @@ impl<W: Write> Parts<W> {
         Ok(position)
     }
 
+    /// A label with a text.
+    pub(super) fn text_label(&mut self, key: &str, text: &str) -> io::Result<Label> {
+        Ok(Label {
+            key: self.text(key)?,
+            str: self.text(text)?,
+            num: 0,
+        })
+    }
+
+    /// A label with a number.
+    pub(super) fn number_label(&mut self, key: &str, value: u64) -> io::Result<Label> {
+        Ok(Label {
+            key: self.text(key)?,
+            str: 0,
+            num: number(value),
+        })
+    }
+
     /// Ends the file.
     pub(super) fn finish(self) -> io::Result<()> {
         self.out.finish().map(drop)
     }
+}
+
+/// The format's numbers have a sign.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -8,7 +8,7 @@ use super::proto::{Function, Line, Location, Mapping, Profile};
 use crate::export::frames;
 use crate::export::stacks::UsedStacks;
 use crate::export::text::{hex, text};
-use crate::trace::{FrameId, FramePlace, ImageId, StackId, Trace};
+use crate::trace::{FrameId, FramePlace, ImageId, Probe, ProbeId, StackId, Trace};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io::{self, Write};
 
@@ -47,10 +47,16 @@ pub(super) fn of_stack(trace: &Trace, stack: StackId) -> Vec<u64> {
     }
 }
 
-/// Writes what stacks that are used refer to.
+/// Number of the location of a watched function: behind those of all frames.
+pub(super) fn of_probe(trace: &Trace, probe: ProbeId) -> u64 {
+    trace.frames.len() as u64 + 2 + u64::from(probe.0)
+}
+
+/// Writes what stacks that are used refer to, and what probes do, by their number.
 pub(super) fn write(
     trace: &Trace,
     used: &UsedStacks,
+    probes: &[bool],
     parts: &mut Parts<impl Write>,
 ) -> io::Result<()> {
     let mut writer = PlaceWriter {
@@ -62,7 +68,10 @@ pub(super) fn write(
     };
     writer.no_stack()?;
     let mut nodes = used.nodes(trace);
-    nodes.try_for_each(|(_, _, frame)| writer.frame(frame))
+    nodes.try_for_each(|(_, _, frame)| writer.frame(frame))?;
+    let probes = trace.probes.iter().zip(probes);
+    let mut probes = probes.filter(|(_, used)| **used);
+    probes.try_for_each(|(probe, _)| writer.probe(probe))
 }
 
 struct PlaceWriter<'a, W: Write> {
@@ -112,6 +121,25 @@ impl<W: Write> PlaceWriter<'_, W> {
                 mapping_id,
                 address,
                 line: lines,
+            }],
+            ..Profile::default()
+        })
+    }
+
+    fn probe(&mut self, probe: &Probe) -> io::Result<()> {
+        self.image(probe.image)?;
+        let (name, file) = (self.trace.text(probe.function), self.trace.text(probe.file));
+        let line = Line {
+            function_id: self.function(&name, &file)?,
+            line: 0,
+        };
+        let offset = probe.entry.0.min(IMAGE_BYTES - 1);
+        self.parts.put(&Profile {
+            location: vec![Location {
+                id: of_probe(self.trace, probe.id),
+                mapping_id: mapping_of(probe.image),
+                address: base(probe.image).saturating_add(offset),
+                line: vec![line],
             }],
             ..Profile::default()
         })

@@ -104,7 +104,7 @@ impl<W: Write> SampleWriter<'_, '_, W> {
         for (key, sum) in std::mem::take(&mut self.sums) {
             let sample = Sample {
                 location_id: places::of_stack(self.analysis.trace, key.stack),
-                value: self.values.of_sum(&sum).into_iter().map(number).collect(),
+                value: self.values.of_sum(&sum),
                 label: self.labels(key)?,
             };
             self.parts.put(&Profile {
@@ -116,44 +116,35 @@ impl<W: Write> SampleWriter<'_, '_, W> {
     }
 
     fn labels(&mut self, key: Key) -> io::Result<Vec<Label>> {
-        let mut labels = Vec::new();
-        if let Some(role) = self.analysis.roles.get(key.process) {
-            labels.push(self.text("tool", role.tool.name())?);
-            if let Some(package) = &role.package {
-                labels.push(self.text("package", package)?);
-            }
-        }
+        let mut labels = labels_of_program(self.analysis, key.process, self.parts)?;
         if let Some(phase) = key.phase.and_then(|at| self.phases.rows().get(at)) {
-            labels.push(self.text("phase", &format!("{} {}", phase.track, phase.phase))?);
+            let phase = format!("{} {}", phase.track, phase.phase);
+            labels.push(self.parts.text_label("phase", &phase)?);
         }
-        labels.push(self.text("place", words::sample_place(key.place))?);
-        if let Some(process) = self.analysis.trace.process(key.process) {
-            labels.push(self.number("process", process.pid.0.into())?);
-        }
+        let place = words::sample_place(key.place);
+        labels.push(self.parts.text_label("place", place)?);
         if let Some(goroutine) = key.goroutine {
-            labels.push(self.number("goroutine", goroutine.0)?);
+            labels.push(self.parts.number_label("goroutine", goroutine.0)?);
         }
         Ok(labels)
     }
-
-    fn text(&mut self, key: &str, text: &str) -> io::Result<Label> {
-        Ok(Label {
-            key: self.parts.text(key)?,
-            str: self.parts.text(text)?,
-            num: 0,
-        })
-    }
-
-    fn number(&mut self, key: &str, value: u64) -> io::Result<Label> {
-        Ok(Label {
-            key: self.parts.text(key)?,
-            str: 0,
-            num: number(value),
-        })
-    }
 }
 
-/// The format's numbers have a sign.
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+/// Labels that all samples of a program have.
+pub(super) fn labels_of_program(
+    analysis: &Analysis<'_>,
+    process: ProcessId,
+    parts: &mut Parts<impl Write>,
+) -> io::Result<Vec<Label>> {
+    let mut labels = Vec::new();
+    if let Some(role) = analysis.roles.get(process) {
+        labels.push(parts.text_label("tool", role.tool.name())?);
+        if let Some(package) = &role.package {
+            labels.push(parts.text_label("package", package)?);
+        }
+    }
+    if let Some(process) = analysis.trace.process(process) {
+        labels.push(parts.number_label("process", process.pid.0.into())?);
+    }
+    Ok(labels)
 }

@@ -1,11 +1,11 @@
 //! Tables of watched functions and of their calls.
 
-use super::field::{optional_text, optional_unsigned, text, unsigned};
+use super::field::{optional_text, optional_unsigned, text, truth, unsigned};
 use super::{Definition, walk_all};
 use crate::analyze::Filter;
-use crate::analyze::calls::{self, Call, CallEnd};
+use crate::analyze::calls::{self, Call, CallEnd, CallSum, Trees};
 use crate::export::words;
-use crate::trace::{Argument, Probe};
+use crate::trace::{Argument, Probe, ProcessId};
 
 pub(super) static PROBES: Definition<Probe> = Definition {
     name: "probes",
@@ -64,6 +64,60 @@ pub(super) static CALLS: Definition<Call> = Definition {
         let walked = calls::walk(of.analysis, &Filter::default(), |call, _| {
             if result.is_ok() {
                 result = each(call);
+            }
+        });
+        result.map(|()| walked.unreadable_blocks)
+    },
+};
+
+/// A row of [`CALL_TREES`].
+pub(super) struct TreeRow {
+    process: ProcessId,
+    /// Position in the tree of its program.
+    node: u32,
+    level: u32,
+    /// Exits were asked for.
+    timed: bool,
+    sum: CallSum,
+}
+
+pub(super) static CALL_TREES: Definition<TreeRow> = Definition {
+    name: "call_trees",
+    fields: &[
+        unsigned("process", |_, row| row.process.0.into()),
+        unsigned("node", |_, row| row.node.into()),
+        optional_unsigned("caller", |_, row| row.sum.caller.map(u64::from)),
+        unsigned("level", |_, row| row.level.into()),
+        unsigned("probe", |_, row| row.sum.probe.0.into()),
+        text("function", |of, row| {
+            let probe = of.trace().probe(row.sum.probe);
+            of.trace()
+                .text(probe.map(|probe| probe.function).unwrap_or_default())
+        }),
+        unsigned("calls", |_, row| row.sum.calls),
+        unsigned("no_exit", |_, row| row.sum.no_exit),
+        optional_unsigned("total_ns", |_, row| row.timed.then_some(row.sum.total.0)),
+        optional_unsigned("self_ns", |_, row| row.timed.then_some(row.sum.own.0)),
+        truth("recursive", |_, row| row.sum.recursive),
+    ],
+    walk: |of, each| {
+        let mut result = Ok(());
+        let walked = Trees::of(of.analysis, &Filter::default()).walk(|tree| {
+            let mut levels: Vec<u32> = Vec::with_capacity(tree.sums.len());
+            for (sum, node) in tree.sums.iter().zip(0..) {
+                let above = sum.caller.and_then(|at| levels.get(at as usize));
+                let level = above.map_or(0, |above| above.saturating_add(1));
+                levels.push(level);
+                let exits = of.trace().probe(sum.probe).map_or(0, |probe| probe.exits);
+                if result.is_ok() {
+                    result = each(&TreeRow {
+                        process: tree.process.id,
+                        node,
+                        level,
+                        timed: exits > 0,
+                        sum: *sum,
+                    });
+                }
             }
         });
         result.map(|()| walked.unreadable_blocks)

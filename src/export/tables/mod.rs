@@ -85,7 +85,7 @@ pub trait Table: Sync {
 }
 
 /// Every table, those of the whole recording first.
-pub const ALL: [&dyn Table; 24] = [
+pub const ALL: [&dyn Table; 25] = [
     &recording::TRACES,
     &recording::SETTINGS,
     &recording::FINDINGS,
@@ -107,6 +107,7 @@ pub const ALL: [&dyn Table; 24] = [
     &stacks::UNMAPPINGS,
     &calls::PROBES,
     &calls::CALLS,
+    &calls::CALL_TREES,
     &linking::LOADS,
     &linking::LINKINGS,
     &linking::BINDINGS,
