@@ -62,7 +62,9 @@ pub enum Measure {
     Unplaced,
     /// Samples in the code of a translator itself.
     Translator,
-    /// How many: programs of a tool, occurrences of a phase, signals. A number.
+    /// Time in calls of a function that are not within another call of it.
+    CallTime,
+    /// How many: programs of a tool, occurrences of a phase, signals, calls of a function. A number.
     Count,
 }
 
@@ -119,6 +121,7 @@ impl Measure {
             Self::SteadyState => "steady state",
             Self::Unplaced => "start-up or steady state",
             Self::Translator => "translator",
+            Self::CallTime => "time in calls",
             Self::Count => "count",
         }
     }

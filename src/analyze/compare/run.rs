@@ -33,6 +33,8 @@ pub struct Run {
     pub figures: BTreeMap<Key, f64>,
     /// There are samples, so that a function without any took no time.
     pub sampled: bool,
+    /// Functions whose calls were watched, for the user named them: those without a figure were not called.
+    pub called: BTreeSet<Name>,
     /// Phases that were watched, by track and name: those without a figure did not occur.
     pub watched: BTreeSet<(Name, Name)>,
     /// Which packages were built and which were not, where that is known.
@@ -48,7 +50,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reduces a trace. Reads all samples twice, and all calls.
+    /// Reduces a trace. Reads all samples twice, all calls, and all call trees twice.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, name: &str) -> Self {
         let trace = analysis.trace;
@@ -77,6 +79,7 @@ impl Run {
         let sampled = samples::Sampled::of(analysis);
         sampled.add_to(analysis, &mut run);
         functions::add_to(analysis, &sampled, &mut run);
+        functions::add_calls(analysis, &mut run);
         signals::add_to(analysis, &mut run);
         run.find_unended(analysis);
         run.lost = Lost::of(analysis, phases.unreadable_blocks);
@@ -114,6 +117,9 @@ impl Run {
                 _,
                 Measure::StartUp | Measure::SteadyState | Measure::Unplaced | Measure::Translator,
             ) => false,
+            (Subject::Function { name, .. }, Measure::Count | Measure::CallTime) => {
+                lost.samples.is_none() && self.called.contains(name)
+            }
             (Subject::Function { .. }, _) => self.sampled,
             (Subject::Phase { track, phase }, _) => {
                 let intact = lost.samples.is_none() && !lost.marks.contains_key(track);

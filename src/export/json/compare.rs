@@ -376,6 +376,7 @@ const fn measure(measure: Measure) -> &'static str {
         Measure::SteadyState => "steady_state_ns",
         Measure::Unplaced => "unplaced_ns",
         Measure::Translator => "translator_ns",
+        Measure::CallTime => "call_time_ns",
         Measure::Count => "count",
     }
 }

@@ -14,7 +14,7 @@ use std::io;
 const REASONS: usize = 3;
 
 /// What is compared in a table of its own, what its rows are called, and how.
-pub const SECTIONS: [(&str, &str, Measure); 6] = [
+pub const SECTIONS: [(&str, &str, Measure); 8] = [
     ("package", "packages by CPU time", Measure::Cpu),
     ("tool", "tools by CPU time", Measure::Cpu),
     ("phase", "phases by CPU time", Measure::Cpu),
@@ -25,11 +25,13 @@ pub const SECTIONS: [(&str, &str, Measure); 6] = [
         "functions by CPU time with what they called",
         Measure::Total,
     ),
+    ("function", "functions by number of calls", Measure::Count),
+    ("function", "functions by time in calls", Measure::CallTime),
 ];
 
 /// Whether the overview leaves a section out, for what it holds stands in others, too.
 fn is_detail((kind, _, measure): (&str, &str, Measure)) -> bool {
-    kind == "action" || measure == Measure::Total
+    kind == "action" || matches!(measure, Measure::Total | Measure::CallTime)
 }
 
 /// Writes what is compared, and what is not the same on both sides.
@@ -172,7 +174,8 @@ pub fn section(
         .iter()
         .map(|row| row.base_median().max(row.new_median()));
     let scale = Scale::of_all(times.map(|time| Nanos(time as u64)));
-    table(comparison, kind, shown, Some(scale)).write(page, out)?;
+    let scale = measure.is_time().then_some(scale);
+    table(comparison, kind, shown, scale).write(page, out)?;
     match rows.len() - shown.len() {
         0 => Ok(()),
         left_out => {
