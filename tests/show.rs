@@ -7,6 +7,9 @@ mod browser;
 #[path = "show/build.rs"]
 mod build;
 #[cfg(test)]
+#[path = "show/call_trees.rs"]
+mod call_trees;
+#[cfg(test)]
 #[path = "show/compare.rs"]
 mod compare;
 #[cfg(test)]

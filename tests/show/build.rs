@@ -10,9 +10,10 @@
 
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
-    Action, Arch, ClockAnchor, Ending, Exec, Exit, ExitStatus, Frame, FramePlace, FrameRole,
-    FrameSymbol, Function, Host, Image, ImageOffset, Location, Loss, Nanos, Pid, Process,
-    ProcessId, Record, Sample, SampleKind, SamplePlace, Setting, Tid, Toolchain, Usage,
+    Action, Arch, BlindSpot, CallTreeRow, ClockAnchor, Ending, Exec, Exit, ExitStatus, Frame,
+    FramePlace, FrameRole, FrameSymbol, Function, Host, Image, ImageOffset, Location, Loss, Nanos,
+    Pid, Probe, ProbeId, Process, ProcessId, Record, Sample, SampleKind, SamplePlace, Setting, Tid,
+    Toolchain, Usage,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,6 +93,45 @@ pub(crate) fn record_under(path: &Path, key: &str, value: &str) {
         source: writer.string(b"environment"),
     };
     writer.record(Record::Setting(setting)).unwrap();
+    write(writer, true);
+}
+
+/// A watched function: name, and in how many places its exits are seen.
+pub(crate) type Watched = (&'static str, u32);
+
+/// Records the build with functions that were watched, whose calls were added up in such trees, and nothing is lost.
+pub(crate) fn record_trees(path: &Path, watched: &[Watched], trees: &[CallTreeRow]) {
+    let mut writer = Writer::create(path, ClockAnchor::default()).unwrap();
+    let setting = Setting {
+        key: writer.string(b"call_mode"),
+        value: writer.string(b"aggregate"),
+        source: writer.string(b"flag"),
+    };
+    writer.record(Record::Setting(setting)).unwrap();
+    let spot = BlindSpot {
+        time: ms(0),
+        what: writer.string(b"calls of 12 functions in /bin/m (runtime.x, ...)"),
+        why: writer.string(b"they are the runtime's"),
+    };
+    writer.record(Record::BlindSpot(spot)).unwrap();
+    let image = Image {
+        path: writer.string(COMPILE.as_bytes()),
+        ..Image::default()
+    };
+    let image = writer.image(&image);
+    for (id, (name, exits)) in (0..).zip(watched) {
+        let probe = Probe {
+            id: ProbeId(id),
+            image,
+            function: writer.string(name.as_bytes()),
+            exits: *exits,
+            entry_cost: Nanos(17),
+            exit_cost: Nanos(17),
+            ..Probe::default()
+        };
+        writer.record(Record::Probe(probe)).unwrap();
+    }
+    writer.call_tree(trees, ms(100), ms(700)).unwrap();
     write(writer, true);
 }
 

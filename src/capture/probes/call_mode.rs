@@ -49,7 +49,7 @@ impl CallMode {
         settings.extend(self.depth.map(|depth| ("call_depth", depth.to_string())));
         let inside = self.inside.as_ref();
         settings.extend(inside.map(|glob| ("call_inside", glob.text().to_owned())));
-        for (from, to) in &self.between {
+        if let Some((from, to)) = &self.between {
             settings.push(("call_from", from.text().to_owned()));
             settings.push(("call_to", to.text().to_owned()));
         }

@@ -86,7 +86,7 @@ impl<'a> Row<'a> {
             added_up_count: added_up.map(|row| row.added_up),
             no_exit_count: added_up.map(|row| row.no_exit),
             given_up_ns: row.given_up.map(|at| at.0),
-            times: row.has_times().then(|| Times {
+            times: row.has_times().then_some(Times {
                 total_ns: row.total.0,
                 self_ns: row.own.0,
             }),

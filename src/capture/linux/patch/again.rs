@@ -77,6 +77,7 @@ fn has_ring(pid: Pid) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BRIEF;
     use super::*;
     use crate::capture::linux::sys::ring::SharedRing;
     use std::process::{Command, Stdio};
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_has_one_is_not() {
-        let ring = SharedRing::new(2, 1).unwrap();
+        let ring = SharedRing::new(2, BRIEF).unwrap();
         assert!(has_ring(Pid(std::process::id())));
         drop(ring);
     }

@@ -450,7 +450,7 @@ impl Known {
         });
         let functions = Functions {
             first: ProbeId(first),
-            traits: traits(&account, mode),
+            traits: traits(account, mode),
         };
         self.images.insert(image, Arc::new(Image { functions }));
         Ok(())
