@@ -10,11 +10,11 @@ mod builder;
 #[path = "analyze/builds.rs"]
 mod builds;
 #[cfg(test)]
-#[path = "analyze/call_trees.rs"]
-mod call_trees;
-#[cfg(test)]
 #[path = "analyze/caches.rs"]
 mod caches;
+#[cfg(test)]
+#[path = "analyze/call_trees.rs"]
+mod call_trees;
 #[cfg(test)]
 #[path = "analyze/calls.rs"]
 mod calls;

@@ -341,10 +341,8 @@ fn trees_without_times_and_without_callers_take_nothing_from_anybody() {
     );
     let paths = folded(&b.trace, &Filter::default());
     let expected = [("main.f", (ms(0), 9)), ("main.f;main.g", (ms(30), 5))];
-    assert_eq!(
-        paths,
-        expected.map(|(path, sums)| (path.to_owned(), sums)).into()
-    );
+    let expected = expected.map(|(path, sums)| (path.to_owned(), sums));
+    assert_eq!(paths, BTreeMap::from(expected));
 }
 
 #[test]
