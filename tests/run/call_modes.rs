@@ -195,27 +195,24 @@ fn calls_are_chosen_by_depth_and_by_where_they_are_made() {
     let program = build(&go, &place, "run/paths.go");
     let events = |flags: &[&str]| {
         let always = ["--backend", "patch", "--probe", "program:main.*"];
-        let flags = [&always, flags].concat();
+        let flags = [&always[..], flags].concat();
         let output = place.run(&flags, &[&program]).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         let trace = place.trace();
         assert!(trace.losses.is_empty(), "{:?}", trace.losses);
         assert_eq!(trace.call_tree_count(), 0);
-        let mut counts: BTreeMap<(String, CallEdge), u64> = BTreeMap::new();
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for block in trace.calls() {
             for event in block.unwrap().iter() {
                 let function = trace.probe(event.probe).unwrap().function;
-                let name = trace.text(function).into_owned();
-                *counts.entry((name, event.edge)).or_default() += 1;
+                let name = trace.text(function);
+                let name = name.trim_start_matches("main.");
+                let edge = event.edge;
+                *counts.entry(format!("{name} {edge:?}")).or_default() += 1;
             }
         }
-        let words = counts.into_iter().map(|((name, edge), count)| {
-            let name = name.trim_start_matches("main.");
-            format!("{name} {edge:?} {count}")
-        });
-        let mut words: Vec<String> = words.collect();
-        words.sort();
-        words.join(", ")
+        let words = counts.iter().map(|(what, count)| format!("{what} {count}"));
+        words.collect::<Vec<_>>().join(", ")
     };
     let found = events(&["--call-inside", "main.beta"]);
     assert_eq!(
@@ -274,7 +271,7 @@ fn a_program_waits_for_those_who_add_up() {
     let place = Place::new();
     let program = build(&go, &place, "run/busy.go");
     let flags = ["--probe", "program:main.step", "--call-mode", "aggregate"];
-    let flags = [&["--backend", "patch"], &flags[..]].concat();
+    let flags = [&["--backend", "patch"][..], &flags].concat();
     let output = place.run(&flags, &[&program]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let trace = place.trace();
