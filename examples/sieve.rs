@@ -9,14 +9,16 @@ use gotrace::capture::decode::call_sieve::{Functions, Sieve, Traits};
 use gotrace::capture::decode::trampoline::{Writer, Written};
 use gotrace::capture::probes::{CallMode, Keep};
 use gotrace::trace::{CallEdge, Pid, ProbeId, Tid};
-use std::time::Instant;
+use std::io::{self, Write as _};
 
 /// Functions of the program that is made up: as many as the compiler has.
 const FUNCTIONS: u32 = 14_000;
+/// How many others each calls, or less.
+const CALLEES: u32 = 3;
 const CALLS: usize = 1 << 20;
 const ROUNDS: u32 = 20;
 
-fn main() {
+fn main() -> io::Result<()> {
     let functions = Functions {
         first: ProbeId(0),
         traits: vec![Traits::default(); FUNCTIONS as usize],
@@ -30,10 +32,10 @@ fn main() {
         tid: Tid(1),
         copy: 1,
     };
-    for callees in [1, 3, 10] {
-        let records = records(callees);
+    for levels in [4, 8, 10, 12] {
+        let records = records(levels);
         let mut sieve = Sieve::new(&mode);
-        let begun = Instant::now();
+        let begun = spent()?;
         for _ in 0..ROUNDS {
             // As many as a chunk of the ring has.
             for chunk in records.chunks(2_047) {
@@ -41,19 +43,28 @@ fn main() {
             }
             sieve.settle(u64::MAX);
         }
-        let spent = begun.elapsed().as_nanos() as f64;
+        let spent = (spent()? - begun) as f64;
         let count = f64::from(ROUNDS) * records.len() as f64;
         sieve.finish(u64::MAX);
         let rows: usize = sieve.grown().iter().map(|grown| grown.rows.len()).sum();
-        println!(
-            "{callees} callees a function: {:.1} ns a record, {rows} rows",
+        writeln!(
+            io::stdout(),
+            "{levels} levels: {:.1} ns a record, {rows} rows",
             spent / count
-        );
+        )?;
     }
+    Ok(())
 }
 
-/// Entries and exits of a program whose functions call others in a fixed order, and return after some.
-fn records(callees: u32) -> Vec<Written> {
+/// Time on a processor, in nanoseconds: whatever else the machine does.
+fn spent() -> io::Result<u64> {
+    let words = std::fs::read_to_string("/proc/self/schedstat")?;
+    let first = words.split(' ').next().and_then(|word| word.parse().ok());
+    first.ok_or_else(|| io::Error::other("/proc/self/schedstat: expected a number"))
+}
+
+/// Entries and exits of a program whose functions call others in a fixed order, leave some out, and return.
+fn records(levels: usize) -> Vec<Written> {
     let mut records = Vec::with_capacity(2 * CALLS);
     let mut stack: Vec<(u32, u32)> = Vec::new();
     let mut seed = 1_u32;
@@ -70,8 +81,8 @@ fn records(callees: u32) -> Vec<Written> {
         records.len() >= 2 * CALLS
     };
     loop {
-        let returns = stack.last().is_some_and(|(_, made)| *made >= callees);
-        let over = if returns || stack.len() >= 24 {
+        let returns = stack.last().is_some_and(|(_, made)| *made >= CALLEES);
+        let over = if returns || stack.len() >= levels {
             let depth = stack.len();
             let (function, _) = stack.pop().unwrap_or_default();
             record(function, depth, CallEdge::Exit)

@@ -19,9 +19,10 @@
 //!           24 u64 RAX (arm64: X0) at an entry
 //! ```
 //!
-//! A chunk belongs to one thread of one program from when it is taken until the recorder puts it back, all zeroes: when
-//! it has read the last record, or when the program has ended. So records need no lock, and those of a chunk are in the
-//! order of their time. All numbers are those of the processor; the same are in `probes/trampoline/`.
+//! A chunk belongs to one thread of one program from when it is taken until the recorder puts it back, its count and the
+//! times of all records zero: when it has read the last record, or when the program has ended. So records need no lock,
+//! and those of a chunk are in the order of their time. All numbers are those of the processor; the same are in
+//! `probes/trampoline/`.
 
 /// `gtracer1`.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"gtracer1");

@@ -130,7 +130,8 @@ struct Options {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     begin: u64,
-    argument: u64,
+    /// First argument, where it is recorded.
+    argument: Option<u64>,
     depth: u32,
     probe: u32,
     tid: Tid,
@@ -145,7 +146,6 @@ struct Frame {
     kept: bool,
     /// Its entry has been told.
     told: bool,
-    has_argument: bool,
 }
 
 #[derive(Debug)]
@@ -433,7 +433,7 @@ impl Frame {
             probe: ProbeId(self.probe),
             edge: CallEdge::Entry,
             depth: self.depth,
-            argument: self.has_argument.then_some(self.argument),
+            argument: self.argument,
         }
     }
 }

@@ -66,7 +66,7 @@ impl Run<'_> {
         level = level.saturating_add(u32::from(kept));
         let frame = Frame {
             begin: written.ticks,
-            argument: written.argument,
+            argument: traits.has(Traits::ARGUMENT).then_some(written.argument),
             depth: written.depth,
             probe,
             tid: self.writer.tid,
@@ -76,7 +76,6 @@ impl Run<'_> {
             inside,
             kept,
             told: traits.has(Traits::MARKS) || (kept && options.keep == Keep::Each),
-            has_argument: traits.has(Traits::ARGUMENT),
         };
         if frame.told {
             let entry = frame.entry(self.writer.pid, self.stack.goroutine);

@@ -8,8 +8,9 @@ pub(super) const NONE: u32 = u32::MAX;
 /// What stands above the calls that nobody made.
 pub(super) const ROOT: u32 = 0;
 
-/// The calls of one function that had the same callers.
+/// The calls of one function that had the same callers. Half of a line of the cache: of large trees each call reads two.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Node {
     parent: u32,
     probe: u32,
@@ -19,7 +20,6 @@ struct Node {
     /// without looking them up.
     next: u32,
     calls: u64,
-    open: u64,
     total: u64,
 }
 
@@ -31,7 +31,6 @@ impl Node {
             first: NONE,
             next: NONE,
             calls: 0,
-            open: 0,
             total: 0,
         }
     }
@@ -42,6 +41,8 @@ impl Node {
 pub(super) struct Tree {
     nodes: Vec<Node>,
     children: FxHashMap<(u32, u32), u32>,
+    /// Nodes with calls that ended without an exit, and how many: few have any.
+    open: FxHashMap<u32, u64>,
 }
 
 impl Default for Tree {
@@ -49,6 +50,7 @@ impl Default for Tree {
         Self {
             nodes: vec![Node::of(NONE, NONE)],
             children: FxHashMap::default(),
+            open: FxHashMap::default(),
         }
     }
 }
@@ -88,7 +90,9 @@ impl Tree {
     }
 
     fn find(&mut self, parent: u32, probe: u32) -> u32 {
-        let Self { nodes, children } = self;
+        let Self {
+            nodes, children, ..
+        } = self;
         *children.entry((parent, probe)).or_insert_with(|| {
             // There are never more than are allowed by far.
             let new = u32::try_from(nodes.len()).unwrap_or(ROOT);
@@ -103,11 +107,14 @@ impl Tree {
 
     /// A call has ended, perhaps without an exit that was seen.
     #[inline]
-    pub(super) fn end(&mut self, node: u32, ticks: u64, is_open: bool) {
-        if let Some(node) = self.nodes.get_mut(node as usize) {
+    pub(super) fn end(&mut self, at: u32, ticks: u64, is_open: bool) {
+        if let Some(node) = self.nodes.get_mut(at as usize) {
             node.calls = node.calls.wrapping_add(1);
-            node.open = node.open.wrapping_add(u64::from(is_open));
             node.total = node.total.wrapping_add(ticks);
+        }
+        if is_open {
+            let open = self.open.entry(at).or_default();
+            *open = open.wrapping_add(1);
         }
     }
 
@@ -136,7 +143,7 @@ impl Tree {
                 level,
                 probe: ProbeId(node.probe),
                 calls: node.calls,
-                open: node.open,
+                open: self.open.get(&at).copied().unwrap_or_default(),
                 total: length(node.total),
                 ..CallTreeRow::default()
             });

@@ -196,7 +196,7 @@ impl Drain {
             !whole && !over
         });
         if !all && count == 0 && taken.len() >= CHUNKS {
-            self.ring.is_stuck();
+            self.ring.discourage();
         } else if !all {
             self.ring.live();
         }

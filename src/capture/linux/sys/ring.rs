@@ -164,7 +164,7 @@ impl SharedRing {
     }
 
     /// Somebody reads, and there is no chunk that could come free: nobody is to wait for one.
-    pub(in crate::capture::linux) fn is_stuck(&self) {
+    pub(in crate::capture::linux) fn discourage(&self) {
         self.word(PATIENCE).store(0, Ordering::Relaxed);
     }
 
