@@ -1,7 +1,9 @@
 //! Calls that were added up as they were recorded, against values worked out by hand.
 
 use super::builder::{Builder, COMPILE, ms};
-use gotrace::analyze::calls::{self, CallRow, GroupBy, Recorded, Slowest, Statistics, Trees};
+use gotrace::analyze::calls::{
+    self, CallRow, Durations, GroupBy, Recorded, Slowest, Statistics, Trees,
+};
 use gotrace::analyze::paths::{Kind, Limits, Paths};
 use gotrace::analyze::{Analysis, Filter, PhaseIndex, call_tree};
 use gotrace::trace::{
@@ -257,7 +259,7 @@ fn of_a_program_that_has_a_tree_events_are_not_added() {
         ("compile (1001)", 1, ms(3))
     );
     assert_eq!(set[0].single(), None);
-    assert_eq!(set[1].single().map(|of| of.most()), Some(ms(3)));
+    assert_eq!(set[1].single().map(Durations::most), Some(ms(3)));
     let paths = folded(&b.trace, &Filter::default());
     assert_eq!(paths["main.f;main.set"], (ms(5), 1));
     assert_eq!(paths["main.set"], (ms(3), 1));

@@ -11,6 +11,11 @@ mod tree;
 mod window;
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "of small numbers, written here"
+)]
 mod tests;
 
 use super::trampoline::{Writer, Written};

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 const PID: Pid = Pid(70);
 
+/// Paths of functions: calls, of these those without an exit, and their time.
+type Paths = BTreeMap<Vec<u32>, (u64, u64, u64)>;
+
 fn writer(tid: u32) -> Writer {
     Writer {
         pid: PID,
@@ -391,7 +394,7 @@ fn a_tree_has_so_many_levels_and_its_callers_the_rest() {
 }
 
 /// Sums of each path.
-fn paths(rows: &[(u32, u32, u64, u64, u64)]) -> BTreeMap<Vec<u32>, (u64, u64, u64)> {
+fn paths(rows: &[(u32, u32, u64, u64, u64)]) -> Paths {
     let mut path = Vec::new();
     let mut paths = BTreeMap::new();
     for (level, probe, calls, open, total) in rows {
@@ -405,7 +408,7 @@ fn paths(rows: &[(u32, u32, u64, u64, u64)]) -> BTreeMap<Vec<u32>, (u64, u64, u6
 }
 
 /// Calls at random, of three goroutines; what each path comes to is added up while they are made up.
-fn random(count: usize) -> (Vec<Written>, BTreeMap<Vec<u32>, (u64, u64, u64)>, u64) {
+fn random(count: usize) -> (Vec<Written>, Paths, u64) {
     let mut seed = 3_u64;
     let mut random = move |below: u64| {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -415,7 +418,7 @@ fn random(count: usize) -> (Vec<Written>, BTreeMap<Vec<u32>, (u64, u64, u64)>, u
         (z ^ z >> 31) % below
     };
     let mut open: [Vec<(u32, u64)>; 3] = Default::default();
-    let mut expected: BTreeMap<Vec<u32>, (u64, u64, u64)> = BTreeMap::new();
+    let mut expected: Paths = BTreeMap::new();
     let mut records = Vec::new();
     let mut ticks = 0;
     let mut end = |stack: &mut Vec<(u32, u64)>, ticks: u64, is_open: bool| {
