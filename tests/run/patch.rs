@@ -277,16 +277,23 @@ fn goes_on_without(mode: &str, signal: Signal) {
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
     let pid = nix::unistd::Pid::from_raw(gotrace.id().cast_signed());
     nix::sys::signal::kill(pid, signal).unwrap();
-    if signal == Signal::SIGKILL {
-        assert_eq!(gotrace.wait().unwrap().signal(), Some(libc::SIGKILL));
+    let input = gotrace.stdin.take();
+    let is_killed = signal == Signal::SIGKILL;
+    if is_killed {
+        // It is dead when the program goes on.
+        gotrace.wait().unwrap();
     }
-    drop(gotrace.stdin.take());
+    drop(input);
     assert_eq!(lines.next().unwrap().unwrap(), "5000001");
-    if signal == Signal::SIGKILL {
+    if !is_killed {
+        nix::sys::signal::kill(pid, Signal::SIGCONT).unwrap();
+    }
+    let ended = gotrace.wait().unwrap();
+    if is_killed {
+        assert_eq!(ended.signal(), Some(libc::SIGKILL));
         return;
     }
-    nix::sys::signal::kill(pid, Signal::SIGCONT).unwrap();
-    assert!(gotrace.wait().unwrap().success());
+    assert!(ended.success());
     let trace = place.trace();
     let lost = trace.losses.iter().map(|loss| loss.count).sum::<u64>();
     let calls = paths(&trace)["main.step"][0];
