@@ -5,8 +5,6 @@
     reason = "fork, exec and wait4 have no safe wrapper; each block says why it is sound"
 )]
 
-mod handed_down;
-
 use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -24,7 +22,7 @@ use super::Monotonic;
 use super::slice::Preference;
 use super::stand_in::StandIn;
 use super::system::Start;
-use handed_down::HandedDown;
+use super::system::handed::HandedDown;
 
 /// Signals whose action gotrace changes for itself, and whether they were ignored when it was
 /// started: what is ignored stays so in the command.

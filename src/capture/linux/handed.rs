@@ -1,5 +1,7 @@
 //! Hands a stand-in from the recorder to a shim: a path, and a descriptor with it.
 
+pub(in crate::capture) use super::sys::handed_down::HandedDown;
+
 use super::sys;
 use crate::capture::StandIn;
 use std::ffi::OsStr;

@@ -6,6 +6,7 @@
 )]
 
 pub(super) mod forked;
+pub(super) mod handed_down;
 pub(super) mod ring;
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};

@@ -9,13 +9,14 @@ use super::{ENTRY_COST, EXIT_COST};
 use crate::capture::observation::Probed;
 use crate::capture::probes::Phase;
 use crate::trace::{ArgumentKind, PhaseLasts, ProbeId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
 /// Of a program that was looked at: which of its functions tell of their calls in its copy, and what cannot be seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Account {
     /// The original's GNU build id, or empty.
     pub(super) build_id: Vec<u8>,
@@ -32,7 +33,7 @@ pub(super) struct Account {
 }
 
 /// A file that nobody has put another one in the place of, or written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Written {
     inode: u64,
     bytes: u64,
@@ -47,10 +48,51 @@ impl Written {
             modified: (found.mtime(), found.mtime_nsec()),
         }
     }
+
+    fn value(self) -> Value {
+        json!({"inode": self.inode, "bytes": self.bytes, "modified": self.modified})
+    }
+}
+
+impl Function {
+    fn value(&self) -> Value {
+        json!({
+            "name": self.name,
+            "file": self.file,
+            "address": self.address,
+            "entry": self.entry,
+            "exits": self.exits,
+            "set": self.set,
+            "phase": self.phase.as_ref().map(Mark::value),
+            "argument": self.argument.value(),
+        })
+    }
+}
+
+impl Mark {
+    fn value(&self) -> Value {
+        json!({
+            "track": self.track,
+            "name": self.name,
+            "lasts_until_next": self.lasts_until_next,
+            "beside": self.beside,
+        })
+    }
+}
+
+impl Argument {
+    fn value(self) -> Value {
+        match self {
+            Self::None => json!("None"),
+            Self::Integer => json!("Integer"),
+            Self::Signed(bytes) => json!({"Signed": bytes}),
+            Self::Unsigned(bytes) => json!({"Unsigned": bytes}),
+        }
+    }
 }
 
 /// A function that tells of its calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) file: String,
@@ -67,7 +109,7 @@ pub(super) struct Function {
 }
 
 /// As [`Phase`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Mark {
     track: String,
     name: String,
@@ -76,7 +118,7 @@ pub(super) struct Mark {
 }
 
 /// As [`ArgumentKind`], of what is recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) enum Argument {
     #[default]
     None,
@@ -86,7 +128,7 @@ pub(super) enum Argument {
 }
 
 /// What is not seen of how many functions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Unseen {
     pub(super) what: What,
     pub(super) functions: usize,
@@ -97,7 +139,7 @@ pub(super) struct Unseen {
     pub(super) why: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(super) enum What {
     Calls,
     Arguments,
@@ -106,7 +148,17 @@ pub(super) enum What {
 impl Account {
     /// As it lies in a file.
     pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let text = serde_json::to_vec(self)?;
+        let functions = self.functions.iter().map(Function::value);
+        let unseen = self.unseen.iter().map(Unseen::value);
+        let whole = json!({
+            "build_id": self.build_id,
+            "functions": functions.collect::<Value>(),
+            "unseen": unseen.collect::<Value>(),
+            "has_all": self.has_all,
+            "rest": self.rest,
+            "copy": self.copy.map(Written::value),
+        });
+        let text = serde_json::to_vec(&whole)?;
         let digest = Sha256::digest(&text);
         Ok([digest.as_slice(), &text].concat())
     }
@@ -151,6 +203,20 @@ pub(super) fn without_address(why: &str) -> &str {
 }
 
 impl Unseen {
+    fn value(&self) -> Value {
+        let what = match self.what {
+            What::Calls => "Calls",
+            What::Arguments => "Arguments",
+        };
+        json!({
+            "what": what,
+            "functions": self.functions,
+            "is_rest": self.is_rest,
+            "name": self.name,
+            "why": self.why,
+        })
+    }
+
     /// What it is in the program at a path.
     pub(super) fn what(&self, path: &[u8]) -> String {
         let path = String::from_utf8_lossy(path);
@@ -224,24 +290,42 @@ mod tests {
             lasts: PhaseLasts::UntilNext,
             beside: true,
         };
+        let of = |argument: ArgumentKind| Function {
+            argument: argument.into(),
+            ..Function::default()
+        };
         Account {
             build_id: vec![1, 255],
-            functions: vec![Function {
-                name: "main.(*T).f[\"\u{e9}\"]".to_owned(),
-                address: u64::MAX,
-                exits: 3,
-                set: Some("go-build".to_owned()),
-                phase: Some(Mark::from(&phase)),
-                argument: ArgumentKind::Signed(4).into(),
-                ..Function::default()
-            }],
-            unseen: vec![Unseen {
-                what: What::Calls,
-                functions: 2,
-                is_rest: true,
-                name: "main.g".to_owned(),
-                why: "it is written in assembly".to_owned(),
-            }],
+            functions: vec![
+                Function {
+                    name: "main.(*T).f[\"\u{e9}\"]".to_owned(),
+                    address: u64::MAX,
+                    exits: 3,
+                    set: Some("go-build".to_owned()),
+                    phase: Some(Mark::from(&phase)),
+                    argument: ArgumentKind::Signed(4).into(),
+                    ..Function::default()
+                },
+                of(ArgumentKind::Unsigned(1)),
+                of(ArgumentKind::Integer),
+                of(ArgumentKind::Text),
+            ],
+            unseen: vec![
+                Unseen {
+                    what: What::Calls,
+                    functions: 2,
+                    is_rest: true,
+                    name: "main.g".to_owned(),
+                    why: "it is written in assembly".to_owned(),
+                },
+                Unseen {
+                    what: What::Arguments,
+                    functions: 1,
+                    is_rest: false,
+                    name: "main.h".to_owned(),
+                    why: "strings".to_owned(),
+                },
+            ],
             has_all: true,
             rest: vec![0x40_1000],
             copy: Some(Written {

@@ -125,7 +125,11 @@ impl Copies {
     /// Tells what there is to tell to somebody, from now on.
     pub(super) fn tell_to(&self, out: &Sender<Observation>) {
         // There may be more than can wait, and others need what is known until somebody listens.
-        while let Some(observations) = self.known().waiting(out) {
+        loop {
+            let waiting = self.known().waiting(out);
+            let Some(observations) = waiting else {
+                return;
+            };
             for observation in observations {
                 // A session that is gone wants to know nothing.
                 drop(out.send(observation));

@@ -6,11 +6,11 @@ use std::os::fd::AsRawFd as _;
 
 /// The number at which a descriptor was left, until it is taken back.
 #[derive(Debug, Default)]
-pub(super) struct HandedDown(Option<c_int>);
+pub(in crate::capture) struct HandedDown(Option<c_int>);
 
 impl HandedDown {
     /// Leaves a stand-in's descriptor at the first of its numbers that is free. Where none is, it does without.
-    pub(super) fn of(stand_in: Option<&StandIn>) -> Self {
+    pub(in crate::capture) fn of(stand_in: Option<&StandIn>) -> Self {
         let Some(stand_in) = stand_in else {
             return Self(None);
         };
@@ -26,7 +26,7 @@ impl HandedDown {
     }
 
     /// The stand-in cannot run: what runs in its place is to inherit nothing.
-    pub(super) fn take_back(&mut self) {
+    pub(in crate::capture) fn take_back(&mut self) {
         if let Some(number) = self.0.take() {
             // SAFETY: the number was free before `of` left the descriptor there.
             unsafe { libc::close(number) };
