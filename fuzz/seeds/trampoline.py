@@ -1,7 +1,8 @@
 """Cuts a Go program down to the functions of its package main: trampoline.py PROGRAM OUTPUT.
 
-PROGRAM is linked by Go 1.18 to 1.25, for an address of its own. OUTPUT is an ELF file without sections: the code of
-these functions, their table and what is known of the build, each at its address. It cannot be run.
+PROGRAM is linked by Go 1.18 to 1.25 with -trimpath, for an address of its own. OUTPUT is an ELF file without
+sections: the code of these functions, their table and what is known of the build, each at its address. It
+cannot be run.
 """
 
 import struct
