@@ -1,7 +1,8 @@
 //! What is read by a sieve: chunks of the ring in, in runs of one goroutine each; what is kept of them out.
 //!
-//! A goroutine that changes threads writes into one chunk after the other. It is on one thread at a time, so its runs
-//! do not overlap, and the first record of each puts them in order: nothing else needs to be sorted.
+//! A goroutine that changes threads writes into one chunk after the other, and when it comes back goes on where it was.
+//! It is on one thread at a time: cut where another run begins, its runs do not overlap, and the first record of each
+//! puts them in order. Nothing else needs to be sorted.
 
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
@@ -13,8 +14,11 @@ use crate::trace::Pid;
 /// Records of one goroutine that lie beside each other.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// When the first one was written.
+    /// When the first one was written,
     ticks: u64,
+    /// and the last one.
+    last: u64,
+    pid: Pid,
     goroutine: u64,
     /// In which of the chunks that are taken.
     chunk: usize,
@@ -31,6 +35,8 @@ pub(super) struct Runs {
     /// The round before.
     before: Moment,
     runs: Vec<Run>,
+    /// The same, cut.
+    parts: Vec<Run>,
     calls: Vec<Told>,
 }
 
@@ -41,6 +47,7 @@ impl Runs {
             begun,
             before: begun,
             runs: Vec::new(),
+            parts: Vec::new(),
             calls: Vec::new(),
         }
     }
@@ -63,8 +70,13 @@ impl Runs {
             count += read - taken.read;
             taken.read = read;
         }
-        self.runs.sort_unstable_by_key(|run| run.ticks);
-        for run in &self.runs {
+        let time = |run: &Run, at| {
+            let chunk = taken.get(run.chunk).map(|taken| taken.chunk);
+            let record = chunk.and_then(|chunk| record_in(ring.words(chunk), at));
+            record.map_or(u64::MAX, |[ticks, ..]| ticks)
+        };
+        cut(&mut self.runs, &mut self.parts, time);
+        for run in &self.parts {
             let Some(Taken {
                 chunk,
                 of: Some((writer, image)),
@@ -112,10 +124,15 @@ impl Runs {
                     .turn(writer, &image.functions, &Written::of(record));
             }
             match &mut run {
-                Some(run) if run.goroutine == goroutine => run.to = at + 1,
+                Some(run) if run.goroutine == goroutine => {
+                    run.last = ticks;
+                    run.to = at + 1;
+                }
                 run => {
                     self.runs.extend(run.replace(Run {
                         ticks,
+                        last: ticks,
+                        pid: writer.pid,
                         goroutine,
                         chunk: number,
                         from: at,
@@ -142,5 +159,82 @@ impl Runs {
     /// What could not be paired since the last time.
     pub(super) fn unpaired(&mut self) -> Unpaired {
         self.sieve.unpaired()
+    }
+}
+
+/// Cuts runs of a goroutine where another one of it begins, and puts all parts in the order of their time. `time` tells
+/// when a record of a run was written.
+fn cut(runs: &mut [Run], parts: &mut Vec<Run>, time: impl Fn(&Run, usize) -> u64) {
+    parts.clear();
+    runs.sort_unstable_by_key(|run| (run.pid, run.goroutine, run.ticks));
+    let is_same = |one: &Run, next: &Run| {
+        (one.pid, one.goroutine) == (next.pid, next.goroutine) && one.goroutine != 0
+    };
+    for runs in runs.chunk_by(is_same) {
+        // The earliest one last.
+        let mut waiting: Vec<Run> = runs.iter().rev().copied().collect();
+        while let Some(run) = waiting.pop() {
+            let next = waiting.last().map_or(u64::MAX, |next| next.ticks);
+            if run.last <= next {
+                parts.push(run);
+                continue;
+            }
+            let (mut to, mut end) = (run.from + 1, run.to);
+            while to < end {
+                let middle = to.midpoint(end);
+                if time(&run, middle) <= next {
+                    to = middle + 1;
+                } else {
+                    end = middle;
+                }
+            }
+            let last = time(&run, to - 1);
+            parts.push(Run { last, to, ..run });
+            if to < run.to {
+                let (ticks, from) = (time(&run, to), to);
+                let at = waiting.partition_point(|other| other.ticks > ticks);
+                waiting.insert(at, Run { ticks, from, ..run });
+            }
+        }
+    }
+    parts.sort_unstable_by_key(|part| part.ticks);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goroutine_that_comes_back_to_its_thread_is_read_in_its_order() {
+        // When records were written, by chunk: the goroutine was on the first thread, the second, the first, the third
+        // and the second.
+        let times: [&[u64]; 3] = [&[1, 2, 3, 10, 11, 12], &[5, 6, 7, 20, 21], &[15, 16]];
+        let run = |chunk: usize, goroutine| Run {
+            ticks: times[chunk][0],
+            last: *times[chunk].last().unwrap(),
+            pid: Pid(1),
+            goroutine,
+            chunk,
+            from: 0,
+            to: times[chunk].len(),
+        };
+        let time = |run: &Run, at: usize| times[run.chunk][at];
+        let mut parts = Vec::new();
+        cut(&mut [run(2, 4), run(0, 4), run(1, 4)], &mut parts, time);
+        let found: Vec<_> = parts
+            .iter()
+            .map(|run| (run.chunk, run.from, run.to))
+            .collect();
+        let expected = [(0, 0, 3), (1, 0, 3), (0, 3, 6), (2, 0, 2), (1, 3, 5)];
+        assert_eq!(found, expected);
+        for part in &parts {
+            assert_eq!(part.ticks, times[part.chunk][part.from]);
+            assert_eq!(part.last, times[part.chunk][part.to - 1]);
+        }
+        // Others, and stacks of threads, stay whole.
+        for runs in [[run(0, 4), run(1, 5)], [run(0, 0), run(1, 0)]] {
+            cut(&mut runs.clone(), &mut parts, time);
+            assert_eq!(parts.len(), 2);
+        }
     }
 }
