@@ -8,7 +8,7 @@ use crate::analyze::calls::{self, GroupBy, Recorded, Slowest, Statistics, Trees}
 use crate::analyze::{Analysis, Filter, call_tree};
 use crate::export::json;
 use crate::render::text::calls as text;
-use crate::trace::StringId;
+use crate::trace::{StringId, Trace};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::process::ExitCode;
 
@@ -108,6 +108,13 @@ impl Args {
             }
         }
         output.finish()?;
+        self.say(&trace, only_named, walked);
+        gaps::note(&analysis, walked.unreadable_blocks);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What there is to say beside the figures.
+    fn say(&self, trace: &Trace, only_named: bool, walked: calls::Walked) {
         if only_named {
             let probes = trace.probes.iter();
             let sets = probes.filter(|probe| probe.set != StringId::EMPTY).count();
@@ -116,8 +123,8 @@ impl Args {
             }
         }
         if !self.json {
-            let slowest = self.slowest.and_then(|_| text::no_single_calls(&trace));
-            let recorded = Recorded::of(&trace);
+            let slowest = self.slowest.and_then(|_| text::no_single_calls(trace));
+            let recorded = Recorded::of(trace);
             let recorded =
                 recorded.map(|how| format!("calls: {}", text::recorded(&how).join(", ")));
             let notes = [recorded, slowest.map(str::to_owned)];
@@ -128,13 +135,11 @@ impl Args {
         }
         let recorded = trace.call_count() > 0 || trace.call_tree_count() > 0;
         let has_times = !self.json && recorded;
-        if let Some(words) = has_times.then(|| text::cost_of_recording(&trace)).flatten() {
+        if let Some(words) = has_times.then(|| text::cost_of_recording(trace)).flatten() {
             output::note(&words);
         }
         if let Some(words) = text::caveat(walked) {
             output::note(&words);
         }
-        gaps::note(&analysis, walked.unreadable_blocks);
-        Ok(ExitCode::SUCCESS)
     }
 }

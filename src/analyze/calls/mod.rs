@@ -2,8 +2,8 @@
 //!
 //! [`walk`] pairs the events of a trace as they stream from its file; memory is bounded by the
 //! calls that are open at once. [`Trees`] has those that were added up as they were recorded. [`Statistics`] adds
-//! calls up; [`tree()`] merges them by their callers; [`Slowest`] keeps the longest. [`Recorded`] says how they were recorded. [`lanes`] has the calls of each
-//! goroutine as they happen.
+//! calls up; [`tree()`] merges them by their callers; [`Slowest`] keeps the longest. [`Recorded`] says how they were
+//! recorded. [`lanes`] has the calls of each goroutine as they happen.
 
 mod durations;
 pub mod lanes;
