@@ -30,6 +30,10 @@ mod experiment;
 mod files;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
+#[path = "run/guest_calls.rs"]
+mod guest_calls;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 #[path = "run/guests.rs"]
 mod guests;
 #[cfg(test)]
@@ -47,6 +51,14 @@ mod linking;
 #[cfg(target_os = "linux")]
 #[path = "run/loader.rs"]
 mod loader;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(
+    dead_code,
+    reason = "words before a program are all that is asked of it here"
+)]
+#[path = "symbols/machine.rs"]
+mod machine;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 #[path = "run/patch.rs"]

@@ -4,17 +4,17 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::slice::Preference;
 use super::sys::{Identity, Program};
 use super::{Executed, StandIn, stand_in, translated};
 use crate::environment::invoker::Invoker;
 use crate::environment::toolchain::{self, Toolchain};
-use crate::environment::translator;
+use crate::environment::translator::{self, Translator};
 use crate::trace::Arch;
 
-use super::decode::arguments;
+use super::decode::{arguments, guest};
 
 /// An environment as it lies in memory: entries in their order, also those that are repeated or
 /// hold no `=`.
@@ -144,6 +144,33 @@ pub(super) fn put_in_place(program: &mut Program, stand_in: Option<StandIn>) {
     });
 }
 
+/// Has a translator that is called by its name run a stand-in of the program at `place`, under the name that the program
+/// would have.
+pub(super) fn put_in_place_of_guest(
+    program: &mut Program,
+    translator: &Path,
+    place: guest::Place,
+    stand_in: Option<StandIn>,
+) {
+    /// By it qemu is told the name, too.
+    const NAME: &[u8] = b"QEMU_ARGV0=";
+    put_in_place(program, stand_in);
+    let Some((stand_in, copy)) = program.stands_in.take() else {
+        return;
+    };
+    let translator = CString::new(translator.as_os_str().as_bytes()).ok();
+    let (Some(translator), Some(path)) = (translator, program.argv.get_mut(place.word)) else {
+        return;
+    };
+    let original = std::mem::replace(path, copy);
+    let mut variables = program.environment.iter();
+    if !place.is_named && !variables.any(|variable| variable.as_bytes().starts_with(NAME)) {
+        let option = [c"-0".to_owned(), original];
+        program.argv.splice(place.word..place.word, option);
+    }
+    program.stands_in = Some((stand_in, translator));
+}
+
 /// Finds a command that is there and may be executed, before anything is made for it.
 ///
 /// # Errors
@@ -191,6 +218,35 @@ pub(super) fn exe(command: &[OsString], environment: &Environment) -> PathBuf {
     let path = environment.get("PATH").unwrap_or_default();
     let exe = toolchain::find_on_path(name, path).unwrap_or_default();
     std::path::absolute(&exe).unwrap_or(exe)
+}
+
+/// The program that a command runs: of qemu, where it is called by its name, the one that it is to translate, and where
+/// that stands.
+pub(super) fn running(
+    command: &[OsString],
+    environment: &Environment,
+) -> (PathBuf, Option<guest::Place>) {
+    let exe = exe(command, environment);
+    let translator = Translator::at(exe.as_os_str().as_bytes());
+    let words: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
+    let place = translator
+        .filter(|translator| translator.name.starts_with("qemu-"))
+        .and_then(|_| guest::Place::of(&words));
+    match place.and_then(|place| Some((place, command.get(place.word)?))) {
+        Some((place, path)) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            (path, Some(place))
+        }
+        None => (exe, None),
+    }
+}
+
+/// The root of the toolchain of a go command, as that finds it: two folders above its file, links followed, where tools
+/// are (`findGOROOT` in cmd/go).
+pub(super) fn goroot(go: &Path) -> Option<PathBuf> {
+    let file = go.canonicalize().ok()?;
+    let root = file.parent()?.parent()?;
+    root.join("pkg/tool").is_dir().then(|| root.to_owned())
 }
 
 /// What a command will run as, before it does; without time and process.
@@ -260,6 +316,7 @@ pub(super) fn exit_code(error: &io::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn what_is_set_takes_the_place_of_what_stood_there() {
@@ -308,5 +365,58 @@ mod tests {
     fn a_zero_byte_cannot_be_passed_on() {
         let command = [OsString::from("a\0b")];
         assert!(program(&command, &Environment { entries: vec![] }, None).is_err());
+    }
+
+    #[test]
+    fn a_guest_keeps_its_name_where_its_copy_runs() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let environment = |entries: &[&str]| Environment {
+            entries: entries
+                .iter()
+                .map(|entry| entry.as_bytes().to_vec())
+                .collect(),
+        };
+        let named = environment(&["PATH=/nowhere", "QEMU_ARGV0=name"]);
+        let plain = environment(&["PATH=/nowhere"]);
+        for (line, environment, expected) in [
+            ("q -L / /g/go build", &plain, "q -L / -0 /g/go /c/go build"),
+            ("q /g/go build", &named, "q /c/go build"),
+            ("q -0 gone /g/go", &plain, "q -0 gone /c/go"),
+        ] {
+            let command = words(line);
+            let mut program = program(&command, environment, None).expect("no zero byte");
+            let stand_in = StandIn {
+                program: "/c/go".into(),
+                descriptor: std::sync::Arc::new(fs::File::open("/dev/null").expect("there").into()),
+            };
+            let bytes: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
+            let place = guest::Place::of(&bytes).expect("a program");
+            put_in_place_of_guest(&mut program, Path::new("/bin/q"), place, Some(stand_in));
+            let runs = program.stands_in.map(|(_, path)| path);
+            assert_eq!(runs.as_deref(), Some(c"/bin/q"));
+            let argv: Vec<&[u8]> = program.argv.iter().map(CString::as_bytes).collect();
+            assert_eq!(argv.join(&b' '), expected.as_bytes());
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        for part in ["bin", "pkg/tool", "link"] {
+            fs::create_dir_all(folder.path().join(part)).expect("made");
+        }
+        let [qemu, go, link] =
+            ["qemu-aarch64-static", "bin/go", "link/go"].map(|name| folder.path().join(name));
+        for file in [&qemu, &go] {
+            fs::write(file, "").expect("written");
+            fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("set");
+        }
+        std::os::unix::fs::symlink(&go, &link).expect("made");
+        let root = folder.path().canonicalize().expect("there");
+        assert_eq!(goroot(&link), Some(root));
+        assert_eq!(goroot(&qemu), None);
+        let by_name = [qemu.into_os_string(), "-strace".into(), go.clone().into()];
+        let place = guest::Place {
+            word: 2,
+            is_named: false,
+        };
+        assert_eq!(running(&by_name, &plain), (go.clone(), Some(place)));
+        assert_eq!(running(&by_name[2..], &plain), (go, None));
     }
 }

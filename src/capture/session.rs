@@ -245,8 +245,9 @@ impl Session {
             slice.of(&name, &Head::at(&program), Machine::here())
         });
         let slice = slice.transpose().map_err(Error::Slice)?.flatten();
-        let go = if launch::is_go(&name) {
-            toolchain::find_on_path(&name, &path)
+        let (running, _) = launch::running(&options.command, &environment);
+        let go = if launch::is_go(running.as_os_str()) {
+            Some(running)
         } else {
             toolchain::find_on_path(OsStr::new("go"), &path)
         };
@@ -517,14 +518,20 @@ impl Session {
         let mut program = program.map_err(os("exec"))?;
         program.slice = self.slice;
         program.starts_stopped = self.wants_stop();
-        let exe = launch::exe(&self.options.command, &self.environment);
+        let (running, guest) = launch::running(&self.options.command, &self.environment);
         let mut backends = self.backends.iter();
-        let stand_in = backends.find_map(|backend| backend.stand_in(&exe));
+        let stand_in = backends.find_map(|backend| backend.stand_in(&running));
         let has_copy = stand_in.is_some();
-        launch::put_in_place(&mut program, stand_in);
+        match guest {
+            Some(place) => {
+                let translator = launch::exe(&self.options.command, &self.environment);
+                launch::put_in_place_of_guest(&mut program, &translator, place, stand_in);
+            }
+            None => launch::put_in_place(&mut program, stand_in),
+        }
         if has_copy && program.stands_in.is_none() {
             // A recorder that is gone wants to know nothing.
-            drop(out.send(stand_in::without_room(exe.as_os_str().as_bytes())));
+            drop(out.send(stand_in::without_room(running.as_os_str().as_bytes())));
         }
         sys::fork_held(&program, self.signals.before()).map_err(os("fork"))
     }

@@ -61,6 +61,27 @@ impl Guest {
     }
 }
 
+/// Where a command line of qemu, called by its name, has the program that is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which word is its path.
+    pub word: usize,
+    /// An option says what it is called; without one that is the path.
+    pub is_named: bool,
+}
+
+impl Place {
+    /// Looks for it; `None` where there is none.
+    #[must_use]
+    pub fn of(words: &[&[u8]]) -> Option<Self> {
+        let options = Options::of(words);
+        Some(Self {
+            word: options.end?,
+            is_named: options.name.is_some(),
+        })
+    }
+}
+
 /// The folder below which qemu, called by its name, is told to look for the guest's files first.
 #[must_use]
 pub fn folder_of_libraries<'a>(words: &[&'a [u8]]) -> Option<&'a [u8]> {
@@ -160,6 +181,15 @@ mod tests {
                 None,
                 "{line}"
             );
+        }
+        for (line, place) in [
+            ("qemu-aarch64 -L /x a b", Some((3, false))),
+            ("qemu-aarch64 -0 name a -0 x", Some((3, true))),
+            ("qemu-aarch64 -0 name", None),
+        ] {
+            let line = words(line);
+            let found = Place::of(&arguments::split(&line));
+            assert_eq!(found.map(|found| (found.word, found.is_named)), place);
         }
         for (line, folder) in [
             (

@@ -80,6 +80,58 @@ pub struct Moment {
     pub time: Monotonic,
 }
 
+/// Which counter a copy's records have readings of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// This processor's.
+    Own,
+    /// The time of the day in units of so many nanoseconds, cut to microseconds. This is what qemu's user mode has arm64
+    /// programs read (`gt_virt_cnt_read` in target/arm of qemu, `cpu_get_clock` in stubs): units of 16 ns in 7.2, of
+    /// 1 ns in 10.0, which has 0 as their frequency, so that the unit is told by the reading alone.
+    Day {
+        /// The unit.
+        ns_per_tick: u64,
+    },
+    /// None that is known.
+    Unknown,
+}
+
+/// Units longer than this are none that qemu has.
+const LONGEST_UNIT_NS: u64 = 100;
+/// So long at most a reading waits until it is looked at, and so far at most the clock is set meanwhile.
+const OLDEST_READING_NS: u64 = 600_000_000_000;
+
+impl Counter {
+    /// The counter that the program of a translator has read, as one reading tells at a time of the day: since 1970 there
+    /// have been so many units that each one within limits is told from every other.
+    #[must_use]
+    pub fn of_guest(ticks: u64, day_ns: u64) -> Self {
+        // The quotient is a little more than the unit, or less, where the clock was set back since.
+        let quotient = day_ns.checked_div(ticks).unwrap_or_default();
+        let mut units = quotient..=quotient.saturating_add(1);
+        let unit = units.find(|unit| {
+            let read = ticks.saturating_mul(*unit);
+            (1..=LONGEST_UNIT_NS).contains(unit) && read.abs_diff(day_ns) <= OLDEST_READING_NS
+        });
+        unit.map_or(Self::Unknown, |ns_per_tick| Self::Day { ns_per_tick })
+    }
+}
+
+/// How far the time of the day is ahead of the system's clock: the same until somebody sets it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Nanoseconds of the one, less those of the other.
+    pub ahead: u64,
+}
+
+impl Day {
+    /// The system's time at a reading in nanoseconds of the day.
+    #[must_use]
+    pub const fn at(self, day_ns: u64) -> Monotonic {
+        Monotonic(day_ns.saturating_sub(self.ahead))
+    }
+}
+
 /// The system's time at readings of the counter between two moments, and a little beyond.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
@@ -122,6 +174,22 @@ impl Scale {
         let after = (after as f64 * self.ns_per_tick) as i64;
         Monotonic(self.from.time.0.saturating_add_signed(after))
     }
+
+    /// What the counter would have read at a time.
+    #[must_use]
+    pub fn ticks_at(&self, time: Monotonic) -> u64 {
+        if self.ns_per_tick <= 0.0 {
+            return self.from.ticks;
+        }
+        let after = time.0.wrapping_sub(self.from.time.0).cast_signed();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "of some seconds, so that it is exact"
+        )]
+        let after = (after as f64 / self.ns_per_tick) as i64;
+        self.from.ticks.saturating_add_signed(after)
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +231,51 @@ mod tests {
         assert_eq!(scale.at(2_000), Monotonic(50_500));
         assert_eq!(scale.at(3_200), Monotonic(51_100));
         assert_eq!(scale.at(900), Monotonic(49_950));
+        assert_eq!(scale.ticks_at(Monotonic(50_500)), 2_000);
+        assert_eq!(scale.ticks_at(Monotonic(49_950)), 900);
         let still = Scale::between(moment(5, 7), moment(5, 9));
         assert_eq!(still.at(80), Monotonic(7));
+        assert_eq!(still.ticks_at(Monotonic(80)), 5);
+    }
+
+    #[test]
+    fn the_unit_of_a_guests_counter_is_told_by_one_reading() {
+        // What a program read under qemu 7.2.22 and 10.0.2, and what `clock_gettime` told it next.
+        for (ticks, day, unit) in [
+            (112_248_946_844_154_625, 1_795_983_149_506_474_802, 16),
+            (1_795_983_150_059_465_000, 1_795_983_150_059_465_300, 1),
+        ] {
+            let told = Counter::of_guest(ticks, day);
+            assert_eq!(told, Counter::Day { ns_per_tick: unit });
+        }
+        let day = 1_796_155_200_123_456_789;
+        for unit in [1, 2, 16, 41, 100] {
+            for age in [0, 900, 5_000_000_000, 599_000_000_000] {
+                let ticks = (day - age) / unit;
+                let told = Counter::of_guest(ticks, day);
+                assert_eq!(told, Counter::Day { ns_per_tick: unit }, "{unit} {age}");
+                // The clock was set back since.
+                let told = Counter::of_guest((day + age) / unit, day);
+                assert_eq!(told, Counter::Day { ns_per_tick: unit }, "{unit} {age}");
+            }
+        }
+        // Nothing, a counter of a machine that is on for a month, a unit that none has, and a reading of long ago.
+        for ticks in [
+            0,
+            24_000_000 * 86_400 * 30,
+            1_000_000_000 * 86_400 * 30,
+            day / 101,
+            day / 16 - 601_000_000_000 / 16,
+            u64::MAX,
+        ] {
+            assert_eq!(Counter::of_guest(ticks, day), Counter::Unknown, "{ticks}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_day_is_one_of_the_system() {
+        let day = Day { ahead: 1_000 };
+        assert_eq!(day.at(1_500), Monotonic(500));
+        assert_eq!(day.at(900), Monotonic(0));
     }
 }

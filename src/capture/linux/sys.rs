@@ -453,12 +453,21 @@ pub(super) fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
 
 /// `CLOCK_MONOTONIC` in nanoseconds, the clock of everything here.
 pub(super) fn monotonic() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// `CLOCK_REALTIME` in nanoseconds, the time of the day.
+pub(super) fn realtime() -> u64 {
+    clock(libc::CLOCK_REALTIME)
+}
+
+fn clock(which: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is valid to write to, and this clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    // SAFETY: `time` is valid to write to, and these clocks always exist.
+    unsafe { libc::clock_gettime(which, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

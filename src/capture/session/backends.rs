@@ -224,10 +224,14 @@ impl Session {
     }
 
     fn patch(&self, started: Receiver<Held>, beside_kernel: bool) -> Result<Opened, Refusal> {
-        let name = self.options.command.first().cloned().unwrap_or_default();
-        let names_it = self.environment.get("GOROOT").is_some();
-        let toolchain = self.toolchain.as_ref();
-        let toolchain = toolchain.filter(|_| launch::is_go(&name) && !names_it);
+        let (running, _) = launch::running(&self.options.command, &self.environment);
+        let looks_for_it =
+            launch::is_go(running.as_os_str()) && self.environment.get("GOROOT").is_none();
+        let goroot = looks_for_it.then(|| {
+            let told = self.toolchain.as_ref();
+            let told = told.map(|toolchain| toolchain.variable("GOROOT").into());
+            told.or_else(|| launch::goroot(&running))
+        });
         let watch = self.options.watch.clone();
         // A name that is not there is told before the command runs. What sets alone ask for can be looked at when it is
         // about to run, if it ever is; unless the kernel's probes are to be there by then.
@@ -242,7 +246,7 @@ impl Session {
             expected,
             caches: launch::cache(&self.environment, self.invoker.as_ref()),
             others: self.invoker.is_some(),
-            goroot: toolchain.map(|toolchain| toolchain.variable("GOROOT").into()),
+            goroot: goroot.flatten(),
             started,
         })
     }
@@ -285,15 +289,13 @@ impl Session {
     /// The command's own executable, and those of the toolchain, which a build will run again and
     /// again.
     pub(super) fn expected(&self) -> Vec<PathBuf> {
-        let name = self.options.command.first().cloned().unwrap_or_default();
-        let path = self.environment.get("PATH").unwrap_or_default();
-        let command = toolchain::find_on_path(&name, path);
+        let (running, _) = launch::running(&self.options.command, &self.environment);
         let Some(go) = &self.toolchain else {
-            return command.into_iter().collect();
+            return vec![running];
         };
         let tools = go.tools();
         let tools = ["compile", "link", "asm", "cgo", "vet"].map(|tool| tools.join(tool));
-        let known = command.into_iter().chain([go.path.clone()]);
+        let known = [running, go.path.clone()].into_iter();
         known.chain(tools).collect()
     }
 }

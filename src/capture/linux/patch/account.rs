@@ -5,10 +5,10 @@
 //! JSON        an Account
 //! ```
 
-use super::{ENTRY_COST, EXIT_COST};
+use super::{ENTRY_COST, EXIT_COST, GUEST_COST};
 use crate::capture::observation::Probed;
 use crate::capture::probes::Phase;
-use crate::trace::{ArgumentKind, PhaseLasts, ProbeId};
+use crate::trace::{ArgumentKind, Nanos, PhaseLasts, ProbeId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,8 @@ use std::os::unix::fs::MetadataExt as _;
 pub(super) struct Account {
     /// The original's GNU build id, or empty.
     pub(super) build_id: Vec<u8>,
+    /// It is a program for arm64.
+    pub(super) is_for_arm64: bool,
     /// In the order of their numbers in records.
     pub(super) functions: Vec<Function>,
     /// What was asked for and is not seen.
@@ -146,12 +148,23 @@ pub(super) enum What {
 }
 
 impl Account {
+    /// What telling of an entry and of an exit costs.
+    pub(super) fn costs(&self) -> [Nanos; 2] {
+        // On an arm64 machine nobody translates it.
+        if self.is_for_arm64 && cfg!(not(target_arch = "aarch64")) {
+            [GUEST_COST; 2]
+        } else {
+            [ENTRY_COST, EXIT_COST]
+        }
+    }
+
     /// As it lies in a file.
     pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let functions = self.functions.iter().map(Function::value);
         let unseen = self.unseen.iter().map(Unseen::value);
         let whole = json!({
             "build_id": self.build_id,
+            "is_for_arm64": self.is_for_arm64,
             "functions": functions.collect::<Value>(),
             "unseen": unseen.collect::<Value>(),
             "has_all": self.has_all,
@@ -178,18 +191,20 @@ impl Account {
         path: &'a [u8],
         first: u32,
     ) -> impl Iterator<Item = Probed> + 'a {
+        let [entry_cost, exit_cost] = self.costs();
+        let jump = if self.is_for_arm64 { "b" } else { "jmp" };
         let functions = (first..).zip(&self.functions);
-        functions.map(|(number, function)| Probed {
+        functions.map(move |(number, function)| Probed {
             probe: ProbeId(number),
             path: path.to_vec(),
             build_id: self.build_id.clone(),
             function: function.name.clone().into_bytes(),
             file: function.file.clone().into_bytes(),
             entry: function.entry,
-            instruction: "jmp".to_owned(),
-            entry_cost: ENTRY_COST,
+            instruction: jump.to_owned(),
+            entry_cost,
             exits: function.exits,
-            exit_cost: EXIT_COST,
+            exit_cost,
             set: function.set.clone().unwrap_or_default(),
             phase: function.phase.clone().map(Phase::from),
             argument: function.argument.into(),
@@ -296,6 +311,7 @@ mod tests {
         };
         Account {
             build_id: vec![1, 255],
+            is_for_arm64: true,
             functions: vec![
                 Function {
                     name: "main.(*T).f[\"\u{e9}\"]".to_owned(),

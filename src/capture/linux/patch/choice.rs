@@ -2,7 +2,7 @@
 
 use super::account::{Account, Function, Mark, Unseen, What, without_address};
 use crate::binary::Error;
-use crate::binary::elf::Elf;
+use crate::binary::elf::{Elf, Machine};
 use crate::binary::go::Pclntab;
 use crate::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched};
 use crate::capture::probes::{Asked, Mode};
@@ -78,6 +78,7 @@ impl Choice {
         });
         Account {
             build_id: elf.build_id().unwrap_or_default().to_vec(),
+            is_for_arm64: elf.machine == Machine::Arm64,
             functions: functions.collect(),
             unseen: self.unseen(),
             rest: self.rest(),

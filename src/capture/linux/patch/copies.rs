@@ -1,10 +1,11 @@
 //! Programs in, their copies out: what is asked for of each is planned, put into a copy, and kept.
 
+use super::ENTRY_COST;
 use super::account::{Account, Argument, What, without_address};
 use super::cache::{Cache, Kept};
 use super::choice::Choice;
 use super::sums::{self, FileKey, Sums};
-use crate::binary::elf::Elf;
+use crate::binary::elf::{Elf, Machine};
 use crate::binary::trampoline::{self, NoCopy, Survey};
 use crate::capture::calls::OF_COPIES;
 use crate::capture::decode::call_sieve::{Functions, Traits};
@@ -13,7 +14,7 @@ use crate::capture::linux::sys;
 use crate::capture::probes::{CallMode, FunctionGlob, Missing, NoPlan, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::{Monotonic, Observation, chain, plain_file};
-use crate::trace::ProbeId;
+use crate::trace::{Nanos, ProbeId};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
@@ -52,6 +53,8 @@ enum NotCopied {
     Keep(#[source] io::Error),
     #[error("more functions than a run can watch")]
     TooMany,
+    #[error("it is for another processor, whose time stamp counter is not known here")]
+    Counter,
 }
 
 /// A program whose functions tell of their calls.
@@ -59,6 +62,8 @@ enum NotCopied {
 pub(super) struct Image {
     /// The functions that tell of their calls.
     pub(super) functions: Functions,
+    /// It may have another counter than this machine: it is for arm64, which translators run.
+    pub(super) may_be_guest: bool,
 }
 
 /// All copies of a run.
@@ -79,6 +84,8 @@ struct Known {
     /// By what their records say that they are.
     images: FxHashMap<u64, Arc<Image>>,
     probes: u32,
+    /// What an entry costs at most.
+    entry_cost: Nanos,
     /// What copies do not tell of, by their paths.
     rests: FxHashMap<PathBuf, Rest>,
     /// How many functions that are asked for are left alone, by why.
@@ -106,6 +113,7 @@ impl Copies {
             programs: FxHashMap::default(),
             images: FxHashMap::default(),
             probes: 0,
+            entry_cost: ENTRY_COST,
             rests: FxHashMap::default(),
             left_alone: BTreeMap::new(),
             missing: Missing::of(&watch),
@@ -153,7 +161,8 @@ impl Copies {
         let known = self.known();
         let (functions, programs) = (known.probes, known.images.len());
         let words = format!(
-            "{functions} functions of {programs} programs tell of their calls: about 10 ns an entry, and as much an exit"
+            "{functions} functions of {programs} programs tell of their calls: about {} ns an entry, and as much an exit",
+            known.entry_cost.0
         );
         let mut reasons: Vec<_> = known.left_alone.iter().collect();
         if !reasons.is_empty() {
@@ -296,6 +305,9 @@ impl Copies {
         key: &Key,
     ) -> Result<Kept, NotCopied> {
         let elf = Elf::parse(data)?;
+        if elf.machine == Machine::Amd64 && cfg!(not(target_arch = "x86_64")) {
+            return Err(NotCopied::Counter);
+        }
         let mut asked = self.watch.asked(&elf, path)?;
         asked.leave_out_wrappers();
         self.known().missing.planned(path, &asked.unmatched);
@@ -456,7 +468,13 @@ impl Known {
             first: ProbeId(first),
             traits: traits(account, mode),
         };
-        self.images.insert(image, Arc::new(Image { functions }));
+        let [entry_cost, _] = account.costs();
+        self.entry_cost = self.entry_cost.max(entry_cost);
+        let image_of = Image {
+            functions,
+            may_be_guest: account.is_for_arm64,
+        };
+        self.images.insert(image, Arc::new(image_of));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 use super::CHUNKS;
 use super::again::Again;
 use super::copies::{Copies, Image};
+use super::guest_clock::{GuestClock, Readings};
 use super::runs::Runs;
 use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
 use crate::capture::decode::call_sieve::{Functions, Traits};
@@ -59,6 +60,9 @@ pub(super) struct Taken {
     pub(super) of: Option<(Writer, Arc<Image>)>,
     /// Records that were read.
     pub(super) read: usize,
+    /// Records that may be: of a translated program those whose times are this machine's already.
+    pub(super) timed: usize,
+    readings: Readings,
 }
 
 pub(super) struct Drain {
@@ -95,6 +99,7 @@ struct State {
     again: Again,
     /// How far apart the readings of the two clocks were at most.
     apart: u64,
+    guests: GuestClock,
 }
 
 impl Drain {
@@ -143,6 +148,12 @@ impl Drain {
             key: "patch_clock_error_ns".to_owned(),
             value: self.state.apart.to_string(),
         });
+        if let Some(error) = self.state.guests.error() {
+            self.tell(Observation::Configured {
+                key: "patch_guest_clock_error_ns".to_owned(),
+                value: error.to_string(),
+            });
+        }
     }
 
     /// Waits for the next round; true when there is none.
@@ -161,6 +172,9 @@ impl Drain {
         self.meet_started();
         let (now, apart) = moment();
         self.state.apart = self.state.apart.max(apart);
+        if let Some(set) = self.state.guests.follow(now.time) {
+            self.tell(set);
+        }
         let scale = Scale::between(self.state.from, now);
         for count in self.state.count..self.ring.taken() {
             self.state.taken.push(Taken {
@@ -168,12 +182,15 @@ impl Drain {
                 since: now.time,
                 of: None,
                 read: 0,
+                timed: RECORDS,
+                readings: Readings::default(),
             });
             self.state.count = count + 1;
         }
         let mut taken = std::mem::take(&mut self.state.taken);
         for chunk in &mut taken {
             self.meet(chunk, now.time, all);
+            self.time(chunk, scale);
         }
         let until = if all { u64::MAX } else { now.ticks };
         let count = match self.state.sieve.take() {
@@ -264,8 +281,33 @@ impl Drain {
             .entry(writer.pid)
             .or_insert_with(|| ExitWatch::of(writer.pid).ok());
         match self.copies.image(writer.copy) {
-            Some(image) => taken.of = Some((writer, image)),
+            Some(image) => {
+                if image.may_be_guest {
+                    taken.timed = 0;
+                }
+                taken.of = Some((writer, image));
+            }
             None => self.state.unknown += 1,
+        }
+    }
+
+    /// Gives what is new in a chunk of a program that may be translated the times of this machine.
+    fn time(&mut self, taken: &mut Taken, scale: Scale) {
+        if !taken
+            .of
+            .as_ref()
+            .is_some_and(|(_, image)| image.may_be_guest)
+        {
+            return;
+        }
+        while let Some([ticks, ..]) = self.ring.record(taken.chunk, taken.timed) {
+            let own = self.state.guests.own(&mut taken.readings, ticks, scale);
+            match own {
+                Some(own) => self.ring.set_time(taken.chunk, taken.timed, own.max(1)),
+                // All of the chunk are alike.
+                None => taken.read = taken.timed + 1,
+            }
+            taken.timed += 1;
         }
     }
 
@@ -276,7 +318,9 @@ impl Drain {
             let Some((writer, image)) = &taken.of else {
                 continue;
             };
-            while let Some(words) = self.ring.record(taken.chunk, taken.read) {
+            while taken.read < taken.timed
+                && let Some(words) = self.ring.record(taken.chunk, taken.read)
+            {
                 taken.read += 1;
                 count += 1;
                 let written = Written::of(words);
@@ -347,11 +391,16 @@ impl Drain {
         let dropped = self.ring.dropped();
         let lost = dropped.saturating_sub(std::mem::replace(&mut self.state.dropped, dropped));
         let unknown = std::mem::take(&mut self.state.unknown);
+        let untimed = self.state.guests.take_untimed();
         let sieve = self.state.sieve.as_mut();
         let unpaired = sieve.map(Runs::unpaired).unwrap_or_default();
         for (count, why) in [
             (lost, "the memory for them was full (that many at most)"),
             (unknown, "they could not be read"),
+            (
+                untimed,
+                "their translator has programs read a counter of which nothing is known",
+            ),
             (
                 unpaired.orphans,
                 "they ended, and no beginning of theirs was recorded",

@@ -116,7 +116,8 @@ impl Runs {
         let turns = self.sieve.has_turns();
         let mut run: Option<Run> = None;
         let mut at = taken.read;
-        while let Some(record @ [ticks, goroutine, ..]) = record_in(words, at)
+        while at < taken.timed
+            && let Some(record @ [ticks, goroutine, ..]) = record_in(words, at)
             && ticks <= until
         {
             if turns {
