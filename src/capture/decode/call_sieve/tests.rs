@@ -1,3 +1,5 @@
+//! What the sieve tells of records, against values by hand and against a simpler count.
+
 use super::*;
 use crate::capture::probes::FunctionGlob;
 use std::collections::BTreeMap;
