@@ -40,18 +40,21 @@ pub(super) fn objects(cache: &Path) -> Vec<String> {
 /// are counted once.
 #[test]
 fn a_build_has_phases_and_the_outputs_that_it_has_without() {
-    const ALL: [&str; 6] = [
+    // All functions would take minutes where gotrace is not optimised.
+    const SOME: [&str; 8] = [
         "--probe",
-        "compile:*",
+        "compile:main.main",
         "--probe",
-        "link:*",
+        "compile:cmd/compile/internal/gc.*",
+        "--probe",
+        "compile:cmd/compile/internal/noder.*",
         "--call-mode",
         "aggregate",
     ];
     let Some(go) = go() else { return };
     let ways = ways();
-    let added_up = ways.first().map(|way| (*way, &ALL[..]));
-    let ways = ways.iter().map(|way| (*way, &ALL[..0])).chain(added_up);
+    let added_up = ways.first().map(|way| (*way, &SOME[..]));
+    let ways = ways.iter().map(|way| (*way, &SOME[..0])).chain(added_up);
     let mut outputs = Vec::new();
     // The home of a go command is a part of what it keeps.
     let place = Place::new();
@@ -120,10 +123,10 @@ fn a_build_has_phases_and_the_outputs_that_it_has_without() {
     }
 }
 
-/// Each compile has a tree, of the functions that it always calls and of thousands of others.
+/// Each compile has a tree, of functions that it always calls, and of others.
 fn every_compile_has_its_tree(trace: &Trace) {
     let compiles = tools(trace, "compile") as u64;
-    assert!(trace.call_tree_count() > 10_000);
+    assert!(trace.call_tree_count() > 1_000);
     let probe = |name: &str| {
         let function = |probe: &Probe| trace.text(probe.function) == name;
         let probe = trace.probes.iter().find(|probe| function(probe));
