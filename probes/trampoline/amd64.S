@@ -7,6 +7,9 @@
  *
  * What holds at a place (Go's internal ABI, cmd/compile/abi-internal.md): R14 is g, X15 is zero, R12, R13 and the flags
  * are free; all else is live, RDX too, for it may hold a closure.
+ *
+ * With MACOS defined there is nothing of the kernel's in it: a library that dyld loads maps the ring, and a program that
+ * finds no chunk drops records at once, for calls of Darwin's kernel are private to its own libraries.
  */
 	.intel_syntax noprefix
 	.text
@@ -22,6 +25,7 @@
 
 start:
 .Lorigin:
+	.ifndef MACOS
 /* The program begins. RDX is the loader's, RSP the arguments'; all else is unspecified (psABI 3.4.1). */
 	push	rdx
 	sub	rsp, 72
@@ -121,6 +125,7 @@ descriptors.numbers:
 	.balign	8
 .Lwhile:
 	.quad	0, 50000			/* seconds, nanoseconds: about twice that, for timers have slack */
+	.endif
 
 /* A thread has no chunk, or its chunk is full. R12 is m, R13 where to go on. Little of the stack is used: behind its
  * check a function has more than 800 bytes (StackGuard less StackSmall, runtime/stack.go). */
@@ -181,6 +186,7 @@ claim.m_ring:
 	pop	rax
 	jmp	r13
 .Lfull:
+	.ifndef MACOS
 	mov	eax, [rsi + RING_PATIENCE]
 	test	eax, eax
 	jz	.Ldrop
@@ -201,6 +207,7 @@ claim.m_ring:
 	jmp	.Ltry
 .Lstalled:
 	mov	dword ptr [rsi + RING_PATIENCE], 0	/* nobody waits until the recorder lives again */
+	.endif
 .Ldrop:
 	lock add qword ptr [rsi + RING_DROPPED], SCRATCH_RECORDS
 .Lscratch:

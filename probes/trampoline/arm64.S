@@ -8,6 +8,8 @@
  * What holds at a place (Go's internal ABI, cmd/compile/abi-internal.md): X28 is g; X16, X17, X19 to X25, X27 and the
  * flags are free; all else is live, X26 too, for it may hold a closure. Whatever the program passes is in registers
  * that stay as they are, so nothing is put on the stack. Instructions are those of Armv8.0.
+ *
+ * With MACOS defined there is nothing of the kernel's in it, as in amd64.S. X18 is the system's there, and stays.
  */
 	.text
 
@@ -22,6 +24,7 @@
 
 start:
 .Lorigin:
+	.ifndef MACOS
 /* The program begins. X0 is the loader's, SP the arguments'; all else is unspecified. */
 	mov	x19, x0
 	sub	sp, sp, #64
@@ -109,6 +112,7 @@ descriptors.numbers:
 	.balign	8
 .Lwhile:
 	.quad	0, 50000			/* seconds, nanoseconds: about twice that, for timers have slack */
+	.endif
 
 /* A thread has no chunk, or its chunk is full. X19 is the address of m.tls[1], X21 where to go on. */
 	.balign	16
@@ -165,6 +169,7 @@ claim.m_procid:
 	mov	x16, x17
 	b	.Lagain
 .Lfull:
+	.ifndef MACOS
 	ldr	w16, [x22, #RING_PATIENCE]
 	cbz	w16, .Ldrop
 	ldr	w17, [x22, #RING_TAIL]
@@ -190,6 +195,7 @@ claim.m_procid:
 	b	.Ltry
 .Lstalled:
 	str	wzr, [x22, #RING_PATIENCE]	/* nobody waits until the recorder lives again */
+	.endif
 .Ldrop:
 	add	x24, x22, #RING_DROPPED
 .Lcount:

@@ -2,7 +2,7 @@
 //!
 //! No tool on Linux writes such files for Go yet; the layout is that of `<mach-o/fixup-chains.h>`.
 
-use gotrace::binary::macho::{How, MachO, Provider, Slices};
+use gotrace::binary::macho::{Addition, How, MachO, NewSegment, Protection, Provider, Slices};
 use gotrace::binary::{Error, Svma};
 
 const TEXT: u64 = 0x1_0000_0000;
@@ -111,6 +111,49 @@ fn chains_hold_imports_and_addresses() {
     let (binds, rebases) = chained(&file).unwrap();
     assert_eq!(binds, [("_malloc".to_owned(), TEXT + 0x4010)]);
     assert_eq!(rebases, [(Svma(TEXT + 0x4018), Svma(TEXT + 0x1234))]);
+}
+
+/// A program of the library, with two segments and a library more.
+fn with_more_segments(file: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut program = file.to_vec();
+    program[12] = 2;
+    let segment = |name| NewSegment {
+        name,
+        section: "__it",
+        protection: Protection(3),
+        flags: 0,
+        contents: &[7; 0x20],
+    };
+    let addition = Addition {
+        segments: &[segment("__ONE"), segment("__TWO")],
+        library: "@executable_path/it.dylib",
+    };
+    let slices = Slices::of(&program)?;
+    addition.to(&MachO::parse(&slices.slices[0])?, &program)
+}
+
+/// The list of a program's segments has two more, and what stands behind it is found as before.
+#[test]
+fn chains_go_on_where_segments_are_added() {
+    let file = library([BIND | NEXT, 0x1234], 3, 0);
+    let more = with_more_segments(&file).unwrap();
+    assert_eq!(chained(&more), chained(&file));
+    let slices = Slices::of(&more).unwrap();
+    let image = MachO::parse(&slices.slices[0]).unwrap();
+    assert_eq!(image.segments().len(), 5);
+    // __LINKEDIT is two pages further on, and 16 bytes longer; of its list the numbers of segments, of which the second
+    // has chains.
+    let at = FIXUPS + 0x8000;
+    let words = more[at + 32..].chunks_exact(4).take(6);
+    let words: Vec<u32> = words
+        .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
+        .collect();
+    assert_eq!(words, [5, 0, 48, 0, 0, 0]);
+    assert_eq!(more.len(), file.len() + 0x8000 + 16);
+    let refused = with_more_segments(&library([BIND | NEXT, 0x1234], 4, 0)).unwrap_err();
+    let expected =
+        "number of segments in chained fixups at 0x8020: expected 3, as many as there are, found 4";
+    assert_eq!(refused.to_string(), expected);
 }
 
 #[test]

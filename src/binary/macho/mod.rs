@@ -8,6 +8,7 @@
 //! runs; slices of other architectures are listed, and not looked into.
 //! Whether what is read makes sense is judged in [`crate::analyze::inspect`].
 
+mod addition;
 mod binding;
 mod chain;
 mod command;
@@ -18,6 +19,7 @@ mod function_starts;
 mod header;
 mod name;
 mod platform;
+mod room;
 mod segment;
 pub mod signature;
 mod slice;
@@ -26,6 +28,7 @@ mod symbol;
 mod symbol_binding;
 mod unwind;
 
+pub use addition::{Addition, Gap, NewSegment};
 pub use binding::{Bind, How, Provider};
 pub use chain::Chained;
 pub use command::{

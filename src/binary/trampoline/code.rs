@@ -11,8 +11,11 @@ use crate::binary::go::GoroutineFields;
 use crate::binary::instruction::SiteEdge;
 use rustc_hash::FxHashMap;
 
+/// In ELF files, for macOS, too.
 const AMD64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-amd64/trampoline.o");
 const ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-arm64/trampoline.o");
+const MACOS_AMD64: &[u8] = include_bytes!("../../../probes/prebuilt/macos-amd64/trampoline.o");
+const MACOS_ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/macos-arm64/trampoline.o");
 
 /// The code of each processor: another one makes other copies.
 pub const ASSEMBLED: [&[u8]; 2] = [AMD64, ARM64];
@@ -47,11 +50,26 @@ pub(super) struct Template {
 }
 
 impl Code {
-    pub(super) fn of(holes: Holes) -> Result<Self, Error> {
-        let elf = Elf::parse(match holes {
+    /// That of copies of ELF files.
+    pub(super) fn for_linux(holes: Holes) -> Result<Self, Error> {
+        let code = match holes {
             Holes::Amd64 => AMD64,
             Holes::Arm64 => ARM64,
-        })?;
+        };
+        Self::read(holes, code)
+    }
+
+    /// That of copies of Mach-O files, in which no kernel is called.
+    pub(super) fn for_macos(holes: Holes) -> Result<Self, Error> {
+        let code = match holes {
+            Holes::Amd64 => MACOS_AMD64,
+            Holes::Arm64 => MACOS_ARM64,
+        };
+        Self::read(holes, code)
+    }
+
+    fn read(holes: Holes, code: &'static [u8]) -> Result<Self, Error> {
+        let elf = Elf::parse(code)?;
         let text = elf.section(b".text").map(|section| section.data);
         let symbols = elf.symbols().iter();
         let symbols = symbols
@@ -72,21 +90,24 @@ impl Code {
         })
     }
 
-    /// The code that a copy has once, for a program that begins `program` bytes from `start`.
-    pub(super) fn once(
+    /// The code that a copy has once.
+    pub(super) fn once(&self, fields: &Fields) -> Result<Vec<u8>, Error> {
+        let text = self.text.get(..self.at("entry")?);
+        let mut text = text.unwrap_or_default().to_vec();
+        self.put_fields(&mut text, "claim", 0, fields)?;
+        Ok(text)
+    }
+
+    /// The same, which also is where a program begins whose own code begins `program` bytes from `start`.
+    pub(super) fn beginning(
         &self,
         fields: &Fields,
         program: i64,
         descriptors: [u32; 3],
     ) -> Result<Vec<u8>, Error> {
-        let mut text = self
-            .text
-            .get(..self.at("entry")?)
-            .unwrap_or_default()
-            .to_vec();
+        let mut text = self.once(fields)?;
         let behind = self.at("start.program")?;
         self.holes.lead(&mut text, behind, 0, program)?;
-        self.put_fields(&mut text, "claim", 0, fields)?;
         let numbers = self.at("descriptors")?;
         for (number, descriptor) in (1_usize..).zip(descriptors) {
             let behind = numbers.saturating_add(number.saturating_mul(4));
@@ -191,7 +212,7 @@ mod tests {
 
     #[test]
     fn both_sides_know_the_same_ring() {
-        for code in [AMD64, ARM64] {
+        for code in [AMD64, ARM64, MACOS_AMD64, MACOS_ARM64] {
             let elf = Elf::parse(code).unwrap();
             let constant = |name: &str| {
                 let mut symbols = elf.symbols().iter();

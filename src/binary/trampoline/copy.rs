@@ -10,11 +10,9 @@
 //! The headers are where older kernels look for them for the dynamic loader, too: at the start of the first segment
 //! plus their offset in the file (`AT_PHDR`, `fs/binfmt_elf.c`).
 
+use super::Survey;
 use super::code::{Code, Fields, IMAGE, PAGE};
-use super::hole::Holes;
-use super::place::Place;
-use super::{Survey, edge_bits};
-use crate::binary::instruction::SiteEdge;
+use super::text::{Marked, pad, put, trampolines};
 use crate::binary::{Error, bytes::Bytes};
 
 const HEADER: usize = 56;
@@ -23,21 +21,10 @@ const PT_PHDR: u32 = 6;
 const READ: u32 = 4;
 const WRITE: u32 = 2;
 const EXECUTE: u32 = 1;
-/// Trampolines begin at multiples of this.
-const ALIGN: usize = 16;
 /// Of all processors.
 const SMALLEST_PAGE: u64 = 0x1000;
 /// Above what a table of program headers may have: the kernel takes 64 KiB of them.
 const MOST_HEADERS: u16 = 1_000;
-
-/// A place, and the number of its function in records.
-#[derive(Clone, Copy, Debug)]
-pub struct Marked<'a> {
-    /// Of its function, below [`super::ring::FUNCTION`].
-    pub number: u32,
-    /// The place.
-    pub place: &'a Place,
-}
 
 /// A copy, in two pieces: what lies between them is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,37 +52,16 @@ pub fn copy(
 ) -> Result<Copied, Error> {
     let headers = Headers::of(data)?;
     let fields = Fields::of(&survey.fields);
-    let holes = survey.holes;
-    let code = Code::of(holes)?;
+    let code = Code::for_linux(survey.holes)?;
     let start = headers.memory.address.saturating_add(PAGE);
-    let from_start = |address: u64| address.wrapping_sub(start).cast_signed();
-    let mut text = code.once(&fields, from_start(survey.elf.entry.0), descriptors)?;
-    pad(&mut text, 64, holes);
+    let program = survey.entry.0.wrapping_sub(start).cast_signed();
+    let mut text = code.beginning(&fields, program, descriptors)?;
+    pad(&mut text, 64, survey.holes);
     let headers_at = text.len();
     let room = headers.count().saturating_mul(HEADER);
     text.resize(headers_at.saturating_add(room), 0);
-
-    let entry = code.template(SiteEdge::Entry, &fields)?;
-    let exit = code.template(SiteEdge::Return, &fields)?;
     let mut copy = data.to_vec();
-    for Marked { number, place } in places {
-        pad(&mut text, ALIGN, holes);
-        let at = text.len();
-        let template = match place.edge {
-            SiteEdge::Entry => &entry,
-            SiteEdge::Return | SiteEdge::TailJump => &exit,
-        };
-        let number = number | edge_bits(place.edge);
-        text.extend_from_slice(&template.filled(at, number, place.stack_depth)?);
-        text.extend_from_slice(&place.moved);
-        if let Some(next) = place.next {
-            let jump = holes.jump(position(text.len()), from_start(next.0))?;
-            text.extend_from_slice(&jump);
-        }
-        let begin = position(at.saturating_add(template.begin));
-        let jump = holes.jump(from_start(place.address.0), begin)?;
-        replace(&mut copy, survey, place, &jump)?;
-    }
+    trampolines(survey, &code, start, places, &mut text, &mut copy)?;
     let table = headers.written(headers_at as u64, text.len() as u64);
     put(&mut text, headers_at, &table)?;
 
@@ -113,48 +79,6 @@ pub fn copy(
         beside,
         beside_at: headers.memory.offset,
     })
-}
-
-/// Puts a jump to its trampoline over a place, and breakpoints over what is left of it.
-fn replace(copy: &mut [u8], survey: &Survey<'_>, place: &Place, jump: &[u8]) -> Result<(), Error> {
-    let offset = survey.elf.memory().offset_of(place.address);
-    let offset = offset.and_then(|offset| usize::try_from(offset.0).ok());
-    let stretch = offset.and_then(|at| copy.get_mut(at..at.checked_add(place.replaced.len())?));
-    let Some(stretch) = stretch.filter(|stretch| **stretch == *place.replaced) else {
-        return Err(Error::Malformed {
-            what: "code to be replaced",
-            offset: place.address.0,
-            value: place.length(),
-        });
-    };
-    let rest = survey.holes.breakpoint().iter().cycle();
-    for (byte, value) in stretch.iter_mut().zip(jump.iter().chain(rest)) {
-        *byte = *value;
-    }
-    Ok(())
-}
-
-fn position(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
-}
-
-fn pad(bytes: &mut Vec<u8>, to: usize, holes: Holes) {
-    let missing = bytes.len().next_multiple_of(to).saturating_sub(bytes.len());
-    bytes.extend(holes.breakpoint().iter().cycle().take(missing));
-}
-
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<(), Error> {
-    let available = bytes.len() as u64;
-    let place = at.checked_add(value.len());
-    let place = place.and_then(|end| bytes.get_mut(at..end));
-    place
-        .map(|place| place.copy_from_slice(value))
-        .ok_or(Error::CutShort {
-            what: "copy of an executable",
-            offset: at as u64,
-            length: value.len() as u64,
-            available,
-        })
 }
 
 /// The program headers of the original, and where more segments fit.

@@ -19,19 +19,24 @@ mod code;
 mod copy;
 mod exempt;
 mod hole;
+mod macho_copy;
 mod place;
 pub mod ring;
 mod targets;
+mod text;
 
 pub use code::ASSEMBLED;
-pub use copy::{Copied, Marked, copy};
+pub use copy::{Copied, copy};
 pub use exempt::Exempt;
+pub use macho_copy::{CODE_SEGMENT, MEMORY_SECTION, MEMORY_SEGMENT, image_of, macho_copy};
 pub use place::{Place, Unpatched};
+pub use text::Marked;
 
-use super::Error;
 use super::elf::{Elf, Kind, Machine};
-use super::go::{Function, GoroutineFields, RuntimeLayout, Version};
+use super::go::{BuildInfo, Container, Function, GoroutineFields, Pclntab, RuntimeLayout, Version};
 use super::instruction::SiteEdge;
+use super::macho::{FileType, MachO};
+use super::{Error, Memory, Svma};
 use hole::Holes;
 use targets::Targets;
 
@@ -61,7 +66,10 @@ pub enum NoCopy {
 /// An executable, and what is to be known of it before places in it are replaced.
 #[derive(Debug)]
 pub struct Survey<'a> {
-    elf: &'a Elf<'a>,
+    memory: Memory<'a>,
+    machine: Machine,
+    /// Of an ELF file alone.
+    entry: Svma,
     fields: GoroutineFields,
     holes: Holes,
     /// On amd64 alone: on arm64 nothing leads into a single instruction.
@@ -69,30 +77,56 @@ pub struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Reads what code and data of an executable lead to.
+    /// Reads what code and data of an executable for Linux lead to.
     ///
     /// # Errors
     ///
     /// Why no copy is made of it.
-    pub fn of(elf: &'a Elf<'a>) -> Result<Self, NoCopy> {
-        let Some(holes) = Holes::of(elf.machine) else {
-            return Err(NoCopy::Kind("trampolines are there for amd64 and arm64"));
-        };
+    pub fn of(elf: &Elf<'a>) -> Result<Self, NoCopy> {
         if matches!(elf.kind, Kind::Other(_)) || elf.entry.0 == 0 {
             return Err(NoCopy::Kind("it is no executable"));
         }
-        let layout = RuntimeLayout::of(elf).map_err(NoCopy::NotGo)?;
-        if layout.version < FIRST || layout.assumed {
-            return Err(NoCopy::Version {
-                found: layout.version,
-            });
+        Self::new(elf, elf.machine, elf.entry)
+    }
+
+    /// The same of an executable for macOS, where the runtime keeps its structures as it does on Linux: of what they
+    /// hold, the mask of signals alone has another size, and room for that of Linux.
+    ///
+    /// # Errors
+    ///
+    /// Why no copy is made of it.
+    pub fn of_macho(image: &MachO<'a>) -> Result<Self, NoCopy> {
+        if image.file_type != FileType::Executable {
+            return Err(NoCopy::Kind("it is no executable"));
+        }
+        if image.segment(CODE_SEGMENT).is_some() {
+            return Err(NoCopy::Kind("it has trampolines already"));
+        }
+        let machine = match image.cpu {
+            cpu if cpu.is_amd64() => Machine::Amd64,
+            cpu if cpu.is_arm64() && !cpu.is_arm64e() => Machine::Arm64,
+            _ => Machine::Other(0),
+        };
+        Self::new(image, machine, Svma::default())
+    }
+
+    fn new(image: &impl Container<'a>, machine: Machine, entry: Svma) -> Result<Self, NoCopy> {
+        let Some(holes) = Holes::of(machine) else {
+            return Err(NoCopy::Kind("trampolines are there for amd64 and arm64"));
+        };
+        let version = release(image).map_err(NoCopy::NotGo)?;
+        let fields = GoroutineFields::of(version).map_err(NoCopy::NotGo)?;
+        if version < FIRST || version > RuntimeLayout::LAST {
+            return Err(NoCopy::Version { found: version });
         }
         Ok(Self {
-            elf,
-            fields: layout.fields,
+            memory: image.memory().clone(),
+            machine,
+            entry,
+            fields,
             holes,
-            targets: match elf.machine {
-                Machine::Amd64 => Targets::of(elf),
+            targets: match machine {
+                Machine::Amd64 => Targets::of(image),
                 _ => Targets::default(),
             },
         })
@@ -110,9 +144,9 @@ impl<'a> Survey<'a> {
         if let Some(why) = exempt::why(name, file) {
             return Err(Unpatched::Exempt(why));
         }
-        let code = self.elf.memory().bytes_from("code", function.entry());
+        let code = self.memory.bytes_from("code", function.entry());
         let code = code.map_err(|_unreadable| Unpatched::NoCode)?;
-        let places = place::of(self.elf.machine, function, code, exits)?;
+        let places = place::of(self.machine, function, code, exits)?;
         for place in &places {
             if let Some(to) = self.targets.inside(place.address, place.length()) {
                 return Err(Unpatched::Target(to));
@@ -120,6 +154,14 @@ impl<'a> Survey<'a> {
         }
         Ok(places)
     }
+}
+
+/// The release of Go that a program is of, if its functions can be read.
+fn release<'a>(image: &impl Container<'a>) -> Result<Version, Error> {
+    let version = BuildInfo::of(image)?.version().ok_or(Error::Missing {
+        what: "Go version in the build info",
+    })?;
+    Pclntab::of(image).map(|_table| version)
 }
 
 /// What of a record's number tells its edge.

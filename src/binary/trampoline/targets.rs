@@ -1,7 +1,7 @@
 //! Addresses in code that data and jumps of an executable lead to.
 
 use crate::binary::Svma;
-use crate::binary::elf::Elf;
+use crate::binary::go::Container;
 
 /// Where code may go on, other than by what a function does within itself: more addresses than there are, for
 /// whatever could be a pointer or a jump is taken for one.
@@ -12,8 +12,10 @@ impl Targets {
     /// Words in data that are addresses of code (jump tables, functions as values), what relocations make such, and
     /// wherever four bytes behind an opcode of a call or a jump would lead: Go's assembler and linker write all jumps
     /// from one function into another with so many (`R_CALL`).
-    pub(super) fn of(elf: &Elf<'_>) -> Self {
-        let memory = elf.memory();
+    ///
+    /// In a Mach-O file data that is not written to lies in the segment of code.
+    pub(super) fn of<'a>(image: &impl Container<'a>) -> Self {
+        let memory = image.memory();
         let code = memory.loads().iter().filter(|load| load.executable);
         let ranges: Vec<_> = code
             .map(|load| load.address.0..load.address.0.saturating_add(load.size))
@@ -24,15 +26,13 @@ impl Targets {
             let bytes = memory.contents(load);
             if load.executable {
                 targets.extend(relative(bytes, load.address.0).filter(is_code));
-            } else {
-                let (words, _) = bytes.as_chunks();
-                let words = words.iter().map(|word| u64::from_le_bytes(*word));
-                targets.extend(words.filter(is_code));
             }
+            let (words, _) = bytes.as_chunks();
+            let words = words.iter().map(|word| u64::from_le_bytes(*word));
+            targets.extend(words.filter(is_code));
         }
-        let relocations = elf.relocations().iter();
-        let relocated = relocations.filter_map(|relocation| relocation.relative());
-        targets.extend(relocated.map(|to| to.0).filter(is_code));
+        let written = image.addresses().map(|(_, to)| to.0);
+        targets.extend(written.filter(is_code));
         targets.sort_unstable();
         targets.dedup();
         Self(targets)

@@ -14,13 +14,12 @@
 
 use super::maker::{Manner, Statement};
 use super::{HashKind, Signature};
+use crate::binary::macho::room::{length, narrow, put, put_u32, room};
 use crate::binary::macho::{FileType, MachO, Slice, SliceOf, Slices, TableOf};
 use crate::binary::{Error, FileOffset, bytes::Bytes};
 
 const LC_CODE_SIGNATURE: u32 = 0x1d;
 const COMMAND: u64 = 16;
-/// Size of the header, after which load commands begin.
-const HEADER: u64 = 32;
 /// Where a signature may begin, as Apple's tools and the kernel have it.
 const ALIGN: u64 = 16;
 const FAT_64: [u8; 4] = [0xca, 0xfe, 0xba, 0xbf];
@@ -206,7 +205,7 @@ impl Place {
             start: old.next_multiple_of(ALIGN),
             command: match command {
                 Some(command) => command.offset.0,
-                None => room(image)?,
+                None => room(image, COMMAND, "LC_CODE_SIGNATURE")?,
             },
             is_new: command.is_none(),
             linkedit: linkedit.command.0,
@@ -276,45 +275,6 @@ impl Place {
     }
 }
 
-/// Where a further load command can be, behind the others and before what the file holds next.
-fn room(image: &MachO<'_>) -> Result<u64, Error> {
-    let bytes = Bytes(image.data);
-    let stated = HEADER.saturating_add(bytes.u32("size of the load commands", 20)?.into());
-    let last = image.commands.last();
-    let end = last.map_or(HEADER, |last| {
-        last.offset.0.saturating_add(last.size.into())
-    });
-    if stated != end {
-        return Err(Error::Unexpected {
-            what: "size of the load commands",
-            offset: 20,
-            expected: format!("{}, as many as they have", end.saturating_sub(HEADER)),
-            found: stated.saturating_sub(HEADER).to_string(),
-        });
-    }
-    let held = image.sections().filter(|section| !section.data.is_empty());
-    let segments = image.segments().iter().filter(|one| one.offset > 0);
-    let next = held
-        .map(|section| section.offset)
-        .chain(segments.map(|segment| segment.offset))
-        .min()
-        .unwrap_or(image.data.len() as u64);
-    let free = next.saturating_sub(end);
-    let is_blank = |room: &[u8]| room.iter().all(|&byte| byte == 0);
-    match bytes.slice("room for a load command", end, COMMAND) {
-        Ok(blank) if free >= COMMAND && is_blank(blank) => Ok(end),
-        _ => Err(Error::Unexpected {
-            what: "room behind the load commands",
-            offset: end,
-            expected: format!("{COMMAND} bytes of zero, for LC_CODE_SIGNATURE"),
-            found: match free {
-                ..COMMAND => format!("{free}, then a section"),
-                _ => "other bytes".to_owned(),
-            },
-        }),
-    }
-}
-
 /// The slices behind each other, aligned as the table of the old file has it.
 fn fat(data: &[u8], slices: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let wide = data.starts_with(&FAT_64);
@@ -354,44 +314,4 @@ fn fat(data: &[u8], slices: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
         }
     }
     Ok(whole)
-}
-
-fn length(size: u64) -> Result<usize, Error> {
-    usize::try_from(size).map_err(|_beyond| Error::Malformed {
-        what: "size of a file",
-        offset: 0,
-        value: size,
-    })
-}
-
-fn narrow(offset: u64, value: u64) -> Result<u32, Error> {
-    u32::try_from(value).map_err(|_beyond| Error::Unexpected {
-        what: "number in a header",
-        offset,
-        expected: "32 bits at most: the file is too large".to_owned(),
-        found: format!("{value:#x}"),
-    })
-}
-
-fn put_u32(bytes: &mut [u8], at: u64, value: u64) -> Result<(), Error> {
-    put(bytes, at, &narrow(at, value)?.to_le_bytes())
-}
-
-fn put(bytes: &mut [u8], at: u64, value: &[u8]) -> Result<(), Error> {
-    let available = (bytes.len() as u64).saturating_sub(at);
-    let cut = Error::CutShort {
-        what: "header",
-        offset: at,
-        length: value.len() as u64,
-        available,
-    };
-    let Ok(start) = usize::try_from(at) else {
-        return Err(cut);
-    };
-    let end = start.saturating_add(value.len());
-    match bytes.get_mut(start..end) {
-        Some(place) => place.copy_from_slice(value),
-        None => return Err(cut),
-    }
-    Ok(())
 }
