@@ -279,7 +279,7 @@ fn signer(data: &[u8]) -> String {
             assert!(!OF_SIGNATURES.contains(&finding.rule), "{finding:?}");
             said.push_str(finding.rule.id());
         }
-        match resigned(data, &signed) {
+        match resigned(data, &signed, &[]) {
             Ok(found) => said.push_str(&found.signature.join(" ")),
             Err(Unsound::Broken(_)) => {}
             Err(other) => panic!("{other}"),

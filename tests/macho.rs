@@ -3,6 +3,9 @@
 //! which breaks one rule.
 
 #[cfg(test)]
+#[path = "macho/addition.rs"]
+mod addition;
+#[cfg(test)]
 #[path = "macho/cgo.rs"]
 mod cgo;
 #[cfg(test)]
@@ -33,6 +36,9 @@ mod hostile;
 #[path = "macho/injection.rs"]
 mod injection;
 #[cfg(test)]
+#[path = "macho/instrumented.rs"]
+mod instrumented;
+#[cfg(test)]
 #[path = "macho/linked.rs"]
 mod linked;
 #[cfg(test)]
@@ -47,6 +53,9 @@ mod placement;
 #[cfg(test)]
 #[path = "macho/preload.rs"]
 mod preload;
+#[cfg(test)]
+#[path = "macho/ring.rs"]
+mod ring;
 #[cfg(test)]
 #[path = "macho/signer.rs"]
 mod signer;

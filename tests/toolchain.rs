@@ -14,6 +14,9 @@ mod folders;
 #[path = "toolchain/golden.rs"]
 mod golden;
 #[cfg(test)]
+#[path = "toolchain/instrument.rs"]
+mod instrument;
+#[cfg(test)]
 #[path = "toolchain/list.rs"]
 mod list;
 #[cfg(test)]

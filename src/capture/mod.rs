@@ -19,6 +19,7 @@ mod dtrace;
 pub mod dyld_variables;
 mod dyldlog;
 mod graphs;
+pub mod instrumented;
 mod launch;
 mod library;
 pub mod linking;

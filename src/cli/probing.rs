@@ -147,6 +147,23 @@ pub(super) fn by_default(choices: &mut Choices<'_>) -> anyhow::Result<Watch> {
     Probing::default().watch(choices)
 }
 
+/// What is asked for word by word: `IMAGE:FUNCTION-GLOB[:entry|call]`, or a set by its name or from a file.
+///
+/// # Errors
+///
+/// When a word is neither, or a set's file is wrong.
+pub(super) fn asked(words: &[String]) -> anyhow::Result<Watch> {
+    let mut watch = Watch::default();
+    for word in words {
+        match word.parse::<Spec>() {
+            Ok(spec) => watch.named.push(spec),
+            Err(_) if !word.contains(':') => watch.sets.push(set(word)?),
+            Err(bad) => return Err(Usage(format!("{word}: {bad}")).into()),
+        }
+    }
+    Ok(watch)
+}
+
 /// A set by its name, or from a file.
 fn set(name: &str) -> anyhow::Result<ProbeSet> {
     if name.contains(['/', '.']) {
@@ -160,7 +177,7 @@ fn set(name: &str) -> anyhow::Result<ProbeSet> {
     found.ok_or_else(|| {
         let names = names.join(", ");
         Usage(format!(
-            "--probe-set {name}: no set has that name; there are {names}, and files (./NAME.toml)"
+            "{name}: no set of functions has that name; there are {names}, and files (./NAME.toml)"
         ))
         .into()
     })

@@ -300,16 +300,16 @@ fn a_signed_program_that_is_another_one_is_unsound() {
         return;
     };
     let signed = ad_hoc("x").sign(&original).unwrap();
-    assert_eq!(resigned(&original, &signed).unwrap().identifier, "x");
-    let unread = resigned(&original, b"nothing").unwrap_err();
+    assert_eq!(resigned(&original, &signed, &[]).unwrap().identifier, "x");
+    let unread = resigned(&original, b"nothing", &[]).unwrap_err();
     assert!(matches!(unread, Unsound::Unread(_)), "{unread}");
-    let unsigned = resigned(&original, &original).unwrap_err();
+    let unsigned = resigned(&original, &original, &[]).unwrap_err();
     assert_eq!(unsigned.to_string(), "expected 1 signed slices, found 0");
     // A byte of code, behind the signature's back.
     let place = 0x2000;
     let mut broken = signed;
     broken[place] ^= 1;
-    match resigned(&original, &broken).unwrap_err() {
+    match resigned(&original, &broken, &[]).unwrap_err() {
         Unsound::Broken(finding) => assert_eq!(finding.rule, Rule::PageHash),
         other => panic!("{other}"),
     }
@@ -318,7 +318,7 @@ fn a_signed_program_that_is_another_one_is_unsound() {
     changed[place] ^= 1;
     let changed = ad_hoc("x").sign(&changed).unwrap();
     assert_eq!(
-        resigned(&original, &changed).unwrap_err().to_string(),
+        resigned(&original, &changed, &[]).unwrap_err().to_string(),
         "__TEXT at +0x2000: expected the bytes of the original, found others"
     );
 }

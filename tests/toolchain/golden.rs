@@ -3,7 +3,9 @@
 
 use crate::expected;
 use crate::tracing::goroot;
-use gotrace::analyze::toolchain::{Check, Prepared, PreparedProgram, Standing, Tracing, tracing};
+use gotrace::analyze::toolchain::{
+    Check, InstrumentedProgram, Prepared, PreparedProgram, Standing, Tracing, tracing,
+};
 use gotrace::binary::macho::signature::SignatureFlags;
 use gotrace::environment::goroot::{Format, Listed, Place, Runs, Signed, SliceOfProgram};
 use gotrace::export::json;
@@ -18,6 +20,7 @@ fn macho(arch: &str, flags: u32, entitlements: &[&str]) -> Format {
             team: Some("EQHXZ8M8AV".to_owned()),
             entitlements: entitlements.iter().map(|&key| key.to_owned()).collect(),
         }),
+        instrumented: false,
     }])
 }
 
@@ -150,6 +153,7 @@ fn prepared() -> Prepared {
                 .map(str::to_owned)
                 .into(),
             pages: 3898,
+            instrumented: None,
         }],
         version: "go1.27.3".to_owned(),
         from: "/usr/local/go".to_owned(),
@@ -158,9 +162,61 @@ fn prepared() -> Prepared {
     }
 }
 
-fn prepared_json() -> Vec<u8> {
+/// The same with programs that are instrumented, or were to be.
+fn instrumented() -> Prepared {
+    let why = |function: &str, why: &str| (function.to_owned(), why.to_owned());
+    let all = InstrumentedProgram {
+        functions: 1_234,
+        left_alone: vec![
+            why(
+                "main.small",
+                "its entry has no room for a jump (a frame of size 0)",
+            ),
+            why("main.f", "its exit at 0x100001234 has no room for a jump"),
+            why("main.g", "its exit at 0x100005678 has no room for a jump"),
+        ],
+        unmatched: vec!["bin/go: no function is called main.nothing".to_owned()],
+        refused: None,
+    };
+    let refused = InstrumentedProgram {
+        refused: Some("no copy can be made of it: it has trampolines already".to_owned()),
+        ..InstrumentedProgram::default()
+    };
+    let mut prepared = prepared();
+    let first = prepared.programs[0].clone();
+    prepared.programs = [Some(all), Some(refused), None]
+        .map(|instrumented| PreparedProgram {
+            instrumented,
+            ..first.clone()
+        })
+        .into();
+    prepared
+}
+
+fn prepared_json(prepared: &Prepared) -> Vec<u8> {
     let mut written = Vec::new();
-    json::prepared(&prepared(), &mut written).unwrap();
+    json::prepared(prepared, &mut written).unwrap();
+    written
+}
+
+fn functions_json() -> Vec<u8> {
+    let told = |number, name, set| json::ToldRow {
+        number,
+        name,
+        file: "/src/main.go",
+        edges: if number == 0 { "call" } else { "entry" },
+        set,
+    };
+    let row = json::InstrumentedRow {
+        path: "bin/go".to_owned(),
+        image: "0123456789abcdef".to_owned(),
+        functions: vec![
+            told(0, "main.main", None),
+            told(1, "main.f", Some("go-build")),
+        ],
+    };
+    let mut written = Vec::new();
+    json::instrumented(&[row], &mut written).unwrap();
     written
 }
 
@@ -184,15 +240,23 @@ fn text_and_json_are_as_they_were() {
     expected::file("toolchain/pair.txt", &pair);
     let mut written = Vec::new();
     text::prepared(&prepared(), &wide, &mut written).unwrap();
+    text::prepared(&instrumented(), &wide, &mut written).unwrap();
     expected::file("toolchain/prepared.txt", &written);
     expected::file("toolchain/list.json", &list_json());
     expected::file("toolchain/pair.json", &pair_json());
-    expected::file("toolchain/prepared.json", &prepared_json());
+    expected::file("toolchain/prepared.json", &prepared_json(&prepared()));
+    expected::file(
+        "toolchain/instrumented.json",
+        &prepared_json(&instrumented()),
+    );
+    expected::file("toolchain/functions.json", &functions_json());
 }
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_printed() {
     expected::keys("toolchain list", &[list_json()]);
     expected::keys("toolchain verify", &[pair_json()]);
-    expected::keys("toolchain prepare", &[prepared_json()]);
+    let prepared = [prepared(), instrumented()].map(|prepared| prepared_json(&prepared));
+    expected::keys("toolchain prepare", &prepared);
+    expected::keys("toolchain functions", &[functions_json()]);
 }

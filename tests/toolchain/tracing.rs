@@ -16,6 +16,7 @@ fn macho(arch: &str, flags: Option<u32>, entitlements: &[&str]) -> Format {
     Format::MachO(vec![SliceOfProgram {
         arch: arch.to_owned(),
         signature: signed,
+        instrumented: false,
     }])
 }
 

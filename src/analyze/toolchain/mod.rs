@@ -5,7 +5,7 @@ mod pair;
 mod signed;
 
 pub use pair::{Check, Read, Standing, pair};
-pub use signed::{Prepared, PreparedProgram, Resigned, Unsound, resigned};
+pub use signed::{InstrumentedProgram, Prepared, PreparedProgram, Resigned, Unsound, resigned};
 
 use crate::analyze::doctor::quoted;
 use crate::binary::macho::signature::{GET_TASK_ALLOW, SignatureFlags};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// `CS_PLATFORM_BINARY` cannot be told from a file, but what restricts can: `CS_RESTRICT`.
 const RESTRICT: u32 = 0x800;
+
+/// What a program is called that is a copy in which functions tell of their calls.
+pub const INSTRUMENTED: &str = "instrumented";
 
 /// Whether the processes of a toolchain can be watched: their stacks, their images, their
 /// functions. What the go command itself tells through `-toolexec` needs nothing of that.
@@ -164,9 +167,13 @@ pub fn signature(program: &Program) -> String {
     };
     let mut words: Vec<String> = slices
         .iter()
-        .map(|slice| match &slice.signature {
-            Some(signed) => in_words(signed),
-            None => "unsigned".to_owned(),
+        .map(|slice| {
+            let signed = slice.signature.as_ref();
+            let signed = signed.map_or_else(|| "unsigned".to_owned(), in_words);
+            match slice.instrumented {
+                true => format!("{signed}, {INSTRUMENTED}"),
+                false => signed,
+            }
         })
         .collect();
     words.dedup();

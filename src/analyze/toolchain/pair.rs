@@ -77,6 +77,7 @@ pub fn pair(base: Read<'_>, new: Read<'_>) -> Vec<Check> {
     checks.push(formats(base, new));
     checks.extend(runs(base, new));
     checks.push(signed(base, new));
+    checks.push(instrumented(base, new));
     checks.extend(apart(base, new));
     checks.extend(alike(base, new));
     checks
@@ -219,6 +220,30 @@ fn tools_of(goroot: &Goroot) -> Option<Check> {
     let values = [own.join("+"), other.archs().join("+")];
     let remedy = "unpack this side again";
     Some(equal("tools", Standing::Error, &subject, values, remedy))
+}
+
+/// Programs that tell of their calls take longer.
+fn instrumented(base: Read<'_>, new: Read<'_>) -> Check {
+    let programs = |read: Read<'_>| {
+        let all = read.side.goroot.programs.iter();
+        let instrumented = all.filter(|program| match &program.format {
+            Format::MachO(slices) => slices.iter().any(|slice| slice.instrumented),
+            _ => false,
+        });
+        match instrumented.count() {
+            0 => "no instrumented programs".to_owned(),
+            count => format!("{count} instrumented programs"),
+        }
+    };
+    let remedy =
+        "compare times of toolchains that are not instrumented: their functions tell nobody";
+    equal(
+        "instrumented",
+        Standing::Warning,
+        &new.side.goroot.root.display().to_string(),
+        [programs(base), programs(new)],
+        remedy,
+    )
 }
 
 fn go_path(read: Read<'_>) -> String {

@@ -17,7 +17,7 @@ const ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/linux-arm64/trampo
 const MACOS_AMD64: &[u8] = include_bytes!("../../../probes/prebuilt/macos-amd64/trampoline.o");
 const MACOS_ARM64: &[u8] = include_bytes!("../../../probes/prebuilt/macos-arm64/trampoline.o");
 
-/// The code of each processor: another one makes other copies.
+/// The code of each processor in copies for Linux: another one makes other copies.
 pub const ASSEMBLED: [&[u8]; 2] = [AMD64, ARM64];
 
 /// How far in front of `start` the memory of a copy is: `PAGE`, and in it `RING`.

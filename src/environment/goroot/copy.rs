@@ -135,6 +135,9 @@ pub struct SignedFile {
     pub signed: PathBuf,
 }
 
+/// What is done to the bytes of a program, see [`Preparation::copy`].
+pub type Rewrite<'r> = dyn FnMut(&Path, &[u8]) -> Option<Vec<u8>> + 'r;
+
 /// A copy that is being made. Dropped before [`Preparation::finish`], it goes.
 #[derive(Debug)]
 pub struct Preparation {
@@ -213,12 +216,17 @@ impl Preparation {
         self.files
     }
 
-    /// Copies everything, and signs the programs among it.
+    /// Copies everything, and signs the programs among it. `rewrite` is handed each of them, by its path from the
+    /// toolchain's folder, before it is signed, and says which bytes it has in the copy; `None`: the same.
     ///
     /// # Errors
     ///
     /// When something cannot be read, written or signed, or leads out of the toolchain.
-    pub fn copy(&mut self, entitlements: &[String]) -> Result<Vec<SignedFile>, CopyError> {
+    pub fn copy(
+        &mut self,
+        entitlements: &[String],
+        rewrite: &mut Rewrite<'_>,
+    ) -> Result<Vec<SignedFile>, CopyError> {
         let tree = self.partial.join("tree");
         fs::create_dir(&tree).map_err(step(&tree, "be made"))?;
         let mut signed = Vec::new();
@@ -240,7 +248,7 @@ impl Preparation {
                     self.link(&path, &made)?;
                 } else if kind.is_file() {
                     self.files += 1;
-                    signed.extend(self.file(&path, &made, entitlements)?);
+                    signed.extend(self.file(&path, &made, entitlements, rewrite)?);
                 } else {
                     return Err(CopyError::Special { path: entry.path() });
                 }
@@ -279,6 +287,7 @@ impl Preparation {
         path: &Path,
         made: &Path,
         entitlements: &[String],
+        rewrite: &mut Rewrite<'_>,
     ) -> Result<Option<SignedFile>, CopyError> {
         let original = self.from.join(path);
         let found = fs::metadata(&original).map_err(step(&original, READING))?;
@@ -286,6 +295,7 @@ impl Preparation {
             let data = fs::read(&original).map_err(step(&original, READING))?;
             if AdHoc::takes(&data) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let data = rewrite(path, &data).unwrap_or(data);
                 fs::write(made, data).map_err(step(made, "be written"))?;
                 let signed = self.signer.sign(made, &name, entitlements);
                 signed.map_err(|error| error.of(&original))?;
@@ -302,6 +312,27 @@ impl Preparation {
         fs::copy(&original, made).map_err(step(made, "be written"))?;
         self.dress(made, &found, 0o200)?;
         Ok(None)
+    }
+
+    /// Adds a file that the toolchain does not have, which anybody may read.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or is there.
+    pub fn add(&mut self, path: &Path, contents: &[u8]) -> Result<(), CopyError> {
+        let made = self.partial.join("tree").join(path);
+        let folder = made.parent().unwrap_or(&made);
+        if !folder.is_dir() {
+            fs::create_dir_all(folder).map_err(step(folder, "be made"))?;
+            self.give(folder)?;
+        }
+        let file = File::create_new(&made);
+        let written = file.and_then(|mut file| io::Write::write_all(&mut file, contents));
+        written.map_err(step(&made, "be written"))?;
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o644))
+            .map_err(step(&made, "be given its mode"))?;
+        self.files += 1;
+        self.give(&made)
     }
 
     /// Gives what was made the mode (and more), the time and the owner that it is to have.

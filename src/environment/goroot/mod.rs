@@ -8,7 +8,7 @@ mod program;
 mod settings;
 
 pub use contents::{Contents, Difference};
-pub use copy::{CopyError, Preparation, SignedFile};
+pub use copy::{CopyError, Preparation, Rewrite, SignedFile};
 pub use places::{Found, Place, Surroundings, search};
 pub use program::{Format, Program, Signed, SliceOfProgram};
 pub(super) use settings::user_file;

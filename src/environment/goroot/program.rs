@@ -2,6 +2,7 @@
 
 use crate::binary::macho::signature::{Signature, SignatureFlags};
 use crate::binary::macho::{MachO, Slice, Slices};
+use crate::binary::trampoline::image_of;
 use crate::environment::head::elf_arch;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct SliceOfProgram {
     pub arch: String,
     /// Its signature; `None` where it has none.
     pub signature: Option<Signed>,
+    /// It is a copy in which functions tell of their calls.
+    pub instrumented: bool,
 }
 
 /// What a program is.
@@ -105,5 +108,6 @@ fn slice(slice: &Slice<'_>) -> Result<SliceOfProgram, crate::binary::Error> {
     Ok(SliceOfProgram {
         arch: image.cpu.to_string(),
         signature: signed,
+        instrumented: image_of(&image).is_some(),
     })
 }

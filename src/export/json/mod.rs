@@ -25,7 +25,10 @@ pub use explain::{EXPLAIN_SCHEMA, explain};
 pub use inspect::{INSPECT_SCHEMA, inspect};
 pub use probes::{PROBES_SCHEMA, ProbedRow, RefusedRow, SiteRow, UnseenRow, probes};
 pub use selftest::{SELFTEST_SCHEMA, selftest};
-pub use toolchain::{PAIR_SCHEMA, PREPARED_SCHEMA, TOOLCHAINS_SCHEMA, pair, prepared, toolchains};
+pub use toolchain::{
+    INSTRUMENTED_SCHEMA, InstrumentedRow, PAIR_SCHEMA, PREPARED_SCHEMA, TOOLCHAINS_SCHEMA, ToldRow,
+    instrumented, pair, prepared, toolchains,
+};
 
 use super::words;
 use crate::analyze::{Analysis, By, Filter, summary};

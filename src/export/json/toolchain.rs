@@ -2,7 +2,7 @@
 
 use super::object;
 use crate::analyze::toolchain::{
-    Check, Prepared, Standing, Tracing, architectures, signature, signatures,
+    Check, Prepared, PreparedProgram, Standing, Tracing, architectures, signature, signatures,
 };
 use crate::environment::goroot::{Format, Listed, Place, Program, Runs, SliceOfProgram};
 use serde::Serialize;
@@ -12,6 +12,8 @@ use std::io::{self, Write};
 pub const TOOLCHAINS_SCHEMA: &str = "gotrace.toolchain-list/1";
 /// Name and version of what `toolchain prepare --json` writes.
 pub const PREPARED_SCHEMA: &str = "gotrace.toolchain-prepare/1";
+/// Name and version of what `toolchain prepare --instrument` writes beside the programs.
+pub const INSTRUMENTED_SCHEMA: &str = "gotrace.toolchain-functions/1";
 /// Name and version of what `toolchain verify --json` writes.
 pub const PAIR_SCHEMA: &str = "gotrace.toolchain-verify/1";
 
@@ -182,6 +184,41 @@ struct PreparedRow<'a> {
     before: &'a str,
     after: &'a [String],
     page_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_count: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_alone: Vec<LeftAlone<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unmatched: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LeftAlone<'a> {
+    function: &'a str,
+    why: &'a str,
+}
+
+impl<'a> PreparedRow<'a> {
+    fn of(program: &'a PreparedProgram) -> Self {
+        let instrumented = program.instrumented.as_ref();
+        let left_alone = instrumented.map_or(&[][..], |made| &made.left_alone);
+        let left_alone = left_alone
+            .iter()
+            .map(|(function, why)| LeftAlone { function, why });
+        Self {
+            path: &program.path,
+            arch: &program.arch,
+            before: &program.before,
+            after: &program.after,
+            page_count: program.pages,
+            function_count: instrumented.map(|made| made.functions),
+            left_alone: left_alone.collect(),
+            unmatched: instrumented.map_or(&[], |made| &made.unmatched),
+            refused: instrumented.and_then(|made| made.refused.as_deref()),
+        }
+    }
 }
 
 /// Writes the object of `toolchain prepare --json`: a row for each program that was signed.
@@ -198,14 +235,52 @@ pub fn prepared(prepared: &Prepared, out: &mut impl Write) -> io::Result<()> {
         file_count: prepared.files,
         signed_count: prepared.programs.len(),
     };
-    let rows = prepared.programs.iter().map(|program| PreparedRow {
-        path: &program.path,
-        arch: &program.arch,
-        before: &program.before,
-        after: &program.after,
-        page_count: program.pages,
-    });
+    let rows = prepared.programs.iter().map(PreparedRow::of);
     object(&head, rows, out)
+}
+
+#[derive(Serialize)]
+struct InstrumentedHead {
+    schema: &'static str,
+}
+
+/// A program whose functions tell of their calls.
+#[derive(Clone, Debug, Serialize)]
+pub struct InstrumentedRow<'a> {
+    /// From the toolchain's folder.
+    pub path: String,
+    /// What chunks of its records say that they are of, in hexadecimal.
+    pub image: String,
+    /// In the order of their numbers.
+    pub functions: Vec<ToldRow<'a>>,
+}
+
+/// A function that tells of its calls.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToldRow<'a> {
+    /// What its records have.
+    pub number: usize,
+    /// Name, as Go developers write it.
+    pub name: &'a str,
+    /// Source file, or empty.
+    pub file: &'a str,
+    /// `entry` or `call`.
+    pub edges: &'static str,
+    /// The set that asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<&'a str>,
+}
+
+/// Writes what the numbers in records of instrumented programs mean.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn instrumented(programs: &[InstrumentedRow<'_>], out: &mut impl Write) -> io::Result<()> {
+    let head = InstrumentedHead {
+        schema: INSTRUMENTED_SCHEMA,
+    };
+    object(&head, programs.iter(), out)
 }
 
 #[derive(Serialize)]

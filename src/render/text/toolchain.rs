@@ -3,10 +3,11 @@
 use super::{Cell, Column, Page, Table, Tone};
 use crate::analyze::doctor::quoted;
 use crate::analyze::toolchain::{
-    Check, Prepared, Standing, Tracing, Verdict, architectures, signatures,
+    Check, InstrumentedProgram, Prepared, Standing, Tracing, Verdict, architectures, signatures,
 };
 use crate::environment::goroot::{Listed, Place, Runs};
 use crate::render::units;
+use std::collections::BTreeMap;
 use std::io;
 
 /// Writes what was signed, and how the copy is used.
@@ -15,27 +16,47 @@ use std::io;
 ///
 /// Those of the writer.
 pub fn prepared(prepared: &Prepared, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table::new(vec![
+    let mut programs = prepared.programs.iter();
+    let instrumented = programs.any(|program| program.instrumented.is_some());
+    let mut columns = vec![
         Column::name("program"),
         Column::word("arch"),
         Column::name("was"),
         Column::name("is"),
         Column::number("pages").optional(1),
-    ]);
+    ];
+    if instrumented {
+        columns.push(Column::number("functions"));
+    }
+    let mut table = Table::new(columns);
     for program in &prepared.programs {
-        table.push(vec![
+        let mut row = vec![
             Cell::toned(program.path.as_str(), Tone::Strong),
             program.arch.as_str().into(),
             program.before.as_str().into(),
             short(&program.after).into(),
             units::count(program.pages).into(),
-        ]);
+        ];
+        if instrumented {
+            let functions = program.instrumented.as_ref();
+            row.push(units::count(functions.map_or(0, |made| made.functions as u64)).into());
+        }
+        table.push(row);
     }
     table.write(page, out)?;
+    for program in &prepared.programs {
+        if let Some(made) = &program.instrumented {
+            not_instrumented(&program.path, made, page, out)?;
+        }
+    }
     let count = |count: usize| units::count(count as u64);
+    let but = match instrumented {
+        true => ", but for jumps to what tells of calls",
+        false => "",
+    };
     writeln!(
         out,
-        "{}: {} files, {} of them signed; their code is that of {}, byte for byte",
+        "{}: {} files, {} of them signed; their code is that of {}, byte for byte{but}",
         page.safe(&prepared.to),
         count(prepared.files),
         count(prepared.programs.len()),
@@ -48,6 +69,52 @@ pub fn prepared(prepared: &Prepared, page: &Page, out: &mut dyn io::Write) -> io
         page.safe(&prepared.version),
         page.safe(&path)
     )
+}
+
+/// Writes what of a program was asked for and tells of no calls: of each reason how many functions, and the first.
+fn not_instrumented(
+    path: &str,
+    made: &InstrumentedProgram,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let path = page.safe(path);
+    let mut reasons: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+    for (function, why) in &made.left_alone {
+        let first = reasons.entry(without_address(why)).or_insert((0, function));
+        first.0 = first.0.saturating_add(1);
+    }
+    for (reason, (count, function)) in reasons {
+        let function = page.safe(function);
+        match count {
+            1 => writeln!(out, "{path}: {function} is left alone: {reason}")?,
+            _ => writeln!(
+                out,
+                "{path}: {} functions are left alone ({function}, ...): {reason}",
+                units::count(count as u64)
+            )?,
+        }
+    }
+    for words in &made.unmatched {
+        writeln!(out, "{}", page.safe(words))?;
+    }
+    match &made.refused {
+        Some(why) => writeln!(
+            out,
+            "{path}: no function tells of its calls: {}",
+            page.safe(why)
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A reason without the address in it, which is another one for each function.
+fn without_address(why: &str) -> String {
+    let Some((before, behind)) = why.split_once(" at 0x") else {
+        return why.to_owned();
+    };
+    let behind = behind.trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
+    format!("{before}{behind}")
 }
 
 /// Entitlements without what they have in common.
