@@ -157,6 +157,9 @@ class Results:
         say("looking into executables")
         self.inspected = inspecting.measure(options.inspect, EXECUTABLE)
         self.bound = binding.measure_all(options.gotrace, options.pairs, say)
+        self.copied = trampolines.Bench(options.gotrace, options.pairs, say)
+        self.copied.forget()
+        self.copied.measure(trampolines.PARTS)
 
     def cpu_rounds(self):
         """The rounds: every recorder once in each, forwards and backwards in turn."""

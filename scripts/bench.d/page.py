@@ -126,6 +126,7 @@ def write(results):
         *results.reported.section(results.machine, results.load_before, results.loop_s), "",
         *results.inspected.section(results.machine, results.load_before, results.loop_s), "",
         *results.bound.section(results.machine, results.load_before, results.loop_s), "",
+        *results.copied.section(results.machine, results.load_before, results.loop_s), "",
         "## Seconds", "", "| recorder | CPU s, median | wall s, median | added CPU |", "|---|---|---|---|",
         *absolute(results), "",
         f"CPU time of gotrace's own process while the command ran: {own}. Events lost: {lost}.", "",

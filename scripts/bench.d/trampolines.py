@@ -52,6 +52,10 @@ class Bench:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text(json.dumps(self.kept), encoding="utf-8")
 
+    def forget(self):
+        """Begins anew."""
+        self.kept = {}
+
     def measure(self, parts):
         """Measures these parts."""
         for part in parts:
