@@ -9,6 +9,8 @@ import outcomes
 from said import OUT, say
 
 PACKAGES = ["runtime", "os/exec", "os/signal", "syscall", "net/http"]
+# Of what was not seen so much is told; the trace has the rest.
+MOST_TOLD = 10
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ class Soak:
                 complaints.append(complaint)
         recorded = recording(self.gotrace, trace)
         say(f"{package}: {recorded.calls:,} entries and exits of {recorded.probes:,} functions")
-        for blind in recorded.blind:
+        for blind in recorded.blind[:MOST_TOLD]:
             say(f"{package}: not seen: {blind}")
+        if len(recorded.blind) > MOST_TOLD:
+            say(f"{package}: {len(recorded.blind) - MOST_TOLD} more of this kind: gotrace dump {trace}")
         if self.way.drops:
             for loss in recorded.forgive_drops():
                 say(f"{package}: {loss}")

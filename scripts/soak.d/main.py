@@ -29,7 +29,7 @@ def main():
         complaints = gotests.complaints(options)
     for complaint in complaints:
         print(complaint)
-    say("nothing differs, nothing was lost" if not complaints else f"{len(complaints)} complaints")
+    say("nothing differs, and nothing was lost that is not told above" if not complaints else f"{len(complaints)} complaints")
     sys.exit(1 if complaints else 0)
 
 
