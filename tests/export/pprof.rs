@@ -121,7 +121,7 @@ fn samples_have_their_stacks_and_labels() {
     let Some(raw) = raw_of(&fixture::trace()) else {
         return;
     };
-    let types = "samples/count cpu/nanoseconds[dflt] waits/count off_cpu/nanoseconds";
+    let types = "samples/count cpu/nanoseconds[dflt] waits/count off_cpu/nanoseconds calls/count call_time/nanoseconds";
     assert_eq!(raw.types.trim(), types);
     let labels = [
         "place:[user] tool:[go] goroutine:[1] process:[100] ",
@@ -144,13 +144,24 @@ fn samples_have_their_stacks_and_labels() {
             };
             let weight = ms(*weight).0;
             let values = match on_cpu {
-                true => vec![1, weight, 0, 0],
-                false => vec![0, 0, 1, weight],
+                true => vec![1, weight, 0, 0, 0, 0],
+                false => vec![0, 0, 1, weight, 0, 0],
             };
             let stack = stack.iter().map(|&name| name.to_owned()).collect();
             (values, stack, labels.to_owned())
         })
         .collect();
+    // Calls that were added up: 9 - 6, 6 - 1.5 and 1.5 ms of their own.
+    let path = [
+        "main.outer",
+        "cmd/compile/internal/ssa.Compile",
+        "main.outer",
+    ]
+    .map(str::to_owned);
+    for (depth, calls, own) in [(1, 2, 3_000_000), (2, 30, 4_500_000), (3, 60, 1_500_000)] {
+        let labels = "package:[m/b] tool:[compile] process:[102] ".to_owned();
+        expected.push((vec![0, 0, 0, 0, calls, own], path[..depth].to_vec(), labels));
+    }
     let mut samples = raw.samples;
     expected.sort_unstable();
     samples.sort_unstable();

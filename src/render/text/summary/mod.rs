@@ -233,7 +233,9 @@ fn critical_path(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io:
     clauses(page, out, "critical path: ", &parts, Tone::Strong)?;
     let mut table = Ranking::new();
     let scale = Scale::of_all(summary.critical_segments.iter().map(|s| s.segment.length()));
-    for named in &summary.critical_segments {
+    // The line about calls takes the place of the last one.
+    let rows = ROWS - usize::from(summary.calls.is_some());
+    for named in summary.critical_segments.iter().take(rows) {
         let length = named.segment.length();
         let tone = match named.segment.kind {
             SegmentKind::Running(_) => Tone::Critical,
