@@ -2,7 +2,7 @@
 
 use super::lanes::argument_words;
 use super::statistics::{Names, process_name, stack_name};
-use super::{Call, CallEnd, OpenCall, Walked, walk};
+use super::{Call, CallEnd, OpenCall, Trees, Walked, walk};
 use crate::analyze::{Analysis, Filter, Name};
 use crate::trace::Argument;
 use std::cmp::Reverse;
@@ -35,7 +35,7 @@ pub struct Slowest {
 }
 
 impl Slowest {
-    /// Reads all calls once, and keeps `most` of them.
+    /// Reads all calls once, and keeps `most` of them; reads all call trees once, to tell how many programs have them.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, filter: &Filter, most: usize) -> Self {
         let names = Names::of(analysis);
@@ -89,9 +89,14 @@ impl Slowest {
                     .collect(),
             }
         });
+        let trees = Trees::of(analysis, filter);
         Self {
             calls: slow.collect(),
-            walked,
+            walked: Walked {
+                added_up: trees.shown(),
+                cut: trees.cut(),
+                ..walked
+            },
         }
     }
 }

@@ -150,6 +150,16 @@ impl<'a> Trees<'a> {
         tree.is_some_and(|tree| *tree != Tree::None)
     }
 
+    /// How many programs have trees that pass.
+    #[must_use]
+    pub fn shown(&self) -> u64 {
+        let shown = self
+            .of
+            .iter()
+            .filter(|tree| matches!(tree, Tree::Shown { .. }));
+        shown.count() as u64
+    }
+
     /// How many programs are left out, for they lie in part within the time range that was asked for.
     #[must_use]
     pub const fn cut(&self) -> u64 {
