@@ -48,14 +48,15 @@ impl Targets {
 
 /// Where each `call`, `jmp` and `jcc` with four bytes would lead that the bytes could be.
 fn relative(code: &[u8], address: u64) -> impl Iterator<Item = u64> {
-    let behind = (address.saturating_add(5)..).zip(code.windows(5));
-    let calls = behind.clone().filter_map(|(behind, bytes)| match bytes {
-        [0xe8 | 0xe9, distance @ ..] => led(behind, distance),
+    // An address may be whatever a file says: it is added where something leads on, and checked there.
+    let calls = (5..).zip(code.windows(5));
+    let calls = calls.filter_map(move |(behind, bytes)| match bytes {
+        [0xe8 | 0xe9, distance @ ..] => led(address.checked_add(behind)?, distance),
         _ => None,
     });
-    let conditional = (address.saturating_add(6)..).zip(code.windows(6));
-    let conditional = conditional.filter_map(|(behind, bytes)| match bytes {
-        [0x0f, 0x80..=0x8f, distance @ ..] => led(behind, distance),
+    let conditional = (6..).zip(code.windows(6));
+    let conditional = conditional.filter_map(move |(behind, bytes)| match bytes {
+        [0x0f, 0x80..=0x8f, distance @ ..] => led(address.checked_add(behind)?, distance),
         _ => None,
     });
     calls.chain(conditional)
@@ -88,5 +89,7 @@ mod tests {
         ];
         let found: Vec<u64> = relative(&code, 0x1000).collect();
         assert_eq!(found, [0x1015, 0x1005]);
+        // Where addresses end there is nothing behind an instruction.
+        assert_eq!(relative(&code, u64::MAX - 8).next(), None);
     }
 }
