@@ -160,8 +160,12 @@ impl Copies {
     pub(super) fn announcement(&self) -> String {
         let known = self.known();
         let (functions, programs) = (known.probes, known.images.len());
+        let programs = match programs {
+            1 => "a program".to_owned(),
+            many => format!("{many} programs"),
+        };
         let words = format!(
-            "{functions} functions of {programs} programs tell of their calls: about {} ns an entry, and as much an exit",
+            "{functions} functions of {programs} tell of their calls: about {} ns an entry, and as much an exit",
             known.entry_cost.0
         );
         let mut reasons: Vec<_> = known.left_alone.iter().collect();
