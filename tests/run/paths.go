@@ -104,6 +104,10 @@ func main() {
 		go worker(&done)
 	}
 	done.Wait()
+	// Who says that it is done has yet to return.
+	for runtime.NumGoroutine() > 1 {
+		runtime.Gosched()
+	}
 	n += pause()
 	if n == 0 {
 		os.Exit(1)
