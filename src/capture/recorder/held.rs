@@ -1,6 +1,6 @@
 //! Calls that two backends tell of, each in the order of time: in, and in the order of both, out.
 //!
-//! Whose call was in whose is told by the order in which they come ([`crate::analyze::calls::pairing`]); each backend
+//! Whose call was in whose is told by the order in which they come ([`crate::analyze::calls::Pairing`]); each backend
 //! is some moments behind.
 
 use crate::capture::observation::Teller;
