@@ -2,7 +2,7 @@
 
 use super::{Observation, sys};
 use nix::sys::resource::{Resource, getrlimit};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,12 +38,6 @@ pub struct StandIn {
     pub program: PathBuf,
     /// What it is to find at one of the numbers it looks at.
     pub descriptor: Arc<OwnedFd>,
-}
-
-impl StandIn {
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
 }
 
 /// Who knows which programs have a stand-in.

@@ -1,7 +1,7 @@
 //! The tables of `docs/trace-format.md` against the bytes of files, and files of old versions.
 
 use super::small;
-use gotrace::trace::Trace;
+use gotrace::trace::{Nanos, Trace};
 use gotrace::trace::file::Integrity;
 use std::path::Path;
 
@@ -21,6 +21,12 @@ const BINDINGS: &str = concat!(
 const COUNTS: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/data/format/v1-counts.gotrace"
+);
+
+/// And with calls that were added up.
+const TREES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/format/v1-trees.gotrace"
 );
 
 /// A field of a fixed layout: where, how long, and what the page says of it.
@@ -198,6 +204,23 @@ fn a_file_with_bindings_is_read_as_it_was_written() {
 fn a_file_with_counts_is_read_as_it_was_written() {
     let fixture = Path::new(COUNTS);
     if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "counts") {
+        small::write_without_trees(fixture);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.gotrace");
+    small::write_without_trees(&path);
+    let (old, new) = (Trace::open(fixture).unwrap(), Trace::open(&path).unwrap());
+    assert_eq!(old.integrity, Integrity::default());
+    assert_eq!(small::told(&old), small::told(&new));
+    let counts = old.processes[1].counts.unwrap();
+    assert_eq!((counts.instructions, counts.energy_nj), (12, 16));
+    assert_eq!(old.unmappings.len(), 1);
+}
+
+#[test]
+fn a_file_with_call_trees_is_read_as_it_was_written() {
+    let fixture = Path::new(TREES);
+    if std::env::var_os("WRITE_FIXTURE").is_some_and(|which| which == "trees") {
         small::write(fixture);
     }
     let folder = tempfile::tempdir().unwrap();
@@ -206,9 +229,12 @@ fn a_file_with_counts_is_read_as_it_was_written() {
     let (old, new) = (Trace::open(fixture).unwrap(), Trace::open(&path).unwrap());
     assert_eq!(old.integrity, Integrity::default());
     assert_eq!(small::told(&old), small::told(&new));
-    let counts = old.processes[1].counts.unwrap();
-    assert_eq!((counts.instructions, counts.energy_nj), (12, 16));
-    assert_eq!(old.unmappings.len(), 1);
+    let block = old.call_trees().next().unwrap().unwrap();
+    let rows: Vec<_> = block
+        .iter()
+        .map(|row| (row.level, row.calls, row.open, row.total))
+        .collect();
+    assert_eq!(rows, [(0, 1, 0, Nanos(9)), (1, 2, 1, Nanos(5))]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn block(kind: u8, rows: usize, contents: &[u8]) -> Vec<u8> {
 pub(crate) fn open(blocks: &[Vec<u8>]) -> (Trace, usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hostile.gotrace");
-    small::write(&path);
+    small::write_without_trees(&path);
     let mut bytes = std::fs::read(&path).unwrap();
     let own = super::format::walk(&bytes);
     let index = own.iter().position(|block| block.kind == 9).unwrap();

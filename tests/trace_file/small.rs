@@ -2,20 +2,30 @@
 
 use gotrace::trace::file::Writer;
 use gotrace::trace::{
-    Action, Arch, Avma, BindHow, BindKind, Binding, BlindSpot, CallEdge, CallEvent, ClockAnchor,
-    Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FramePlace, FrameRole, FrameSymbol,
-    Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import, ImportKind,
-    Imports, Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss, Mapping, Nanos,
-    Offer, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId, ProcessorCounts, ProfileSample,
-    Record, RelocationCounts, Sample, SampleKind, SamplePlace, Search, SearchOutcome, Segment,
-    Setting, Severity, StackId, StackOwner, StringId, Thread, Tid, Toolchain, Trace, Unload,
-    Unmapping, Unnamed, Usage,
+    Action, Arch, Avma, BindHow, BindKind, Binding, BlindSpot, CallEdge, CallEvent, CallTreeRow,
+    ClockAnchor, Counter, Ending, Exec, Exit, ExitStatus, Finding, Frame, FramePlace, FrameRole,
+    FrameSymbol, Function, Goid, Host, Image, ImageId, ImageKind, ImageNeeds, ImageOffset, Import,
+    ImportKind, Imports, Interpreter, LinkCause, Linking, Load, LoadOrigin, Location, Loss,
+    Mapping, Nanos, Offer, Pid, Probe, ProbeDropped, ProbeId, Process, ProcessId, ProcessorCounts,
+    ProfileSample, Record, RelocationCounts, Sample, SampleKind, SamplePlace, Search,
+    SearchOutcome, Segment, Setting, Severity, StackId, StackOwner, StringId, Thread, Tid,
+    Toolchain, Trace, Unload, Unmapping, Unnamed, Usage,
 };
 use std::fmt::Debug;
 use std::path::Path;
 
 /// Writes the trace: in three flushes, so that there are several blocks of most kinds.
 pub(crate) fn write(path: &Path) {
+    write_with(path, |writer, image| {
+        calls(writer, image);
+        linking(writer, image);
+        counts(writer, image);
+        tree(writer);
+    });
+}
+
+/// What it was before there were trees of calls that were added up: a fixture.
+pub(crate) fn write_without_trees(path: &Path) {
     write_with(path, |writer, image| {
         calls(writer, image);
         linking(writer, image);
@@ -92,6 +102,20 @@ fn calls(writer: &mut Writer, image: ImageId) {
         argument: None,
     };
     writer.call(entry).unwrap();
+}
+
+/// Calls that were added up: one, and two that it made, of which one was still open.
+fn tree(writer: &mut Writer) {
+    let row = |level, calls, open, total| CallTreeRow {
+        process: ProcessId(1),
+        level,
+        probe: ProbeId(0),
+        calls,
+        open,
+        total: Nanos(total),
+    };
+    let rows = [row(0, 1, 0, 9), row(1, 2, 1, 5)];
+    writer.call_tree(&rows, Nanos(80), Nanos(89)).unwrap();
 }
 
 /// An image that went, and what the processor counted of a program.

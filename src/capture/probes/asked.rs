@@ -4,6 +4,7 @@ use super::plan::{is_wrapper, nearest, rank};
 use super::{FunctionGlob, Mode, Phase, Spec, Unmatched};
 use crate::binary::go::{Function, Pclntab};
 use crate::binary::{FileOffset, Memory, Svma};
+use crate::trace::PhaseLasts;
 use rustc_hash::FxHashSet;
 
 /// A function that is asked for.
@@ -46,11 +47,11 @@ pub struct AskedOf {
 
 impl AskedOf {
     /// Finds what the specs ask for. A function that several ask for is there once: what the user names wins
-    /// over sets, calls over entries.
+    /// over sets, calls over entries; its calls mark the phase that a set has for it all the same.
     pub(super) fn new(memory: &Memory<'_>, table: &Pclntab<'_>, specs: &[&Spec]) -> Self {
         let mut functions = Vec::new();
-        let unmatched = choose(table, specs, |function, name, spec| {
-            functions.push(asked(memory, function, name, spec));
+        let unmatched = choose(table, specs, |function, name, chosen| {
+            functions.push(asked(memory, function, name, chosen));
         });
         let symbols = table.functions().flatten();
         let symbols = symbols.filter_map(|function| function.linker_name().ok());
@@ -72,27 +73,52 @@ impl AskedOf {
     }
 }
 
+/// Which of the specs for a function counts.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'s> {
+    pub(super) spec: &'s Spec,
+    phase: Option<&'s Phase>,
+}
+
+impl<'s> Chosen<'s> {
+    /// The one of the highest rank, and the phase of the highest that has one.
+    fn of(specs: impl Iterator<Item = &'s Spec> + Clone) -> Option<Self> {
+        let highest = |one: &'s Spec, other| if rank(other) > rank(one) { other } else { one };
+        let spec = specs.clone().reduce(highest)?;
+        let marking = specs.filter(|spec| spec.phase.is_some()).reduce(highest);
+        Some(Self {
+            spec,
+            phase: marking.and_then(|spec| spec.phase.as_ref()),
+        })
+    }
+
+    /// The phase that calls mark: where one ends with its call, exits have to be watched.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        let ends =
+            |phase: &&Phase| phase.lasts == PhaseLasts::UntilNext || self.spec.mode == Mode::Call;
+        self.phase.filter(ends).cloned()
+    }
+}
+
 /// Hands over each function that a spec asks for, with its name and the spec that counts, and tells which
 /// specs ask for none.
 pub(super) fn choose(
     table: &Pclntab<'_>,
     specs: &[&Spec],
-    mut found: impl FnMut(&Function<'_>, &[u8], &Spec),
+    mut found: impl FnMut(&Function<'_>, &[u8], Chosen<'_>),
 ) -> Vec<Unmatched> {
     let mut matched = vec![false; specs.len()];
     for function in table.functions().flatten() {
         let Ok(name) = function.name() else { continue };
-        let mut chosen: Option<&Spec> = None;
+        let mut matching = Vec::new();
         for (spec, matched) in specs.iter().zip(&mut matched) {
             if spec.function.matches(&name) {
                 *matched = true;
-                if chosen.is_none_or(|chosen| rank(spec) > rank(chosen)) {
-                    chosen = Some(spec);
-                }
+                matching.push(*spec);
             }
         }
-        if let Some(spec) = chosen {
-            found(&function, &name, spec);
+        if let Some(chosen) = Chosen::of(matching.into_iter()) {
+            found(&function, &name, chosen);
         }
     }
     let unmatched = specs.iter().zip(matched).filter(|(_, matched)| !matched);
@@ -106,7 +132,8 @@ pub(super) fn choose(
     unmatched.collect()
 }
 
-fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], spec: &Spec) -> Asked {
+fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], chosen: Chosen<'_>) -> Asked {
+    let spec = chosen.spec;
     let lines = function.lines(function.entry()).unwrap_or_default();
     Asked {
         symbol: function.linker_name().unwrap_or_default().to_vec(),
@@ -119,7 +146,7 @@ fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], spec: &Spec)
         glob: spec.function.clone(),
         mode: spec.mode,
         set: spec.set.clone(),
-        phase: spec.phase.clone(),
+        phase: chosen.phase(),
         keeps_conventions: function.keeps_conventions(),
         takes_arguments: function.takes_arguments(),
     }

@@ -1,6 +1,6 @@
 //! The plan: an executable's functions that are asked for, and where each is probed.
 
-use super::asked::choose;
+use super::asked::{Chosen, choose};
 use super::{Mode, Phase, Spec};
 use crate::binary::elf::Elf;
 use crate::binary::go::{Function, Pclntab};
@@ -122,7 +122,7 @@ pub enum NoPlan {
 }
 
 /// Finds what the specs ask for. A function that several ask for is planned once: what the user
-/// names wins over sets, calls over entries.
+/// names wins over sets, calls over entries; its calls mark the phase that a set has for it all the same.
 ///
 /// # Errors
 ///
@@ -147,11 +147,11 @@ pub(super) fn plan_with(
         }
     })?;
     let mut plan = Plan::default();
-    let unmatched = choose(&table, specs, |function, name, spec| {
+    let unmatched = choose(&table, specs, |function, name, chosen| {
         if only.is_some_and(|only| !only.contains(&function.entry().0)) {
             return;
         }
-        match planned(elf, function, name, spec, arguments && spec.set.is_none()) {
+        match planned(elf, function, name, chosen, arguments) {
             Ok(function) => plan.functions.push(function),
             Err(why) => plan.left_out.push(LeftOut {
                 name: name.to_vec(),
@@ -192,9 +192,11 @@ fn planned(
     elf: &Elf<'_>,
     function: &Function<'_>,
     name: &[u8],
-    spec: &Spec,
-    with_argument: bool,
+    chosen: Chosen<'_>,
+    arguments: bool,
 ) -> Result<Planned, NoSite> {
+    let spec = chosen.spec;
+    let with_argument = arguments && spec.set.is_none();
     let code = elf.memory().bytes_from("code", function.entry());
     let code = code.map_err(|_unreadable| NoSite::NoCode)?;
     let found = instruction::sites(elf.machine, function, code);
@@ -229,7 +231,7 @@ fn planned(
         address: function.entry(),
         mode: spec.mode,
         set: spec.set.clone(),
-        phase: spec.phase.clone(),
+        phase: chosen.phase(),
         g_in_register: found.g_in_register,
         takes_arguments: function.takes_arguments(),
         sites,

@@ -88,9 +88,10 @@ impl Session {
                 }
                 Name::Bpf => crate::capture::open_bpf(
                     self.options.request,
-                    match (&copies, beside_kernel) {
+                    match (&mut copies, beside_kernel) {
                         (Some(_), false) => (Watch::default(), None),
-                        (copies, _) => (self.options.watch.clone(), copies.clone()),
+                        // It is asked for once.
+                        _ => (self.options.watch.clone(), copies.take()),
                     },
                     self.expected(),
                     (

@@ -14,7 +14,7 @@ impl HandedDown {
         let Some(stand_in) = stand_in else {
             return Self(None);
         };
-        let fd = stand_in.descriptor().as_raw_fd();
+        let fd = stand_in.descriptor.as_raw_fd();
         let numbers = NUMBERS.into_iter().map(u32::cast_signed);
         let mut left = numbers.filter(|number| {
             // SAFETY: takes no pointer.
