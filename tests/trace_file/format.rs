@@ -1,8 +1,8 @@
 //! The tables of `docs/trace-format.md` against the bytes of files, and files of old versions.
 
 use super::small;
-use gotrace::trace::{Nanos, Trace};
 use gotrace::trace::file::Integrity;
+use gotrace::trace::{Nanos, Trace};
 use std::path::Path;
 
 /// The file as version 1 wrote it; see `tests/data/format/README.md`.

@@ -151,3 +151,36 @@ fn asked(memory: &Memory<'_>, function: &Function<'_>, name: &[u8], chosen: Chos
         takes_arguments: function.takes_arguments(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_the_user_takes_no_phase_away() {
+        let named: Spec = "compile:main.f".parse().unwrap();
+        let phase = |lasts| Phase {
+            name: "check".to_owned(),
+            lasts,
+            ..Phase::default()
+        };
+        let of_set = |lasts| Spec {
+            set: Some("go-build".to_owned()),
+            phase: Some(phase(lasts)),
+            ..named.clone()
+        };
+        let chosen = |specs: [&Spec; 2]| {
+            let chosen = Chosen::of(specs.into_iter()).unwrap();
+            (chosen.spec.set.is_none(), chosen.phase())
+        };
+        let (until, with_call) = (PhaseLasts::UntilNext, PhaseLasts::Call);
+        let expected = (true, Some(phase(with_call)));
+        assert_eq!(chosen([&named, &of_set(with_call)]), expected);
+        assert_eq!(chosen([&of_set(with_call), &named]), expected);
+        // Without exits it is not known when a phase of a call ends.
+        let entry: Spec = "compile:main.f:entry".parse().unwrap();
+        assert_eq!(chosen([&entry, &of_set(with_call)]), (true, None));
+        let expected = (true, Some(phase(until)));
+        assert_eq!(chosen([&entry, &of_set(until)]), expected);
+    }
+}
