@@ -7,6 +7,24 @@ use super::Error;
 /// searched to its end for each of millions of them.
 const LONGEST_STRING: usize = 64 << 10;
 
+/// Writes bytes over others, which begin at `at`.
+pub(super) fn overwrite(
+    what: &'static str,
+    bytes: &mut [u8],
+    at: u64,
+    value: &[u8],
+) -> Result<(), Error> {
+    let cut = Error::CutShort {
+        what,
+        offset: at,
+        length: value.len() as u64,
+        available: (bytes.len() as u64).saturating_sub(at),
+    };
+    let start = usize::try_from(at).ok();
+    let place = start.and_then(|start| bytes.get_mut(start..start.checked_add(value.len())?));
+    place.map(|place| place.copy_from_slice(value)).ok_or(cut)
+}
+
 /// Bytes that begin at an offset or address of their own meaning; all reads are relative to it.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);

@@ -96,12 +96,7 @@ impl Instrumented {
         let mut functions: Vec<(ToldFunction, Vec<Place>)> = Vec::new();
         let mut left_alone = Vec::new();
         for function in asked.functions {
-            let found = image.memory().address_of(function.offset);
-            let found = found.and_then(|address| table.find(address).ok().flatten());
-            let places = found
-                .ok_or(Unpatched::NoCode)
-                .and_then(|found| survey.places(&found, function.mode == Mode::Call));
-            match places {
+            match function.places(&table, &survey) {
                 Ok(places) => functions.push((
                     ToldFunction {
                         name: text(&function.name),
@@ -116,10 +111,7 @@ impl Instrumented {
                 Err(why) => left_alone.push((text(&function.name), why.to_string())),
             }
         }
-        let marked = (0..).zip(&functions).flat_map(|(number, (_, places))| {
-            places.iter().map(move |place| Marked { number, place })
-        });
-        let marked: Vec<Marked<'_>> = marked.collect();
+        let marked = Marked::all(functions.iter().map(|(_, places)| places.as_slice()));
         let number = number(data, &marked);
         let bytes = match marked.is_empty() {
             true => data.to_vec(),

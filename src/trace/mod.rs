@@ -313,7 +313,9 @@ impl Trace {
         Nanos(told.unwrap_or(1).max(1))
     }
 
-    fn setting(&self, key: &str) -> Option<std::borrow::Cow<'_, str>> {
+    /// The value of the first setting of that name.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<std::borrow::Cow<'_, str>> {
         let is = |setting: &&Setting| self.strings.get(setting.key) == key.as_bytes();
         let setting = self.settings.iter().find(is)?;
         Some(self.text(setting.value))

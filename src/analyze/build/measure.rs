@@ -1,10 +1,7 @@
 //! Measures of a build: slots, parallelism, tests.
 
 use super::{ActionIndex, ActionKind, BuildAction, Parallelism, TestRun, draft::Command};
-use crate::{
-    analyze::argv,
-    trace::{Nanos, Trace},
-};
+use crate::{analyze::argv, trace::Nanos};
 
 /// How many actions the go command can have under way: its `-p`, that of GOFLAGS, GOMAXPROCS,
 /// or the number of cores (`cfg.BuildP = runtime.GOMAXPROCS(0)`).
@@ -17,28 +14,20 @@ pub(super) fn slots(command: &Command<'_>) -> Option<u32> {
         .and_then(number);
     let cores = trace.host.cores;
     own.or_else(|| {
-        let flags = setting(trace, "env.GOFLAGS")?;
+        let flags = trace.setting("env.GOFLAGS")?;
         let p = flags.split_whitespace().rev().find_map(|flag| {
             let flag = flag.strip_prefix("--").or_else(|| flag.strip_prefix('-'));
             flag?.strip_prefix("p=")
         })?;
         number(p.as_bytes())
     })
-    .or_else(|| number(setting(trace, "env.GOMAXPROCS")?.as_bytes()))
+    .or_else(|| number(trace.setting("env.GOMAXPROCS")?.as_bytes()))
     .or((cores > 0).then_some(cores))
 }
 
 fn number(text: &[u8]) -> Option<u32> {
     let number = std::str::from_utf8(text).ok()?.parse().ok()?;
     (number > 0).then_some(number)
-}
-
-fn setting<'t>(trace: &'t Trace, key: &str) -> Option<std::borrow::Cow<'t, str>> {
-    let found = trace
-        .settings
-        .iter()
-        .find(|setting| trace.strings.get(setting.key) == key.as_bytes())?;
-    Some(trace.text(found.value))
 }
 
 /// Length of the union of intervals.

@@ -28,10 +28,10 @@ impl Recorded {
     /// `None` where each call was recorded by itself.
     #[must_use]
     pub fn of(trace: &Trace) -> Option<Self> {
-        let mode = setting(trace, "call_mode").filter(|mode| mode != "full");
+        let mode = trace.setting("call_mode").filter(|mode| mode != "full");
         let chosen: Vec<String> = CHOOSE
             .iter()
-            .filter_map(|(key, words)| Some(format!("{words}{}", setting(trace, key)?)))
+            .filter_map(|(key, words)| Some(format!("{words}{}", trace.setting(key)?)))
             .collect();
         if mode.is_none() && chosen.is_empty() && trace.call_tree_count() == 0 {
             return None;
@@ -63,12 +63,6 @@ impl Recorded {
     pub fn shortest(&self) -> Option<&str> {
         self.mode.as_deref()?.strip_prefix("longer=")
     }
-}
-
-fn setting<'t>(trace: &'t Trace, key: &str) -> Option<Cow<'t, str>> {
-    let is = |id: StringId| trace.strings.get(id) == key.as_bytes();
-    let found = trace.settings.iter().find(|setting| is(setting.key))?;
-    Some(trace.text(found.value))
 }
 
 /// How many functions' calls were not seen: `calls of main.f in /bin/m`, `calls of 12 functions in /bin/m (main.f, ...)`.

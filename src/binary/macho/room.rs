@@ -1,7 +1,8 @@
 //! Room for more load commands in the header of a file, and numbers written into it.
 
 use super::MachO;
-use crate::binary::{Error, bytes::Bytes};
+use crate::binary::Error;
+use crate::binary::bytes::{Bytes, overwrite};
 
 /// Size of the header, after which load commands begin.
 pub(super) const HEADER: u64 = 32;
@@ -72,20 +73,5 @@ pub(super) fn put_u32(bytes: &mut [u8], at: u64, value: u64) -> Result<(), Error
 
 /// Writes bytes over others.
 pub(super) fn put(bytes: &mut [u8], at: u64, value: &[u8]) -> Result<(), Error> {
-    let available = (bytes.len() as u64).saturating_sub(at);
-    let cut = Error::CutShort {
-        what: "header",
-        offset: at,
-        length: value.len() as u64,
-        available,
-    };
-    let Ok(start) = usize::try_from(at) else {
-        return Err(cut);
-    };
-    let end = start.saturating_add(value.len());
-    match bytes.get_mut(start..end) {
-        Some(place) => place.copy_from_slice(value),
-        None => return Err(cut),
-    }
-    Ok(())
+    overwrite("header", bytes, at, value)
 }

@@ -5,6 +5,7 @@ use super::hole::Holes;
 use super::place::Place;
 use super::{Survey, edge_bits};
 use crate::binary::Error;
+use crate::binary::bytes::overwrite;
 use crate::binary::instruction::SiteEdge;
 
 /// Trampolines begin at multiples of this.
@@ -17,6 +18,16 @@ pub struct Marked<'a> {
     pub number: u32,
     /// The place.
     pub place: &'a Place,
+}
+
+impl<'a> Marked<'a> {
+    /// The places of functions, whose numbers are their positions.
+    pub fn all(functions: impl IntoIterator<Item = &'a [Place]>) -> Vec<Self> {
+        let functions = (0..).zip(functions);
+        let places = functions
+            .flat_map(|(number, places)| places.iter().map(move |place| Self { number, place }));
+        places.collect()
+    }
 }
 
 /// Adds a trampoline for each place to the code of a copy, which begins at the address `start`, and has the places in the
@@ -86,15 +97,5 @@ pub(super) fn pad(bytes: &mut Vec<u8>, to: usize, holes: Holes) {
 
 /// Writes bytes over others.
 pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<(), Error> {
-    let available = bytes.len() as u64;
-    let place = at.checked_add(value.len());
-    let place = place.and_then(|end| bytes.get_mut(at..end));
-    place
-        .map(|place| place.copy_from_slice(value))
-        .ok_or(Error::CutShort {
-            what: "copy of an executable",
-            offset: at as u64,
-            length: value.len() as u64,
-            available,
-        })
+    overwrite("copy of an executable", bytes, at as u64, value)
 }

@@ -56,43 +56,6 @@ impl Written {
     }
 }
 
-impl Function {
-    fn value(&self) -> Value {
-        json!({
-            "name": self.name,
-            "file": self.file,
-            "address": self.address,
-            "entry": self.entry,
-            "exits": self.exits,
-            "set": self.set,
-            "phase": self.phase.as_ref().map(Mark::value),
-            "argument": self.argument.value(),
-        })
-    }
-}
-
-impl Mark {
-    fn value(&self) -> Value {
-        json!({
-            "track": self.track,
-            "name": self.name,
-            "lasts_until_next": self.lasts_until_next,
-            "beside": self.beside,
-        })
-    }
-}
-
-impl Argument {
-    fn value(self) -> Value {
-        match self {
-            Self::None => json!("None"),
-            Self::Integer => json!("Integer"),
-            Self::Signed(bytes) => json!({"Signed": bytes}),
-            Self::Unsigned(bytes) => json!({"Unsigned": bytes}),
-        }
-    }
-}
-
 /// A function that tells of its calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Function {
@@ -110,6 +73,21 @@ pub(super) struct Function {
     pub(super) argument: Argument,
 }
 
+impl Function {
+    fn value(&self) -> Value {
+        json!({
+            "name": self.name,
+            "file": self.file,
+            "address": self.address,
+            "entry": self.entry,
+            "exits": self.exits,
+            "set": self.set,
+            "phase": self.phase.as_ref().map(Mark::value),
+            "argument": self.argument.value(),
+        })
+    }
+}
+
 /// As [`Phase`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Mark {
@@ -117,6 +95,17 @@ pub(super) struct Mark {
     name: String,
     lasts_until_next: bool,
     beside: bool,
+}
+
+impl Mark {
+    fn value(&self) -> Value {
+        json!({
+            "track": self.track,
+            "name": self.name,
+            "lasts_until_next": self.lasts_until_next,
+            "beside": self.beside,
+        })
+    }
 }
 
 /// As [`ArgumentKind`], of what is recorded.
@@ -127,6 +116,17 @@ pub(super) enum Argument {
     Integer,
     Signed(u8),
     Unsigned(u8),
+}
+
+impl Argument {
+    fn value(self) -> Value {
+        match self {
+            Self::None => json!("None"),
+            Self::Integer => json!("Integer"),
+            Self::Signed(bytes) => json!({"Signed": bytes}),
+            Self::Unsigned(bytes) => json!({"Unsigned": bytes}),
+        }
+    }
 }
 
 /// What is not seen of how many functions.
@@ -145,6 +145,35 @@ pub(super) struct Unseen {
 pub(super) enum What {
     Calls,
     Arguments,
+}
+
+impl Unseen {
+    fn value(&self) -> Value {
+        let what = match self.what {
+            What::Calls => "Calls",
+            What::Arguments => "Arguments",
+        };
+        json!({
+            "what": what,
+            "functions": self.functions,
+            "is_rest": self.is_rest,
+            "name": self.name,
+            "why": self.why,
+        })
+    }
+
+    /// What it is in the program at a path.
+    pub(super) fn what(&self, path: &[u8]) -> String {
+        let path = String::from_utf8_lossy(path);
+        let what = match self.what {
+            What::Calls => "calls",
+            What::Arguments => "first arguments",
+        };
+        match self.functions {
+            1 => format!("{what} of {} in {path}", self.name),
+            count => format!("{what} of {count} functions in {path} ({}, ...)", self.name),
+        }
+    }
 }
 
 impl Account {
@@ -215,35 +244,6 @@ impl Account {
 /// A reason without the address in it, which is another one for each function.
 pub(super) fn without_address(why: &str) -> &str {
     why.split(" at 0x").next().unwrap_or(why)
-}
-
-impl Unseen {
-    fn value(&self) -> Value {
-        let what = match self.what {
-            What::Calls => "Calls",
-            What::Arguments => "Arguments",
-        };
-        json!({
-            "what": what,
-            "functions": self.functions,
-            "is_rest": self.is_rest,
-            "name": self.name,
-            "why": self.why,
-        })
-    }
-
-    /// What it is in the program at a path.
-    pub(super) fn what(&self, path: &[u8]) -> String {
-        let path = String::from_utf8_lossy(path);
-        let what = match self.what {
-            What::Calls => "calls",
-            What::Arguments => "first arguments",
-        };
-        match self.functions {
-            1 => format!("{what} of {} in {path}", self.name),
-            count => format!("{what} of {count} functions in {path} ({}, ...)", self.name),
-        }
-    }
 }
 
 impl From<&Phase> for Mark {

@@ -8,9 +8,7 @@ use crate::capture::linux::sys::ring::RING_NAME;
 use crate::capture::{Monotonic, Observation};
 use crate::trace::Pid;
 use rustc_hash::FxHashSet;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// How often it is looked. What lives no longer than two looks is not met.
@@ -46,8 +44,8 @@ impl Again {
             if self.told.contains(&pid) {
                 continue;
             }
-            let exe = process::program(pid).exe;
-            let original = original_of(Path::new(OsStr::from_bytes(&exe)));
+            let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            let original = original_of(&exe);
             let Some(original) = original.filter(|_| !has_ring(pid)) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use crate::binary::Error;
 use crate::binary::elf::{Elf, Machine};
 use crate::binary::go::Pclntab;
 use crate::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched};
-use crate::capture::probes::{Asked, Mode};
+use crate::capture::probes::Asked;
 use crate::trace::ArgumentKind;
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -35,13 +35,8 @@ impl Choice {
         arguments: &[ArgumentKind],
     ) -> Result<Self, Error> {
         let table = Pclntab::of(elf)?;
-        let places = |asked: &Asked| {
-            let function = table.find(asked.address).ok().flatten();
-            let function = function.ok_or(Unpatched::NoCode)?;
-            survey.places(&function, asked.mode == Mode::Call)
-        };
         let mut choice = Self::default();
-        let found = side_by_side(&asked, places);
+        let found = side_by_side(&asked, |asked| asked.places(&table, survey));
         for ((asked, argument), places) in asked.into_iter().zip(arguments).zip(found) {
             match places {
                 Ok(places) => choice.functions.push((asked, *argument, places)),
@@ -53,11 +48,7 @@ impl Choice {
 
     /// The places, with the numbers of their functions in records.
     pub(super) fn marked(&self) -> Vec<Marked<'_>> {
-        let functions = (0..).zip(&self.functions);
-        let marked = functions.flat_map(|(number, (_, _, places))| {
-            places.iter().map(move |place| Marked { number, place })
-        });
-        marked.collect()
+        Marked::all(self.functions.iter().map(|(.., places)| places.as_slice()))
     }
 
     /// What there is to know of it once the copy is made.

@@ -187,25 +187,9 @@ impl Copies {
     /// Tells what was asked for and found nowhere, and nothing more after that.
     pub(super) fn finish(&self) {
         let mut known = self.known();
-        if self.beside_kernel {
-            // Whoever sees all programs tells that.
-            known.out = Out::Later(Vec::new());
-            return;
-        }
-        let missing: Vec<_> = known
-            .missing
-            .each(NEVER_STARTED)
-            .map(|(spec, why)| unseen(format!("calls of {spec}"), why.to_owned()))
-            .collect();
-        for observation in missing {
-            known.tell(observation);
-        }
-        for (option, glob) in std::mem::take(&mut known.unmet) {
-            let why = "no function that is watched has that name: name it by --probe, too";
-            known.tell(unseen(
-                format!("calls by {option} {}", glob.text()),
-                why.to_owned(),
-            ));
+        // Beside the kernel's probes those tell that: they see all programs.
+        if !self.beside_kernel {
+            known.tell_missing();
         }
         known.out = Out::Later(Vec::new());
     }
@@ -423,6 +407,25 @@ impl Known {
             Out::Later(observations) => observations.push(observation),
             // A session that is gone wants to know nothing.
             Out::Now(out) => drop(out.send(observation)),
+        }
+    }
+
+    /// Tells what was asked for and found nowhere.
+    fn tell_missing(&mut self) {
+        let missing: Vec<_> = self
+            .missing
+            .each(NEVER_STARTED)
+            .map(|(spec, why)| unseen(format!("calls of {spec}"), why.to_owned()))
+            .collect();
+        for observation in missing {
+            self.tell(observation);
+        }
+        for (option, glob) in std::mem::take(&mut self.unmet) {
+            let why = "no function that is watched has that name: name it by --probe, too";
+            self.tell(unseen(
+                format!("calls by {option} {}", glob.text()),
+                why.to_owned(),
+            ));
         }
     }
 

@@ -10,7 +10,7 @@ use super::copies::{Copies, Image};
 use super::guest_clock::{GuestClock, Readings};
 use super::runs::Runs;
 use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
-use crate::capture::decode::call_sieve::{Functions, Traits};
+use crate::capture::decode::call_sieve::{Functions, Told, Traits};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
 use crate::capture::linux::sys;
 use crate::capture::linux::sys::ring::{SharedRing, ticks};
@@ -39,16 +39,21 @@ const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// Both clocks, read as nearly together as it goes, and how far apart the readings were at most.
 fn moment() -> (Moment, u64) {
+    let (ticks, time, apart) = beside_monotonic(ticks);
+    let time = Monotonic(time);
+    (Moment { ticks, time }, apart)
+}
+
+/// Another clock and the system's, read as nearly together as it goes, and how far apart the readings were at most.
+pub(super) fn beside_monotonic(clock: fn() -> u64) -> (u64, u64, u64) {
     let read = || {
         let before = sys::monotonic();
-        let ticks = ticks();
-        let after = sys::monotonic();
-        let apart = after.saturating_sub(before);
-        let time = Monotonic(before.saturating_add(apart / 2));
-        (Moment { ticks, time }, apart)
+        let other = clock();
+        let apart = sys::monotonic().saturating_sub(before);
+        (other, before.saturating_add(apart / 2), apart)
     };
     let readings = [read(), read(), read()];
-    let best = readings.into_iter().min_by_key(|(_, apart)| *apart);
+    let best = readings.into_iter().min_by_key(|(.., apart)| *apart);
     best.unwrap_or_else(read)
 }
 
@@ -84,7 +89,7 @@ struct State {
     /// Processes that the recorder knows, until they end.
     processes: FxHashMap<Pid, Option<ExitWatch>>,
     /// Records that were read and came after the moment up to which they are told.
-    ahead: Vec<(Written, Called)>,
+    ahead: Vec<Told>,
     /// How calls are recorded, to be told.
     settings: Vec<(&'static str, String)>,
     /// Where not each call is kept as it is.
@@ -324,21 +329,38 @@ impl Drain {
                 taken.read += 1;
                 count += 1;
                 let written = Written::of(words);
-                match called(writer, &image.functions, &written) {
-                    Some(called) => self.state.ahead.push((written, called)),
+                match told(writer, &image.functions, &written) {
+                    Some(told) => self.state.ahead.push(told),
                     None => self.state.unknown += 1,
                 }
             }
         }
-        self.give(scale, until);
+        let mut ahead = std::mem::take(&mut self.state.ahead);
+        // Stretches that are in order already, one for each chunk.
+        ahead.sort_by_key(|told| told.ticks);
+        let due = ahead.partition_point(|told| told.ticks <= until);
+        self.give(ahead.drain(..due), scale);
+        self.state.ahead = ahead;
         count
     }
 
     /// Hands over what a sieve has kept.
     fn hand_over(&mut self, runs: &mut Runs, scale: Scale) {
-        let state = &mut self.state;
-        let last = &mut state.last;
-        let calls = runs.calls().map(|told| {
+        self.give(runs.calls(), scale);
+        for grown in runs.trees() {
+            self.tell(Observation::CallsAdded(Box::new(CallTree {
+                pid: grown.pid,
+                from: scale.at(grown.from),
+                to: scale.at(grown.to),
+                rows: grown.rows,
+            })));
+        }
+    }
+
+    /// Hands over calls that are in the order of their time.
+    fn give(&mut self, calls: impl Iterator<Item = Told>, scale: Scale) {
+        let State { pool, last, .. } = &mut self.state;
+        let calls = calls.map(|told| {
             *last = scale.at(told.ticks).max(*last);
             Called {
                 time: *last,
@@ -352,37 +374,7 @@ impl Drain {
             }
         });
         let out = &self.out;
-        state.pool.give(calls, &mut |batch| {
-            drop(out.send(Observation::Called(batch)))
-        });
-        for grown in runs.trees() {
-            self.tell(Observation::CallsAdded(Box::new(CallTree {
-                pid: grown.pid,
-                from: scale.at(grown.from),
-                to: scale.at(grown.to),
-                rows: grown.rows,
-            })));
-        }
-    }
-
-    /// Hands over what was read, up to a moment.
-    fn give(&mut self, scale: Scale, until: u64) {
-        let state = &mut self.state;
-        // Stretches that are in order already, one for each chunk.
-        state.ahead.sort_by_key(|(written, _)| written.ticks);
-        let end = state
-            .ahead
-            .partition_point(|(written, _)| written.ticks <= until);
-        let last = &mut state.last;
-        let calls = state.ahead.drain(..end).map(|(written, called)| {
-            *last = scale.at(written.ticks).max(*last);
-            Called {
-                time: *last,
-                ..called
-            }
-        });
-        let out = &self.out;
-        state.pool.give(calls, &mut |batch| {
+        pool.give(calls, &mut |batch| {
             drop(out.send(Observation::Called(batch)))
         });
     }
@@ -434,19 +426,19 @@ impl Drain {
 const RECORDS: usize =
     crate::binary::trampoline::ring::CHUNK / crate::binary::trampoline::ring::RECORD;
 
-/// The call that a record tells of, without its time.
-fn called(writer: &Writer, functions: &Functions, written: &Written) -> Option<Called> {
+/// The call that a record tells of.
+fn told(writer: &Writer, functions: &Functions, written: &Written) -> Option<Told> {
     let traits = functions.traits.get(written.function as usize)?;
     let argument = traits.has(Traits::ARGUMENT) && written.edge == CallEdge::Entry;
-    Some(Called {
-        time: Monotonic(0),
+    Some(Told {
+        ticks: written.ticks,
         pid: writer.pid,
         tid: writer.tid,
-        stack: owner(written.goroutine),
+        goroutine: written.goroutine,
         probe: ProbeId(functions.first.0.checked_add(written.function)?),
         edge: written.edge,
         depth: written.depth,
-        argument: argument.then_some(RawArgument::Integer(written.argument)),
+        argument: argument.then_some(written.argument),
     })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! What their counter is, [`Counter`] tells: of a translator that has another one, no time is told.
 
+use super::drain::beside_monotonic;
 use crate::capture::Monotonic;
 use crate::capture::Observation;
 use crate::capture::decode::trampoline::{Counter, Day, Scale};
@@ -95,16 +96,9 @@ impl GuestClock {
 
 /// How far the time of the day is ahead, and how exactly that is known.
 fn day() -> (Day, u64) {
-    let read = || {
-        let before = sys::monotonic();
-        let day = sys::realtime();
-        let apart = sys::monotonic().saturating_sub(before);
-        let ahead = day.saturating_sub(before.saturating_add(apart / 2));
-        (Day { ahead }, apart)
-    };
-    let readings = [read(), read(), read()];
-    let best = readings.into_iter().min_by_key(|(_, apart)| *apart);
-    best.unwrap_or_else(read)
+    let (day, time, apart) = beside_monotonic(sys::realtime);
+    let ahead = day.saturating_sub(time);
+    (Day { ahead }, apart)
 }
 
 #[cfg(test)]
