@@ -90,12 +90,10 @@ pub(super) struct Walked {
 /// Walks all samples, block by block, and returns how many blocks could not be read.
 pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
     let mut unreadable = 0;
-    for block in trace.samples() {
-        match block {
-            Ok(block) => block.iter().for_each(|sample| each(&sample)),
-            Err(_) => unreadable += 1,
-        }
-    }
+    trace.walk_samples(|block| match block {
+        Ok(block) => block.iter().for_each(|sample| each(&sample)),
+        Err(_) => unreadable += 1,
+    });
     unreadable
 }
 

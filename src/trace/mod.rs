@@ -188,6 +188,11 @@ impl Trace {
         self.samples.iter()
     }
 
+    /// Calls `each` with what [`Self::samples`] gives; while it is at one block, the next is read and unpacked.
+    pub fn walk_samples(&self, each: impl FnMut(Result<file::SampleBlock, file::Error>)) {
+        self.samples.walk(each);
+    }
+
     /// Number of samples, known without reading them.
     #[must_use]
     pub fn sample_count(&self) -> u64 {

@@ -4,6 +4,7 @@ use super::{Function, Path, ROOT};
 use crate::analyze::{Name, frame, portable};
 use crate::trace::{FrameId, FunctionId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// A function of a frame: which, at which line, and whether it was inlined.
 type Step = (u32, u32, bool);
@@ -17,7 +18,9 @@ pub(super) struct Growth<'t> {
     children: FxHashMap<(u32, u32), u32>,
     /// The path of each stack that was asked for; the root of others.
     of_stacks: Vec<u32>,
-    of_frames: FxHashMap<FrameId, Vec<Step>>,
+    /// Those of all frames that were met, and where they stand of each.
+    steps: Vec<Step>,
+    of_frames: Vec<Option<Range<usize>>>,
     of_functions: FxHashMap<FunctionId, u32>,
     /// By names without architecture, once the stacks of another trace are laid over the first one's.
     portable: Option<FxHashMap<Name, u32>>,
@@ -37,7 +40,8 @@ impl<'t> Growth<'t> {
             ids: FxHashMap::default(),
             children: FxHashMap::default(),
             of_stacks: vec![ROOT; trace.stacks.len()],
-            of_frames: FxHashMap::default(),
+            steps: Vec::new(),
+            of_frames: vec![None; trace.frames.len()],
             of_functions: FxHashMap::default(),
             portable: None,
         }
@@ -48,7 +52,8 @@ impl<'t> Growth<'t> {
     pub(super) fn turn_to(&mut self, trace: &'t Trace) {
         self.trace = trace;
         self.of_stacks = vec![ROOT; trace.stacks.len()];
-        self.of_frames.clear();
+        self.steps.clear();
+        self.of_frames = vec![None; trace.frames.len()];
         self.of_functions.clear();
         let mut portable = FxHashMap::default();
         for (function, id) in self.functions.iter().zip(0..) {
@@ -74,16 +79,11 @@ impl<'t> Growth<'t> {
             at = callers;
         };
         while let Some((stack, frame)) = above.pop() {
-            if !self.of_frames.contains_key(&frame) {
-                let steps = self.steps(frame);
-                self.of_frames.insert(frame, steps);
+            for at in self.steps_of(frame) {
+                if let Some(&(function, line, inlined)) = self.steps.get(at) {
+                    path = self.child(path, function, line, inlined);
+                }
             }
-            // Its steps are lent out while the paths grow.
-            let steps = self.of_frames.remove(&frame).unwrap_or_default();
-            for &(function, line, inlined) in &steps {
-                path = self.child(path, function, line, inlined);
-            }
-            self.of_frames.insert(frame, steps);
             if let Some(known) = self.of_stacks.get_mut(stack.index()) {
                 *known = path;
             }
@@ -111,15 +111,29 @@ impl<'t> Growth<'t> {
         path
     }
 
-    /// Functions of a frame, outermost first.
-    fn steps(&mut self, frame: FrameId) -> Vec<Step> {
+    /// Where the functions of a frame stand, outermost first.
+    fn steps_of(&mut self, frame: FrameId) -> Range<usize> {
+        if let Some(Some(known)) = self.of_frames.get(frame.index()) {
+            return known.clone();
+        }
+        let begin = self.steps.len();
+        self.add_steps(frame);
+        let steps = begin..self.steps.len();
+        if let Some(known) = self.of_frames.get_mut(frame.index()) {
+            *known = Some(steps.clone());
+        }
+        steps
+    }
+
+    fn add_steps(&mut self, frame: FrameId) {
         let trace = self.trace;
         let why = match trace.symbol(frame) {
             Ok(locations @ [.., _]) => {
-                let outermost_first = locations.iter().rev().enumerate();
-                return outermost_first
-                    .map(|(depth, at)| (self.function(at.function), at.line, depth > 0))
-                    .collect();
+                for (depth, at) in locations.iter().rev().enumerate() {
+                    let function = self.function(at.function);
+                    self.steps.push((function, at.line, depth > 0));
+                }
+                return;
             }
             Ok([]) => Unnamed::NoSymbol,
             Err(why) => why,
@@ -130,7 +144,7 @@ impl<'t> Growth<'t> {
             file: Name::default(),
             named: false,
         });
-        vec![(unnamed, 0, false)]
+        self.steps.push((unnamed, 0, false));
     }
 
     fn function(&mut self, id: FunctionId) -> u32 {

@@ -5,7 +5,11 @@ use super::bytes::Malformed;
 use super::disk::{Block, Disk};
 use super::layout::Kind;
 use crate::trace::Nanos;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+/// Blocks that wait for being walked: with one, neither side waits for the other for long.
+const AHEAD: usize = 1;
 
 /// A run of rows that is one block of the file.
 pub(super) trait Columns: Clone + Default {
@@ -66,6 +70,23 @@ impl<B: Columns> Blocks<B> {
             })
         });
         stored.chain(self.held.iter().cloned().map(Ok))
+    }
+
+    /// Calls `each` with every block; the next one is read and unpacked meanwhile, where there is a thread to be
+    /// had for that.
+    pub(in crate::trace) fn walk(&self, each: impl FnMut(Result<B, Error>))
+    where
+        B: Send + Sync,
+    {
+        thread::scope(|scope| {
+            let (read, blocks) = mpsc::sync_channel(AHEAD);
+            // Nobody takes blocks any more only where `each` panicked.
+            let reader = move || self.iter().try_for_each(|block| read.send(block));
+            match thread::Builder::new().spawn_scoped(scope, reader) {
+                Ok(_) => blocks.into_iter().for_each(each),
+                Err(_) => self.iter().for_each(each),
+            }
+        });
     }
 
     pub(in crate::trace) fn count(&self) -> u64 {
