@@ -27,7 +27,9 @@ PARTS = ("calls", "share", "gofmt", "every", "process", "plan")
 # Batches, calls in each, threads, milliseconds between batches: what a batch tells fits into memory, and is read before
 # the next one. Of the kernel's probes, which nobody waits for, fewer.
 BATCHES, BATCHES_OF_KERNEL, PAUSE = (15, 100_000), (10, 5_000), 30
+# How often each part is measured; starts of tools are short, and differ much.
 RUNS = 5
+RUNS_OF_STARTS = 20
 VERSIONS = ("1.21.13", "1.23.9", "1.25.5", "1.27.3")
 # What takes a function out of the count: it is not one that checks its stack's size and has a frame, or it is the
 # runtime's (src/binary/trampoline/place/mod.rs and exempt.rs).
@@ -149,14 +151,14 @@ class Bench:
         with self.place() as place:
             goroot = subprocess.check_output(["go", "env", "GOROOT"], text=True).strip()
             tool = f"{goroot}/pkg/tool/linux_amd64/compile"
-            for number in range(RUNS):
+            for number in range(RUNS_OF_STARTS):
                 measured = {}
                 for name in paired.order(probes, number):
                     text = place.record(probes[name], ["python3", "-c", script, tool, str(STARTS)])
                     # The first one makes the copy.
                     measured[name] = median([float(line) for line in text.split()][1:])
                 self.keep("process", measured)
-                self.say(f"process, {number + 1} of {RUNS}: {measured}")
+                self.say(f"process, {number + 1} of {RUNS_OF_STARTS}: {measured}")
 
     def plan(self):
         """Planning and writing the copy of the compiler, once for the set and once for all functions."""
@@ -291,8 +293,9 @@ class Place:
         return self.run(["bpftrace", "-c", f"{program} cost {batches}", "-e", action], as_root=True)[0]
 
     def dump(self):
-        """The records of the last trace but calls."""
-        command = f"'{self.folder}/gotrace' dump '{self.folder}/{recorders.TRACE}' | grep -v '^{{\"record\":\"call\"'"
+        """What the last trace says of its making: there may be millions of calls, and rows of trees."""
+        kinds = "loss|setting|probe|blind_spot"
+        command = f"'{self.folder}/gotrace' dump '{self.folder}/{recorders.TRACE}' | grep -E '^{{\"record\": ?\"({kinds})\"'"
         text = subprocess.check_output(["bash", "-c", command], text=True, stderr=subprocess.DEVNULL)
         return [json.loads(line) for line in text.splitlines()]
 
