@@ -1,15 +1,18 @@
-//! How long it takes to add up calls: feeds the reader of trampolines' records with calls that are made up, and prints
-//! what one of them took.
+//! How long it takes to add up calls: feeds the reader of trampolines' records with calls that are made up, or with
+//! those of a trace, and prints what one of them took.
 //!
 //! ```sh
 //! cargo run --release --example sieve
+//! gotrace run --backend patch --probe 'compile:*' --call-mode longer=1ns -o calls.gotrace -- go build -a errors
+//! cargo run --release --example sieve -- calls.gotrace
 //! ```
 
 use gotrace::capture::decode::call_sieve::{Functions, Sieve, Traits};
 use gotrace::capture::decode::trampoline::{Writer, Written};
 use gotrace::capture::probes::{CallMode, Keep};
-use gotrace::trace::{CallEdge, Pid, ProbeId, Tid};
+use gotrace::trace::{CallEdge, Goid, Pid, ProbeId, ProcessId, StackOwner, Tid, Trace};
 use std::io::{self, Write as _};
+use std::path::Path;
 
 /// Functions of the program that is made up: as many as the compiler has.
 const FUNCTIONS: u32 = 14_000;
@@ -27,33 +30,87 @@ fn main() -> io::Result<()> {
         keep: Keep::Sums,
         ..CallMode::default()
     };
-    let writer = Writer {
-        pid: Pid(1),
-        tid: Tid(1),
-        copy: 1,
-    };
+    if let Some(path) = std::env::args().nth(1) {
+        let trace = Trace::open(Path::new(&path)).map_err(io::Error::other)?;
+        let programs = recorded(&trace).map_err(io::Error::other)?;
+        let functions = Functions {
+            first: ProbeId(0),
+            traits: vec![Traits::default(); trace.probes.len()],
+        };
+        return measure("recorded", &mode, &functions, &programs);
+    }
     for levels in [4, 8, 10, 12] {
-        let records = records(levels);
-        let mut sieve = Sieve::new(&mode);
-        let begun = spent()?;
-        for _ in 0..ROUNDS {
-            // As many as a chunk of the ring has.
-            for chunk in records.chunks(2_047) {
-                sieve.take(&writer, &functions, chunk.iter().copied());
-            }
-            sieve.settle(u64::MAX);
-        }
-        let spent = (spent()? - begun) as f64;
-        let count = f64::from(ROUNDS) * records.len() as f64;
-        sieve.finish(u64::MAX);
-        let rows: usize = sieve.grown().iter().map(|grown| grown.rows.len()).sum();
-        writeln!(
-            io::stdout(),
-            "{levels} levels: {:.1} ns a record, {rows} rows",
-            spent / count
-        )?;
+        let made_up = [(ProcessId(0), records(levels))];
+        measure(&format!("{levels} levels"), &mode, &functions, &made_up)?;
     }
     Ok(())
+}
+
+/// What each program wrote, goroutine after goroutine for a while.
+type Programs = [(ProcessId, Vec<Written>)];
+
+fn measure(
+    what: &str,
+    mode: &CallMode,
+    functions: &Functions,
+    programs: &Programs,
+) -> io::Result<()> {
+    let mut sieve = Sieve::new(mode);
+    let (mut spent_in_all, mut count) = (0, 0);
+    for _ in 0..ROUNDS {
+        for (process, records) in programs {
+            let writer = Writer {
+                pid: Pid(process.0),
+                tid: Tid(1),
+                copy: 1,
+            };
+            let runs: Vec<&[Written]> = records
+                .chunk_by(|one, next| one.goroutine == next.goroutine)
+                // No more than a chunk of the ring has.
+                .flat_map(|run| run.chunks(2_047))
+                .collect();
+            let begun = spent()?;
+            for run in runs {
+                sieve.take(&writer, functions, run.iter().copied());
+            }
+            sieve.settle(u64::MAX);
+            spent_in_all += spent()? - begun;
+            count += records.len();
+        }
+    }
+    sieve.finish(u64::MAX);
+    let rows: usize = sieve.grown().iter().map(|grown| grown.rows.len()).sum();
+    writeln!(
+        io::stdout(),
+        "{what}: {:.1} ns a record, {count} records, {rows} rows",
+        spent_in_all as f64 / count as f64
+    )
+}
+
+/// The records of a trace's calls.
+fn recorded(trace: &Trace) -> Result<Vec<(ProcessId, Vec<Written>)>, gotrace::trace::file::Error> {
+    let mut programs: Vec<(ProcessId, Vec<Written>)> = Vec::new();
+    for block in trace.calls() {
+        for call in block?.iter() {
+            let goroutine = match call.stack {
+                StackOwner::Goroutine(Goid(number)) => number,
+                _ => 0,
+            };
+            let written = Written {
+                ticks: call.time.0,
+                goroutine,
+                depth: call.depth,
+                function: call.probe.0,
+                edge: call.edge,
+                argument: 0,
+            };
+            match programs.iter_mut().find(|(of, _)| *of == call.process) {
+                Some((_, records)) => records.push(written),
+                None => programs.push((call.process, vec![written])),
+            }
+        }
+    }
+    Ok(programs)
 }
 
 /// Time on a processor, in nanoseconds: whatever else the machine does.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// zstd's level, chosen by measuring: see `docs/trace-format.md`.
 const LEVEL: i32 = 9;
+/// That of call trees, which are written by the hundred thousand rows while programs wait to be read.
+const LEVEL_OF_TREES: i32 = 3;
 
 /// The contents of a block before compression, and what its header says of them.
 #[derive(Debug)]
@@ -89,7 +91,11 @@ impl Sink {
 
     /// Compresses and writes a block. After an error the file ends where it ended before.
     pub(super) fn put(&mut self, contents: &Contents) -> Result<(), Error> {
-        let packed = zstd::bulk::compress(&contents.bytes, LEVEL)
+        let level = match Kind::from_number(contents.kind) {
+            Some(Kind::CallTrees) => LEVEL_OF_TREES,
+            _ => LEVEL,
+        };
+        let packed = zstd::bulk::compress(&contents.bytes, level)
             .map_err(|source| self.io("compress a block of", source))?;
         let (codec, stored) = if packed.len() < contents.bytes.len() {
             (Codec::Zstd, packed.as_slice())

@@ -1,7 +1,9 @@
 //! Who called whom, how often and for how long.
 
 use crate::trace::{CallTreeRow, Nanos, ProbeId};
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::BuildHasher as _;
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -40,7 +42,9 @@ impl Node {
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
-    children: FxHashMap<(u32, u32), u32>,
+    /// All nodes but the root, by caller and function. What they are of stands in the node, which is read next anyway:
+    /// of large trees every line of the cache that is not touched counts.
+    children: HashTable<u32>,
     /// Nodes with calls that ended without an exit, and how many: few have any.
     open: FxHashMap<u32, u64>,
 }
@@ -49,7 +53,7 @@ impl Default for Tree {
     fn default() -> Self {
         Self {
             nodes: vec![Node::of(NONE, NONE)],
-            children: FxHashMap::default(),
+            children: HashTable::new(),
             open: FxHashMap::default(),
         }
     }
@@ -93,12 +97,21 @@ impl Tree {
         let Self {
             nodes, children, ..
         } = self;
-        *children.entry((parent, probe)).or_insert_with(|| {
-            // There are never more than are allowed by far.
-            let new = u32::try_from(nodes.len()).unwrap_or(ROOT);
-            nodes.push(Node::of(parent, probe));
-            new
-        })
+        let of = |at: &u32| {
+            let node = nodes.get(*at as usize);
+            node.map_or((NONE, NONE), |node| (node.parent, node.probe))
+        };
+        let hash = |of: (u32, u32)| FxBuildHasher.hash_one(of);
+        let wanted = (parent, probe);
+        let is_it = |at: &u32| of(at) == wanted;
+        if let Some(found) = children.find(hash(wanted), is_it) {
+            return *found;
+        }
+        // There are never more than are allowed by far.
+        let new = u32::try_from(nodes.len()).unwrap_or(ROOT);
+        children.insert_unique(hash(wanted), new, |at| hash(of(at)));
+        nodes.push(Node::of(parent, probe));
+        new
     }
 
     fn node(&self, at: u32) -> Option<&Node> {

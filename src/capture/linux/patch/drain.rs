@@ -13,7 +13,7 @@ use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
 use crate::capture::decode::call_sieve::{Functions, Told, Traits};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
 use crate::capture::linux::sys;
-use crate::capture::linux::sys::ring::{SharedRing, ticks};
+use crate::capture::linux::sys::ring::{SharedRing, take_record, ticks};
 use crate::capture::linux::watch::ExitWatch;
 use crate::capture::observation::Teller;
 use crate::capture::probes::CallMode;
@@ -213,7 +213,7 @@ impl Drain {
             let of = taken.of.as_ref();
             let over = of.is_some_and(|(of, _)| ended.contains(&of.pid));
             if whole || over {
-                self.ring.free(taken.chunk);
+                self.ring.free(taken.chunk, taken.read);
             }
             !whole && !over
         });
@@ -310,7 +310,10 @@ impl Drain {
             match own {
                 Some(own) => self.ring.set_time(taken.chunk, taken.timed, own.max(1)),
                 // All of the chunk are alike.
-                None => taken.read = taken.timed + 1,
+                None => {
+                    self.ring.set_time(taken.chunk, taken.timed, 0);
+                    taken.read = taken.timed + 1;
+                }
             }
             taken.timed += 1;
         }
@@ -323,8 +326,9 @@ impl Drain {
             let Some((writer, image)) = &taken.of else {
                 continue;
             };
+            let chunk = self.ring.words(taken.chunk);
             while taken.read < taken.timed
-                && let Some(words) = self.ring.record(taken.chunk, taken.read)
+                && let Some(words) = take_record(chunk, taken.read)
             {
                 taken.read += 1;
                 count += 1;

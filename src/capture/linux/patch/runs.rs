@@ -7,7 +7,7 @@
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Written};
-use crate::capture::linux::sys::ring::{SharedRing, record_in};
+use crate::capture::linux::sys::ring::{SharedRing, record_in, take_record};
 use crate::capture::probes::CallMode;
 use crate::trace::Pid;
 
@@ -86,7 +86,7 @@ impl Runs {
                 continue;
             };
             let words = ring.words(*chunk);
-            let records = (run.from..run.to).map_while(|at| record_in(words, at));
+            let records = (run.from..run.to).map_while(|at| take_record(words, at));
             let records = records.map(Written::of);
             self.sieve.take(writer, &image.functions, records);
         }

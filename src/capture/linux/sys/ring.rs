@@ -41,6 +41,16 @@ pub(in crate::capture::linux) fn record_in(words: &[AtomicU64], number: usize) -
     (time != 0).then(|| [time, word(goroutine), word(place), word(argument)])
 }
 
+/// Takes a record out of the words of a chunk, while it is near: its place is free.
+#[inline]
+pub(in crate::capture::linux) fn take_record(words: &[AtomicU64], number: usize) -> Option<Words> {
+    let record = record_in(words, number)?;
+    if let Some(time) = words.get(number * (RECORD / 8)) {
+        time.store(0, Ordering::Relaxed);
+    }
+    Some(record)
+}
+
 /// What the ring is called among the mappings of a process.
 pub(in crate::capture::linux) const RING_NAME: &CStr = c"gotrace-ring";
 
@@ -145,12 +155,12 @@ impl SharedRing {
         }
     }
 
-    /// Gives a chunk back that nobody writes to any more.
-    pub(in crate::capture::linux) fn free(&self, chunk: usize) {
+    /// Gives a chunk back that nobody writes to any more, of which records before the number `from` were taken out.
+    pub(in crate::capture::linux) fn free(&self, chunk: usize, from: usize) {
         let Some(at) = self.chunk(chunk) else { return };
         self.word(at + CHUNK_COUNT).store(0, Ordering::Relaxed);
         // Without its time a record is not there; whoever takes the chunk next writes the rest before that.
-        for record in self.words(chunk).chunks_exact(RECORD / 8) {
+        for record in self.words(chunk).chunks_exact(RECORD / 8).skip(from) {
             if let Some(time) = record.first() {
                 time.store(0, Ordering::Relaxed);
             }
