@@ -1,5 +1,5 @@
 //! `gotrace run` and `gotrace repeat` from outside: what becomes of the command, and what of its
-//! trace.
+//! trace. What a go command and its cache notice of the shim between it and its tools.
 #![cfg(unix)]
 
 #[cfg(test)]
@@ -87,6 +87,15 @@ mod terminal;
 #[cfg(test)]
 #[path = "repeat/toolchains.rs"]
 mod toolchains;
+#[cfg(test)]
+#[path = "toolexec/cache.rs"]
+mod toolexec_cache;
+#[cfg(test)]
+#[path = "toolexec/flags.rs"]
+mod toolexec_flags;
+#[cfg(test)]
+#[path = "toolexec/shim.rs"]
+mod toolexec_shim;
 #[cfg(test)]
 #[path = "run/traced.rs"]
 mod traced;
