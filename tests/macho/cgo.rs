@@ -1,7 +1,7 @@
 //! Go with C in it, for a Mac: libraries, an archive and a program, by the compiler and linker of
 //! zig, which `scripts/fetch-fixtures` fetches.
 
-use crate::files::{go, go_version, llvm, scratch};
+use crate::files::{go, go_version, llvm, scratch, shared};
 use crate::hostile::fat;
 use crate::symbols::hold_lines;
 use gotrace::analyze::Inspection;
@@ -76,10 +76,10 @@ fn build() -> Result<PathBuf, String> {
             .env("CGO_ENABLED", "1")
             .env(
                 "CC",
-                format!("'{}' cc -target {target}-macos", zig.display()),
+                format!("'{}' cc -target {target}-macos.13.0", zig.display()),
             )
-            .env("ZIG_GLOBAL_CACHE_DIR", scratch().join("zig"))
-            .env("ZIG_LOCAL_CACHE_DIR", scratch().join("zig"))
+            .env("ZIG_GLOBAL_CACHE_DIR", shared("zig"))
+            .env("ZIG_LOCAL_CACHE_DIR", shared("zig"))
             .args(["build", "-buildvcs=false", "-trimpath"])
             .args([format!("-buildmode={mode}"), "-o".to_owned()])
             .arg(folder.join(name))

@@ -36,7 +36,12 @@ pub(crate) fn bytes(name: &str) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn scratch() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("macho")
+    shared("macho")
+}
+
+/// A folder that all suites and later runs share: `gocache` and `zig` are the caches of those, filled once.
+pub(crate) fn shared(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// `go1.27.3`, of the go command of this machine.
@@ -53,7 +58,7 @@ pub(crate) fn go() -> Command {
     }
     command
         .env("GOTOOLCHAIN", "local")
-        .env("GOCACHE", scratch().join("cache"))
+        .env("GOCACHE", shared("gocache"))
         .env("CGO_ENABLED", "0");
     command
 }

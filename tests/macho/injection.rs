@@ -1,7 +1,7 @@
 //! Into which programs dyld loads a library by `DYLD_INSERT_LIBRARIES`, by what their files say: official tools,
 //! copies of them that are signed anew, what Go and zig link.
 
-use crate::files::{built, official, official_named, scratch};
+use crate::files::{built, official, official_named, scratch, shared};
 use gotrace::binary::macho::signature::AdHoc;
 use gotrace::capture::dyld_variables::{heeds, takes_library};
 use std::path::Path;
@@ -58,7 +58,7 @@ fn restricted_programs_libraries_and_scripts_take_none() {
         cc.args(["cc", "-target", "aarch64-macos.13.0", "-o"]);
         cc.arg(&program).arg(&source);
         for name in ["GLOBAL", "LOCAL"] {
-            cc.env(format!("ZIG_{name}_CACHE_DIR"), scratch().join("zig"));
+            cc.env(format!("ZIG_{name}_CACHE_DIR"), shared("zig"));
         }
         assert!(cc.status().unwrap().success());
         let refused = taken(&program, &std::fs::read(&program).unwrap(), false).unwrap_err();

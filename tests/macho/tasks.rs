@@ -1,7 +1,7 @@
 //! What is read of tasks, threads and processes of a Mac: layouts against Apple's own headers, which zig has; and
 //! functions of Go programs for Macs against what `go tool nm` lists.
 
-use crate::files::{built, go, scratch};
+use crate::files::{built, go, scratch, shared};
 use gotrace::binary::Svma;
 use gotrace::capture::decode::mach::counters::VERSIONS;
 use gotrace::capture::decode::mach::program::Program;
@@ -101,7 +101,7 @@ fn layouts_are_those_of_apples_headers() {
             .arg(folder.join(format!("{arch}.o")))
             .arg(&source);
         for name in ["GLOBAL", "LOCAL"] {
-            cc.env(format!("ZIG_{name}_CACHE_DIR"), scratch().join("zig"));
+            cc.env(format!("ZIG_{name}_CACHE_DIR"), shared("zig"));
         }
         let output = cc.output().unwrap();
         assert!(

@@ -1,7 +1,7 @@
 //! Names of frames in programs for Macs, loaded at several slides, against what `go tool addr2line` and
 //! LLVM read from the same files.
 
-use crate::programs::{go, hex, output_of, output_with, scratch};
+use crate::programs::{go, hex, output_of, output_with, scratch, shared};
 use crate::recording::{Names, Recording};
 use gotrace::trace::{
     Arch, Avma, FrameRole, ImageKind, ImageOffset, Mapping, Nanos, ProcessId, Record, Unnamed,
@@ -34,9 +34,9 @@ fn zig_cc(arch: &str) -> Option<Command> {
     }
     let mut command = Command::new(zig);
     command
-        .env("ZIG_GLOBAL_CACHE_DIR", scratch().join("zig"))
-        .env("ZIG_LOCAL_CACHE_DIR", scratch().join("zig"))
-        .args(["cc", "-target", &format!("{arch}-macos")]);
+        .env("ZIG_GLOBAL_CACHE_DIR", shared("zig"))
+        .env("ZIG_LOCAL_CACHE_DIR", shared("zig"))
+        .args(["cc", "-target", &format!("{arch}-macos.13.0")]);
     Some(command)
 }
 

@@ -118,7 +118,12 @@ fn build(way: &Way, folder: &Path) -> PathBuf {
 }
 
 pub(crate) fn scratch() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("symbols")
+    shared("symbols")
+}
+
+/// A folder that all suites and later runs share: `gocache` and `zig` are the caches of those, filled once.
+pub(crate) fn shared(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// The go command to test with: `GOTRACE_GO`, or the one of `PATH`.
@@ -144,7 +149,7 @@ pub(crate) fn go() -> Option<Command> {
     }
     command
         .env("GOTOOLCHAIN", "local")
-        .env("GOCACHE", scratch().join("cache"));
+        .env("GOCACHE", shared("gocache"));
     Some(command)
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn built(system: &str, arch: &str) -> Option<Vec<u8>> {
     let program = folder.join(format!("{system}-{arch}"));
     if !program.exists() {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/hello");
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchain-cache");
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gocache");
         let making = folder.join(format!("{system}-{arch}-{:?}", std::thread::current().id()));
         let output = Command::new("go")
             .current_dir(sample)
