@@ -1,6 +1,6 @@
 //! Watched functions and phases, from outside.
 
-use super::traced::{Place, argv, go, path_with, sample, stderr};
+use super::traced::{Place, argv, go, path_with, small_diamond, stderr, warm_cache};
 use gotrace::capture::Name;
 use gotrace::trace::{Argument, Trace};
 use serde_json::Value;
@@ -38,6 +38,7 @@ pub(crate) fn json(place: &Place, command: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// What `go build` makes of a source of the tests, with the standard library out of the cache that tests share.
 pub(crate) fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
     let program = place.path("work").join("program");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,6 +46,7 @@ pub(crate) fn build(go: &Path, place: &Place, source: &str) -> PathBuf {
         .join(source);
     let output = place
         .command(go)
+        .env("GOCACHE", warm_cache())
         .args(["build", "-o"])
         .args([&program, &source])
         .output()
@@ -73,7 +75,7 @@ fn a_build_has_phases() {
         return;
     };
     let place = Place::new();
-    sample("diamond", &place.path("work"));
+    small_diamond(&place.path("work"));
     let output = place
         .run(&[], &["go", "build", "./..."])
         .env("PATH", path_with(&go))
@@ -93,7 +95,7 @@ fn a_build_has_phases() {
     let trace = place.trace();
     assert!(trace.losses.is_empty(), "{:?}", trace.losses);
     let (compiles, links) = (tools(&trace, "compile"), tools(&trace, "link"));
-    assert!(compiles > 50 && links > 0);
+    assert!(compiles > 30 && links > 0);
     let phases = json(&place, &["show", "--by", "phase"]);
     let phase = |track: &str, name: &str, key: &str| {
         let rows = phases["rows"].as_array().unwrap().iter();
@@ -252,7 +254,8 @@ fn what_go_run_and_go_test_have_just_linked_is_watched_from_its_first_call() {
         let command = [&[go][..], &command].concat();
         // The package of a test program is not called main.
         let probes = ["--probe", "steps*:*.step:entry", "--entries-only"];
-        let output = place.run(&probes, &command).output().unwrap();
+        let mut run = place.run(&probes, &command);
+        let output = run.env("GOCACHE", warm_cache()).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         let calls = json(&place, &["calls"]);
         let mut rows = calls["rows"].as_array().unwrap().iter();
@@ -284,6 +287,7 @@ fn what_is_held_at_its_start_goes_on_when_gotrace_is_killed() {
     let command = [&command[..], &[go.to_str().unwrap(), "run", &toolexec, "."]].concat();
     let mut run = place.run(&["--probe", "steps:main.step"], &command);
     run.stdin(Stdio::piped()).stderr(Stdio::piped());
+    run.env("GOCACHE", warm_cache());
     let mut child = run.spawn().unwrap();
     std::fs::write(place.path("gotrace"), child.id().to_string()).unwrap();
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
@@ -382,7 +386,7 @@ fn functions_of_sets_that_cost_too_much_are_given_up_and_named() {
         return;
     };
     let place = Place::new();
-    sample("diamond", &place.path("work"));
+    small_diamond(&place.path("work"));
     let flags = ["--probe-set", "compile-passes", "--max-tax", "0.2%"];
     let output = place
         .run(&flags, &["go", "build", "./..."])

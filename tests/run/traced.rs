@@ -148,6 +148,34 @@ pub(crate) fn sample(name: &str, to: &Path) {
     );
 }
 
+/// Writes a module whose packages need each other as those of the sample `diamond` do. Of the standard library its program
+/// needs the runtime and little else, so that a cold build of it is a quick one.
+pub(crate) fn small_diamond(to: &Path) {
+    for (name, text) in [
+        ("go.mod", "module example.com/diamond\n\ngo 1.21\n"),
+        ("units/units.go", "package units\n\ntype Metres int\n"),
+        (
+            "terrain/terrain.go",
+            "package terrain\n\nimport (\n\t\"unicode/utf8\"\n\n\t\"example.com/diamond/units\"\n)\n\n\
+             func Height(place string) units.Metres { return units.Metres(utf8.RuneCountInString(place)) }\n",
+        ),
+        (
+            "weather/weather.go",
+            "package weather\n\nimport \"example.com/diamond/units\"\n\n\
+             func Cold(height units.Metres) bool { return height > 1000 }\n",
+        ),
+        (
+            "cmd/forecast/main.go",
+            "package main\n\nimport (\n\t\"example.com/diamond/terrain\"\n\t\"example.com/diamond/weather\"\n)\n\n\
+             func main() { println(weather.Cold(terrain.Height(\"summit\"))) }\n",
+        ),
+    ] {
+        let path = to.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
