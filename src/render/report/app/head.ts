@@ -109,9 +109,12 @@ function gate(page: Page): HTMLElement | null {
   };
   const named = all.filter((piece, at) => piece === first || (at < NAMED && piece.time >= LEAST * wall));
   const rest = all.filter((piece) => !named.includes(piece));
-  const own = first.builds && first.standard && all.find(({ builds, standard }) => builds && !standard);
   const part = share(first.time, wall);
   const saved = model.data.table("what_if");
+  const best = saved.name("package", 0);
+  const less = `the build would take ${duration(saved.number("saved", 0))} less.`;
+  const lead = first.builds ? first : all.find(({ builds, name }) => builds && name === best);
+  const own = lead?.standard && all.find(({ builds, standard }) => builds && !standard);
   return el(
     "section",
     { class: "gating", "aria-label": "what gates the build" },
@@ -119,7 +122,9 @@ function gate(page: Page): HTMLElement | null {
       ? el("h2", {}, name(first.name, { class: "first" }), ` gates the build: ${part} of its wall time`)
       : el("h2", {}, `Most went to `, name(first.name, { class: "first" }), `: ${part} of the wall time`),
     saved.count > 0 &&
-      el("p", {}, "If ", name(saved.name("package", 0)), ` cost nothing, the build would take ${duration(saved.number("saved", 0))} less.`),
+      (first.builds
+        ? el("p", {}, "If ", name(best), ` cost nothing, ${less}`)
+        : el("p", {}, "Of packages, ", name(best, { class: "first" }), ` gates it most: if it cost nothing, ${less}`)),
     own && el("p", {}, "Outside the standard library, ", name(own.name), ` leads: ${share(own.time, wall)}.`),
     el("ol", {}, ...named.map(bar)),
     rest.length > 0 &&
