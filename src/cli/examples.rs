@@ -367,14 +367,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "gen",
         &[(
             "Pages for man(1)",
-            "gotrace gen man ~/.local/share/man/man1",
+            "gotrace gen man ~/.cargo/share/man/man1",
         )],
     ),
     (
         "gen man",
         &[(
             "Where man(1) looks for pages of one user",
-            "gotrace gen man ~/.local/share/man/man1",
+            "gotrace gen man ~/.cargo/share/man/man1",
         )],
     ),
     (
