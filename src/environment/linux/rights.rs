@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 /// Ring buffers and `CAP_BPF` came with this kernel.
 const OLDEST_KERNEL: (u32, u32) = (5, 8);
 const BTF: &str = "/sys/kernel/btf/vmlinux";
-const SETUP: &str = "sudo gotrace setup";
 
 /// Numbers of the first pid and user namespace, `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -135,12 +134,21 @@ fn may_load(capabilities: u64) -> bool {
     has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
 }
 
+/// The line that installs the helper. sudo looks for a name in folders of the system alone (`secure_path` of
+/// sudoers(5)), and cargo installs into one of the user.
+fn setup(itself: Option<PathBuf>) -> String {
+    match itself.filter(|path| !path.starts_with("/usr")) {
+        Some(path) => format!("sudo {} setup", path.display()),
+        None => "sudo gotrace setup".to_owned(),
+    }
+}
+
 fn helper(path: &Path) -> Result<PathBuf, Refusal> {
     use nix::unistd::{AccessFlags, access};
     let refusal = |evidence: String| Refusal {
         reason: "not permitted to load BPF programs".to_owned(),
         evidence,
-        remedy: SETUP.to_owned(),
+        remedy: setup(std::env::current_exe().ok()),
     };
     match access(path, AccessFlags::X_OK) {
         Ok(()) => Ok(path.to_owned()),
@@ -155,9 +163,10 @@ fn helper(path: &Path) -> Result<PathBuf, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::{
-        effective, helper, kernel, lockdown, may_load, native, pid_namespace, type_information,
+        effective, helper, kernel, lockdown, may_load, native, pid_namespace, setup,
+        type_information,
     };
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn kernels_before_ring_buffers_are_refused() {
@@ -215,7 +224,19 @@ mod tests {
     #[test]
     fn a_missing_helper_names_the_command_that_installs_it() {
         let refusal = helper(Path::new("/nonexistent/helper")).unwrap_err();
-        assert_eq!(refusal.remedy, "sudo gotrace setup");
+        assert_eq!(refusal.remedy, setup(std::env::current_exe().ok()));
         assert!(refusal.evidence.contains("/nonexistent/helper"));
+    }
+
+    #[test]
+    fn sudo_is_told_where_a_gotrace_of_the_user_is() {
+        let line = |path: &str| setup(Some(PathBuf::from(path)));
+        assert_eq!(
+            line("/home/me/.cargo/bin/gotrace"),
+            "sudo /home/me/.cargo/bin/gotrace setup"
+        );
+        assert_eq!(line("/usr/lib/gotrace/gotrace"), "sudo gotrace setup");
+        assert_eq!(line("/usr/local/bin/gotrace"), "sudo gotrace setup");
+        assert_eq!(setup(None), "sudo gotrace setup");
     }
 }
