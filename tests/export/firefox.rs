@@ -7,6 +7,10 @@ use gotrace::analyze::Analysis;
 use gotrace::export::firefox;
 use gotrace::trace::{Nanos, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid, Trace};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
 
 /// The lines of `firefox.py` about a trace, by their first field.
 pub(crate) fn firefox_of(trace: &Trace) -> Option<Lines> {
@@ -187,4 +191,102 @@ fn no_sample_is_left_out_of_many() {
     });
     let expected = [0, 0, EACH + 1, 4 * EACH + 1, EACH + 4, EACH, 0, 0];
     assert_eq!(counts, [(); 4].map(|()| expected.to_vec()));
+}
+
+/// Firefox Profiler's own code, as it is published: a program that upgrades a file, and answers about it in a session.
+struct Published {
+    program: PathBuf,
+    folder: TempDir,
+}
+
+impl Published {
+    /// It with the file of a trace; `None`, and why, where it is not to be had.
+    fn with(trace: &Trace) -> Option<Self> {
+        const FOLDER: &str = ".tools/consumers/firefox-profiler-0.10.0";
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let program = root.join(FOLDER).join("profiler-cli.js");
+        if !program.exists() {
+            println!("skipped: no {FOLDER}; scripts/fetch-consumers");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut out = Vec::new();
+        firefox::write(&Analysis::of(trace), &mut out).unwrap();
+        std::fs::write(folder.path().join("profile.json"), out).unwrap();
+        let published = Self { program, folder };
+        published.says(&["load", "profile.json"]);
+        Some(published)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("node");
+        command.arg(&self.program).args(words);
+        command.current_dir(self.folder.path());
+        command.env(
+            "PROFILER_CLI_SESSION_DIR",
+            self.folder.path().join("sessions"),
+        );
+        command.env("PROFILER_CLI_NO_SYMBOLICATE", "1");
+        command
+    }
+
+    fn says(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let words = [words, &["--json"]].concat();
+        serde_json::from_str(&self.says(&words)).unwrap()
+    }
+}
+
+impl Drop for Published {
+    /// What it has started in the background ends.
+    fn drop(&mut self) {
+        let output = self.command(&["stop", "--all"]).output().unwrap();
+        assert!(output.status.success() || std::thread::panicking());
+    }
+}
+
+/// Milliseconds of JSON, which are sums of fractions.
+fn nanos(millis: &Value) -> u64 {
+    (millis.as_f64().unwrap() * 1e6).round() as u64
+}
+
+#[test]
+fn the_published_profiler_counts_the_same() {
+    let trace = fixture::trace();
+    let Some(published) = Published::with(&trace) else {
+        return;
+    };
+    // Own and total time of each function of a program.
+    let mut known: BTreeMap<(String, String), [u64; 2]> = BTreeMap::new();
+    for (pid, stack, weight, _) in SAMPLES.into_iter().filter(|sample| sample.3) {
+        for (at, name) in stack.iter().enumerate() {
+            let times = known.entry((pid.to_string(), (*name).to_owned()));
+            let [own, total] = times.or_default();
+            *total += ms(weight).0;
+            if at + 1 == stack.len() {
+                *own += ms(weight).0;
+            }
+        }
+    }
+
+    let info = published.json(&["profile", "info", "--all"]);
+    let mut found = BTreeMap::new();
+    for program in info["processes"].as_array().unwrap() {
+        let pid = program["pid"].as_str().unwrap();
+        let thread = &program["threads"][0]["threadHandle"];
+        published.says(&["thread", "select", thread.as_str().unwrap()]);
+        let functions = published.json(&["thread", "functions"]);
+        for function in functions["functions"].as_array().unwrap() {
+            let name = function["name"].as_str().unwrap().to_owned();
+            let times = ["selfSamples", "totalSamples"].map(|time| nanos(&function[time]));
+            found.insert((pid.to_owned(), name), times);
+        }
+    }
+    assert_eq!(found, known);
 }

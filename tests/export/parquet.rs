@@ -1,4 +1,4 @@
-//! Tables, as Parquet: read by DuckDB, held to CSV, to the schema, and to what `show --json` sums up.
+//! Tables, as Parquet: read by DuckDB and by Arrow, held to CSV, to the schema, and to what `show --json` sums up.
 
 use super::lines::{Lines, by_kind};
 use super::{fixture, python, tables};
@@ -11,11 +11,22 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
+/// A script and the package that it reads with.
+type Reader = (&'static str, &'static str);
+const DUCKDB: Reader = ("export/parquet.py", "duckdb-2.0.0");
+const ARROW: Reader = ("export/arrow.py", "pyarrow-26.0.1");
+
 /// The lines of `parquet.py` about a trace, by their first field; `None`, and why, without DuckDB.
 fn lines_of(trace: &Trace) -> Option<Lines> {
-    let consumer = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/consumers/duckdb-2.0.0");
+    read_by(DUCKDB, trace)
+}
+
+fn read_by((script, package): Reader, trace: &Trace) -> Option<Lines> {
+    let consumer = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(".tools/consumers")
+        .join(package);
     if !consumer.exists() {
-        println!("skipped: no DuckDB; scripts/fetch-consumers fetches it");
+        println!("skipped: no {package}; scripts/fetch-consumers fetches it");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -28,7 +39,7 @@ fn lines_of(trace: &Trace) -> Option<Lines> {
     }
     let asked = object!({"folder": folder.path(), "csv": tables::written(trace)});
     let input = serde_json::to_vec(&asked).unwrap();
-    python::read_with("export/parquet.py", &input, Some(&consumer)).map(|said| by_kind(&said))
+    python::read_with(script, &input, Some(&consumer)).map(|said| by_kind(&said))
 }
 
 /// The rows of `show --json`.
@@ -103,6 +114,18 @@ fn sums_are_those_of_show() {
         .collect();
     tools.sort_unstable();
     assert_eq!(lines["cpu"], tools);
+}
+
+#[test]
+fn arrow_reads_the_same() {
+    let trace = fixture::trace();
+    let (Some(duckdb), Some(arrow)) = (lines_of(&trace), read_by(ARROW, &trace)) else {
+        return;
+    };
+    assert_eq!(arrow.keys().collect::<Vec<_>>(), ["cpu", "on-cpu", "rows"]);
+    for (what, lines) in arrow {
+        assert_eq!(lines, duckdb[&what], "{what}");
+    }
 }
 
 #[test]
