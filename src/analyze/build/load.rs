@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 
 /// Packages of the go command, and of what it uses, whose code runs only to fetch modules.
 const FETCHING: [&str; 3] = ["net/http.", "crypto/tls.", "cmd/go/internal/modfetch"];
+/// Runs what each package does before `main` (`runtime/proc.go`), which fetches nothing.
+const INITIALIZING: &str = "runtime.doInit1";
 
 impl Load {
     /// All but what samples tell.
@@ -84,30 +86,46 @@ struct Seen {
     fetches: u64,
 }
 
-/// For each stack, whether a function of [`FETCHING`] is in it.
+/// For each stack, whether a function of [`FETCHING`] is in it that was not called to initialize a package.
 fn fetching_stacks(trace: &Trace) -> Vec<bool> {
-    let functions: Vec<bool> = trace
-        .functions
-        .iter()
-        .map(|function| {
-            let name = trace.strings.get(function.name);
-            FETCHING
-                .iter()
-                .any(|package| name.starts_with(package.as_bytes()))
-        })
+    let fetches = frames_of(trace, |name| {
+        FETCHING
+            .iter()
+            .any(|package| name.starts_with(package.as_bytes()))
+    });
+    let initializes = frames_of(trace, |name| name == INITIALIZING.as_bytes());
+    let mut stacks = vec![Told::Nothing; trace.stacks.len()];
+    // Callers stand before their callees in the table.
+    for (index, id) in (0..).map(StackId).enumerate().take(stacks.len()) {
+        if let Some((callers, frame)) = trace.stacks.node(id) {
+            stacks[index] = match stacks[callers.index()] {
+                Told::Nothing if initializes(frame) => Told::Initializes,
+                Told::Nothing if fetches(frame) => Told::Fetches,
+                told => told,
+            };
+        }
+    }
+    stacks.iter().map(|told| *told == Told::Fetches).collect()
+}
+
+/// What the outermost frame that tells anything tells of a stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Fetches,
+    Initializes,
+}
+
+/// Whether a frame, or what was inlined into it, is one of the functions with such names.
+fn frames_of(trace: &Trace, wanted: impl Fn(&[u8]) -> bool) -> impl Fn(FrameId) -> bool {
+    let names = trace.functions.iter();
+    let functions: Vec<bool> = names
+        .map(|function| wanted(trace.strings.get(function.name)))
         .collect();
-    let frame_fetches = |frame: FrameId| {
+    move |frame| {
         let names = trace.symbol(frame).unwrap_or_default();
         names
             .iter()
             .any(|location| functions.get(location.function.index()) == Some(&true))
-    };
-    let mut stacks = vec![false; trace.stacks.len()];
-    // Callers stand before their callees in the table.
-    for (index, id) in (0..).map(StackId).enumerate().take(stacks.len()) {
-        if let Some((callers, frame)) = trace.stacks.node(id) {
-            stacks[index] = stacks[callers.index()] || frame_fetches(frame);
-        }
     }
-    stacks
 }
