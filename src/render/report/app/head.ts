@@ -139,13 +139,15 @@ function legend({ path, actions, colours }: Model): HTMLElement {
   const onPath = path.bytes("colour").filter((_, row) => kinds[row] !== WAITING);
   const used = new Set([...actions.bytes("colour"), ...onPath]);
   const colour = colours.rows().filter((row) => used.has(row));
-  const mark = (kind: string, words: string) => [el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), words];
+  // A mark and its words stay on one line.
+  const item = (mark: Node, words: string) => el("span", {}, mark, words);
+  const mark = (kind: string) => el("span", { class: `swatch ${kind}`, "aria-hidden": "true" });
   return el(
     "p",
     { class: "legend" },
-    ...colour.flatMap((row) => [swatch(row), `${colours.name("words", row)} `]),
-    ...(kinds.includes(WAITING) ? mark("waiting", "waiting for a slot ") : []),
-    ...mark("critical", "on the critical path"),
+    ...colour.map((row) => item(swatch(row), colours.name("words", row))),
+    kinds.includes(WAITING) && item(mark("waiting"), "waiting for a slot"),
+    item(mark("critical"), "on the critical path"),
   );
 }
 
