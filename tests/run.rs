@@ -3,6 +3,10 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "run/beside.rs"]
+mod beside;
+#[cfg(test)]
 #[path = "run/builds.rs"]
 mod builds;
 #[cfg(test)]

@@ -93,6 +93,7 @@ start:
 	mov	[rip + .Lorigin + PID], eax
 	mov	[rip + .Lorigin + IMAGE], r14
 	mov	[rip + .Lorigin + RING], r13
+	lock inc qword ptr [r13 + RING_MAPPED]
 .Lclose:
 	mov	edi, ebp
 	mov	eax, SYS_close

@@ -92,6 +92,12 @@ start:
 	str	w0, [x24, #PID - PAGE]
 	str	x25, [x24, #IMAGE - PAGE]
 	str	x23, [x24, #RING - PAGE]
+	add	x24, x23, #RING_MAPPED
+.Lmapped:
+	ldxr	x0, [x24]
+	add	x0, x0, #1
+	stxr	w1, x0, [x24]
+	cbnz	w1, .Lmapped
 .Lclose:
 	mov	w0, w21
 	mov	x8, #SYS_close

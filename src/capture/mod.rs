@@ -204,6 +204,8 @@ struct PatchRequest {
     watch: probes::Watch,
     /// The kernel's probes watch what copies do not tell of.
     beside_kernel: bool,
+    /// All is watched without copies, too: where there would be none, the backend is of no use.
+    is_spare: bool,
     /// Programs of which copies are to be there before the command runs.
     expected: Vec<PathBuf>,
     /// Where copies are kept.
@@ -237,6 +239,7 @@ fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
         let backend = linux::patch::Patch::new(linux::patch::Options {
             watch: request.watch,
             beside_kernel: request.beside_kernel,
+            is_spare: request.is_spare,
             expected: request.expected,
             caches: request.caches,
             others: request.others,

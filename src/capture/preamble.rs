@@ -95,7 +95,12 @@ impl Preamble<'_> {
                 remedy => format!("; to change that: {remedy}"),
             };
             let why = format!("backend {name}: {refusal}{remedy}");
-            context.blind(name.gives(), &why);
+            // Nothing is missing for want of copies where the kernel watches.
+            if *name == Name::Patch && self.backends.contains(&Name::Bpf.word()) {
+                context.setting("without", why.as_bytes(), "gotrace");
+            } else {
+                context.blind(name.gives(), &why);
+            }
         }
     }
 
@@ -135,6 +140,11 @@ impl Preamble<'_> {
         }
         if watches && watch.is_empty() && self.options.sources.contains_key("probes") {
             context.setting("probes", b"false", &self.source("probes", true));
+        }
+        if self.backends.contains(&Name::Patch.word()) {
+            for (key, value) in watch.mode.settings() {
+                context.setting(key, value.as_bytes(), &self.source(key, true));
+            }
         }
         let hidden: Vec<&[u8]> = redaction.added().collect();
         if !hidden.is_empty() {

@@ -332,6 +332,11 @@ impl Session {
     #[must_use]
     pub fn backends(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
+        // Whatever the order in which they are opened.
+        names.sort_by_key(|name| {
+            let place = Name::ALL.iter().position(|known| known.word() == *name);
+            place.unwrap_or(Name::ALL.len())
+        });
         names.dedup();
         names
     }
@@ -480,15 +485,16 @@ impl Session {
                 let super::Error::Refused { backend, refusal } = error else {
                     return Err(Error::Backend(error));
                 };
-                // No other backend watches functions that were asked for.
-                let another =
-                    self.options.selection == Selection::Auto && !self.options.watch.is_asked_for();
+                let names = self.without_rights();
+                // Where there are no copies, no other backend watches functions that were asked for.
+                let watches = !self.options.watch.is_asked_for() || names.contains(&Name::Patch);
+                let another = self.options.selection == Selection::Auto && watches;
                 if !another || !self.follows_tree() {
                     return Err(Error::Refused { backend, refusal });
                 }
                 self.refused.push((Name::Bpf, refusal));
                 let bindings = self.options.request.bindings.then_some(Name::OF_BINDINGS);
-                let names: Vec<Name> = self.without_rights().into_iter().chain(bindings).collect();
+                let names: Vec<Name> = names.into_iter().chain(bindings).collect();
                 self.open(&names)?;
                 self.start(out)
             }
@@ -612,7 +618,8 @@ impl Session {
                 ..executed
             })));
         }
-        if self.backends().contains(&Name::Patch.word()) && self.users_toolexec().is_some() {
+        let by_copies_alone = self.backends().contains(&Name::Patch.word()) && !self.calls_of_two();
+        if by_copies_alone && self.users_toolexec().is_some() {
             drop(out.send(Observation::Unseen {
                 time,
                 what: "calls in tools of go commands".to_owned(),
@@ -620,14 +627,7 @@ impl Session {
                     .to_owned(),
             }));
         }
-        let overrides = self.options.command.iter().skip(1);
-        let overrides = overrides.filter(|word| {
-            let word = word.as_bytes();
-            let flag = word.strip_prefix(b"-").unwrap_or_default();
-            let flag = flag.strip_prefix(b"-").unwrap_or(flag);
-            flag == b"toolexec" || flag.starts_with(b"toolexec=")
-        });
-        if overrides.count() > 0 && self.backends().contains(&Name::Toolexec.word()) {
+        if self.overrides_toolexec() && self.backends().contains(&Name::Toolexec.word()) {
             drop(out.send(Observation::Unseen {
                 time,
                 what: "tools of the go command".to_owned(),

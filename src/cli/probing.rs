@@ -11,7 +11,7 @@ use std::path::Path;
 /// A file that names a set of functions has no more bytes.
 const LONGEST_SET: u64 = 1 << 20;
 
-const HEADING: &str = "Function calls (backends bpf and dtrace; named functions as root)";
+const HEADING: &str = "Function calls (backends patch, bpf and dtrace)";
 
 /// Options that name functions.
 #[derive(Debug, Default, clap::Args)]
@@ -78,7 +78,7 @@ impl Probing {
             entries_only: choices.switch(Key::EntriesOnly, self.entries_only),
             max_tax: choices.max_tax(self.max_tax),
             arguments: self.args,
-            mode: CallMode::default(),
+            ..Watch::default()
         })
     }
 }

@@ -150,13 +150,14 @@ const fn instruction(code: u16, jumps: (u8, u8), operand: u32) -> libc::sock_fil
     }
 }
 
+const LOAD: u16 = 0x20;
+const EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+const ALLOW: u32 = 0x7fff_0000;
+const REFUSE: u32 = 0x0005_0000 | libc::EPERM.cast_unsigned();
+
 /// Has the kernel refuse a call, and say that it is not permitted, to what is started and all that this starts.
 fn refuse(command: &mut Command, call: libc::c_long) {
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    const ALLOW: u32 = 0x7fff_0000;
-    const REFUSE: u32 = 0x0005_0000 | libc::EPERM.cast_unsigned();
     let call = u32::try_from(call).unwrap();
     let filter = [
         instruction(LOAD, (0, 0), 0),
@@ -164,15 +165,36 @@ fn refuse(command: &mut Command, call: libc::c_long) {
         instruction(RETURN, (0, 0), REFUSE),
         instruction(RETURN, (0, 0), ALLOW),
     ];
+    put_on(command, filter);
+}
+
+/// The same of mappings that are shared and put at an address of the caller's choice, as that of the ring is.
+fn refuse_fixed_mappings(command: &mut Command) {
+    /// Where the lower half of the fourth argument lies in what a filter looks at (`struct seccomp_data`).
+    const FLAGS: u32 = 16 + 3 * 8;
+    let flags = (libc::MAP_SHARED | libc::MAP_FIXED).cast_unsigned();
+    let filter = [
+        instruction(LOAD, (0, 0), 0),
+        instruction(EQUAL, (0, 3), u32::try_from(libc::SYS_mmap).unwrap()),
+        instruction(LOAD, (0, 0), FLAGS),
+        instruction(EQUAL, (0, 1), flags),
+        instruction(RETURN, (0, 0), REFUSE),
+        instruction(RETURN, (0, 0), ALLOW),
+    ];
+    put_on(command, filter);
+}
+
+/// Puts a filter of system calls on what is started.
+fn put_on<const N: usize>(command: &mut Command, filter: [libc::sock_filter; N]) {
     let put_on = move || {
         let program = libc::sock_fprog {
-            len: 4,
+            len: u16::try_from(N).unwrap(),
             filter: filter.as_ptr().cast_mut(),
         };
         // SAFETY: takes no pointer.
         let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         let mode = libc::SECCOMP_MODE_FILTER;
-        // SAFETY: the kernel reads four instructions from the array, which lives on.
+        // SAFETY: the kernel reads the instructions of the array, which lives on.
         let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
         if (alone, filtered) == (0, 0) {
             return Ok(());
@@ -203,6 +225,28 @@ fn a_sandbox_that_refuses_the_ring_is_said() {
     refuse(&mut run, libc::SYS_memfd_create);
     let without = run.output().unwrap();
     assert_eq!(without.stdout, alone.stdout, "{}", stderr(&without));
+}
+
+/// A sandbox in which no copy can map the ring: programs run, and it is said of how many nothing is known.
+#[test]
+fn a_sandbox_that_keeps_copies_from_the_ring_is_said() {
+    let Some(go) = ready() else { return };
+    let place = Place::new();
+    let program = build(&go, &place, "live_bpf/calls.go");
+    let alone = place.command(&program).output().unwrap();
+    let mut run = place.run(&WATCHED, &[&program]);
+    refuse_fixed_mappings(&mut run);
+    let output = run.output().unwrap();
+    assert_eq!(output.stdout, alone.stdout, "{}", stderr(&output));
+    let (none, blind) = recorded(&place);
+    assert_eq!(none, 0);
+    let expected = "calls in 1 of 1 programs that were given copies";
+    assert!(blind.contains(expected), "{blind}");
+    // Of what maps it nothing is said.
+    let output = place.run(&WATCHED, &[&program]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (entries, blind) = recorded(&place);
+    assert!(entries > 0 && !blind.contains("given copies"), "{blind}");
 }
 
 /// A folder from which nothing can be run, and one of somebody else.

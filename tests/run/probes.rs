@@ -205,7 +205,10 @@ fn calls_that_an_exec_or_a_kill_cuts_off_are_open_and_none_is_missing() {
     let place = Place::new();
     let program = build(&go, &place, "run/ends.go");
     let output = place
-        .run(&["--probe", "program:main.deep"], &[&program])
+        .run(
+            &["--backend", "bpf", "--probe", "program:main.deep"],
+            &[&program],
+        )
         .output()
         .unwrap();
     assert_eq!(output.status.signal(), Some(libc::SIGKILL));
@@ -387,7 +390,8 @@ fn functions_of_sets_that_cost_too_much_are_given_up_and_named() {
     };
     let place = Place::new();
     small_diamond(&place.path("work"));
-    let flags = ["--probe-set", "compile-passes", "--max-tax", "0.2%"];
+    let costly = ["--probe-set", "compile-passes", "--max-tax", "0.2%"];
+    let flags = [&["--backend", "bpf"], &costly[..]].concat();
     let output = place
         .run(&flags, &["go", "build", "./..."])
         .env("PATH", path_with(&go))

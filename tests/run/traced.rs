@@ -38,6 +38,7 @@ impl Place {
             .current_dir(self.path("work"))
             .env("HOME", self.path("home"))
             .env("XDG_STATE_HOME", self.path("state"))
+            .env("XDG_CACHE_HOME", caches())
             .env("GOCACHE", self.path("cache"))
             .env("GOENV", self.path("goenv"))
             .env("GOTOOLCHAIN", "local");
@@ -61,6 +62,12 @@ impl Place {
         assert!(!trace.integrity.unsealed, "not sealed");
         trace
     }
+}
+
+/// Where copies of programs are kept, for later tests and test runs: to plan those of a toolchain takes seconds where
+/// gotrace is not optimised.
+fn caches() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("caches")
 }
 
 /// A build cache that later tests and test runs find filled with the standard library. Modules in

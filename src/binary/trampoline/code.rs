@@ -229,6 +229,7 @@ mod tests {
                 ("RING_HEAD", ring::HEAD),
                 ("RING_TAIL", ring::TAIL),
                 ("RING_DROPPED", ring::DROPPED),
+                ("RING_MAPPED", ring::MAPPED),
                 ("RING_QUEUE", ring::QUEUE),
                 ("CHUNKS", ring::FIRST_CHUNK),
             ] {

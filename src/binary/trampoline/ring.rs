@@ -8,7 +8,7 @@
 //!           28 u32 closed: nobody reads any more
 //!           32 u32 insists: whoever waits begins to count anew when chunks have been given back
 //!           64 u64 head: chunks that were taken         128 u64 tail: chunks that were free
-//!          192 u64 records that were dropped, at most
+//!          192 u64 records that were dropped, at most    256 u64 programs that have mapped it, but on macOS
 //! queue   4096 u32 for each chunk: numbers of free ones, from head to tail, each at its count less the mask
 //! chunks 10000 64 KiB each
 //!
@@ -46,6 +46,8 @@ pub const HEAD: usize = 64;
 pub const TAIL: usize = 128;
 /// Where the number of records stands that were dropped.
 pub const DROPPED: usize = 192;
+/// Where the number of programs stands that have mapped the ring, on Linux.
+pub const MAPPED: usize = 256;
 /// Where the queue begins.
 pub const QUEUE: usize = 4096;
 /// Where the chunks begin.

@@ -27,7 +27,7 @@ pub struct Rest {
 
 /// Who knows what copies tell of.
 pub trait Parts: Send + Sync + std::fmt::Debug {
-    /// The copy that runs in a program's place, if it has one.
+    /// The copy that runs in a program's place, if it has one by now.
     fn copy(&self, program: &Path) -> Option<PathBuf>;
     /// What the file at a path is.
     fn part(&self, path: &Path) -> Part;

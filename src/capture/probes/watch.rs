@@ -84,6 +84,8 @@ pub struct Watch {
     pub arguments: bool,
     /// How calls of what the user named are recorded.
     pub mode: CallMode,
+    /// Only functions that mark phases.
+    pub marks_alone: bool,
 }
 
 impl Watch {
@@ -106,6 +108,16 @@ impl Watch {
     pub fn is_built_in(&self) -> bool {
         let known = ProbeSet::embedded().unwrap_or_default();
         self.named.is_empty() && self.sets.iter().all(|set| known.contains(set))
+    }
+
+    /// What of it marks phases: for who can record each call, beside others that do not.
+    #[must_use]
+    pub fn marks(&self) -> Self {
+        Self {
+            named: Vec::new(),
+            marks_alone: true,
+            ..self.clone()
+        }
     }
 
     /// What the user asked for: named, or in sets of theirs.
@@ -191,6 +203,7 @@ impl Watch {
         let specs = self.named.iter().chain(sets);
         let mut specs: Vec<Spec> = specs
             .filter(|spec| spec.image.matches(path))
+            .filter(|spec| !self.marks_alone || spec.phase.is_some())
             .cloned()
             .collect();
         if self.entries_only {

@@ -7,7 +7,7 @@ use crate::capture::selection::{Name, Selection};
 use crate::capture::slice::{Preference, may_profile};
 use crate::capture::toolexec::{Held, Toolexec, Wanted};
 use crate::capture::{
-    Backend, MachRequest, Opened, PatchRequest, Request, dyldlog, graphs, launch,
+    Backend, Copies, MachRequest, Opened, PatchRequest, Request, dyldlog, graphs, launch,
 };
 use crate::environment::Refusal;
 use crate::environment::go_flags;
@@ -24,8 +24,7 @@ impl Session {
             Selection::Named(names) => names.clone(),
             Selection::Auto if !self.options.watch.mode.is_full() => self.by_copies()?,
             Selection::Auto => match Name::Bpf.availability() {
-                Ok(()) if self.options.request.profile => vec![Name::Bpf, Name::Toolexec],
-                Ok(()) => vec![Name::Bpf],
+                Ok(()) => self.beside_rights(),
                 Err(refusal) => {
                     self.refused.push((Name::Bpf, refusal));
                     self.without_rights()
@@ -58,6 +57,26 @@ impl Session {
         self.open(&names)
     }
 
+    /// The best that works with rights: the kernel sees all, and copies tell of functions where there can be any.
+    fn beside_rights(&mut self) -> Vec<Name> {
+        let mut names = vec![Name::Bpf];
+        if self.options.request.profile {
+            names.push(Name::Toolexec);
+        }
+        let watch = &self.options.watch;
+        // The helper puts its probes on programs as they are, and on functions of built-in sets alone.
+        let is_copies_turn = crate::capture::bpf_probes_all() || !watch.is_built_in();
+        let is_useful = !watch.is_empty() && is_copies_turn && self.reaches_tools();
+        if !is_useful || self.spool.is_none() {
+            return names;
+        }
+        match Name::Patch.availability() {
+            Ok(()) => names.push(Name::Patch),
+            Err(refusal) => self.refused.push((Name::Patch, refusal)),
+        }
+        names
+    }
+
     pub(super) fn open(&mut self, names: &[Name]) -> Result<(), Error> {
         self.backends.clear();
         // Tools that wait until they are watched; each is let go before the next can ask.
@@ -67,49 +86,45 @@ impl Session {
             stand_ins: None,
         };
         // Breakpoints in an original that its copy runs for would never be met: they are put into the copy.
-        // Where calls are added up, the kernel's would be missing in the sums.
-        let beside_kernel = names.contains(&Name::Bpf)
-            && self.options.watch.mode.is_full()
-            && crate::capture::bpf_probes_all();
+        let beside_kernel = names.contains(&Name::Bpf) && crate::capture::bpf_probes_all();
         let mut copies = None;
         let mut names = names.to_vec();
         // The shim is told what it is to have run.
         names.sort_by_key(|name| *name != Name::Patch);
+        let may_do_without = self.may_do_without_copies(beside_kernel);
+        if names.contains(&Name::Patch) {
+            match self.patch(held.clone(), (beside_kernel, may_do_without)) {
+                Ok((backend, stand_ins, parts)) => {
+                    copies = Some(parts);
+                    wanted.stand_ins = Some(stand_ins);
+                    wanted.held = Some(wants_held.clone());
+                    self.backends.push(backend);
+                }
+                Err(refusal) if may_do_without => {
+                    self.refused.push((Name::Patch, refusal));
+                    // It came for them alone.
+                    let stays = !names.contains(&Name::Bpf) || self.options.request.profile;
+                    names.retain(|name| stays || *name != Name::Toolexec);
+                }
+                Err(refusal) => {
+                    let backend = Name::Patch.word();
+                    return Err(Error::Refused { backend, refusal });
+                }
+            }
+            names.retain(|name| *name != Name::Patch);
+        }
         for name in names {
             let backend = match name {
-                Name::Patch => {
-                    self.patch(held.clone(), beside_kernel)
-                        .map(|(backend, stand_ins, parts)| {
-                            copies = Some(parts);
-                            wanted.stand_ins = Some(stand_ins);
-                            wanted.held = Some(wants_held.clone());
-                            backend
-                        })
-                }
-                Name::Bpf => crate::capture::open_bpf(
-                    self.options.request,
-                    match (&mut copies, beside_kernel) {
-                        (Some(_), false) => (Watch::default(), None),
-                        // It is asked for once.
-                        _ => (self.options.watch.clone(), copies.take()),
-                    },
-                    self.expected(),
-                    (
-                        launch::cache(&self.environment, self.invoker.as_ref()),
-                        self.invoker.clone(),
-                    ),
-                ),
+                Name::Bpf => self.bpf(copies.take(), beside_kernel),
                 Name::Toolexec => self.toolexec(std::mem::take(&mut wanted)),
                 Name::Dtrace => self.dtrace(held.clone()),
                 Name::Audit => self.audit(),
                 Name::Dyldlog => self.dyldlog(),
                 Name::Mach => self.mach(),
+                Name::Patch => continue,
             };
             match backend {
                 Ok(backend) => self.backends.push(backend),
-                Err(refusal) if name == Name::Patch && self.may_do_without() => {
-                    self.refused.push((name, refusal));
-                }
                 Err(refusal) => {
                     let backend = name.word();
                     return Err(Error::Refused { backend, refusal });
@@ -146,9 +161,29 @@ impl Session {
         }
     }
 
-    /// Nobody asked for calls, but for those of the sets that are watched by default.
-    fn may_do_without(&self) -> bool {
-        self.options.selection == Selection::Auto && !self.options.watch.is_asked_for()
+    /// Nobody asked for copies, and nothing that was asked for is missing without them: the kernel watches that, or
+    /// nobody asked for more calls than those of the sets that are watched by default.
+    fn may_do_without_copies(&self, beside_kernel: bool) -> bool {
+        let watch = &self.options.watch;
+        let is_auto = self.options.selection == Selection::Auto;
+        is_auto && (!watch.is_asked_for() || beside_kernel && watch.mode.is_full())
+    }
+
+    /// The tools of go commands can be run by copies: nothing of the user's runs them, which would run the tools
+    /// themselves.
+    fn reaches_tools(&self) -> bool {
+        self.users_toolexec().is_none() && !self.overrides_toolexec()
+    }
+
+    /// The go command's own line has a `-toolexec`, which takes the place of gotrace's.
+    pub(super) fn overrides_toolexec(&self) -> bool {
+        let words = self.options.command.iter().skip(1);
+        let mut words = words.map(|word| word.as_bytes());
+        words.any(|word| {
+            let flag = word.strip_prefix(b"-").unwrap_or_default();
+            let flag = flag.strip_prefix(b"-").unwrap_or(flag);
+            flag == b"toolexec" || flag.starts_with(b"toolexec=")
+        })
     }
 
     /// Has the go commands' action graphs read: those that the user asks for, and where GOFLAGS
@@ -180,6 +215,27 @@ impl Session {
         for graphs in asked_for.into_iter().chain(on_line.and_then(of_user)) {
             self.backends.push(Box::new(graphs));
         }
+    }
+
+    /// The kernel's part, beside copies or without.
+    fn bpf(&self, copies: Option<Copies>, probes_all: bool) -> Result<Box<dyn Backend>, Refusal> {
+        let watch = &self.options.watch;
+        let watched = match copies {
+            // The helper puts probes on programs alone that run as they are.
+            Some(_) if !probes_all => (Watch::default(), None),
+            // Where calls are added up, the kernel's would be missing in the sums.
+            Some(copies) if !watch.mode.is_full() => (watch.marks(), Some(copies)),
+            copies => (watch.clone(), copies),
+        };
+        crate::capture::open_bpf(
+            self.options.request,
+            watched,
+            self.expected(),
+            (
+                launch::cache(&self.environment, self.invoker.as_ref()),
+                self.invoker.clone(),
+            ),
+        )
     }
 
     fn dtrace(&self, held: Receiver<Held>) -> Result<Box<dyn Backend>, Refusal> {
@@ -224,7 +280,11 @@ impl Session {
         (!value.is_empty()).then(|| value.to_vec())
     }
 
-    fn patch(&self, started: Receiver<Held>, beside_kernel: bool) -> Result<Opened, Refusal> {
+    fn patch(
+        &self,
+        started: Receiver<Held>,
+        (beside_kernel, may_do_without): (bool, bool),
+    ) -> Result<Opened, Refusal> {
         let (running, _) = launch::running(&self.options.command, &self.environment);
         let looks_for_it =
             launch::is_go(running.as_os_str()) && self.environment.get("GOROOT").is_none();
@@ -235,15 +295,25 @@ impl Session {
         });
         let watch = self.options.watch.clone();
         // A name that is not there is told before the command runs. What sets alone ask for can be looked at when it is
-        // about to run, if it ever is; unless the kernel's probes are to be there by then.
+        // about to run, if it ever is; unless the kernel's probes are to be there by then. What has a copy by then is
+        // watched there: go commands that others start, and tools that something of the user's runs, have none.
+        let go = self.toolchain.as_ref().map(|toolchain| &toolchain.path);
+        let runs_copies = |path: &PathBuf| {
+            *path == running || self.reaches_tools() && go.is_none_or(|go| path != go)
+        };
         let mut expected = self.expected();
         expected.retain(|path| {
             let mut named = watch.named.iter();
-            beside_kernel || named.any(|spec| spec.image.matches(path.as_os_str().as_bytes()))
+            let is_named = named.any(|spec| spec.image.matches(path.as_os_str().as_bytes()));
+            match beside_kernel {
+                true => runs_copies(path),
+                false => is_named,
+            }
         });
         crate::capture::open_patch(PatchRequest {
             watch,
             beside_kernel,
+            is_spare: beside_kernel && may_do_without,
             expected,
             caches: launch::cache(&self.environment, self.invoker.as_ref()),
             others: self.invoker.is_some(),

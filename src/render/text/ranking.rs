@@ -121,8 +121,7 @@ pub(in crate::render) fn no_names(samples: u64) -> String {
 }
 
 /// Why there are none.
-pub(in crate::render) const NO_PHASES: &str =
-    "no phase was marked: the backend bpf records those of Go's tools, unless told --no-probes";
+pub(in crate::render) const NO_PHASES: &str = "no phase was marked: the backends patch and bpf record those of Go's tools, unless told --no-probes";
 
 fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
     let words = NO_PHASES;

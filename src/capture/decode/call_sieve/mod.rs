@@ -269,6 +269,12 @@ impl Sieve {
         }
     }
 
+    /// How long calls have to be to be kept, where that counts.
+    #[must_use]
+    pub const fn longer(&self) -> Nanos {
+        self.longer
+    }
+
     /// How long a tick takes, as far as that is known by now.
     pub fn pace(&mut self, ns_per_tick: f64) {
         if ns_per_tick > 0.0 {

@@ -9,10 +9,11 @@ use super::trial::Costs;
 use crate::binary::elf::{Elf, Machine};
 use crate::binary::go::RuntimeLayout;
 use crate::binary::instruction::Stepping;
+use crate::capture::decode::arguments;
 use crate::capture::decode::bpf::{Called, ExeKey, TRIAL};
 use crate::capture::linux::parts::{Part, Parts};
 use crate::capture::linux::sys::{FileView, SharedWords};
-use crate::capture::observation::Probed;
+use crate::capture::observation::{Executed, Probed};
 use crate::capture::probes::{Missing, NoPlan, Plan, Planned, PlannedSite, Watch};
 use crate::capture::{Monotonic, Observation, plain_file};
 use crate::trace::{ArgumentKind, CallEdge, Nanos, Probe, ProbeId};
@@ -479,6 +480,45 @@ impl Armed {
                 ),
             });
         }
+    }
+
+    /// Arms a program that runs as it is although it has a copy: something else has started it than who knows of that.
+    /// Where it only tells its version, as the go command asks its tools, nothing of it is missed.
+    pub(super) fn ran_itself(&mut self, executed: &Executed, out: &mut dyn FnMut(Observation)) {
+        let path = executed.exe.as_slice();
+        if !matches!(self.part(path), Part::Original) || !self.watch.concerns(path) {
+            return;
+        }
+        let words = arguments::split(&executed.argv);
+        let Ok(found) = std::fs::metadata(OsStr::from_bytes(path)) else {
+            return;
+        };
+        let key = ExeKey::of(&found);
+        let asks_version = words.len() == 2 && words.get(1) == Some(&&b"-V=full"[..]);
+        if asks_version || self.known.contains_key(&key) {
+            return;
+        }
+        let entered = self.arm(key, path, out);
+        let watched = self.judge(path, entered, out);
+        self.known.insert(key, watched);
+        let path = String::from_utf8_lossy(path);
+        let what = format!("calls in {path} where it runs as it is, and not its copy");
+        let why = match watched {
+            _ if self.watch.marks_alone => {
+                "calls are not recorded one by one, which copies alone can do: only phases are seen there"
+                    .to_owned()
+            }
+            Some(watched) => {
+                let late = watched.0.saturating_sub(executed.time.0) as f64 / 1e6;
+                format!("something started it that gotrace did not expect to; it is watched since {late:.1} ms after that")
+            }
+            None => return,
+        };
+        out(Observation::Unseen {
+            time: executed.time,
+            what,
+            why,
+        });
     }
 
     /// Since when a file is watched, if anything in it is; tells why not, where that matters.

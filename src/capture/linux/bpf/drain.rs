@@ -27,7 +27,7 @@ const SIDE_BYTES: usize = 256 << 10;
 
 /// How often the buffers are emptied while nothing is urgent.
 const INTERVAL_MS: u16 = 100;
-/// While what copies tell of waits for what is here.
+/// While as much waits for what is here as copies can tell of.
 const INTERVAL_BESIDE_MS: u16 = 10;
 /// How much later than its time a record may become visible: a program stamps it and then copies
 /// it, with interrupts or other programs in between.
@@ -64,8 +64,8 @@ pub(super) struct Drain {
     layouts: Layouts,
     armed: Option<Armed>,
     gate: Option<Gate>,
-    /// Copies tell of calls, too.
-    beside_copies: bool,
+    /// Copies tell of calls, too; of more than those of the sets that are watched by default, where that is true.
+    beside_copies: Option<bool>,
     period: Nanos,
     begun: Monotonic,
     links: Vec<OwnedFd>,
@@ -124,7 +124,7 @@ impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
         (layouts, armed): (Layouts, Option<Armed>),
-        (ring_bytes, period, beside_copies): (usize, Nanos, bool),
+        (ring_bytes, period, beside_copies): (usize, Nanos, Option<bool>),
         stopped: PipeReader,
         merge: Merge,
         out: Sender<Observation>,
@@ -215,8 +215,8 @@ impl Drain {
         let gate = self.gate.as_ref().map(|gate| gate.as_fd());
         fds.extend(gate.map(|gate| PollFd::new(gate, PollFlags::POLLIN)));
         let interval = match self.beside_copies {
-            true => INTERVAL_BESIDE_MS,
-            false => INTERVAL_MS,
+            Some(true) => INTERVAL_BESIDE_MS,
+            Some(false) | None => INTERVAL_MS,
         };
         match poll(&mut fds, PollTimeout::from(interval)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -317,15 +317,23 @@ impl Drain {
     }
 
     fn give(&mut self, horizon: Monotonic) {
-        let out = &self.out;
+        let Self { out, armed, .. } = self;
+        let beside_copies = self.beside_copies.is_some();
         // A session that has gone away wants no more.
-        let mut tell = |observation| drop(out.send(observation));
+        let mut tell = |observation| {
+            if let (Observation::Executed(executed), Some(armed), true) =
+                (&observation, &mut *armed, beside_copies)
+            {
+                armed.ran_itself(executed, &mut |told| drop(out.send(told)));
+            }
+            drop(out.send(observation));
+        };
         if horizon.0 == u64::MAX {
             self.merge.finish(&mut tell);
         } else {
             self.merge.take_until(horizon, &mut tell);
         }
-        if self.beside_copies {
+        if beside_copies {
             self.tell(Observation::CalledUntil {
                 by: Teller::Kernel,
                 time: horizon,

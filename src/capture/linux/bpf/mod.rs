@@ -285,6 +285,8 @@ impl Backend for Bpf {
             let of_them: Vec<PathBuf> = of_them.collect();
             expected.extend(of_them);
         }
+        let copies = self.options.copies.is_some();
+        let is_asked_for = self.options.watch.is_asked_for();
         let armed = self.arm(&mut descriptors, &expected, &mut first);
         if let Some(armed) = &armed {
             if let Some(wrong) = armed.wrong_name() {
@@ -300,7 +302,7 @@ impl Backend for Bpf {
         let calibration = self.options.calibration.clone();
         let layouts = Layouts::map(descriptors.layouts.as_fd(), calibration);
         let layouts = layouts.map_err(os("mmap", "the table of layouts"))?;
-        let beside_copies = self.options.copies.is_some();
+        let beside_copies = copies.then_some(is_asked_for);
         let mut drain = Drain::new(
             descriptors,
             (layouts, armed),

@@ -1,4 +1,5 @@
 //! Programs that execute themselves again: processes in, those out that run a copy which has no ring.
+//! How many copies were started and were refused it, the ring tells by itself.
 //!
 //! A copy finds its ring at a descriptor that it closes, so that what it starts inherits nothing. What then executes
 //! `/proc/self/exe` runs the copy, and nobody has left a ring for it. It can be seen by what it has mapped.
@@ -55,7 +56,7 @@ impl Again {
                 met.push(Observation::Unseen {
                     time: now,
                     what: format!("calls in process {pid}, which runs {original}"),
-                    why: "the program was executed again by itself, as a copy without a ring for its records"
+                    why: "it is a copy that has no memory for its records: it was executed again by itself, or something refuses that"
                         .to_owned(),
                 });
             } else {

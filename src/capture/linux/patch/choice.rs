@@ -8,6 +8,7 @@ use crate::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched};
 use crate::capture::probes::Asked;
 use crate::trace::ArgumentKind;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZero;
 
 /// So many functions that are left alone are named; of more, how many for which reason.
@@ -19,11 +20,30 @@ const MANY: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Choice {
     functions: Vec<(Asked, ArgumentKind, Vec<Place>)>,
-    left_alone: Vec<(Asked, Unpatched)>,
+    left_alone: Vec<(Asked, Alone)>,
+}
+
+/// Why a function is left alone.
+#[derive(Clone, Debug)]
+enum Alone {
+    /// Nothing proves that its code can be replaced.
+    Unpatched(Unpatched),
+    /// Its first argument is a string, which the kernel's probes record, and copies do not.
+    HasText,
+}
+
+impl fmt::Display for Alone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unpatched(why) => why.fmt(f),
+            Self::HasText => f.write_str("its first argument is a string"),
+        }
+    }
 }
 
 impl Choice {
-    /// Finds the places of functions. `arguments` are how their first arguments are to be recorded.
+    /// Finds the places of functions. `arguments` are how their first arguments are to be recorded; those that are
+    /// strings may be left to the kernel's probes.
     ///
     /// # Errors
     ///
@@ -31,7 +51,7 @@ impl Choice {
     pub(super) fn of(
         elf: &Elf<'_>,
         survey: &Survey<'_>,
-        asked: Vec<Asked>,
+        (asked, leaves_strings): (Vec<Asked>, bool),
         arguments: &[ArgumentKind],
     ) -> Result<Self, Error> {
         let table = Pclntab::of(elf)?;
@@ -39,8 +59,11 @@ impl Choice {
         let found = side_by_side(&asked, |asked| asked.places(&table, survey));
         for ((asked, argument), places) in asked.into_iter().zip(arguments).zip(found) {
             match places {
+                Ok(_) if leaves_strings && *argument == ArgumentKind::Text => {
+                    choice.left_alone.push((asked, Alone::HasText));
+                }
                 Ok(places) => choice.functions.push((asked, *argument, places)),
-                Err(why) => choice.left_alone.push((asked, why)),
+                Err(why) => choice.left_alone.push((asked, Alone::Unpatched(why))),
             }
         }
         Ok(choice)
@@ -81,10 +104,10 @@ impl Choice {
     fn unseen(&self) -> Vec<Unseen> {
         let alone = self.left_alone.iter().filter(|(asked, why)| {
             // Nobody asked for those of the runtime: sets are for all backends.
-            !(asked.set.is_some() && matches!(why, Unpatched::Exempt(_)))
+            !(asked.set.is_some() && matches!(why, Alone::Unpatched(Unpatched::Exempt(_))))
         });
         let (rest, alone): (Vec<_>, Vec<_>) = alone.partition(|(asked, why)| is_rest(asked, why));
-        let with_why = |(asked, why): &(Asked, Unpatched)| (asked.name.clone(), why.to_string());
+        let with_why = |(asked, why): &(Asked, Alone)| (asked.name.clone(), why.to_string());
         let [rest, alone] =
             [rest, alone].map(|all| all.into_iter().map(with_why).collect::<Vec<_>>());
         let texts = self.functions.iter();
@@ -108,8 +131,9 @@ impl Choice {
 
 /// Whether the kernel's probes are to watch a function instead. There are thousands in the runtime, which are called all
 /// the time: of these only those that were meant.
-fn is_rest(asked: &Asked, why: &Unpatched) -> bool {
-    !matches!(why, Unpatched::Exempt(Exempt::Runtime)) || !asked.glob.begins_with_any()
+fn is_rest(asked: &Asked, why: &Alone) -> bool {
+    !matches!(why, Alone::Unpatched(Unpatched::Exempt(Exempt::Runtime)))
+        || !asked.glob.begins_with_any()
 }
 
 fn text(name: &[u8]) -> String {

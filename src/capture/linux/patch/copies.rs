@@ -90,6 +90,8 @@ struct Known {
     rests: FxHashMap<PathBuf, Rest>,
     /// How many functions that are asked for are left alone, by why.
     left_alone: BTreeMap<String, usize>,
+    /// The first program that has no copy although functions of it are asked for, and why.
+    without: Option<String>,
     missing: Missing,
     /// What calls are recorded inside of, or between, and no watched function is: an option, and its value.
     unmet: Vec<(&'static str, FunctionGlob)>,
@@ -116,6 +118,7 @@ impl Copies {
             entry_cost: ENTRY_COST,
             rests: FxHashMap::default(),
             left_alone: BTreeMap::new(),
+            without: None,
             missing: Missing::of(&watch),
             unmet: bounds(&watch.mode),
             out: Out::Later(Vec::new()),
@@ -156,6 +159,28 @@ impl Copies {
         known.rests.get(copy).map(|rest| rest.original.clone())
     }
 
+    /// Whether they tell of more than the sets that are watched by default.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.watch.is_asked_for()
+    }
+
+    /// Whether a program has a copy.
+    pub(super) fn are_there(&self) -> bool {
+        !self.known().rests.is_empty()
+    }
+
+    /// Why there is none, as far as that is known.
+    pub(super) fn why_none(&self) -> String {
+        let why = self.known().without.clone();
+        why.unwrap_or_else(|| "none has functions that can tell of their calls".to_owned())
+    }
+
+    /// The kernel's probes watch all of what copies do not tell of. Where calls are not recorded one by one, that is
+    /// no more than what marks phases.
+    fn leaves_rest(&self) -> bool {
+        self.beside_kernel && self.watch.mode.is_full()
+    }
+
     /// How many functions are watched, in how many programs, what that costs, and how many are not, with why.
     pub(super) fn announcement(&self) -> String {
         let known = self.known();
@@ -188,7 +213,7 @@ impl Copies {
     pub(super) fn finish(&self) {
         let mut known = self.known();
         // Beside the kernel's probes those tell that: they see all programs.
-        if !self.beside_kernel {
+        if !self.leaves_rest() {
             known.tell_missing();
         }
         known.out = Out::Later(Vec::new());
@@ -213,7 +238,8 @@ impl Copies {
             return copy.clone();
         }
         let copy = self.make(&path, file).unwrap_or_else(|why| {
-            self.known().judge(&self.watch, name, &why);
+            let leaves_rest = self.leaves_rest();
+            self.known().judge((&self.watch, leaves_rest), name, &why);
             None
         });
         let known = (key, copy.clone());
@@ -234,7 +260,9 @@ impl Copies {
         let (sum, data) = self.sum(&mut file, &found)?;
         let name = path.as_os_str().as_bytes();
         let base_name = path.file_name().unwrap_or_default();
-        let key = Key::of(&sum, base_name, &self.watch.text_of(name));
+        let leaves_strings = self.leaves_rest() && self.watch.arguments;
+        let asked = format!("{leaves_strings} {}", self.watch.text_of(name));
+        let key = Key::of(&sum, base_name, &asked);
         let kept = match self.cache.find(&key.text(), base_name) {
             // What is missing is told with what comes near.
             Some(kept) if kept.account.has_all => {
@@ -246,7 +274,7 @@ impl Copies {
                     Some(data) => data,
                     None => read(&mut file)?,
                 };
-                self.plan(&data, name, base_name, &key)?
+                self.plan(&data, name, base_name, (&key, leaves_strings))?
             }
         };
         let mut known = self.known();
@@ -258,7 +286,7 @@ impl Copies {
             known.rests.insert(copy.clone(), rest);
         }
         known.enter(
-            (name, self.beside_kernel),
+            (name, self.leaves_rest()),
             (key.image(), &self.watch.mode),
             &kept.account,
         )?;
@@ -290,7 +318,7 @@ impl Copies {
         data: &[u8],
         path: &[u8],
         base_name: &OsStr,
-        key: &Key,
+        (key, leaves_strings): (&Key, bool),
     ) -> Result<Kept, NotCopied> {
         let elf = Elf::parse(data)?;
         if elf.machine == Machine::Amd64 && cfg!(not(target_arch = "x86_64")) {
@@ -304,7 +332,7 @@ impl Copies {
             (Choice::default(), None)
         } else {
             let survey = Survey::of(&elf)?;
-            let choice = Choice::of(&elf, &survey, asked.functions, &arguments)?;
+            let choice = Choice::of(&elf, &survey, (asked.functions, leaves_strings), &arguments)?;
             let places = choice.marked();
             let copied = (!places.is_empty())
                 .then(|| trampoline::copy(&survey, data, key.image(), NUMBERS, &places));
@@ -373,7 +401,9 @@ impl StandIns for Copies {
 
 impl Parts for Copies {
     fn copy(&self, program: &Path) -> Option<PathBuf> {
-        self.copy_of(program)
+        let program = program.canonicalize().ok()?;
+        let known = self.known();
+        known.programs.get(&program)?.1.clone()
     }
 
     fn part(&self, path: &Path) -> Part {
@@ -430,11 +460,23 @@ impl Known {
     }
 
     /// Tells why a program has no copy, where that matters: of any program, those that are none of Go are not meant.
-    fn judge(&mut self, watch: &Watch, path: &[u8], why: &NotCopied) {
+    /// Beside the kernel's probes nothing is missing for that.
+    fn judge(&mut self, (watch, leaves_rest): (&Watch, bool), path: &[u8], why: &NotCopied) {
+        let words = chain(why);
+        if leaves_rest {
+            let path = Path::new(OsStr::from_bytes(path));
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let first = || format!("{}: {words}", path.display());
+            self.without.get_or_insert_with(first);
+            self.tell(Observation::Configured {
+                key: format!("patch_without:{name}"),
+                value: words,
+            });
+            return;
+        }
         if matches!(why, NotCopied::Plan(_) | NotCopied::Elf(_)) && !watch.names(path) {
             return;
         }
-        let words = chain(why);
         if !self.missing.unwatched(path, &words) {
             let path = String::from_utf8_lossy(path);
             self.tell(unseen(format!("calls in {path}"), words));
@@ -444,12 +486,12 @@ impl Known {
     /// Enters a program whose functions have the next numbers.
     fn enter(
         &mut self,
-        (path, beside_kernel): (&[u8], bool),
+        (path, leaves_rest): (&[u8], bool),
         (image, mode): (u64, &CallMode),
         account: &Account,
     ) -> Result<(), NotCopied> {
         let unseen_here = account.unseen.iter();
-        for what in unseen_here.filter(|what| !(what.is_rest && beside_kernel)) {
+        for what in unseen_here.filter(|what| !(what.is_rest && leaves_rest)) {
             self.tell(unseen(what.what(path), what.why.clone()));
             if what.what == What::Calls {
                 let why = without_address(&what.why).to_owned();

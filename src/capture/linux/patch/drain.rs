@@ -19,7 +19,7 @@ use crate::capture::observation::Teller;
 use crate::capture::probes::CallMode;
 use crate::capture::toolexec::Held;
 use crate::capture::{Monotonic, Observation};
-use crate::trace::{CallEdge, Goid, Pid, ProbeId, StackOwner};
+use crate::trace::{CallEdge, Goid, Nanos, Pid, ProbeId, StackOwner};
 use crossbeam_channel::{Receiver, Sender};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
@@ -30,6 +30,11 @@ use std::sync::Arc;
 
 /// How often the ring is emptied while there is little in it.
 const INTERVAL_MS: u16 = 10;
+/// And where a program tells of no more than its phases, some of which come in a second: each look takes as long as
+/// hundreds of records.
+const INTERVAL_OF_SETS_MS: u16 = 50;
+/// Chunks that are taken from which on there is no such leisure.
+const MANY: usize = CHUNKS / 8;
 /// Records in one round from which on the next one follows at once.
 const BUSY: usize = 1 << 16;
 /// The two clocks are compared over so long at least: reading both takes some 100 ns.
@@ -86,12 +91,14 @@ struct State {
     /// Chunks that were known to be taken.
     count: u64,
     taken: Vec<Taken>,
+    /// More is recorded than the sets that are watched by default.
+    is_asked_for: bool,
+    /// How many programs were given copies that were to map the ring.
+    given: u64,
     /// Processes that the recorder knows, until they end.
     processes: FxHashMap<Pid, Option<ExitWatch>>,
     /// Records that were read and came after the moment up to which they are told.
     ahead: Vec<Told>,
-    /// How calls are recorded, to be told.
-    settings: Vec<(&'static str, String)>,
     /// Where not each call is kept as it is.
     sieve: Option<Runs>,
     from: Moment,
@@ -113,8 +120,9 @@ impl Drain {
         started: Receiver<Held>,
         stopped: PipeReader,
         out: Sender<Observation>,
-        (root, mode): (Pid, &CallMode),
+        (root, given, mode): (Pid, u64, &CallMode),
     ) -> Self {
+        let is_asked_for = copies.are_asked_for();
         let (from, apart) = moment();
         let processes = [(root, ExitWatch::of(root).ok())];
         Self {
@@ -125,9 +133,10 @@ impl Drain {
             out,
             state: State {
                 from,
-                settings: mode.settings(),
                 sieve: (!mode.is_full()).then(|| Runs::new(mode, from)),
                 told: from.time,
+                given,
+                is_asked_for,
                 apart,
                 processes: processes.into_iter().collect(),
                 ..State::default()
@@ -139,16 +148,13 @@ impl Drain {
     pub(super) fn run(mut self) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
         self.copies.tell_to(&self.out);
-        for (key, value) in std::mem::take(&mut self.state.settings) {
-            let key = key.to_owned();
-            self.tell(Observation::Configured { key, value });
-        }
         let mut busy = false;
         while !self.stops(busy) {
             busy = self.round(false) >= BUSY;
         }
         self.ring.close();
         self.round(true);
+        self.tell_without_ring();
         self.tell(Observation::Configured {
             key: "patch_clock_error_ns".to_owned(),
             value: self.state.apart.to_string(),
@@ -164,7 +170,12 @@ impl Drain {
     /// Waits for the next round; true when there is none.
     fn stops(&self, busy: bool) -> bool {
         let mut fds = [PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN)];
-        let patience = if busy { 0_u16 } else { INTERVAL_MS };
+        let is_leisurely = !self.state.is_asked_for && self.state.taken.len() < MANY;
+        let patience = match (busy, is_leisurely) {
+            (true, _) => 0_u16,
+            (false, true) => INTERVAL_OF_SETS_MS,
+            (false, false) => INTERVAL_MS,
+        };
         // An interrupted wait is over, too.
         poll(&mut fds, PollTimeout::from(patience)).ok();
         fds.first().and_then(PollFd::any) == Some(true)
@@ -223,9 +234,10 @@ impl Drain {
             self.ring.live();
         }
         self.state.taken = taken;
+        let behind = self.state.sieve.as_ref().map_or(Nanos::ZERO, Runs::behind);
         self.tell(Observation::CalledUntil {
             by: Teller::Copies,
-            time: now.time,
+            time: Monotonic(now.time.0.saturating_sub(behind.0)),
         });
         if now.time.0.saturating_sub(self.state.from.time.0) >= BASELINE_NS {
             self.state.from = now;
@@ -257,6 +269,7 @@ impl Drain {
 
     fn meet_started(&mut self) {
         for started in self.started.try_iter() {
+            self.state.given += 1;
             let pid = started.executed.pid;
             self.state.processes.insert(pid, ExitWatch::of(pid).ok());
             drop(self.out.send(Observation::Discovered {
@@ -418,6 +431,20 @@ impl Drain {
             }
         }
         self.state.told = now;
+    }
+
+    /// Tells how many copies were to write records and have no memory for them.
+    fn tell_without_ring(&self) {
+        let given = self.state.given;
+        let without = given.saturating_sub(self.ring.mapped());
+        if without > 0 {
+            self.tell(Observation::Unseen {
+                time: self.state.told,
+                what: format!("calls in {without} of {given} programs that were given copies"),
+                why: "they have not mapped the memory for records: it was refused to them (by a filter of system calls, or a limit), or the copy could not be executed, and the program ran as it is"
+                    .to_owned(),
+            });
+        }
     }
 
     fn tell(&self, observation: Observation) {

@@ -25,7 +25,7 @@ use super::sys::forked::wipes_on_fork;
 use super::sys::ring::{Patience, SharedRing};
 use crate::capture::backend::{self, Backend, Error};
 use crate::capture::probes::{CallMode, Watch};
-use crate::capture::stand_in::{StandIn, StandIns};
+use crate::capture::stand_in::{StandIn, StandIns, has_room};
 use crate::capture::toolexec::Held;
 use crate::capture::{Observation, chain};
 use crate::environment::Refusal;
@@ -40,6 +40,7 @@ use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use sums::Sums;
 
@@ -74,6 +75,8 @@ pub(in crate::capture) struct Options {
     pub(in crate::capture) watch: Watch,
     /// The kernel's probes watch what copies do not tell of.
     pub(in crate::capture) beside_kernel: bool,
+    /// All is watched without copies, too: where there would be none, the backend is of no use.
+    pub(in crate::capture) is_spare: bool,
     /// Programs of which copies are to be there before the command runs.
     pub(in crate::capture) expected: Vec<PathBuf>,
     /// Where copies are kept.
@@ -94,6 +97,8 @@ pub(in crate::capture) struct Patch {
     ring: Option<SharedRing>,
     copies: Arc<Copies>,
     goroot: Option<PathBuf>,
+    /// The command was given its copy to run.
+    is_given: AtomicBool,
     started: Receiver<Held>,
     mode: CallMode,
     /// None where nobody named functions.
@@ -203,11 +208,19 @@ impl Patch {
                 scope.spawn(|| copies.copy_of(program));
             }
         });
+        if options.is_spare && !copies.are_there() {
+            return Err(Refusal {
+                reason: "no program that is expected has a copy".to_owned(),
+                evidence: copies.why_none(),
+                remedy: String::new(),
+            });
+        }
         let announcement = is_named.then(|| copies.announcement());
         Ok(Self {
             ring: Some(ring),
             copies,
             goroot: options.goroot,
+            is_given: AtomicBool::new(false),
             started: options.started,
             mode,
             announcement,
@@ -238,7 +251,10 @@ impl Backend for Patch {
     }
 
     fn stand_in(&self, program: &Path) -> Option<StandIn> {
-        self.copies.of(program)
+        let stand_in = self.copies.of(program);
+        let is_given = stand_in.is_some() && has_room();
+        self.is_given.store(is_given, Ordering::Relaxed);
+        stand_in
     }
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
@@ -257,7 +273,8 @@ impl Backend for Patch {
             return Ok(());
         };
         let shared = (ring, Arc::clone(&self.copies));
-        let of = (root, &self.mode);
+        let given = u64::from(self.is_given.load(Ordering::Relaxed));
+        let of = (root, given, &self.mode);
         let drain = Drain::new(shared, self.started.clone(), stopped, out, of);
         let thread = std::thread::Builder::new()
             .name("gotrace-calls".to_owned())

@@ -9,7 +9,7 @@ use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Written};
 use crate::capture::linux::sys::ring::{SharedRing, record_in, take_record};
 use crate::capture::probes::CallMode;
-use crate::trace::Pid;
+use crate::trace::{Nanos, Pid};
 
 /// Records of one goroutine that lie beside each other.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +145,11 @@ impl Runs {
         }
         self.runs.extend(run);
         at
+    }
+
+    /// How long entries are held back, until it is known whether their calls are long.
+    pub(super) const fn behind(&self) -> Nanos {
+        self.sieve.longer()
     }
 
     /// Entries and exits that are kept, in the order of their time.

@@ -3,8 +3,8 @@
 
 use super::{Pages, owned};
 use crate::binary::trampoline::ring::{
-    BYTES, CHUNK, CHUNK_COUNT, CHUNKS, CLOSED, DROPPED, FIRST_CHUNK, HEAD, INSISTS, MAGIC, MASK,
-    MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
+    BYTES, CHUNK, CHUNK_COUNT, CHUNKS, CLOSED, DROPPED, FIRST_CHUNK, HEAD, INSISTS, MAGIC, MAPPED,
+    MASK, MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
 };
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use std::ffi::CStr;
@@ -119,6 +119,11 @@ impl SharedRing {
     /// How many records programs say that they have dropped, at most.
     pub(in crate::capture::linux) fn dropped(&self) -> u64 {
         self.word(DROPPED).load(Ordering::Relaxed)
+    }
+
+    /// How many programs have mapped it.
+    pub(in crate::capture::linux) fn mapped(&self) -> u64 {
+        self.word(MAPPED).load(Ordering::Relaxed)
     }
 
     /// Which chunk was the `count`th that was taken.
