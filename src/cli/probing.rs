@@ -106,24 +106,38 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// How calls of what is watched are to be recorded.
+    /// How calls of what is watched are to be recorded: as the command line says, and where it says nothing of that, as
+    /// the configuration does, if functions are named.
     ///
     /// # Errors
     ///
     /// When nothing is named whose calls could be, or backends are asked for that cannot.
-    pub(super) fn mode(&self, watch: &Watch, selection: &Selection) -> Result<CallMode, Usage> {
-        let between = self.call_from.clone().zip(self.call_to.clone());
-        let mode = CallMode {
-            keep: self.call_mode.unwrap_or_default(),
-            depth: self.call_depth,
-            inside: self.call_inside.clone(),
-            between,
+    pub(super) fn mode(
+        &self,
+        watch: &Watch,
+        selection: &Selection,
+        choices: &mut Choices<'_>,
+    ) -> Result<CallMode, Usage> {
+        let given = self.given();
+        let (mode, said) = if given.is_empty() {
+            if !watch.is_asked_for() {
+                return Ok(CallMode::default());
+            }
+            let Some((mode, source)) = choices.call_mode()? else {
+                return Ok(CallMode::default());
+            };
+            (mode, format!("{source}: "))
+        } else {
+            for key in given {
+                choices.told_on_command_line(key);
+            }
+            (self.of_command_line(), "--".to_owned())
         };
         let settings = mode.settings();
         let Some((key, value)) = settings.first() else {
             return Ok(mode);
         };
-        let option = format!("--{} {value}", key.replace('_', "-"));
+        let option = format!("{said}{} {value}", key.replace('_', "-"));
         if !watch.is_asked_for() {
             return Err(Usage(format!(
                 "{option}: no functions are named: --probe IMAGE:FUNCTION names some, --probe '*:*' all"
@@ -131,10 +145,32 @@ impl Recorded {
         }
         match selection {
             Selection::Named(names) if !names.contains(&Name::Patch) => Err(Usage(format!(
-                "{option}: the backend patch does that alone, and --backend {selection} does not have it"
+                "{option}: the backend patch does that alone, and --backend {selection} does not have it; --call-mode full records each call"
             ))),
             Selection::Named(_) | Selection::Auto => Ok(mode),
         }
+    }
+
+    fn of_command_line(&self) -> CallMode {
+        CallMode {
+            keep: self.call_mode.unwrap_or_default(),
+            depth: self.call_depth,
+            inside: self.call_inside.clone(),
+            between: self.call_from.clone().zip(self.call_to.clone()),
+        }
+    }
+
+    /// What the command line says of it.
+    fn given(&self) -> Vec<Key> {
+        let of_calls = [
+            self.call_mode.is_some(),
+            self.call_depth.is_some(),
+            self.call_inside.is_some(),
+            self.call_from.is_some(),
+            self.call_to.is_some(),
+        ];
+        let given = Key::OF_CALLS.into_iter().zip(of_calls);
+        given.filter_map(|(key, is)| is.then_some(key)).collect()
     }
 }
 

@@ -143,7 +143,7 @@ impl Args {
         };
         let selection = choices.backend(self.backend.as_ref());
         let mut watch = self.probes.watch(&mut choices)?;
-        watch.mode = self.recorded.mode(&watch, &selection)?;
+        watch.mode = self.recorded.mode(&watch, &selection, &mut choices)?;
         Ok(Options {
             command: self.command.clone(),
             selection,

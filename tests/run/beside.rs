@@ -4,6 +4,7 @@ use super::patch::{hold_counts, ways};
 use super::probes::{build, json, tools};
 use super::traced::{Place, go, path_with, stderr};
 use gotrace::trace::Trace;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The go command, where both work; says why they do not.
@@ -186,4 +187,66 @@ fn modes_leave_the_runtimes_phases() {
         }
         assert!(!last.is_empty());
     }
+}
+
+/// What the user's file says of modes holds where functions are named, until the command line says something of them.
+#[test]
+fn modes_can_be_set_in_a_file() {
+    if ready().is_none() {
+        return;
+    }
+    let Some(go) = go() else { return };
+    let place = Place::new();
+    let program = build(&go, &place, "run/paths.go");
+    let folder = place.path("home/.config/gotrace");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("gotrace.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    let run = |flags: &[&str]| place.run(flags, &[&program]).output().unwrap();
+    let probe = ["--probe", "program:main.*"];
+    write("call-mode = \"aggregate\"\ncall-inside = \"main.beta\"\n");
+    assert!(run(&probe).status.success());
+    let trace = place.trace();
+    let source = |trace: &Trace, key: &str| {
+        let mut settings = trace.settings.iter();
+        let found = settings.find(|setting| trace.text(setting.key) == key);
+        found.map(|found| trace.text(found.source).into_owned())
+    };
+    assert_eq!(setting(&trace, "call_mode"), "aggregate");
+    assert_eq!(
+        source(&trace, "call_inside"),
+        Some(format!("{}:2", file.display()))
+    );
+    let paths: BTreeSet<String> = super::call_modes::paths(&trace).into_keys().collect();
+    let expected = ["main.beta", "main.beta main.leaf"].map(str::to_owned);
+    assert_eq!(paths, expected.into());
+    assert!(
+        run(&[&probe[..], &["--call-depth", "1"]].concat())
+            .status
+            .success()
+    );
+    let trace = place.trace();
+    assert_eq!(
+        source(&trace, "call_depth").as_deref(),
+        Some("command line")
+    );
+    assert_eq!(
+        (setting(&trace, "call_mode"), trace.call_tree_count()),
+        (String::new(), 0)
+    );
+    // Nothing is named, and nothing said of it.
+    assert!(run(&[]).status.success());
+    assert_eq!(setting(&place.trace(), "call_mode"), "");
+
+    let refused = run(&[&probe[..], &["--backend", "bpf"]].concat());
+    assert_eq!(refused.status.code(), Some(125));
+    let words = stderr(&refused);
+    let expected = "gotrace.toml:1: call-mode aggregate: the backend patch does that alone";
+    assert!(words.contains(expected), "{words}");
+    write("call-to = \"main.beta\"\n");
+    let refused = run(&probe);
+    assert_eq!(refused.status.code(), Some(125));
+    let words = stderr(&refused);
+    let expected = "gotrace.toml:1: call-to: expected call-from beside it, found none";
+    assert!(words.contains(expected), "{words}");
 }

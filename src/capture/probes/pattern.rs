@@ -159,6 +159,12 @@ impl std::fmt::Display for ImagePattern {
 }
 
 impl FunctionGlob {
+    /// All functions.
+    #[must_use]
+    pub fn any() -> Self {
+        Self("*".to_owned())
+    }
+
     /// Whether a function is meant. A `*` directly behind `(` is the pointer of a receiver.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! What can be set outside of the command line: each key with what it takes, and how far a
 //! repository's file may go.
 
-use crate::capture::probes::{MaxTax, ProbeSet};
+use crate::capture::probes::{FunctionGlob, Keep, MaxTax, ProbeSet};
 use crate::capture::{DEFAULT_RATE_HZ, Redaction, Selection};
 use std::fmt;
 
@@ -26,6 +26,16 @@ pub(in crate::cli) enum Key {
     EntriesOnly,
     /// What watching functions may cost.
     MaxTax,
+    /// How calls of functions are recorded that are named.
+    CallMode,
+    /// How many levels of calls in each other.
+    CallDepth,
+    /// Inside of which function.
+    CallInside,
+    /// From the entry of which function on,
+    CallFrom,
+    /// and until the exit of which.
+    CallTo,
     /// Names whose values are hidden, too.
     Redact,
 }
@@ -41,6 +51,12 @@ pub(in crate::cli) enum Value {
     Switch(bool),
     /// Of [`Key::MaxTax`].
     MaxTax(MaxTax),
+    /// Of [`Key::CallMode`].
+    Keep(Keep),
+    /// Of [`Key::CallDepth`].
+    Depth(u32),
+    /// Of [`Key::CallInside`], [`Key::CallFrom`] and [`Key::CallTo`].
+    Function(FunctionGlob),
     /// Of [`Key::ProbeSets`] and [`Key::Redact`].
     Names(Vec<String>),
 }
@@ -77,7 +93,7 @@ pub(super) enum Limit {
 }
 
 impl Key {
-    pub(in crate::cli) const ALL: [Self; 10] = [
+    pub(in crate::cli) const ALL: [Self; 15] = [
         Self::Rate,
         Self::Backend,
         Self::OffCpu,
@@ -87,7 +103,21 @@ impl Key {
         Self::ProbeSets,
         Self::EntriesOnly,
         Self::MaxTax,
+        Self::CallMode,
+        Self::CallDepth,
+        Self::CallInside,
+        Self::CallFrom,
+        Self::CallTo,
         Self::Redact,
+    ];
+
+    /// Those that say how calls are recorded.
+    pub(in crate::cli) const OF_CALLS: [Self; 5] = [
+        Self::CallMode,
+        Self::CallDepth,
+        Self::CallInside,
+        Self::CallFrom,
+        Self::CallTo,
     ];
 
     /// What files call it: as the option is called.
@@ -102,6 +132,11 @@ impl Key {
             Self::ProbeSets => "probe-sets",
             Self::EntriesOnly => "entries-only",
             Self::MaxTax => "max-tax",
+            Self::CallMode => "call-mode",
+            Self::CallDepth => "call-depth",
+            Self::CallInside => "call-inside",
+            Self::CallFrom => "call-from",
+            Self::CallTo => "call-to",
             Self::Redact => "redact",
         }
     }
@@ -124,6 +159,11 @@ impl Key {
             Self::ProbeSets => "probe_sets",
             Self::EntriesOnly => "entries_only",
             Self::MaxTax => "max_tax",
+            Self::CallMode => "call_mode",
+            Self::CallDepth => "call_depth",
+            Self::CallInside => "call_inside",
+            Self::CallFrom => "call_from",
+            Self::CallTo => "call_to",
             Self::Redact => "redact",
         }
     }
@@ -135,7 +175,13 @@ impl Key {
             Self::OffCpu | Self::Profile | Self::Bindings | Self::Probes => Limit::Only(false),
             Self::EntriesOnly => Limit::Only(true),
             Self::Redact => Limit::Adds,
-            Self::Backend | Self::ProbeSets => Limit::Never,
+            Self::Backend
+            | Self::ProbeSets
+            | Self::CallMode
+            | Self::CallDepth
+            | Self::CallInside
+            | Self::CallFrom
+            | Self::CallTo => Limit::Never,
         }
     }
 
@@ -144,7 +190,7 @@ impl Key {
         match self {
             Self::Rate => "a whole number from 0 to 10000, of samples a second and core".to_owned(),
             Self::Backend => {
-                "a string: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace"
+                "a string: auto, or a comma list of bpf, mach, toolexec, patch, audit, dyldlog and dtrace"
                     .to_owned()
             }
             Self::OffCpu | Self::Profile | Self::Bindings | Self::Probes | Self::EntriesOnly => {
@@ -159,6 +205,13 @@ impl Key {
                 )
             }
             Self::MaxTax => r#"a percentage as a string, like "4%", or "off""#.to_owned(),
+            Self::CallMode => {
+                r#"a string: "full", "aggregate", or "longer=TIME", like "longer=10us""#.to_owned()
+            }
+            Self::CallDepth => "a whole number from 1 on, of levels of calls".to_owned(),
+            Self::CallInside | Self::CallFrom | Self::CallTo => {
+                "the name of a function as a string, or a glob of names".to_owned()
+            }
             Self::Redact => format!(
                 "a list of parts of names, each of {} or more letters, digits, - and _",
                 Redaction::SHORTEST
@@ -176,6 +229,11 @@ impl Key {
             }
             Self::Probes => Value::Switch(true),
             Self::MaxTax => Value::MaxTax(MaxTax::default()),
+            Self::CallMode => Value::Keep(Keep::default()),
+            Self::CallDepth => Value::Depth(u32::MAX),
+            Self::CallInside | Self::CallFrom | Self::CallTo => {
+                Value::Function(FunctionGlob::any())
+            }
             Self::ProbeSets | Self::Redact => Value::Names(Vec::new()),
         }
     }
@@ -203,6 +261,13 @@ impl Key {
                     ..limit
                 })
             }),
+            (Self::CallMode, Raw::Text(text)) => text.parse().ok().map(Value::Keep),
+            (Self::CallDepth, Raw::Number(depth @ 1..)) => {
+                u32::try_from(*depth).ok().map(Value::Depth)
+            }
+            (Self::CallInside | Self::CallFrom | Self::CallTo, Raw::Text(text)) => {
+                text.parse().ok().map(Value::Function)
+            }
             (Self::ProbeSets, Raw::List(names)) => sets(names).map(Value::Names),
             (Self::Redact, Raw::List(names)) => {
                 let all = names.iter().all(|name| Redaction::takes(name));
@@ -220,14 +285,18 @@ impl Key {
     /// As [`Self::value`].
     pub(super) fn of_text(self, text: &str) -> Result<Value, String> {
         let raw = match self.default() {
-            Value::Rate(_) => text.parse().map_or_else(|_| text_of(text), Raw::Number),
+            Value::Rate(_) | Value::Depth(_) => {
+                text.parse().map_or_else(|_| text_of(text), Raw::Number)
+            }
             Value::Switch(_) => match text {
                 "true" | "yes" | "1" => Raw::Switch(true),
                 "false" | "no" | "0" => Raw::Switch(false),
                 _ => text_of(text),
             },
             Value::Names(_) => Raw::List(text.split(',').map(str::to_owned).collect()),
-            Value::Backend(_) | Value::MaxTax(_) => text_of(text),
+            Value::Backend(_) | Value::MaxTax(_) | Value::Keep(_) | Value::Function(_) => {
+                text_of(text)
+            }
         };
         self.value(&raw)
     }
@@ -303,6 +372,9 @@ impl fmt::Display for Value {
             Self::Backend(selection) => write!(f, "{selection}"),
             Self::Switch(on) => write!(f, "{on}"),
             Self::MaxTax(limit) => write!(f, "{limit}"),
+            Self::Keep(keep) => write!(f, "{keep}"),
+            Self::Depth(depth) => write!(f, "{depth}"),
+            Self::Function(glob) => f.write_str(glob.text()),
             Self::Names(names) => write!(f, "{names:?}"),
         }
     }

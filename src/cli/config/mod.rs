@@ -11,7 +11,7 @@ pub(super) use file::FileError;
 pub(super) use key::{Key, Value};
 
 use super::exit;
-use crate::capture::probes::MaxTax;
+use crate::capture::probes::{CallMode, FunctionGlob, MaxTax};
 use crate::capture::{Environment, Redaction, Selection};
 use crate::environment::invoker::{Invoker, invoker};
 use crate::environment::survey::SettingsFile;
@@ -338,6 +338,60 @@ impl Choices<'_> {
             _ => None,
         });
         chosen.unwrap_or_default()
+    }
+
+    /// How calls are recorded, where the command line says nothing of it; with where the first of that stands, if
+    /// anything of it does.
+    ///
+    /// # Errors
+    ///
+    /// When one end of what is between two functions is missing.
+    pub(super) fn call_mode(&mut self) -> Result<Option<(CallMode, String)>, exit::Usage> {
+        let places: Vec<(Key, String)> = Key::OF_CALLS
+            .into_iter()
+            .filter_map(|key| Some((key, self.config.stated(key)?.source.to_string())))
+            .collect();
+        let place = |of: Key| places.iter().find(|(key, _)| *key == of);
+        let keep = self.choose(Key::CallMode, None, |value| match value {
+            Value::Keep(keep) => Some(*keep),
+            _ => None,
+        });
+        let depth = self.choose(Key::CallDepth, None, |value| match value {
+            Value::Depth(depth) => Some(*depth),
+            _ => None,
+        });
+        let [inside, from, to] =
+            [Key::CallInside, Key::CallFrom, Key::CallTo].map(|key| self.function(key));
+        let between = match (from, to) {
+            (Some(from), Some(to)) => Some((from, to)),
+            (None, None) => None,
+            (from, _) => {
+                let (there, missing) = match from {
+                    Some(_) => (Key::CallFrom, Key::CallTo),
+                    None => (Key::CallTo, Key::CallFrom),
+                };
+                let source = place(there).map_or("", |(_, source)| source);
+                let (there, missing) = (there.name(), missing.name());
+                return Err(exit::Usage(format!(
+                    "{source}: {there}: expected {missing} beside it, found none"
+                )));
+            }
+        };
+        let mode = CallMode {
+            keep: keep.unwrap_or_default(),
+            depth,
+            inside,
+            between,
+        };
+        let first = places.into_iter().next().map(|(_, source)| source);
+        Ok(first.map(|source| (mode, source)))
+    }
+
+    fn function(&mut self, key: Key) -> Option<FunctionGlob> {
+        self.choose(key, None, |value| match value {
+            Value::Function(glob) => Some(glob.clone()),
+            _ => None,
+        })
     }
 
     /// What is hidden.

@@ -116,6 +116,26 @@ fn a_repository_can_only_take_away() {
             "probe-sets = [\"gc\"]",
             "probe-sets: a repository's file cannot set it, the user's can",
         ),
+        (
+            "call-mode = \"aggregate\"",
+            "call-mode: a repository's file cannot set it, the user's can",
+        ),
+        (
+            "call-depth = 3",
+            "call-depth: a repository's file cannot set it, the user's can",
+        ),
+        (
+            "call-inside = \"main.f\"",
+            "call-inside: a repository's file cannot set it, the user's can",
+        ),
+        (
+            "call-from = \"main.f\"",
+            "call-from: a repository's file cannot set it, the user's can",
+        ),
+        (
+            "call-to = \"main.f\"",
+            "call-to: a repository's file cannot set it, the user's can",
+        ),
     ] {
         let error = read(Owner::Repository, &format!("\n{text}")).unwrap_err();
         assert_eq!(error, format!("{ROOT}:2: {complaint}"));
@@ -185,7 +205,7 @@ fn what_is_wrong_is_told_with_its_line() {
         (
             "output = \"/tmp/x\"",
             1,
-            "no key is called \"output\": expected one of rate, backend, off-cpu, profile, bindings, probes, probe-sets, entries-only, max-tax, redact",
+            "no key is called \"output\": expected one of rate, backend, off-cpu, profile, bindings, probes, probe-sets, entries-only, max-tax, call-mode, call-depth, call-inside, call-from, call-to, redact",
         ),
         (
             "\n\nrate = \"fast\"",
@@ -215,7 +235,7 @@ fn what_is_wrong_is_told_with_its_line() {
         (
             "backend = \"perf\"",
             1,
-            "backend: expected a string: auto, or a comma list of bpf, mach, toolexec, audit, dyldlog and dtrace, found \"perf\"",
+            "backend: expected a string: auto, or a comma list of bpf, mach, toolexec, patch, audit, dyldlog and dtrace, found \"perf\"",
         ),
         (
             "probe-sets = [\n  \"./evil.toml\",\n]",
@@ -249,6 +269,48 @@ fn what_is_wrong_is_told_with_its_line() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn what_is_wrong_with_how_calls_are_recorded_is_told() {
+    for (text, line, complaint) in [
+        (
+            "call-mode = \"often\"",
+            1,
+            "call-mode: expected a string: \"full\", \"aggregate\", or \"longer=TIME\", like \"longer=10us\", found \"often\"",
+        ),
+        (
+            "call-depth = 0",
+            1,
+            "call-depth: expected a whole number from 1 on, of levels of calls, found 0",
+        ),
+        (
+            "call-depth = 4294967296",
+            1,
+            "call-depth: expected a whole number from 1 on, of levels of calls, found 4294967296",
+        ),
+        (
+            "call-inside = \"\"",
+            1,
+            "call-inside: expected the name of a function as a string, or a glob of names, found \"\"",
+        ),
+        (
+            "call-to = [\"main.f\"]",
+            1,
+            "call-to: expected the name of a function as a string, or a glob of names, found [\"main.f\"]",
+        ),
+    ] {
+        let error = read(Owner::User, text).unwrap_err();
+        assert_eq!(error, format!("{HOME}:{line}: {complaint}"), "{text}");
+    }
+    let config = config(
+        "call-mode = \"longer=2us\"\ncall-from = \"main.a\"",
+        "",
+        &[],
+    );
+    let error = config.choices().call_mode().unwrap_err();
+    let expected = format!("{HOME}:2: call-from: expected call-to beside it, found none");
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
