@@ -85,6 +85,35 @@ fn copies_tell_of_what_they_can_and_the_kernel_of_the_rest() {
     assert!(!by_copies("main.withText"));
 }
 
+/// A trace is read where there are no copies: programs, and images of samples, are named as what they stand in for.
+#[test]
+fn copies_are_named_as_what_they_stand_in_for() {
+    let Some(go) = ready() else { return };
+    let place = Place::new();
+    let program = build(&go, &place, "run/busy.go");
+    let flags = ["--rate", "999", "--probe", "program:main.main"];
+    let output = place.run(&flags, &[&program]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let trace = place.trace();
+    let row = super::traced::program(&trace, "program");
+    let path = program.canonicalize().unwrap();
+    assert_eq!(trace.text(row.exec.exe), path.to_str().unwrap());
+    let mut show = place.command(env!("CARGO_BIN_EXE_gotrace"));
+    let show = show
+        .args(["show", "--by", "function"])
+        .arg(place.path("trace"));
+    let shown = String::from_utf8(show.output().unwrap().stdout).unwrap();
+    assert!(shown.contains("main.step"), "{shown}");
+    let images = trace.images.iter().map(|image| trace.text(image.path));
+    let images: Vec<_> = images.filter(|image| image.ends_with("/program")).collect();
+    assert!(
+        images
+            .iter()
+            .any(|image| **image == *path.to_str().unwrap()),
+        "{images:?}"
+    );
+}
+
 /// Where there can be no copies, all is as it is without them; and it is said, but where nothing can be done about it.
 #[test]
 fn without_copies_the_kernel_does_it_all() {

@@ -21,6 +21,8 @@ pub enum Part {
 pub struct Rest {
     /// The path of its original.
     pub(in crate::capture::linux) original: Vec<u8>,
+    /// Its size: what lies behind that in the copy are trampolines.
+    pub(in crate::capture::linux) bytes: u64,
     /// Addresses of the functions that are asked for, do not tell, and may be watched otherwise.
     pub(in crate::capture::linux) functions: Arc<FxHashSet<u64>>,
 }

@@ -222,7 +222,7 @@ impl Session {
         let watch = &self.options.watch;
         let watched = match copies {
             // The helper puts probes on programs alone that run as they are.
-            Some(_) if !probes_all => (Watch::default(), None),
+            Some(copies) if !probes_all => (Watch::default(), Some(copies)),
             // Where calls are added up, the kernel's would be missing in the sums.
             Some(copies) if !watch.mode.is_full() => (watch.marks(), Some(copies)),
             copies => (watch.clone(), copies),

@@ -6,6 +6,7 @@ use super::layouts::Layouts;
 use super::load::Descriptors;
 use super::now;
 use crate::capture::decode::bpf::{Event, ExeKey, Files, GuestImage, Merge, Record, Side};
+use crate::capture::linux::parts::{Part, Parts};
 use crate::capture::linux::sys::{Lanes, PerfBuffer, RingBuffer, SharedWords};
 use crate::capture::observation::Teller;
 use crate::capture::{Monotonic, Observation, plain_file};
@@ -63,6 +64,8 @@ pub(super) struct Drain {
     counters: SharedWords,
     layouts: Layouts,
     armed: Option<Armed>,
+    /// Who knows what copies are of.
+    copies: Option<Arc<dyn Parts>>,
     gate: Option<Gate>,
     /// Copies tell of calls, too; of more than those of the sets that are watched by default, where that is true.
     beside_copies: Option<bool>,
@@ -110,6 +113,23 @@ fn unseen(time: Monotonic, path: &[u8], why: String) -> Observation {
     Observation::Unseen { time, what, why }
 }
 
+/// Names what a copy stands in for, whose addresses are the same: a trace is read where there are no copies. Whether it
+/// is of a copy. Trampolines are in no other file.
+fn name_original(observation: &mut Observation, copies: &dyn Parts) -> bool {
+    let (path, offset) = match observation {
+        Observation::Executed(executed) => (&mut executed.exe, 0),
+        Observation::Mapped { path, offset, .. } => (path, *offset),
+        _ => return false,
+    };
+    let Part::Copy(copy) = copies.part(Path::new(OsStr::from_bytes(path))) else {
+        return false;
+    };
+    if offset < copy.bytes {
+        *path = copy.original;
+    }
+    true
+}
+
 /// Learns about a file that a translator runs. Where the kernel does not say which one it is, its
 /// goroutines stay unknown, for the walk finds no layout.
 fn learn_guest(layouts: &mut Layouts, key: Option<ExeKey>, path: &[u8]) -> Option<Arc<GuestImage>> {
@@ -123,7 +143,7 @@ fn learn_guest(layouts: &mut Layouts, key: Option<ExeKey>, path: &[u8]) -> Optio
 impl Drain {
     pub(super) fn new(
         descriptors: Descriptors,
-        (layouts, armed): (Layouts, Option<Armed>),
+        (layouts, armed, copies): (Layouts, Option<Armed>, Option<Arc<dyn Parts>>),
         (ring_bytes, period, beside_copies): (usize, Nanos, Option<bool>),
         stopped: PipeReader,
         merge: Merge,
@@ -142,6 +162,7 @@ impl Drain {
             layouts,
             gate: armed.as_ref().and_then(|_| Gate::open()),
             armed,
+            copies,
             beside_copies,
             period,
             begun: now(),
@@ -317,12 +338,18 @@ impl Drain {
     }
 
     fn give(&mut self, horizon: Monotonic) {
-        let Self { out, armed, .. } = self;
+        let Self {
+            out, armed, copies, ..
+        } = self;
         let beside_copies = self.beside_copies.is_some();
         // A session that has gone away wants no more.
-        let mut tell = |observation| {
-            if let (Observation::Executed(executed), Some(armed), true) =
-                (&observation, &mut *armed, beside_copies)
+        let mut tell = |mut observation| {
+            let is_of_copy = copies.as_ref().is_some_and(|copies| {
+                let copies: &dyn Parts = &**copies;
+                name_original(&mut observation, copies)
+            });
+            if let (Observation::Executed(executed), Some(armed), false) =
+                (&observation, &mut *armed, is_of_copy)
             {
                 armed.ran_itself(executed, &mut |told| drop(out.send(told)));
             }

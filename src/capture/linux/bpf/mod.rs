@@ -63,7 +63,8 @@ pub struct Options {
     pub helper: Option<PathBuf>,
     /// Functions whose entries and exits are recorded.
     pub watch: Watch,
-    /// Copies that run in the place of programs, of which those functions are watched that do not tell of their calls.
+    /// Copies that run in the place of programs, of which those functions are watched that do not tell of their calls,
+    /// as far as any are.
     pub copies: Option<Arc<dyn Parts>>,
     /// The root runs its program already.
     pub running: Option<RunningProcess>,
@@ -285,8 +286,10 @@ impl Backend for Bpf {
             let of_them: Vec<PathBuf> = of_them.collect();
             expected.extend(of_them);
         }
-        let copies = self.options.copies.is_some();
-        let is_asked_for = self.options.watch.is_asked_for();
+        let copies = self.options.copies.clone();
+        let watch = &self.options.watch;
+        let tells_beside = copies.is_some() && !watch.is_empty();
+        let beside_copies = tells_beside.then_some(watch.is_asked_for());
         let armed = self.arm(&mut descriptors, &expected, &mut first);
         if let Some(armed) = &armed {
             if let Some(wrong) = armed.wrong_name() {
@@ -302,10 +305,9 @@ impl Backend for Bpf {
         let calibration = self.options.calibration.clone();
         let layouts = Layouts::map(descriptors.layouts.as_fd(), calibration);
         let layouts = layouts.map_err(os("mmap", "the table of layouts"))?;
-        let beside_copies = copies.then_some(is_asked_for);
         let mut drain = Drain::new(
             descriptors,
-            (layouts, armed),
+            (layouts, armed, copies),
             (ring_bytes, period, beside_copies),
             stopped,
             merge,

@@ -281,6 +281,7 @@ impl Copies {
         if let Some(copy) = &kept.copy {
             let rest = Rest {
                 original: name.to_vec(),
+                bytes: found.size(),
                 functions: Arc::new(kept.account.rest.iter().copied().collect()),
             };
             known.rests.insert(copy.clone(), rest);
