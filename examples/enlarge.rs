@@ -1,11 +1,12 @@
-//! Makes a large trace of a small one: `cargo run --release --example enlarge -- TRACE LARGE SAMPLES`.
+//! Makes a large trace of a small one: `cargo run --release --example enlarge -- TRACE LARGE SAMPLES ROUNDS`.
 //! `scripts/bench` measures with what it writes how reports, exports and comparisons bear ten million samples.
 //!
-//! What is written is the command again and again, [`ROUNDS`] times, started by one shell. Each round takes as many
+//! What is written is the command again and again, ROUNDS times, started by one shell. Each round takes as many
 //! times longer as it needs for its part of the samples: where a thread was seen once, it is seen on and on, each
 //! sample a weight behind the last. So there are as many programs, phases and stretches of threads as a long build
-//! has, not one short build whose every moment is seen a thousand times. So that there are not only the stacks of
-//! one build, every 20th sample gets one more frame, another one each time.
+//! has, not one short build whose every moment is seen a thousand times: more samples make these longer, more rounds
+//! make more of them. So that there are not only the stacks of one build, every 20th sample gets one more frame,
+//! another one each time.
 
 use anyhow::{Context as _, ensure};
 use gotrace::trace::file::Writer;
@@ -15,8 +16,6 @@ use gotrace::trace::{
 };
 use std::path::Path;
 
-/// How often the command is run.
-const ROUNDS: u32 = 24;
 /// Each of so many samples has a frame that no other has there.
 const RARE: usize = 20;
 /// Strings that are written at once: the writer holds few mebibytes of what is not on disk.
@@ -24,11 +23,12 @@ const PIECE: usize = 4_096;
 
 fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
-    let usage = "usage: enlarge TRACE LARGE SAMPLES";
+    let usage = "usage: enlarge TRACE LARGE SAMPLES ROUNDS";
     let (small, large) = (words.next().context(usage)?, words.next().context(usage)?);
     let samples: usize = words.next().context(usage)?.parse().context(usage)?;
+    let rounds: u32 = words.next().context(usage)?.parse().context(usage)?;
     let small = Trace::open(Path::new(&small)).with_context(|| small.clone())?;
-    let enlarged = Enlarged::of(&small, samples)?;
+    let enlarged = Enlarged::of(&small, samples, rounds)?;
     let mut writer = Writer::create(Path::new(&large), small.anchor)?;
     enlarged.write(&mut writer)?;
     writer.finish()?;
@@ -42,12 +42,14 @@ struct Enlarged<'t> {
     calls: Vec<CallEvent>,
     /// Samples that are written.
     wanted: usize,
+    /// How often the command is run.
+    rounds: u32,
     /// Samples for each of `samples`, but the last ones of the last round.
     times: u64,
 }
 
 impl<'t> Enlarged<'t> {
-    fn of(from: &'t Trace, wanted: usize) -> anyhow::Result<Self> {
+    fn of(from: &'t Trace, wanted: usize, rounds: u32) -> anyhow::Result<Self> {
         let (mut samples, mut calls) = (Vec::new(), Vec::new());
         for block in from.samples() {
             samples.extend(block?.iter());
@@ -56,13 +58,15 @@ impl<'t> Enlarged<'t> {
             calls.extend(block?.iter());
         }
         ensure!(!samples.is_empty(), "expected samples, found none");
+        ensure!(rounds > 0, "expected a round at least, found none");
         samples.sort_by_key(|sample| sample.time);
-        let times = wanted.div_ceil(samples.len() * ROUNDS as usize);
+        let times = wanted.div_ceil(samples.len() * rounds as usize);
         Ok(Self {
             from,
             samples,
             calls,
             wanted,
+            rounds,
             times: u64::try_from(times)?,
         })
     }
@@ -71,7 +75,7 @@ impl<'t> Enlarged<'t> {
         self.tables(writer)?;
         self.shell(writer)?;
         let mut left = self.wanted;
-        for round in 0..ROUNDS {
+        for round in 0..self.rounds {
             self.programs(writer, round)?;
             self.calls(writer, round)?;
             left = self.samples(writer, round, left)?;
@@ -241,6 +245,6 @@ impl<'t> Enlarged<'t> {
     }
 
     fn end(&self) -> Nanos {
-        self.time(Nanos::ZERO, ROUNDS)
+        self.time(Nanos::ZERO, self.rounds)
     }
 }

@@ -15,6 +15,8 @@ from paired import Estimate
 from table import interval
 
 SAMPLES = 10_000_000
+# How often the small trace's command is run in the large one.
+COMMANDS = 24
 ROUNDS = 5
 
 
@@ -25,7 +27,7 @@ def traces(enlarge, small, count):
     try:
         made = [folder / f"{number}.gotrace" for number in range(count)]
         for trace in made:
-            subprocess.check_call([enlarge, small, trace, str(SAMPLES)])
+            subprocess.check_call([enlarge, small, trace, str(SAMPLES), str(COMMANDS)])
         yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import math
 import re
 import subprocess
 from dataclasses import dataclass
@@ -50,9 +51,9 @@ class Reporting:
             "## Reports and exports", "",
             f"A trace of {large.SAMPLES:,} samples with {self.stacks:,} stacks, made as for comparing, with the phases of",
             f"its programs; each command {len(self.report.seconds)} times in a row, what it writes on a disk. A report",
-            f"of it with {self.spans:,} spans, folded less than by default so that there are {SPANS:,} at least, in headless",
-            "Chromium (`scripts/bench.d/browsing.py`): until the timeline is drawn, from the opening of the page; and frames",
-            "while the wheel zooms all threads in and out. On",
+            f"with {self.spans:,} spans, none of them folded (of as many samples, but of more builds), in headless Chromium",
+            "(`scripts/bench.d/browsing.py`): until the timeline is drawn, from the opening of the page; and frames while the",
+            "wheel zooms all threads in and out. On",
             f"{machine}; load before: {load:.1f}; calibrating loop: {loop_s:.3f} s.", "",
             "| figure | to reach | measured | verdict | beside it |", "|---|---|---|---|---|",
             row("report, with its flame graph", "≤ 5 s", interval(time, seconds), judged(time, 5.0, seconds),
@@ -80,13 +81,19 @@ def spans_of(page):
     return int.from_bytes(columns[at - 4 : at], "little")
 
 
-def full(gotrace, trace, page):
-    """Writes a page with SPANS at least: folding halves them, or nearly so, until they are no more than is asked for."""
-    for most in (SPANS << doublings for doublings in range(6)):
-        subprocess.check_call([gotrace, "report", trace, "-o", page, "--max-spans", str(most)])
-        if spans_of(page.read_bytes()) >= SPANS:
-            return
-    raise Failed(f"{trace}: no page with {SPANS} spans can be made of it")
+def unfolded(gotrace, trace, page):
+    """Writes a page of all spans that there are; how many."""
+    subprocess.check_call([gotrace, "report", trace, "-o", page, "--max-spans", str(100 * SPANS)])
+    return spans_of(page.read_bytes())
+
+
+def full(gotrace, enlarge, small, trace, page):
+    """Writes a page with SPANS, and few more: of `trace`, but with as many more builds as it takes."""
+    commands = math.ceil(1.02 * large.COMMANDS * SPANS / unfolded(gotrace, trace, page))
+    wide = page.with_suffix(".gotrace")
+    subprocess.check_call([enlarge, small, wide, str(large.SAMPLES), str(commands)])
+    if unfolded(gotrace, wide, page) < SPANS:
+        raise Failed(f"{wide}: expected {SPANS} spans of {commands} builds, found {spans_of(page.read_bytes())}")
 
 
 def measure(gotrace, enlarge, small, default):
@@ -103,7 +110,7 @@ def measure(gotrace, enlarge, small, default):
         small_page = folder / "small.html"
         large.Rounds.of([gotrace, "report", default, "-o", small_page], folder)
         full_page = folder / "full.html"
-        full(gotrace, trace, full_page)
+        full(gotrace, enlarge, small, trace, full_page)
         browsed = browsing.Browsed.of(full_page)
         return Reporting(
             large.stacks(gotrace, trace), report, *exports, page.stat().st_size, small_page.stat().st_size,
