@@ -24,7 +24,7 @@ def duckdb_rows(dataset):
         answer = base.execute(question)
         return [column[0] for column in answer.description], answer.fetchall()
 
-    return rows
+    return rows, base.close
 
 
 def spark_rows(dataset):
@@ -46,7 +46,8 @@ def spark_rows(dataset):
         answer = spark.sql(question)
         return answer.columns, [tuple(row) for row in answer.collect()]
 
-    return rows
+    # Workers that are left to end with this process have a hundred lines to say about that.
+    return rows, spark.stop
 
 
 def planted(name, rows):
@@ -58,7 +59,7 @@ def planted(name, rows):
 
 
 engine, dataset = sys.argv[1:]
-ask = {"duckdb": duckdb_rows, "spark": spark_rows}[engine](dataset)
+ask, close = {"duckdb": duckdb_rows, "spark": spark_rows}[engine](dataset)
 wrong = []
 for path in sorted(pathlib.Path(__file__).parent.glob("*.sql")):
     columns, rows = ask(path.read_text())
@@ -69,5 +70,6 @@ for path in sorted(pathlib.Path(__file__).parent.glob("*.sql")):
         print("  ".join(value.ljust(width) for value, width in zip(line, widths)).rstrip())
     if not planted(path.stem, rows):
         wrong.append(path.stem)
+close()
 if wrong:
     sys.exit(f"{engine}: not what was planted: {', '.join(wrong)}")
