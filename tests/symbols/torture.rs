@@ -217,6 +217,7 @@ fn copies_tell_of_each_call_and_of_no_other() {
             original,
             copy,
             names,
+            ..
         } = tortured(way);
         let label = format!("{} {} {:?}", way.arch, way.name, machine.runner);
         let way = (way, &machine);

@@ -8,7 +8,9 @@ use crate::torture::pair;
 use gotrace::binary::elf::{Elf, Machine};
 use gotrace::binary::go::Pclntab;
 use gotrace::binary::instruction::SiteEdge;
-use gotrace::binary::trampoline::{Exempt, Marked, Place, Survey, Unpatched, copy};
+use gotrace::binary::trampoline::{
+    Copied as InMemory, Exempt, Graft, Marked, Piece, Place, Survey, Unpatched, copy,
+};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -165,6 +167,8 @@ pub(crate) struct Copied {
     pub(crate) copy: PathBuf,
     /// Of the functions, by their numbers in records.
     pub(crate) names: Vec<String>,
+    /// What of it makes the original tell.
+    graft: Option<Graft>,
 }
 
 /// Writes a copy of a program.
@@ -172,17 +176,8 @@ pub(crate) fn copied(program: &Path, to: &Path) -> Copied {
     let bytes = std::fs::read(program).unwrap();
     let elf = Elf::parse(&bytes).unwrap();
     let survey = Survey::of(&elf).unwrap();
-    let functions = Pclntab::of(&elf).unwrap();
-    let places = functions.functions().flatten().filter_map(|function| {
-        let name = String::from_utf8_lossy(function.linker_name().unwrap()).into_owned();
-        Some((name, survey.places(&function, true).ok()?))
-    });
-    let (names, places): (Vec<String>, Vec<Vec<Place>>) = places.unzip();
-    let marked: Vec<Marked<'_>> = (0..)
-        .zip(&places)
-        .flat_map(|(number, places)| places.iter().map(move |place| Marked { number, place }))
-        .collect();
-    let copied = copy(&survey, &bytes, IMAGE, [1000, RING, 60], &marked).unwrap();
+    let (names, copied) = made(&elf, &survey, &bytes);
+    let graft = Graft::of(&survey, &bytes, &copied).unwrap();
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
     // A child that another test forks meanwhile has this file open for writing, and nobody may run what somebody
     // writes to: what runs is a copy that a process of its own has written, put in the place of one that may run.
@@ -202,7 +197,94 @@ pub(crate) fn copied(program: &Path, to: &Path) -> Copied {
         original: program.to_owned(),
         copy: to.to_owned(),
         names,
+        graft,
     }
+}
+
+/// The copy of a program, and the names of its functions.
+fn made(elf: &Elf<'_>, survey: &Survey<'_>, bytes: &[u8]) -> (Vec<String>, InMemory) {
+    let functions = Pclntab::of(elf).unwrap();
+    let places = functions.functions().flatten().filter_map(|function| {
+        let name = String::from_utf8_lossy(function.linker_name().unwrap()).into_owned();
+        Some((name, survey.places(&function, true).ok()?))
+    });
+    let (names, places): (Vec<String>, Vec<Vec<Place>>) = places.unzip();
+    let marked: Vec<Marked<'_>> = (0..)
+        .zip(&places)
+        .flat_map(|(number, places)| places.iter().map(move |place| Marked { number, place }))
+        .collect();
+    let copied = copy(survey, bytes, IMAGE, [1000, RING, 60], &marked);
+    (names, copied.unwrap())
+}
+
+/// Segments that are loaded, as `readelf` lists them: offset, address, bytes in the file, flags.
+fn loads(listed: &str) -> Vec<(u64, u64, u64, String)> {
+    let lines = listed.lines().map(str::trim);
+    let lines = lines.filter(|line| line.starts_with("LOAD"));
+    let loads = lines.map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| u64::from_str_radix(&words[at][2..], 16).unwrap();
+        let flags = words[6..words.len() - 1].concat();
+        (number(1), number(2), number(4), flags)
+    });
+    loads.collect()
+}
+
+/// What is put over a program is the segment of its code, and the two that its copy has more.
+fn hold_graft(graft: &Graft, program: &Path, copy: &Path) {
+    const PAGE: u64 = 4096;
+    let listed = binutils("readelf", &["-hlW"], copy);
+    let loads = loads(&listed);
+    let piece = |(offset, address, bytes, _): &(u64, u64, u64, String)| Piece {
+        address: address / PAGE * PAGE,
+        offset: offset / PAGE * PAGE,
+        length: (address % PAGE + bytes).next_multiple_of(PAGE),
+    };
+    let code = loads.iter().find(|(.., flags)| flags == "RE").unwrap();
+    assert_eq!(graft.code, piece(code));
+    let [.., memory, beside] = &*loads else {
+        panic!("{listed}")
+    };
+    assert_eq!((&*memory.3, &*beside.3), ("RW", "RE"));
+    assert_eq!(graft.beside, [piece(memory), piece(beside)]);
+    assert_eq!(graft.has_loader, listed.contains("INTERP"));
+    let entries = [program, copy].map(|file| {
+        let listed = binutils("readelf", &["-hW"], file);
+        let mut lines = listed.lines().map(str::trim);
+        let line = lines.find_map(|line| line.strip_prefix("Entry point address:"));
+        u64::from_str_radix(&line.unwrap().trim()[2..], 16).unwrap()
+    });
+    assert_eq!(graft.entries, entries);
+}
+
+/// Nothing is put over a program whose code has no pages of its own.
+#[test]
+fn only_code_that_nobody_writes_to_is_replaced() {
+    let Some(programs) = built() else { return };
+    if cfg!(not(target_arch = "x86_64")) {
+        return;
+    }
+    let graft = |bytes: &[u8]| {
+        let elf = Elf::parse(bytes).unwrap();
+        let survey = Survey::of(&elf).unwrap();
+        let (_, copied) = made(&elf, &survey, bytes);
+        Graft::of(&survey, bytes, &copied).unwrap()
+    };
+    let mut bytes = programs.bytes("plain");
+    assert!(graft(&bytes).is_some());
+    // Type and flags of the program headers, which Go's linker puts behind the file's.
+    let mut headers = (0..usize::from(bytes[56])).map(|number| 64 + 56 * number);
+    let code = headers.find(|at| (bytes[*at], bytes[at + 4]) == (1, 5));
+    let code = code.unwrap();
+    bytes[code + 4] = 7;
+    assert_eq!(graft(&bytes), None);
+    bytes[code + 4] = 5;
+    // It reaches into the first page of what comes behind it.
+    for at in [code + 32, code + 40] {
+        let field = bytes[at..].first_chunk_mut::<8>().unwrap();
+        *field = (u64::from_le_bytes(*field) + 4096).to_le_bytes();
+    }
+    assert_eq!(graft(&bytes), None);
 }
 
 /// Linked by Go and by the C compiler, for fixed addresses and for any: without a ring it does what the original does.
@@ -214,19 +296,20 @@ fn copies_run_as_their_originals() {
         for name in names.filter(|name| (*name == "arm64") == (machine.arch == "arm64")) {
             let program = programs.path(name);
             let to: PathBuf = scratch().join("copies").join(name);
-            assert!(copied(program, &to).names.len() > 100, "{name}");
+            let made = copied(program, &to);
+            assert!(made.names.len() > 100, "{name}");
             assert_eq!(
                 output_of(&mut machine.command(&to)),
                 output_of(&mut machine.command(program)),
                 "{name}"
             );
             let segments = binutils("readelf", &["-lW"], &to);
-            let loads = |text: &str| {
-                let lines = text.lines();
-                lines.filter(|line| line.trim().starts_with("LOAD")).count()
-            };
-            let before = loads(&binutils("readelf", &["-lW"], program));
-            assert_eq!(loads(&segments), before + 2, "{name}: {segments}");
+            let before = loads(&binutils("readelf", &["-lW"], program)).len();
+            assert_eq!(loads(&segments).len(), before + 2, "{name}: {segments}");
+            match &made.graft {
+                Some(graft) => hold_graft(graft, program, &to),
+                None => assert_eq!(name, "arm64"),
+            }
             // Whatever reads the copy for names finds what it found before.
             let names = |program: &Path| binutils("nm", &["-a"], program);
             if matches!(name, "plain" | "arm64") {
@@ -255,6 +338,7 @@ fn a_copy_of_the_compiler_compiles_the_same() {
             original,
             copy,
             names,
+            ..
         } = copied(&compiler, &folder.join("compile"));
         assert!(names.len() > 10_000, "{}", names.len());
         let compile = |program: &Path, ring: Option<&Ring>| {

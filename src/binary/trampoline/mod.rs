@@ -18,6 +18,7 @@
 mod code;
 mod copy;
 mod exempt;
+mod graft;
 mod hole;
 mod macho_copy;
 mod place;
@@ -28,6 +29,7 @@ mod text;
 pub use code::ASSEMBLED;
 pub use copy::{Copied, copy};
 pub use exempt::Exempt;
+pub use graft::{Graft, Piece};
 pub use macho_copy::{CODE_SEGMENT, MEMORY_SECTION, MEMORY_SEGMENT, image_of, macho_copy};
 pub use place::{Place, Unpatched};
 pub use text::Marked;
