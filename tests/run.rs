@@ -65,6 +65,10 @@ mod loader;
 mod machine;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
+#[path = "run/own_path.rs"]
+mod own_path;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 #[path = "run/patch.rs"]
 mod patch;
 #[cfg(test)]

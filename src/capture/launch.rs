@@ -154,6 +154,11 @@ pub(super) fn put_in_place_of_guest(
 ) {
     /// By it qemu is told the name, too.
     const NAME: &[u8] = b"QEMU_ARGV0=";
+    // Its translator is what runs.
+    let stand_in = stand_in.map(|stand_in| StandIn {
+        in_place: None,
+        ..stand_in
+    });
     put_in_place(program, stand_in);
     let Some((stand_in, copy)) = program.stands_in.take() else {
         return;
@@ -353,6 +358,7 @@ mod tests {
         let stand_in = |program: &str| StandIn {
             program: program.into(),
             descriptor: std::sync::Arc::new(fs::File::open("/dev/null").unwrap().into()),
+            in_place: None,
         };
         assert!(!inherits(None));
         assert!(inherits(Some(stand_in("/bin/sh"))));
@@ -388,6 +394,7 @@ mod tests {
             let stand_in = StandIn {
                 program: "/c/go".into(),
                 descriptor: std::sync::Arc::new(fs::File::open("/dev/null").expect("there").into()),
+                in_place: None,
             };
             let bytes: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
             let place = guest::Place::of(&bytes).expect("a program");

@@ -19,6 +19,7 @@ mod dtrace;
 pub mod dyld_variables;
 mod dyldlog;
 mod graphs;
+mod held_child;
 pub mod instrumented;
 mod launch;
 mod library;
@@ -31,6 +32,7 @@ pub mod native;
 mod observation;
 mod outputs;
 mod own_children;
+pub mod own_path;
 mod plain_file;
 mod preamble;
 pub mod probes;
@@ -214,6 +216,8 @@ struct PatchRequest {
     others: bool,
     /// What a go command that is the command is to take for its `GOROOT`.
     goroot: Option<PathBuf>,
+    /// When the command runs from its own file.
+    own_path: own_path::OwnPath,
     /// Tools that run by their stand-ins.
     started: crossbeam_channel::Receiver<toolexec::Held>,
 }
@@ -244,6 +248,7 @@ fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
             caches: request.caches,
             others: request.others,
             goroot: request.goroot,
+            own_path: request.own_path,
             started: request.started,
         })?;
         let (stand_ins, copies) = (backend.stand_ins(), backend.parts());

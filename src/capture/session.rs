@@ -7,6 +7,7 @@
 //! ```
 
 mod backends;
+mod in_place;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,7 +23,9 @@ use crossbeam_channel::Sender;
 
 use super::change::{self, Change};
 use super::conclusion::{self, Ended};
+use super::held_child::HeldChild;
 use super::outputs::Look;
+use super::own_path::OwnPath;
 use super::preamble::{self, Found, Preamble};
 use super::probes::Watch;
 use super::recorder::{self, Recorder};
@@ -33,7 +36,7 @@ use super::slice::{Machine, Preference, Slice};
 use super::spool::Spool;
 use super::stand_in;
 use super::supervise::{self, Signals};
-use super::sys::{self, HeldChild};
+use super::sys;
 use super::system::process;
 use super::{
     Backend, Environment, Executed, Observation, Progress, Redaction, Request, launch, standstill,
@@ -74,6 +77,8 @@ pub struct Options {
     pub cold: bool,
     /// Which slice of a program for several architectures is to run, where that is asked for.
     pub slice: Option<Slice>,
+    /// When the command, whose functions tell of their calls themselves, runs from its own file.
+    pub own_path: OwnPath,
     /// What the trace is to say of the run besides: key and value of settings.
     pub settings: Vec<(String, Vec<u8>)>,
     /// Where the values of settings come from, by their keys: `command line`, or a place. Settings
@@ -423,7 +428,7 @@ impl Session {
             value: i64::try_from(before.0).unwrap_or(i64::MAX),
         }));
         preamble::forget_max_rss();
-        let begun = self.release(child)?;
+        let begun = self.release(child, &out, say)?;
         let end = supervise::until_end(root, &helpers).map_err(os("wait4"))?;
         let ended = sys::now();
         if self.options.wait {
@@ -543,16 +548,18 @@ impl Session {
     }
 
     /// Lets the command run its program, once those who want hold of it have it; when it began.
-    fn release(&mut self, child: HeldChild) -> Result<super::Monotonic, Error> {
+    fn release(
+        &mut self,
+        child: HeldChild,
+        out: &Sender<Observation>,
+        say: &dyn Fn(&str),
+    ) -> Result<super::Monotonic, Error> {
         let root = child.pid;
         if !process::STARTS_STOPPED {
             self.take_hold(root)?;
         }
         let mut begun = sys::now();
-        child.release().map_err(|source| Error::Exec {
-            command: PathBuf::from(self.options.command.first().cloned().unwrap_or_default()),
-            source,
-        })?;
+        self.let_go(child, out, say)?;
         let stops = process::STARTS_STOPPED && self.wants_stop();
         if stops {
             // Its task is that of its program only from then on.

@@ -1,5 +1,6 @@
 //! A copy of a program that runs in its place, and what it inherits for that.
 
+use super::system::in_place::InPlace;
 use super::{Observation, sys};
 use nix::sys::resource::{Resource, getrlimit};
 use std::os::fd::OwnedFd;
@@ -38,6 +39,8 @@ pub struct StandIn {
     pub program: PathBuf,
     /// What it is to find at one of the numbers it looks at.
     pub descriptor: Arc<OwnedFd>,
+    /// How the program can run from its own file instead.
+    pub(super) in_place: Option<InPlace>,
 }
 
 /// Who knows which programs have a stand-in.

@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use crate::trace::{ClockAnchor, Nanos, Pid, Usage};
 
 use super::Monotonic;
+use super::held_child::{HeldChild, RUN, RUN_IN_PLACE};
 use super::slice::Preference;
 use super::stand_in::StandIn;
 use super::system::Start;
@@ -105,28 +106,6 @@ pub(super) struct Program {
     pub(super) stands_in: Option<(StandIn, CString)>,
 }
 
-/// A child that was forked and waits to be let go.
-#[derive(Debug)]
-pub(super) struct HeldChild {
-    /// The child.
-    pub(super) pid: Pid,
-    go: File,
-    failure: File,
-}
-
-impl HeldChild {
-    /// Lets the child call exec, and returns when it has, or with why it could not.
-    pub(super) fn release(mut self) -> io::Result<()> {
-        self.go.write_all(&[1])?;
-        drop(self.go);
-        let mut errno = [0; 4];
-        match self.failure.read(&mut errno)? {
-            0 => Ok(()),
-            _ => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))),
-        }
-    }
-}
-
 /// Forks a child that waits until it is released, and then runs `program`.
 ///
 /// `mask` is the signal mask that the program gets.
@@ -146,11 +125,11 @@ pub(super) fn fork_held(program: &Program, mask: &libc::sigset_t) -> io::Result<
             }
             become_program(program, pointers, mask, &wait, &report)
         }
-        pid => Ok(HeldChild {
-            pid: Pid(pid.unsigned_abs()),
-            go: File::from(go),
-            failure: File::from(failure),
-        }),
+        pid => Ok(HeldChild::new(
+            Pid(pid.unsigned_abs()),
+            program.stands_in.as_ref().map(|(stand_in, _)| stand_in),
+            (go, failure),
+        )),
     }
 }
 
@@ -201,7 +180,7 @@ fn become_program(
             _ => leave(125),
         }
     }
-    let outcome = prepare(program, mask).and_then(|left| exec(program, left, &mut pointers));
+    let outcome = prepare(program, mask).and_then(|left| exec(program, left, byte, &mut pointers));
     let errno = outcome.err().unwrap_or(libc::ENOENT);
     // SAFETY: writes four bytes from a local of four bytes.
     unsafe { libc::write(report.as_raw_fd(), (&raw const errno).cast(), 4) };
@@ -248,13 +227,20 @@ fn prepare(program: &Program, mask: &libc::sigset_t) -> Result<HandedDown, c_int
 
 /// Tries each path, as `execvp` does: goes on where a file is not there, remembers where one
 /// may not be run, and gives a file without a known format to the shell. Before all of them its stand-in: whatever keeps
-/// that from running, the program itself runs.
-fn exec(program: &Program, mut left: HandedDown, pointers: &mut Pointers) -> Result<(), c_int> {
-    if let Some((_, copy)) = &program.stands_in {
+/// that from running, the program itself runs; as it does when that is to be put over it.
+fn exec(
+    program: &Program,
+    mut left: HandedDown,
+    told: u8,
+    pointers: &mut Pointers,
+) -> Result<(), c_int> {
+    if let Some((_, copy)) = program.stands_in.as_ref().filter(|_| told == RUN) {
         let environment = pointers.environment.as_ptr();
         pointers
             .start
             .exec(copy, pointers.argv.as_ptr(), environment);
+    }
+    if told != RUN_IN_PLACE {
         left.take_back();
     }
     let mut denied = false;
@@ -723,7 +709,7 @@ pub(super) fn replace(program: &Program, mask: &libc::sigset_t) -> io::Error {
         Ok(pointers) => pointers,
         Err(error) => return error,
     };
-    let outcome = prepare(program, mask).and_then(|left| exec(program, left, &mut pointers));
+    let outcome = prepare(program, mask).and_then(|left| exec(program, left, RUN, &mut pointers));
     io::Error::from_raw_os_error(outcome.err().unwrap_or(libc::ENOENT))
 }
 

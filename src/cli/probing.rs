@@ -3,6 +3,7 @@
 use super::config::{self, Choices, Key};
 use super::exit::Usage;
 use super::input;
+use crate::capture::own_path::OwnPath;
 use crate::capture::probes::{self, CallMode, FunctionGlob, Keep, MaxTax, ProbeSet, Spec, Watch};
 use crate::capture::{Name, Selection};
 use anyhow::Context as _;
@@ -103,9 +104,18 @@ pub(super) struct Recorded {
     /// See --call-from
     #[arg(long, value_name = "FUNCTION", requires = "call_from", help_heading = HEADING)]
     call_to: Option<FunctionGlob>,
+    /// When the command runs from its own file, where its functions tell of their calls (backend patch): auto, where it
+    /// may look for its own path and the system allows it; always; never, but from a copy [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = HEADING)]
+    own_path: Option<OwnPath>,
 }
 
 impl Recorded {
+    /// When the command is to run from its own file.
+    pub(super) fn own_path(&self) -> OwnPath {
+        self.own_path.unwrap_or_default()
+    }
+
     /// How calls of what is watched are to be recorded: as the command line says, and where it says nothing of that, as
     /// the configuration does, if functions are named.
     ///

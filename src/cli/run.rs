@@ -151,6 +151,7 @@ impl Args {
             watch,
             wait: self.wait,
             slice: self.arch,
+            own_path: self.recorded.own_path(),
             redaction: choices.redaction(),
             sources: choices.into_sources(),
             ..Options::default()

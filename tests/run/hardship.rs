@@ -26,7 +26,7 @@ fn ready() -> Option<PathBuf> {
 const WATCHED: [&str; 4] = ["--backend", "patch", "--probe", "program:main.*"];
 
 /// `gotrace run` behind the words of another program, which changes what it may.
-fn run_behind(
+pub(super) fn run_behind(
     words: &[&str],
     place: &Place,
     flags: &[&str],
@@ -39,12 +39,12 @@ fn run_behind(
 }
 
 /// `sh`, which sets a limit and runs the rest.
-fn limited(limit: &str) -> [String; 4] {
+pub(super) fn limited(limit: &str) -> [String; 4] {
     let script = format!("ulimit {limit} && exec \"$@\"");
     ["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()]
 }
 
-fn words(owned: &[String]) -> Vec<&str> {
+pub(super) fn words(owned: &[String]) -> Vec<&str> {
     owned.iter().map(String::as_str).collect()
 }
 
@@ -157,7 +157,7 @@ const ALLOW: u32 = 0x7fff_0000;
 const REFUSE: u32 = 0x0005_0000 | libc::EPERM.cast_unsigned();
 
 /// Has the kernel refuse a call, and say that it is not permitted, to what is started and all that this starts.
-fn refuse(command: &mut Command, call: libc::c_long) {
+pub(super) fn refuse(command: &mut Command, call: libc::c_long) {
     let call = u32::try_from(call).unwrap();
     let filter = [
         instruction(LOAD, (0, 0), 0),

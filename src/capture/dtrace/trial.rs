@@ -17,6 +17,7 @@ use super::script::Script;
 use super::target::{ScriptFile, Target, Watched};
 use super::tracer::{Go, Job, Subject, Tracer};
 use crate::capture::calls::Pool;
+use crate::capture::held_child::HeldChild;
 use crate::capture::repeat::PrivateFolder;
 use crate::capture::system::process;
 use crate::capture::toolexec::shim;
@@ -71,7 +72,7 @@ fn try_with(dtrace: &Path, command: &[OsString], way: Way) -> Result<(), Refusal
             let mut held = Some(held);
             if process::STARTS_STOPPED {
                 held.take()
-                    .map_or(Ok(()), sys::HeldChild::release)
+                    .map_or(Ok(()), HeldChild::release)
                     .map_err(started)?;
                 standstill::reached(pid);
             }
@@ -80,7 +81,7 @@ fn try_with(dtrace: &Path, command: &[OsString], way: Way) -> Result<(), Refusal
                 scope.spawn(|| Tracer::run(job, &stopped));
                 // Whatever is told: it goes on, and ends.
                 drop(told.recv());
-                let released = held.take().map_or(Ok(()), sys::HeldChild::release);
+                let released = held.take().map_or(Ok(()), HeldChild::release);
                 standstill::leave(pid);
                 drop(sys::wait(pid, true));
                 released

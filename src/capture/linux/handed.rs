@@ -21,6 +21,7 @@ pub(in crate::capture) fn send(to: &UnixStream, stand_in: Option<&StandIn>) -> i
         Some(StandIn {
             program,
             descriptor,
+            ..
         }) => {
             let path = program.as_os_str().as_bytes();
             sys::send(to.as_fd(), path, &[descriptor.as_fd()])
@@ -37,6 +38,7 @@ pub(in crate::capture) fn receive(from: &UnixStream) -> Option<StandIn> {
     Some(StandIn {
         program: OsStr::from_bytes(path).into(),
         descriptor: Arc::new(descriptors.into_iter().next()?),
+        in_place: None,
     })
 }
 
@@ -50,6 +52,7 @@ mod tests {
         let stand_in = StandIn {
             program: "/cache/a b/compile".into(),
             descriptor: Arc::new(std::fs::File::open("/dev/null").unwrap().into()),
+            in_place: None,
         };
         send(&recorder, Some(&stand_in)).unwrap();
         let received = receive(&shim).unwrap();

@@ -1,6 +1,7 @@
 //! Which of the functions that are asked for are watched by whom: copies tell of theirs, and the kernel's probes watch
 //! the rest.
 
+use crate::trace::Pid;
 use rustc_hash::FxHashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Rest {
 pub trait Parts: Send + Sync + std::fmt::Debug {
     /// The copy that runs in a program's place, if it has one by now.
     fn copy(&self, program: &Path) -> Option<PathBuf>;
+    /// Whether a process that runs an original tells of its calls, for its copy is put over that.
+    fn tells(&self, pid: Pid) -> bool;
     /// What the file at a path is.
     fn part(&self, path: &Path) -> Part;
 }

@@ -8,6 +8,7 @@
 pub(super) mod forked;
 pub(super) mod handed_down;
 pub(super) mod ring;
+pub(super) mod stopped;
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use perf_event_open_sys::bindings::{

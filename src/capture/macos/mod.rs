@@ -2,6 +2,7 @@
 //! read in [`super::decode`].
 
 pub(super) mod handed;
+pub(super) mod in_place;
 pub(super) mod mach;
 pub(super) mod process;
 pub(super) mod signals;

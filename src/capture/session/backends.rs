@@ -318,6 +318,7 @@ impl Session {
             caches: launch::cache(&self.environment, self.invoker.as_ref()),
             others: self.invoker.is_some(),
             goroot: goroot.flatten(),
+            own_path: self.options.own_path,
             started,
         })
     }

@@ -486,7 +486,9 @@ impl Armed {
     /// Where it only tells its version, as the go command asks its tools, nothing of it is missed.
     pub(super) fn ran_itself(&mut self, executed: &Executed, out: &mut dyn FnMut(Observation)) {
         let path = executed.exe.as_slice();
-        if !matches!(self.part(path), Part::Original) || !self.watch.concerns(path) {
+        let mut copies = self.copies.iter();
+        let tells = copies.any(|copies| copies.tells(executed.pid));
+        if tells || !matches!(self.part(path), Part::Original) || !self.watch.concerns(path) {
             return;
         }
         let words = arguments::split(&executed.argv);

@@ -6,6 +6,8 @@
 //! ```
 
 use super::{ENTRY_COST, EXIT_COST, GUEST_COST};
+use crate::binary::elf::Elf;
+use crate::binary::trampoline::{Graft, Piece};
 use crate::capture::observation::Probed;
 use crate::capture::probes::Phase;
 use crate::trace::{ArgumentKind, Nanos, PhaseLasts, ProbeId};
@@ -32,6 +34,62 @@ pub(super) struct Account {
     pub(super) rest: Vec<u64>,
     /// The file of the copy, as it was written; none where no function can tell.
     pub(super) copy: Option<Written>,
+    /// What its own path is to it.
+    pub(super) path: OfPath,
+    /// What of the copy makes the original tell; none where that cannot be done.
+    pub(super) graft: Option<Graft>,
+}
+
+/// What its own path is to a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) enum OfPath {
+    /// It does not look for it.
+    #[default]
+    Unknown,
+    /// It may look for it.
+    Sought,
+    /// Its loader looks for libraries from there.
+    Bound,
+}
+
+impl OfPath {
+    /// That of a program: the text by which programs on Linux find their own path is in it, or in where its libraries are.
+    pub(super) fn of(data: &[u8], elf: &Elf<'_>) -> Self {
+        let contains = |text: &[u8], word: &[u8]| memchr::memmem::find(text, word).is_some();
+        // `$ORIGIN` or `${ORIGIN}`: ld.so(8).
+        if elf.run_paths().any(|paths| contains(paths, b"ORIGIN")) {
+            Self::Bound
+        } else if contains(data, b"/proc/self/exe") {
+            Self::Sought
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn value(self) -> Value {
+        json!(match self {
+            Self::Unknown => "Unknown",
+            Self::Sought => "Sought",
+            Self::Bound => "Bound",
+        })
+    }
+}
+
+fn graft_value(graft: &Graft) -> Value {
+    let piece = |piece: &Piece| {
+        let Piece {
+            address,
+            offset,
+            length,
+        } = piece;
+        json!({"address": address, "offset": offset, "length": length})
+    };
+    json!({
+        "code": piece(&graft.code),
+        "beside": graft.beside.each_ref().map(piece),
+        "entries": graft.entries,
+        "has_loader": graft.has_loader,
+    })
 }
 
 /// A file that nobody has put another one in the place of, or written to.
@@ -199,6 +257,8 @@ impl Account {
             "has_all": self.has_all,
             "rest": self.rest,
             "copy": self.copy.map(Written::value),
+            "path": self.path.value(),
+            "graft": self.graft.as_ref().map(graft_value),
         });
         let text = serde_json::to_vec(&whole)?;
         let digest = Sha256::digest(&text);
@@ -349,6 +409,21 @@ mod tests {
                 bytes: 2,
                 modified: (3, 4),
             }),
+            path: OfPath::Bound,
+            graft: Some(Graft {
+                code: piece(1),
+                beside: [piece(2), piece(3)],
+                entries: [4, u64::MAX],
+                has_loader: true,
+            }),
+        }
+    }
+
+    fn piece(address: u64) -> Piece {
+        Piece {
+            address,
+            offset: address + 1,
+            length: u64::MAX,
         }
     }
 

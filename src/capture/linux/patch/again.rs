@@ -1,8 +1,9 @@
-//! Programs that execute themselves again: processes in, those out that run a copy which has no ring.
+//! Programs that execute themselves again: processes in, those out that have no ring.
 //! How many copies were started and were refused it, the ring tells by itself.
 //!
 //! A copy finds its ring at a descriptor that it closes, so that what it starts inherits nothing. What then executes
-//! `/proc/self/exe` runs the copy, and nobody has left a ring for it. It can be seen by what it has mapped.
+//! `/proc/self/exe` runs the copy, or the original where that has its copy put over itself, and nobody has left a ring for
+//! it. It can be seen by what it has mapped.
 
 use crate::capture::linux::process;
 use crate::capture::linux::sys::ring::RING_NAME;
@@ -25,8 +26,8 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Looks at processes that run copies, and at their children, where it is time to. `original_of` tells what a file
-    /// is the copy of.
+    /// Looks at processes that tell of their calls, and at their children, where it is time to. `original_of` tells of
+    /// which program a file is the copy, or that programs tell which run from it.
     pub(super) fn look(
         &mut self,
         now: Monotonic,
@@ -56,7 +57,7 @@ impl Again {
                 met.push(Observation::Unseen {
                     time: now,
                     what: format!("calls in process {pid}, which runs {original}"),
-                    why: "it is a copy that has no memory for its records: it was executed again by itself, or something refuses that"
+                    why: "it has no memory for its records: it was executed again by itself, or something refuses that"
                         .to_owned(),
                 });
             } else {

@@ -97,7 +97,7 @@ impl Choice {
             unseen: self.unseen(),
             rest: self.rest(),
             has_all: true,
-            copy: None,
+            ..Account::default()
         }
     }
 

@@ -1,20 +1,23 @@
 //! Programs in, their copies out: what is asked for of each is planned, put into a copy, and kept.
 
 use super::ENTRY_COST;
-use super::account::{Account, Argument, What, without_address};
+use super::account::{Account, Argument, OfPath, What, without_address};
 use super::cache::{Cache, Kept};
 use super::choice::Choice;
+use super::in_place::{Fate, InPlace};
 use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::{Elf, Machine};
-use crate::binary::trampoline::{self, NoCopy, Survey};
+use crate::binary::trampoline::{self, Graft, NoCopy, Survey};
 use crate::capture::calls::OF_COPIES;
 use crate::capture::decode::call_sieve::{Functions, Traits};
 use crate::capture::linux::parts::{Part, Parts, Rest};
 use crate::capture::linux::sys;
+use crate::capture::own_path::{Otherwise, OwnPath};
 use crate::capture::probes::{CallMode, FunctionGlob, Missing, NoPlan, Watch};
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
-use crate::capture::{Monotonic, Observation, chain, plain_file};
-use crate::trace::{Nanos, ProbeId};
+use crate::capture::sys::has_capabilities;
+use crate::capture::{Monotonic, Observation, chain, launch, plain_file};
+use crate::trace::{Nanos, Pid, ProbeId};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
@@ -45,8 +48,8 @@ enum NotCopied {
     Plan(#[from] NoPlan),
     #[error("no copy can be made of it")]
     Copy(#[from] NoCopy),
-    #[error("a copy would not have the rights that it takes on (set-user-ID)")]
-    SetId,
+    #[error("a copy would not have the rights that it takes on ({0})")]
+    Rights(&'static str),
     #[error("expected less than 1 GiB, found {0} bytes")]
     Large(u64),
     #[error("its copy cannot be kept")]
@@ -78,14 +81,26 @@ pub(super) struct Copies {
     known: Mutex<Known>,
 }
 
+/// The copy of a program.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) copy: PathBuf,
+    /// The file that it was made of.
+    pub(super) original: FileKey,
+    pub(super) path: OfPath,
+    pub(super) graft: Option<Graft>,
+}
+
 #[derive(Debug)]
 struct Known {
-    programs: FxHashMap<PathBuf, (FileKey, Option<PathBuf>)>,
+    programs: FxHashMap<PathBuf, (FileKey, Option<Made>)>,
     /// By what their records say that they are.
     images: FxHashMap<u64, Arc<Image>>,
     probes: u32,
     /// What an entry costs at most.
     entry_cost: Nanos,
+    /// The command's program, where that is to run from its own file.
+    in_place: Option<(PathBuf, Arc<Fate>)>,
     /// What copies do not tell of, by their paths.
     rests: FxHashMap<PathBuf, Rest>,
     /// How many functions that are asked for are left alone, by why.
@@ -116,6 +131,7 @@ impl Copies {
             images: FxHashMap::default(),
             probes: 0,
             entry_cost: ENTRY_COST,
+            in_place: None,
             rests: FxHashMap::default(),
             left_alone: BTreeMap::new(),
             without: None,
@@ -153,10 +169,52 @@ impl Copies {
         self.known().images.get(&copy).cloned()
     }
 
-    /// The path of the original of a copy.
-    pub(super) fn original(&self, copy: &Path) -> Option<Vec<u8>> {
+    /// The path of the original of what runs as its copy, or has that put over itself.
+    pub(super) fn original(&self, running: &Path) -> Option<Vec<u8>> {
         let known = self.known();
-        known.rests.get(copy).map(|rest| rest.original.clone())
+        let of_copy = known.rests.get(running).map(|rest| rest.original.clone());
+        of_copy.or_else(|| {
+            let (path, fate) = known.in_place.as_ref()?;
+            let is_it = path == running && fate.tells();
+            is_it.then(|| path.as_os_str().as_bytes().to_vec())
+        })
+    }
+
+    /// Whether the command's program, that was to run from its own file, tells of nothing, and that was said.
+    pub(super) fn is_told(&self) -> bool {
+        let known = self.known();
+        let mut fates = known.in_place.iter();
+        fates.any(|(_, fate)| fate.is_told())
+    }
+
+    /// What runs in the place of the command's program, or is put over that.
+    pub(super) fn of_command(&self, program: &Path, when: OwnPath) -> Option<StandIn> {
+        let made = self.copy_of(program)?;
+        let otherwise = match (when, made.path) {
+            (OwnPath::Never, _) | (OwnPath::Auto, OfPath::Unknown) => return self.of(program),
+            // It has GOROOT for what it would look for.
+            (OwnPath::Auto, _) if launch::is_go(program.as_os_str()) => return self.of(program),
+            (OwnPath::Auto, OfPath::Sought) => Otherwise::Copy,
+            (OwnPath::Auto, OfPath::Bound) => Otherwise::AsItIs,
+            (OwnPath::Always, _) => Otherwise::Nothing,
+        };
+        let key = FileKey::of(&made.copy.metadata().ok()?);
+        let fate = Arc::<Fate>::default();
+        let path = program.canonicalize().ok()?;
+        self.known().in_place = Some((path, Arc::clone(&fate)));
+        let in_place = InPlace {
+            graft: made.graft,
+            original: made.original,
+            copy: (made.copy.clone(), key),
+            ring: Arc::clone(&self.ring),
+            otherwise,
+            fate,
+        };
+        Some(StandIn {
+            program: made.copy,
+            descriptor: Arc::clone(&self.ring),
+            in_place: Some(in_place),
+        })
     }
 
     /// Whether they tell of more than the sets that are watched by default.
@@ -224,7 +282,7 @@ impl Copies {
     }
 
     /// The copy of a program, made where it is not there yet.
-    pub(super) fn copy_of(&self, program: &Path) -> Option<PathBuf> {
+    pub(super) fn copy_of(&self, program: &Path) -> Option<Made> {
         let path = program.canonicalize().ok()?;
         let name = path.as_os_str().as_bytes();
         if !self.watch.concerns(name) {
@@ -237,22 +295,33 @@ impl Copies {
         {
             return copy.clone();
         }
-        let copy = self.make(&path, file).unwrap_or_else(|why| {
+        let kept = self.make(&path, file).unwrap_or_else(|why| {
             let leaves_rest = self.leaves_rest();
             self.known().judge((&self.watch, leaves_rest), name, &why);
             None
         });
-        let known = (key, copy.clone());
+        let made = kept.and_then(|Kept { account, copy }| {
+            Some(Made {
+                copy: copy?,
+                original: key,
+                path: account.path,
+                graft: account.graft,
+            })
+        });
+        let known = (key, made.clone());
         self.known().programs.insert(path, known);
-        copy
+        made
     }
 
     /// Makes a copy. What is known is held for moments only: others make theirs meanwhile.
-    fn make(&self, path: &Path, mut file: File) -> Result<Option<PathBuf>, NotCopied> {
+    fn make(&self, path: &Path, mut file: File) -> Result<Option<Kept>, NotCopied> {
         let begun = sys::monotonic();
         let found = file.metadata()?;
         if found.mode() & SET_ID != 0 {
-            return Err(NotCopied::SetId);
+            return Err(NotCopied::Rights("set-user-ID"));
+        }
+        if has_capabilities(path) {
+            return Err(NotCopied::Rights("capabilities of its file"));
         }
         if found.size() > LARGEST {
             return Err(NotCopied::Large(found.size()));
@@ -296,7 +365,7 @@ impl Copies {
             key: format!("patch_ns:{}", base_name.to_string_lossy()),
             value: spent.to_string(),
         });
-        Ok(kept.copy)
+        Ok(Some(kept))
     }
 
     /// The SHA-256 of a file, and its bytes where they had to be read for that.
@@ -329,8 +398,8 @@ impl Copies {
         asked.leave_out_wrappers();
         self.known().missing.planned(path, &asked.unmatched);
         let arguments = self.watch.arguments_of(&asked.functions, data);
-        let (choice, copied) = if asked.functions.is_empty() {
-            (Choice::default(), None)
+        let (choice, copied, graft) = if asked.functions.is_empty() {
+            (Choice::default(), None, None)
         } else {
             let survey = Survey::of(&elf)?;
             let choice = Choice::of(&elf, &survey, (asked.functions, leaves_strings), &arguments)?;
@@ -338,11 +407,16 @@ impl Copies {
             let copied = (!places.is_empty())
                 .then(|| trampoline::copy(&survey, data, key.image(), NUMBERS, &places));
             let copied = copied.transpose()?;
+            let graft = copied.as_ref();
+            let graft = graft.map(|copied| Graft::of(&survey, data, copied));
+            let graft = graft.transpose()?.flatten();
             drop(places);
-            (choice, copied)
+            (choice, copied, graft)
         };
         let account = Account {
             has_all: asked.unmatched.is_empty(),
+            path: OfPath::of(data, &elf),
+            graft,
             ..choice.account(&elf)
         };
         let kept = self
@@ -393,9 +467,18 @@ impl Key {
 
 impl StandIns for Copies {
     fn of(&self, program: &Path) -> Option<StandIn> {
+        let made = self.copy_of(program)?;
+        if made.path == OfPath::Bound {
+            self.known().tell(unseen(
+                format!("calls in {}", program.display()),
+                "it finds its libraries by its own path, which its copy does not have".to_owned(),
+            ));
+            return None;
+        }
         Some(StandIn {
-            program: self.copy_of(program)?,
+            program: made.copy,
             descriptor: Arc::clone(&self.ring),
+            in_place: None,
         })
     }
 }
@@ -404,7 +487,14 @@ impl Parts for Copies {
     fn copy(&self, program: &Path) -> Option<PathBuf> {
         let program = program.canonicalize().ok()?;
         let known = self.known();
-        known.programs.get(&program)?.1.clone()
+        let made = known.programs.get(&program)?.1.as_ref()?;
+        Some(made.copy.clone())
+    }
+
+    fn tells(&self, pid: Pid) -> bool {
+        let known = self.known();
+        let mut fates = known.in_place.iter();
+        fates.any(|(_, fate)| fate.is_of(pid))
     }
 
     fn part(&self, path: &Path) -> Part {

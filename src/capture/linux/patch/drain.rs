@@ -437,6 +437,7 @@ impl Drain {
     fn tell_without_ring(&self) {
         let given = self.state.given;
         let without = given.saturating_sub(self.ring.mapped());
+        let without = without.saturating_sub(self.copies.is_told().into());
         if without > 0 {
             self.tell(Observation::Unseen {
                 time: self.state.told,

@@ -17,6 +17,8 @@ mod choice;
 mod copies;
 mod drain;
 mod guest_clock;
+pub(in crate::capture) mod in_place;
+mod remote;
 mod runs;
 mod sums;
 
@@ -24,6 +26,7 @@ use super::parts::Parts;
 use super::sys::forked::wipes_on_fork;
 use super::sys::ring::{Patience, SharedRing};
 use crate::capture::backend::{self, Backend, Error};
+use crate::capture::own_path::OwnPath;
 use crate::capture::probes::{CallMode, Watch};
 use crate::capture::stand_in::{StandIn, StandIns, has_room};
 use crate::capture::toolexec::Held;
@@ -86,6 +89,8 @@ pub(in crate::capture) struct Options {
     /// `GOROOT` of the go command, where the command is one that does not name it: it would look for it beside the
     /// copy.
     pub(in crate::capture) goroot: Option<PathBuf>,
+    /// When the command runs from its own file.
+    pub(in crate::capture) own_path: OwnPath,
     /// Tools that run by their stand-ins.
     pub(in crate::capture) started: Receiver<Held>,
 }
@@ -99,6 +104,7 @@ pub(in crate::capture) struct Patch {
     goroot: Option<PathBuf>,
     /// The command was given its copy to run.
     is_given: AtomicBool,
+    own_path: OwnPath,
     started: Receiver<Held>,
     mode: CallMode,
     /// None where nobody named functions.
@@ -221,6 +227,7 @@ impl Patch {
             copies,
             goroot: options.goroot,
             is_given: AtomicBool::new(false),
+            own_path: options.own_path,
             started: options.started,
             mode,
             announcement,
@@ -251,7 +258,7 @@ impl Backend for Patch {
     }
 
     fn stand_in(&self, program: &Path) -> Option<StandIn> {
-        let stand_in = self.copies.of(program);
+        let stand_in = self.copies.of_command(program, self.own_path);
         let is_given = stand_in.is_some() && has_room();
         self.is_given.store(is_given, Ordering::Relaxed);
         stand_in
