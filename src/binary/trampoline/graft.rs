@@ -17,7 +17,7 @@ use crate::binary::bytes::Bytes;
 use crate::binary::elf::Machine;
 use serde::Deserialize;
 
-const HEADER: u64 = 56;
+const HEADER: usize = 56;
 const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
 const EXECUTE: u32 = 1;
@@ -68,11 +68,11 @@ impl Graft {
         let [before, after] = [original, &copied.original].map(Bytes);
         let table_at = after.u64("segment table offset", 32)?;
         let table_at = table_at.saturating_sub(copied.beside_at);
-        let length = u64::from(after.u16("segment count", 56)?).saturating_mul(HEADER);
+        let length = u64::from(after.u16("segment count", 56)?).saturating_mul(HEADER as u64);
         let table = Bytes(&copied.beside).slice("segment table", table_at, length)?;
         let (mut code, mut others, mut beside) = (Vec::new(), Vec::new(), Vec::new());
         let mut has_loader = false;
-        for header in table.chunks_exact(HEADER as usize).map(Bytes) {
+        for header in table.chunks_exact(HEADER).map(Bytes) {
             let segment = Segment::of(header)?;
             has_loader |= segment.kind == PT_INTERP;
             if segment.kind != PT_LOAD {
