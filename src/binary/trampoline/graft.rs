@@ -18,6 +18,8 @@ use crate::binary::elf::Machine;
 use serde::Deserialize;
 
 const HEADER: usize = 56;
+/// A file that is loaded anywhere.
+const ET_DYN: u16 = 3;
 const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
 const EXECUTE: u32 = 1;
@@ -52,7 +54,8 @@ pub struct Graft {
 impl Graft {
     /// That of a copy, and of the original that a survey is of; none where they are not such that one step puts all of
     /// the code there: on amd64 alone, where there is one segment of code, with pages of its own that nobody may write
-    /// to.
+    /// to. What is loaded anywhere and has no loader lies right below the kernel's own pages (`[vvar]`), by chance so near
+    /// that there is no room.
     ///
     /// # Errors
     ///
@@ -90,7 +93,8 @@ impl Graft {
             return Ok(None);
         };
         let alone = others.iter().all(|other| !other.shares_pages(code));
-        if !alone || code.flags & WRITE != 0 || code.memory != code.file {
+        let has_neighbours = before.u16("file type", 16)? == ET_DYN && !has_loader;
+        if !alone || has_neighbours || code.flags & WRITE != 0 || code.memory != code.file {
             return Ok(None);
         }
         Ok(Some(Self {

@@ -94,7 +94,7 @@ impl InPlace {
         let as_it_is = self.otherwise == Otherwise::AsItIs;
         self.fate.is_told.store(as_it_is, Ordering::Relaxed);
         let graft = self.graft.ok_or_else(|| Refusal {
-            reason: "only a program for amd64 that has its code in one place can run from its own file and tell of its calls"
+            reason: "only a program for amd64 that has its code in one place, and is no static PIE, can run from its own file and tell of its calls"
                 .to_owned(),
             evidence: format!("its copy is {}", self.copy.0.display()),
             remedy: COPY.to_owned(),
