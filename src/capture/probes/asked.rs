@@ -80,7 +80,8 @@ impl AskedOf {
         }
     }
 
-    /// As [`leave_out_wrappers`].
+    /// Leaves out wrappers that have the name of the function of assembly which they call, where that is asked for, too:
+    /// with both, such calls would count twice.
     pub fn leave_out_wrappers(&mut self) {
         leave_out_wrappers(&mut self.functions, [], |function| {
             (&function.name, &function.file)
