@@ -15,14 +15,14 @@ use super::code::{Code, Fields, IMAGE, PAGE};
 use super::text::{Marked, pad, put, trampolines};
 use crate::binary::{Error, bytes::Bytes};
 
-const HEADER: usize = 56;
-const PT_LOAD: u32 = 1;
+pub(super) const HEADER: usize = 56;
+pub(super) const PT_LOAD: u32 = 1;
 const PT_PHDR: u32 = 6;
 const READ: u32 = 4;
-const WRITE: u32 = 2;
-const EXECUTE: u32 = 1;
+pub(super) const WRITE: u32 = 2;
+pub(super) const EXECUTE: u32 = 1;
 /// Of all processors.
-const SMALLEST_PAGE: u64 = 0x1000;
+pub(super) const SMALLEST_PAGE: u64 = 0x1000;
 /// Above what a table of program headers may have: the kernel takes 64 KiB of them.
 const MOST_HEADERS: u16 = 1_000;
 

@@ -11,21 +11,15 @@
 //! was there before.
 
 use super::Survey;
-use super::copy::Copied;
+use super::copy::{Copied, EXECUTE, HEADER, PT_LOAD, SMALLEST_PAGE, WRITE};
 use crate::binary::Error;
 use crate::binary::bytes::Bytes;
 use crate::binary::elf::Machine;
 use serde::Deserialize;
 
-const HEADER: usize = 56;
 /// A file that is loaded anywhere.
 const ET_DYN: u16 = 3;
-const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
-const EXECUTE: u32 = 1;
-const WRITE: u32 = 2;
-/// Of the processors for which there are grafts.
-const SMALLEST_PAGE: u64 = 0x1000;
 
 /// A stretch of a file, and where in memory it is to be: whole pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

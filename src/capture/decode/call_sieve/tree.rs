@@ -103,13 +103,13 @@ impl Tree {
         };
         let hash = |of: (u32, u32)| FxBuildHasher.hash_one(of);
         let wanted = (parent, probe);
-        let is_it = |at: &u32| of(at) == wanted;
-        if let Some(found) = children.find(hash(wanted), is_it) {
+        let key = hash(wanted);
+        if let Some(found) = children.find(key, |at| of(at) == wanted) {
             return *found;
         }
         // There are never more than are allowed by far.
         let new = u32::try_from(nodes.len()).unwrap_or(ROOT);
-        children.insert_unique(hash(wanted), new, |at| hash(of(at)));
+        children.insert_unique(key, new, |at| hash(of(at)));
         nodes.push(Node::of(parent, probe));
         new
     }
