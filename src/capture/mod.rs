@@ -40,6 +40,8 @@ mod progress;
 mod recorder;
 mod redact;
 pub mod repeat;
+#[cfg(target_os = "linux")]
+mod ring;
 mod run_folder;
 pub mod running;
 mod selection;

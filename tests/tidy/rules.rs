@@ -62,9 +62,10 @@ fn may_be_unsafe(path: &str) -> bool {
         "src/environment/linux/sys.rs",
         "src/environment/macos/sys.rs",
     ];
-    const FOLDERS: [&str; 4] = [
+    const FOLDERS: [&str; 5] = [
         "probes/",
         "tests/",
+        "src/capture/sys/",
         "src/capture/linux/sys/",
         "src/capture/macos/sys/",
     ];

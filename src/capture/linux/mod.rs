@@ -11,5 +11,5 @@ pub mod qemu;
 mod sys;
 pub(super) mod watch;
 
-pub(super) use patch::in_place;
+pub(super) use patch::{guest_clock, in_place};
 pub(super) use sys::Start;

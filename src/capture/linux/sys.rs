@@ -15,15 +15,16 @@ use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr,
 };
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::capture::sys::Program;
+use crate::capture::sys::pages::Pages;
 
 /// Descriptors in one packet at most (`SCM_MAX_FD` of the kernel).
 const MAX_DESCRIPTORS: usize = 253;
@@ -52,76 +53,13 @@ impl Start {
     }
 }
 
-/// Pages mapped from a descriptor.
-#[derive(Debug)]
-struct Pages {
-    base: NonNull<u8>,
-    length: usize,
-}
-
-// SAFETY: the mapping belongs to this value alone, and no thread-local state hangs on it.
-unsafe impl Send for Pages {}
-
 impl Pages {
-    fn map(fd: BorrowedFd<'_>, length: usize, offset: usize, write: bool) -> io::Result<Self> {
-        let protection = libc::PROT_READ | if write { libc::PROT_WRITE } else { 0 };
-        let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                length,
-                protection,
-                libc::MAP_SHARED,
-                fd.as_raw_fd(),
-                offset,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mmap gave null"))?;
-        Ok(Self { base, length })
-    }
-
-    /// A number that the kernel or we change while the other reads.
-    fn atomic(&self, offset: usize) -> &AtomicU64 {
-        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.length);
-        // SAFETY: callers pass offsets of fields inside the mapping.
-        let at = unsafe { self.base.add(offset) };
-        // SAFETY: mappings are page-aligned, the offset is a multiple of 8, the memory lives as
-        // long as `self`, and both sides use it as an atomic number only.
-        unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
-    }
-
-    /// Numbers side by side, as [`Self::atomic`] gives one; none where they are not all within the mapping.
-    fn atomics(&self, offset: usize, count: usize) -> &[AtomicU64] {
-        if count > self.length.saturating_sub(offset) / 8 || !offset.is_multiple_of(8) {
-            return &[];
-        }
-        let first: *const AtomicU64 = self.atomic(offset);
-        // SAFETY: all of them are within the mapping, as just checked, which lives as long as `self`; both
-        // sides use them as atomic numbers only.
-        unsafe { std::slice::from_raw_parts(first, count) }
-    }
-
     /// Bytes that the kernel does not change until we say that we have read them.
     fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
-        if offset.checked_add(length)? > self.length {
-            return None;
-        }
-        // SAFETY: within the mapping, as just checked.
-        let at = unsafe { self.base.add(offset) };
+        let at = self.within(offset, length)?;
         // SAFETY: within the mapping; the callers' protocols (positions read with acquire, and
         // published with release when done) keep the kernel from writing here meanwhile.
         Some(unsafe { std::slice::from_raw_parts(at.as_ptr(), length) })
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        // SAFETY: the range was mapped by `map` and is unmapped nowhere else.
-        unsafe { libc::munmap(self.base.as_ptr().cast::<c_void>(), self.length) };
     }
 }
 

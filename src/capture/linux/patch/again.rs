@@ -79,7 +79,7 @@ fn has_ring(pid: Pid) -> bool {
 mod tests {
     use super::super::BRIEF;
     use super::*;
-    use crate::capture::linux::sys::ring::SharedRing;
+    use crate::capture::linux::sys::ring::in_memory;
     use std::process::{Command, Stdio};
 
     fn told(again: &mut Again, ms: u64, pid: u32) -> Vec<String> {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_has_one_is_not() {
-        let ring = SharedRing::new(2, BRIEF).unwrap();
+        let ring = in_memory(2, BRIEF).unwrap();
         assert!(has_ring(Pid(std::process::id())));
         drop(ring);
     }

@@ -14,6 +14,7 @@ use crate::capture::linux::parts::{Part, Parts, Rest};
 use crate::capture::linux::sys;
 use crate::capture::own_path::{Otherwise, OwnPath};
 use crate::capture::probes::{CallMode, FunctionGlob, Missing, NoPlan, Watch};
+use crate::capture::ring::Image;
 use crate::capture::stand_in::{NUMBERS, StandIn, StandIns};
 use crate::capture::sys::has_capabilities;
 use crate::capture::{Monotonic, Observation, chain, launch, plain_file};
@@ -58,15 +59,6 @@ enum NotCopied {
     TooMany,
     #[error("it is for another processor, whose time stamp counter is not known here")]
     Counter,
-}
-
-/// A program whose functions tell of their calls.
-#[derive(Debug)]
-pub(super) struct Image {
-    /// The functions that tell of their calls.
-    pub(super) functions: Functions,
-    /// It may have another counter than this machine: it is for arm64, which translators run.
-    pub(super) may_be_guest: bool,
 }
 
 /// All copies of a run.

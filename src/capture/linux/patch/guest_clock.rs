@@ -3,11 +3,12 @@
 //!
 //! What their counter is, [`Counter`] tells: of a translator that has another one, no time is told.
 
-use super::drain::beside_monotonic;
 use crate::capture::Monotonic;
 use crate::capture::Observation;
 use crate::capture::decode::trampoline::{Counter, Day, Scale};
 use crate::capture::linux::sys;
+use crate::capture::ring::beside_monotonic;
+use crate::capture::sys::ring::ticks as own_ticks;
 
 /// Farther than this the time of the day does not come off its course unless somebody sets it.
 const COURSE_NS: u64 = 100_000;
@@ -17,7 +18,7 @@ const NS_PER_MS: f64 = 1e6;
 
 /// What is known of the time of the day, once a program has read it.
 #[derive(Debug, Default)]
-pub(super) struct GuestClock {
+pub(in crate::capture) struct GuestClock {
     day: Option<(Day, u64)>,
     /// Records whose time is not known.
     untimed: u64,
@@ -25,14 +26,19 @@ pub(super) struct GuestClock {
 
 /// What the records of one chunk have readings of.
 #[derive(Debug, Default)]
-pub(super) struct Readings {
+pub(in crate::capture) struct Readings {
     counter: Option<Counter>,
     last: u64,
 }
 
 impl GuestClock {
     /// What this processor's counter read when the program of a chunk had this reading of its own.
-    pub(super) fn own(&mut self, of: &mut Readings, ticks: u64, scale: Scale) -> Option<u64> {
+    pub(in crate::capture) fn own(
+        &mut self,
+        of: &mut Readings,
+        ticks: u64,
+        scale: Scale,
+    ) -> Option<u64> {
         let counter = match of.counter {
             Some(counter) => counter,
             None => *of.counter.insert(self.counter_of(ticks)),
@@ -48,7 +54,7 @@ impl GuestClock {
             }
         };
         // In the order in which they were written, however the scale moves, and never ahead, whoever sets the clock.
-        of.last = of.last.max(own.min(sys::ring::ticks()));
+        of.last = of.last.max(own.min(own_ticks()));
         Some(of.last)
     }
 
@@ -65,7 +71,7 @@ impl GuestClock {
     }
 
     /// Sees whether somebody has set the clock that programs read.
-    pub(super) fn follow(&mut self, now: Monotonic) -> Option<Observation> {
+    pub(in crate::capture) fn follow(&mut self, now: Monotonic) -> Option<Observation> {
         let (known, apart) = self.day?;
         let (found, found_apart) = day();
         let by = found.ahead.abs_diff(known.ahead);
@@ -84,12 +90,12 @@ impl GuestClock {
     }
 
     /// How exactly the time is known, in nanoseconds, where a program has read it.
-    pub(super) fn error(&self) -> Option<u64> {
+    pub(in crate::capture) fn error(&self) -> Option<u64> {
         self.day.map(|(_, apart)| apart.saturating_add(CUT_NS))
     }
 
     /// How many records have no time since this was asked last.
-    pub(super) fn take_untimed(&mut self) -> u64 {
+    pub(in crate::capture) fn take_untimed(&mut self) -> u64 {
         std::mem::take(&mut self.untimed)
     }
 }

@@ -15,20 +15,21 @@ mod again;
 mod cache;
 mod choice;
 mod copies;
-mod drain;
-mod guest_clock;
+pub(in crate::capture) mod guest_clock;
 pub(in crate::capture) mod in_place;
 mod remote;
-mod runs;
 mod sums;
+mod watched;
 
 use super::parts::Parts;
 use super::sys::forked::wipes_on_fork;
-use super::sys::ring::{Patience, SharedRing};
+use super::sys::ring::in_memory;
 use crate::capture::backend::{self, Backend, Error};
 use crate::capture::own_path::OwnPath;
 use crate::capture::probes::{CallMode, Watch};
+use crate::capture::ring::{Begun, CHUNKS, Drain};
 use crate::capture::stand_in::{StandIn, StandIns, has_room};
+use crate::capture::sys::ring::{Patience, SharedRing};
 use crate::capture::toolexec::Held;
 use crate::capture::{Observation, chain};
 use crate::environment::Refusal;
@@ -36,7 +37,6 @@ use crate::trace::{Nanos, Pid};
 use cache::Cache;
 use copies::Copies;
 use crossbeam_channel::{Receiver, Sender};
-use drain::Drain;
 use nix::sys::resource::{Resource, getrlimit};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -46,6 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use sums::Sums;
+use watched::Watched;
 
 const NAME: &str = "patch";
 /// What telling of an entry and of an exit costs a program, rounded up: 7.1 and 9.5 ns on an AMD EPYC (virtual machine),
@@ -54,8 +55,6 @@ const ENTRY_COST: Nanos = Nanos(10);
 const EXIT_COST: Nanos = Nanos(11);
 /// Either under qemu, which calls a function of its own to read the clock: 210 to 290 ns with 10.0 on that machine.
 const GUEST_COST: Nanos = Nanos(300);
-/// Each thread of a program with trampolines has one of them, of 64 KiB: memory that is not used is not there.
-const CHUNKS: usize = 512;
 /// How long a program waits while the ring is full, where each call is recorded: some milliseconds. More come than can
 /// be written down, however long it waits.
 const BRIEF: Patience = Patience {
@@ -192,7 +191,7 @@ impl Patch {
         })?;
         let mode = options.watch.mode.clone();
         let patience = if mode.is_full() { BRIEF } else { STEADY };
-        let ring = SharedRing::new(CHUNKS, patience);
+        let ring = in_memory(CHUNKS, patience);
         let ring = ring.and_then(|ring| Ok((ring.file().try_clone_to_owned()?, ring)));
         let (file, ring) = ring.map_err(|error| {
             let more = "raise the limits of memory and of the size of files (ulimit -a)";
@@ -279,9 +278,12 @@ impl Backend for Patch {
         let Some(ring) = self.ring.take() else {
             return Ok(());
         };
-        let shared = (ring, Arc::clone(&self.copies));
-        let given = u64::from(self.is_given.load(Ordering::Relaxed));
-        let of = (root, given, &self.mode);
+        let shared = (ring, Watched::of(&self.copies));
+        let of = Begun {
+            root,
+            given: u64::from(self.is_given.load(Ordering::Relaxed)),
+            mode: &self.mode,
+        };
         let drain = Drain::new(shared, self.started.clone(), stopped, out, of);
         let thread = std::thread::Builder::new()
             .name("gotrace-calls".to_owned())

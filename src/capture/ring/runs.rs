@@ -7,8 +7,8 @@
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Written};
-use crate::capture::linux::sys::ring::{SharedRing, record_in, take_record};
 use crate::capture::probes::CallMode;
+use crate::capture::sys::ring::{SharedRing, record_in, take_record};
 use crate::trace::{Nanos, Pid};
 
 /// Records of one goroutine that lie beside each other.

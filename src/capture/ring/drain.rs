@@ -4,19 +4,17 @@
 //! up to a moment before any of them was looked at: of a goroutine nothing is then missing that came before what was
 //! read.
 
-use super::CHUNKS;
-use super::again::Again;
-use super::copies::{Copies, Image};
-use super::guest_clock::{GuestClock, Readings};
 use super::runs::Runs;
+use super::{CHUNKS, Image, Programs};
 use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
 use crate::capture::decode::call_sieve::{Functions, Told, Traits};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
-use crate::capture::linux::sys;
-use crate::capture::linux::sys::ring::{SharedRing, take_record, ticks};
-use crate::capture::linux::watch::ExitWatch;
 use crate::capture::observation::Teller;
 use crate::capture::probes::CallMode;
+use crate::capture::sys;
+use crate::capture::sys::ring::{SharedRing, take_record, ticks};
+use crate::capture::system::guest_clock::{GuestClock, Readings};
+use crate::capture::system::watch::ExitWatch;
 use crate::capture::toolexec::Held;
 use crate::capture::{Monotonic, Observation};
 use crate::trace::{CallEdge, Goid, Nanos, Pid, ProbeId, StackOwner};
@@ -25,7 +23,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
 use std::io::PipeReader;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How often the ring is emptied while there is little in it.
@@ -50,11 +47,11 @@ fn moment() -> (Moment, u64) {
 }
 
 /// Another clock and the system's, read as nearly together as it goes, and how far apart the readings were at most.
-pub(super) fn beside_monotonic(clock: fn() -> u64) -> (u64, u64, u64) {
+pub(in crate::capture) fn beside_monotonic(clock: fn() -> u64) -> (u64, u64, u64) {
     let read = || {
-        let before = sys::monotonic();
+        let before = sys::now().0;
         let other = clock();
-        let apart = sys::monotonic().saturating_sub(before);
+        let apart = sys::now().0.saturating_sub(before);
         (other, before.saturating_add(apart / 2), apart)
     };
     let readings = [read(), read(), read()];
@@ -75,9 +72,10 @@ pub(super) struct Taken {
     readings: Readings,
 }
 
-pub(super) struct Drain {
+/// The thread that empties a ring.
+pub(in crate::capture) struct Drain<P> {
     ring: SharedRing,
-    copies: Arc<Copies>,
+    programs: P,
     /// Tools that run by their stand-ins.
     started: Receiver<Held>,
     stopped: PipeReader,
@@ -107,27 +105,35 @@ struct State {
     told: Monotonic,
     dropped: u64,
     unknown: u64,
-    /// Programs that execute themselves.
-    again: Again,
     /// How far apart the readings of the two clocks were at most.
     apart: u64,
     guests: GuestClock,
 }
 
-impl Drain {
-    pub(super) fn new(
-        (ring, copies): (SharedRing, Arc<Copies>),
+/// What there is when it begins.
+pub(in crate::capture) struct Begun<'a> {
+    /// The command.
+    pub(in crate::capture) root: Pid,
+    /// How many programs were given memory for records by now.
+    pub(in crate::capture) given: u64,
+    /// Which calls are kept.
+    pub(in crate::capture) mode: &'a CallMode,
+}
+
+impl<P: Programs> Drain<P> {
+    pub(in crate::capture) fn new(
+        (ring, programs): (SharedRing, P),
         started: Receiver<Held>,
         stopped: PipeReader,
         out: Sender<Observation>,
-        (root, given, mode): (Pid, u64, &CallMode),
+        Begun { root, given, mode }: Begun<'_>,
     ) -> Self {
-        let is_asked_for = copies.are_asked_for();
+        let is_asked_for = programs.are_asked_for();
         let (from, apart) = moment();
         let processes = [(root, ExitWatch::of(root).ok())];
         Self {
             ring,
-            copies,
+            programs,
             started,
             stopped,
             out,
@@ -145,16 +151,20 @@ impl Drain {
     }
 
     /// Runs until it is told to stop.
-    pub(super) fn run(mut self) {
+    pub(in crate::capture) fn run(mut self) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
-        self.copies.tell_to(&self.out);
+        self.programs.tell_to(&self.out);
         let mut busy = false;
         while !self.stops(busy) {
             busy = self.round(false) >= BUSY;
         }
         self.ring.close();
         self.round(true);
-        self.tell_without_ring();
+        let (given, mapped) = (self.state.given, self.ring.mapped());
+        let unseen = self.programs.without_ring(self.state.told, given, mapped);
+        if let Some(unseen) = unseen {
+            self.tell(unseen);
+        }
         self.tell(Observation::Configured {
             key: "patch_clock_error_ns".to_owned(),
             value: self.state.apart.to_string(),
@@ -243,11 +253,8 @@ impl Drain {
             self.state.from = now;
         }
         self.report_losses(now.time);
-        let State {
-            again, processes, ..
-        } = &mut self.state;
-        let original = |copy: &Path| self.copies.original(copy);
-        for met in again.look(now.time, processes.keys().copied(), original) {
+        let mut processes = self.state.processes.keys().copied();
+        for met in self.programs.look(now.time, &mut processes) {
             self.tell(met);
         }
         for pid in ended {
@@ -298,7 +305,7 @@ impl Drain {
             .processes
             .entry(writer.pid)
             .or_insert_with(|| ExitWatch::of(writer.pid).ok());
-        match self.copies.image(writer.copy) {
+        match self.programs.image(writer.copy) {
             Some(image) => {
                 if image.may_be_guest {
                     taken.timed = 0;
@@ -431,21 +438,6 @@ impl Drain {
             }
         }
         self.state.told = now;
-    }
-
-    /// Tells how many copies were to write records and have no memory for them.
-    fn tell_without_ring(&self) {
-        let given = self.state.given;
-        let without = given.saturating_sub(self.ring.mapped());
-        let without = without.saturating_sub(self.copies.is_told().into());
-        if without > 0 {
-            self.tell(Observation::Unseen {
-                time: self.state.told,
-                what: format!("calls in {without} of {given} programs that were given copies"),
-                why: "they have not mapped the memory for records: it was refused to them (by a filter of system calls, or a limit), or the copy could not be executed, and the program ran as it is"
-                    .to_owned(),
-            });
-        }
     }
 
     fn tell(&self, observation: Observation) {

@@ -1,0 +1,217 @@
+//! The ring of trampolines, from the recorder's side: its memory, and the processor's time. What stands where is
+//! drawn in [`crate::binary::trampoline::ring`].
+
+use super::pages::Pages;
+use crate::binary::trampoline::ring::{
+    BYTES, CHUNK, CHUNK_COUNT, CHUNKS, CLOSED, DROPPED, FIRST_CHUNK, HEAD, INSISTS, MAGIC, MAPPED,
+    MASK, MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
+};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Memory that programs with trampolines and their recorder share.
+#[derive(Debug)]
+pub(in crate::capture) struct SharedRing {
+    pages: Pages,
+    file: OwnedFd,
+    chunks: usize,
+    patience: Patience,
+}
+
+/// How long programs wait that find no chunk.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::capture) struct Patience {
+    /// In sleeps of some 100 us, before they drop records,
+    pub(in crate::capture) sleeps: u32,
+    /// or only when no chunk was given back meanwhile.
+    pub(in crate::capture) insists: bool,
+}
+
+/// A record among the words of a chunk, once it is whole; the first one has the number 0.
+#[inline]
+pub(in crate::capture) fn record_in(words: &[AtomicU64], number: usize) -> Option<Words> {
+    const WORDS: usize = RECORD / 8;
+    let record = words.get(number * WORDS..)?.first_chunk::<WORDS>()?;
+    let [time, goroutine, place, argument] = record;
+    let time = time.load(Ordering::Acquire);
+    let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    (time != 0).then(|| [time, word(goroutine), word(place), word(argument)])
+}
+
+/// Takes a record out of the words of a chunk, while it is near: its place is free.
+#[inline]
+pub(in crate::capture) fn take_record(words: &[AtomicU64], number: usize) -> Option<Words> {
+    let record = record_in(words, number)?;
+    if let Some(time) = words.get(number * (RECORD / 8)) {
+        time.store(0, Ordering::Relaxed);
+    }
+    Some(record)
+}
+
+/// Words of a record: [`crate::capture::decode::trampoline::Written`].
+pub(in crate::capture) type Words = [u64; RECORD / 8];
+
+impl SharedRing {
+    /// Makes a ring of so many chunks, a power of two, of an empty file, all of them free. A program that finds none
+    /// waits so long before it drops records.
+    pub(in crate::capture) fn new(
+        file: OwnedFd,
+        chunks: usize,
+        patience: Patience,
+    ) -> io::Result<Self> {
+        if !chunks.is_power_of_two() || chunks > MOST_CHUNKS {
+            return Err(io::Error::other(
+                "chunks of a ring are no power of two, or too many",
+            ));
+        }
+        let length = FIRST_CHUNK + chunks * CHUNK;
+        nix::unistd::ftruncate(
+            &file,
+            libc::off_t::try_from(length).map_err(io::Error::other)?,
+        )?;
+        let pages = Pages::map(file.as_fd(), length, 0, true)?;
+        let ring = Self {
+            pages,
+            file,
+            chunks,
+            patience,
+        };
+        let two = |first: usize, second: usize| first as u64 | (second as u64) << 32;
+        ring.word(BYTES).store(length as u64, Ordering::Relaxed);
+        ring.word(MASK)
+            .store(two(chunks - 1, chunks), Ordering::Relaxed);
+        ring.word(INSISTS)
+            .store(u64::from(patience.insists), Ordering::Relaxed);
+        ring.live();
+        for pair in 0..chunks.div_ceil(2) {
+            let numbers = two(2 * pair, 2 * pair + 1);
+            ring.word(QUEUE + 8 * pair)
+                .store(numbers, Ordering::Relaxed);
+        }
+        ring.word(TAIL).store(chunks as u64, Ordering::Release);
+        ring.word(0).store(MAGIC, Ordering::Release);
+        const { assert!(CHUNKS == MASK + 4 && CLOSED == PATIENCE + 4) };
+        Ok(ring)
+    }
+
+    /// What programs map.
+    pub(in crate::capture) fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// How many chunks were taken since the beginning.
+    pub(in crate::capture) fn taken(&self) -> u64 {
+        self.word(HEAD).load(Ordering::Acquire)
+    }
+
+    /// How many records programs say that they have dropped, at most.
+    pub(in crate::capture) fn dropped(&self) -> u64 {
+        self.word(DROPPED).load(Ordering::Relaxed)
+    }
+
+    /// How many programs have mapped it.
+    pub(in crate::capture) fn mapped(&self) -> u64 {
+        self.word(MAPPED).load(Ordering::Relaxed)
+    }
+
+    /// Which chunk was the `count`th that was taken.
+    pub(in crate::capture) fn chunk_of(&self, count: u64) -> usize {
+        let at = count as usize & (self.chunks - 1);
+        let pair = self.word(QUEUE + 8 * (at / 2)).load(Ordering::Relaxed);
+        (pair >> (32 * (at as u32 & 1))) as u32 as usize
+    }
+
+    /// The beginning of a chunk, once its thread has written it; a chunk that is not there has none.
+    pub(in crate::capture) fn header(&self, chunk: usize) -> Option<Words> {
+        let at = self.chunk(chunk)?;
+        let count = self.word(at + CHUNK_COUNT).load(Ordering::Acquire);
+        let word = |number: usize| self.word(at + 8 * number).load(Ordering::Relaxed);
+        (count != 0).then(|| [word(0), word(1), count, word(3)])
+    }
+
+    /// A record of a chunk, once it is whole; the first one has the number 0.
+    pub(in crate::capture) fn record(&self, chunk: usize, number: usize) -> Option<Words> {
+        record_in(self.words(chunk), number)
+    }
+
+    /// The words of a chunk's records, those that are not there yet too: [`record_in`] takes them apart.
+    pub(in crate::capture) fn words(&self, chunk: usize) -> &[AtomicU64] {
+        self.chunk(chunk).map_or(&[], |at| {
+            self.pages.atomics(at + RECORD, (CHUNK - RECORD) / 8)
+        })
+    }
+
+    /// Puts another time into a record that is whole: whoever wrote it does not look at it again.
+    pub(in crate::capture) fn set_time(&self, chunk: usize, number: usize, ticks: u64) {
+        if let Some(time) = self.words(chunk).get(number * (RECORD / 8)) {
+            time.store(ticks, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives a chunk back that nobody writes to any more, of which records before the number `from` were taken out.
+    pub(in crate::capture) fn free(&self, chunk: usize, from: usize) {
+        let Some(at) = self.chunk(chunk) else { return };
+        self.word(at + CHUNK_COUNT).store(0, Ordering::Relaxed);
+        // Without its time a record is not there; whoever takes the chunk next writes the rest before that.
+        for record in self.words(chunk).chunks_exact(RECORD / 8).skip(from) {
+            if let Some(time) = record.first() {
+                time.store(0, Ordering::Relaxed);
+            }
+        }
+        let tail = self.word(TAIL).load(Ordering::Relaxed);
+        let place = tail as usize & (self.chunks - 1);
+        let pair = self.word(QUEUE + 8 * (place / 2));
+        let shift = 32 * (place as u32 & 1);
+        let other = pair.load(Ordering::Relaxed) & !(u64::from(u32::MAX) << shift);
+        pair.store(other | (chunk as u64) << shift, Ordering::Relaxed);
+        self.word(TAIL).store(tail + 1, Ordering::Release);
+    }
+
+    /// Somebody reads: programs may wait for that.
+    pub(in crate::capture) fn live(&self) {
+        self.word(PATIENCE)
+            .store(u64::from(self.patience.sleeps), Ordering::Relaxed);
+    }
+
+    /// Somebody reads, and there is no chunk that could come free: nobody is to wait for one.
+    pub(in crate::capture) fn discourage(&self) {
+        self.word(PATIENCE).store(0, Ordering::Relaxed);
+    }
+
+    /// Nobody reads any more: programs neither wait nor take chunks.
+    pub(in crate::capture) fn close(&self) {
+        self.word(PATIENCE).store(1 << 32, Ordering::Release);
+    }
+
+    /// Where a chunk begins.
+    fn chunk(&self, chunk: usize) -> Option<usize> {
+        (chunk < self.chunks).then(|| FIRST_CHUNK + chunk * CHUNK)
+    }
+
+    fn word(&self, at: usize) -> &AtomicU64 {
+        self.pages.atomic(at)
+    }
+}
+
+impl Drop for SharedRing {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The processor's time stamp counter.
+pub(in crate::capture) fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: reads a counter that every processor of this kind has.
+        unsafe { core::arch::x86_64::_rdtsc() }
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let ticks: u64;
+        // SAFETY: reads a counter that Linux lets every program read.
+        unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+        ticks
+    }
+}
