@@ -73,7 +73,7 @@ impl fmt::Display for Unpatched {
             Self::Entry => f.write_str("its entry has no room for a jump (a frame of size 0)"),
             Self::Exit(at) => write!(f, "its exit at {at} has no room for a jump"),
             Self::Target(to) => {
-                write!(f, "something leads to {to}, inside of what a jump replaces")
+                write!(f, "something leads into what a jump replaces at {to}")
             }
             Self::Stack(at) => write!(f, "Go's tables tell another size of its stack at {at}"),
         }
