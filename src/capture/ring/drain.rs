@@ -32,12 +32,24 @@ const INTERVAL_MS: u16 = 10;
 const INTERVAL_OF_SETS_MS: u16 = 50;
 /// Chunks that are taken from which on there is no such leisure.
 const MANY: usize = CHUNKS / 8;
-/// Records in one round from which on the next one follows at once.
-const BUSY: usize = 1 << 16;
+/// So many records are to be read in a round at least, where more than a few come in a second: with less, what a round
+/// takes beside them would count; with many more, the first ones would have left the caches.
+const WORTH: usize = 1 << 15;
 /// The two clocks are compared over so long at least: reading both takes some 100 ns.
 const BASELINE_NS: u64 = 100_000_000;
 /// A process whose records are there is told of within moments; after this it is taken as it is.
 const PATIENCE_NS: u64 = 2_000_000_000;
+
+/// How long to wait after a round that had so many records of so long a time, and that took so long itself, all in
+/// nanoseconds.
+fn interval_ms(count: usize, since: u64, spent: u64) -> u16 {
+    if count >= 2 * WORTH {
+        return 0;
+    }
+    let due = since.saturating_mul(WORTH as u64) / count.max(1) as u64;
+    let wait = due.saturating_sub(spent) / 1_000_000;
+    u16::try_from(wait).map_or(INTERVAL_MS, |wait| wait.clamp(1, INTERVAL_MS))
+}
 
 /// Both clocks, read as nearly together as it goes, and how far apart the readings were at most.
 fn moment() -> (Moment, u64) {
@@ -65,11 +77,29 @@ pub(super) struct Taken {
     pub(super) chunk: usize,
     since: Monotonic,
     pub(super) of: Option<(Writer, Arc<Image>)>,
-    /// Records that were read.
+    /// Records that were read,
     pub(super) read: usize,
+    /// and of these, how many a sieve has not passed yet.
+    pub(super) left: usize,
+    is_free: bool,
     /// Records that may be: of a translated program those whose times are this machine's already.
     pub(super) timed: usize,
     readings: Readings,
+}
+
+impl Taken {
+    /// Its thread has filled it, and all of it was read.
+    pub(super) const fn is_read(&self) -> bool {
+        self.of.is_some() && self.read + 1 == RECORDS
+    }
+
+    /// Gives it back: its records are no longer there.
+    pub(super) fn free(&mut self, ring: &mut SharedRing) {
+        if !self.is_free {
+            ring.free(self.chunk, self.read);
+            self.is_free = true;
+        }
+    }
 }
 
 /// The thread that empties a ring.
@@ -95,6 +125,8 @@ struct State {
     given: u64,
     /// Processes that the recorder knows, until they end.
     processes: FxHashMap<Pid, Option<ExitWatch>>,
+    /// How long to wait for the next round, where more is recorded than a few calls.
+    interval_ms: u16,
     /// Records that were read and came after the moment up to which they are told.
     ahead: Vec<Told>,
     /// Where not each call is kept as it is.
@@ -154,9 +186,13 @@ impl<P: Programs> Drain<P> {
     pub(in crate::capture) fn run(mut self) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
         self.programs.tell_to(&self.out);
-        let mut busy = false;
-        while !self.stops(busy) {
-            busy = self.round(false) >= BUSY;
+        self.state.interval_ms = INTERVAL_MS;
+        while !self.stops() {
+            let before = self.state.told.0;
+            let count = self.round(false);
+            let begun = self.state.told.0;
+            let spent = sys::now().0.saturating_sub(begun);
+            self.state.interval_ms = interval_ms(count, begun.saturating_sub(before), spent);
         }
         self.ring.close();
         self.round(true);
@@ -178,13 +214,12 @@ impl<P: Programs> Drain<P> {
     }
 
     /// Waits for the next round; true when there is none.
-    fn stops(&self, busy: bool) -> bool {
+    fn stops(&self) -> bool {
         let mut fds = [PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN)];
         let is_leisurely = !self.state.is_asked_for && self.state.taken.len() < MANY;
-        let patience = match (busy, is_leisurely) {
-            (true, _) => 0_u16,
-            (false, true) => INTERVAL_OF_SETS_MS,
-            (false, false) => INTERVAL_MS,
+        let patience = match is_leisurely {
+            true => INTERVAL_OF_SETS_MS,
+            false => self.state.interval_ms,
         };
         // An interrupted wait is over, too.
         poll(&mut fds, PollTimeout::from(patience)).ok();
@@ -208,11 +243,14 @@ impl<P: Programs> Drain<P> {
                 since: now.time,
                 of: None,
                 read: 0,
+                left: 0,
+                is_free: false,
                 timed: RECORDS,
                 readings: Readings::default(),
             });
             self.state.count = count + 1;
         }
+        self.ring.supply();
         let mut taken = std::mem::take(&mut self.state.taken);
         for chunk in &mut taken {
             self.meet(chunk, now.time, all);
@@ -222,21 +260,19 @@ impl<P: Programs> Drain<P> {
         let count = match self.state.sieve.take() {
             None => self.read(&mut taken, (scale, until)),
             Some(mut runs) => {
-                let (ring, over) = (&self.ring, &ended);
-                let count = runs.round(ring, &mut taken, (now, until), over);
+                let count = runs.round(&mut self.ring, &mut taken, (now, until), &ended);
                 self.hand_over(&mut runs, scale);
                 self.state.sieve = Some(runs);
                 count
             }
         };
-        taken.retain(|taken| {
-            let whole = taken.of.is_some() && taken.read + 1 == RECORDS;
+        taken.retain_mut(|taken| {
             let of = taken.of.as_ref();
             let over = of.is_some_and(|(of, _)| ended.contains(&of.pid));
-            if whole || over {
-                self.ring.free(taken.chunk, taken.read);
+            if taken.is_read() || over {
+                taken.free(&mut self.ring);
             }
-            !whole && !over
+            !taken.is_free
         });
         if !all && count == 0 && taken.len() >= CHUNKS {
             self.ring.discourage();
@@ -471,5 +507,23 @@ const fn owner(goroutine: u64) -> StackOwner {
     match goroutine {
         0 => StackOwner::System(None),
         number => StackOwner::Goroutine(Goid(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_come_as_often_as_records_do() {
+        const MS: u64 = 1_000_000;
+        // As many as are worth it came in 5 ms, of which 2 were for reading what had come before.
+        assert_eq!(interval_ms(WORTH, 5 * MS, 2 * MS), 3);
+        assert_eq!(interval_ms(WORTH / 2, 4 * MS, 2 * MS), 6);
+        // More than can be waited for, and as many as that takes too long.
+        assert_eq!(interval_ms(2 * WORTH, 5 * MS, 2 * MS), 0);
+        assert_eq!(interval_ms(WORTH, MS, 4 * MS), 1);
+        assert_eq!(interval_ms(1, 5 * MS, 0), INTERVAL_MS);
+        assert_eq!(interval_ms(0, 5 * MS, 0), INTERVAL_MS);
     }
 }

@@ -56,7 +56,7 @@ impl Runs {
     /// there were.
     pub(super) fn round(
         &mut self,
-        ring: &SharedRing,
+        ring: &mut SharedRing,
         taken: &mut [Taken],
         (now, until): (Moment, u64),
         over: &[Pid],
@@ -67,7 +67,8 @@ impl Runs {
         self.runs.clear();
         for (number, taken) in taken.iter_mut().enumerate() {
             let read = self.find_runs(ring, (number, &*taken), until);
-            count += read - taken.read;
+            taken.left = read - taken.read;
+            count += taken.left;
             taken.read = read;
         }
         let time = |run: &Run, at| {
@@ -77,18 +78,21 @@ impl Runs {
         };
         cut(&mut self.runs, &mut self.parts, time);
         for run in &self.parts {
-            let Some(Taken {
-                chunk,
-                of: Some((writer, image)),
-                ..
-            }) = taken.get(run.chunk)
-            else {
+            let Some(taken) = taken.get_mut(run.chunk) else {
                 continue;
             };
-            let words = ring.words(*chunk);
+            let Some((writer, image)) = &taken.of else {
+                continue;
+            };
+            let words = ring.words(taken.chunk);
             let records = (run.from..run.to).map_while(|at| take_record(words, at));
             let records = records.map(Written::of);
             self.sieve.take(writer, &image.functions, records);
+            taken.left -= run.to - run.from;
+            // While its memory is near.
+            if taken.left == 0 && taken.is_read() {
+                taken.free(ring);
+            }
         }
         for pid in over {
             // It was there in the round before.

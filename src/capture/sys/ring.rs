@@ -17,11 +17,15 @@ pub(in crate::capture) struct SharedRing {
     file: OwnedFd,
     chunks: usize,
     patience: Patience,
+    /// Free chunks that are not in the queue, the one that was freed last at the end.
+    reserve: Vec<usize>,
 }
 
-/// How long programs wait that find no chunk.
+/// How many chunks programs find, and how long they wait that find none.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::capture) struct Patience {
+    /// Chunks in the queue at most: where they are soon used again, their memory is in the processors' caches.
+    pub(in crate::capture) chunks: usize,
     /// In sleeps of some 100 us, before they drop records,
     pub(in crate::capture) sleeps: u32,
     /// or only when no chunk was given back meanwhile.
@@ -71,11 +75,12 @@ impl SharedRing {
             libc::off_t::try_from(length).map_err(io::Error::other)?,
         )?;
         let pages = Pages::map(file.as_fd(), length, 0, true)?;
-        let ring = Self {
+        let mut ring = Self {
             pages,
             file,
             chunks,
             patience,
+            reserve: (0..chunks).rev().collect(),
         };
         let two = |first: usize, second: usize| first as u64 | (second as u64) << 32;
         ring.word(BYTES).store(length as u64, Ordering::Relaxed);
@@ -84,12 +89,7 @@ impl SharedRing {
         ring.word(INSISTS)
             .store(u64::from(patience.insists), Ordering::Relaxed);
         ring.live();
-        for pair in 0..chunks.div_ceil(2) {
-            let numbers = two(2 * pair, 2 * pair + 1);
-            ring.word(QUEUE + 8 * pair)
-                .store(numbers, Ordering::Relaxed);
-        }
-        ring.word(TAIL).store(chunks as u64, Ordering::Release);
+        ring.supply();
         ring.word(0).store(MAGIC, Ordering::Release);
         const { assert!(CHUNKS == MASK + 4 && CLOSED == PATIENCE + 4) };
         Ok(ring)
@@ -150,7 +150,7 @@ impl SharedRing {
     }
 
     /// Gives a chunk back that nobody writes to any more, of which records before the number `from` were taken out.
-    pub(in crate::capture) fn free(&self, chunk: usize, from: usize) {
+    pub(in crate::capture) fn free(&mut self, chunk: usize, from: usize) {
         let Some(at) = self.chunk(chunk) else { return };
         self.word(at + CHUNK_COUNT).store(0, Ordering::Relaxed);
         // Without its time a record is not there; whoever takes the chunk next writes the rest before that.
@@ -159,13 +159,24 @@ impl SharedRing {
                 time.store(0, Ordering::Relaxed);
             }
         }
-        let tail = self.word(TAIL).load(Ordering::Relaxed);
-        let place = tail as usize & (self.chunks - 1);
-        let pair = self.word(QUEUE + 8 * (place / 2));
-        let shift = 32 * (place as u32 & 1);
-        let other = pair.load(Ordering::Relaxed) & !(u64::from(u32::MAX) << shift);
-        pair.store(other | (chunk as u64) << shift, Ordering::Relaxed);
-        self.word(TAIL).store(tail + 1, Ordering::Release);
+        self.reserve.push(chunk);
+        self.supply();
+    }
+
+    /// Puts free chunks into the queue, as many as are to be there: to be called when programs may have taken some.
+    pub(in crate::capture) fn supply(&mut self) {
+        let mut tail = self.word(TAIL).load(Ordering::Relaxed);
+        while tail.saturating_sub(self.taken()) < self.patience.chunks as u64
+            && let Some(chunk) = self.reserve.pop()
+        {
+            let place = tail as usize & (self.chunks - 1);
+            let pair = self.word(QUEUE + 8 * (place / 2));
+            let shift = 32 * (place as u32 & 1);
+            let other = pair.load(Ordering::Relaxed) & !(u64::from(u32::MAX) << shift);
+            pair.store(other | (chunk as u64) << shift, Ordering::Relaxed);
+            tail += 1;
+            self.word(TAIL).store(tail, Ordering::Release);
+        }
     }
 
     /// Somebody reads: programs may wait for that.
@@ -213,5 +224,52 @@ pub(in crate::capture) fn ticks() -> u64 {
         // SAFETY: reads a counter that Linux lets every program read.
         unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
         ticks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// As a program does it.
+    fn take(ring: &SharedRing) -> Option<usize> {
+        let head = ring.word(HEAD).load(Ordering::Relaxed);
+        let is_there = head < ring.word(TAIL).load(Ordering::Relaxed);
+        is_there.then(|| {
+            ring.word(HEAD).store(head + 1, Ordering::Relaxed);
+            ring.chunk_of(head)
+        })
+    }
+
+    #[test]
+    fn programs_find_some_chunks_of_many_and_soon_again_those_that_were_freed() {
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let patience = Patience {
+            chunks: 2,
+            sleeps: 0,
+            insists: false,
+        };
+        let mut ring = SharedRing::new(file, 8, patience).unwrap();
+        let first = [take(&ring), take(&ring)];
+        assert_eq!(first, [Some(0), Some(1)]);
+        assert_eq!(take(&ring), None);
+        // Two threads keep theirs, and others come and go.
+        let mut used = BTreeSet::new();
+        for _ in 0..20 {
+            ring.supply();
+            let chunk = take(&ring).unwrap();
+            used.insert(chunk);
+            ring.free(chunk, 0);
+        }
+        assert_eq!(used, BTreeSet::from([2, 3]));
+        // Whoever needs all of them has them.
+        let mut all = BTreeSet::from([0, 1]);
+        for _ in 0..6 {
+            ring.supply();
+            assert!(all.insert(take(&ring).unwrap()));
+        }
+        ring.supply();
+        assert_eq!(take(&ring), None);
     }
 }

@@ -474,18 +474,30 @@ fn random(count: usize) -> (Vec<Written>, Paths, u64) {
 fn sums_are_exact_however_often_trees_begin_anew() {
     let (records, expected, end) = random(20_000);
     let all = functions(&[]);
-    for most in [usize::MAX, 300, 20] {
+    const NEVER: usize = usize::MAX;
+    for (of_one, of_all) in [
+        (NEVER, NEVER),
+        (300, NEVER),
+        (20, NEVER),
+        (NEVER, 300),
+        (NEVER, 20),
+    ] {
         let mut sieve = Sieve::new(&mode(Keep::Sums));
         let mut grown = Vec::new();
         for run in records.chunk_by(|one, next| one.goroutine == next.goroutine) {
-            sieve.most = most;
+            (sieve.most, sieve.most_of_all) = (of_one, of_all);
             sieve.take(&writer(1), &all, run.iter().copied());
             grown.extend(sieve.grown());
         }
         sieve.finish(end);
         grown.extend(sieve.grown());
-        assert_eq!(grown.len() > 1, most < 1_000, "{most}: {}", grown.len());
-        assert_eq!(paths(&rows(&grown)), expected, "{most}");
+        assert_eq!(
+            grown.len() > 1,
+            of_one.min(of_all) < NEVER,
+            "{}",
+            grown.len()
+        );
+        assert_eq!(paths(&rows(&grown)), expected, "{of_one} {of_all}");
         assert_eq!(sieve.unpaired(), Unpaired::default());
     }
 }

@@ -58,11 +58,15 @@ const GUEST_COST: Nanos = Nanos(300);
 /// How long a program waits while the ring is full, where each call is recorded: some milliseconds. More come than can
 /// be written down, however long it waits.
 const BRIEF: Patience = Patience {
+    chunks: CHUNKS,
     sleeps: 50,
     insists: false,
 };
-/// And where calls are added up, or most are left out: until there is room, but for a second while nobody reads.
+/// And where calls are added up, or most are left out: until there is room, but for a second while nobody reads. In these
+/// chunks there is room for some milliseconds of what two processors write; with all of them records would go through
+/// main memory.
 const STEADY: Patience = Patience {
+    chunks: 64,
     sleeps: 10_000,
     insists: true,
 };
