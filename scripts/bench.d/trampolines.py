@@ -68,7 +68,8 @@ class Bench:
     def place(self):
         """A folder and environment of an ordinary user, and gotrace where they can reach it."""
         with measure.cold() as (folder, environment):
-            shutil.copy2(self.gotrace, f"{folder}/gotrace")
+            for executable in (self.gotrace, f"{self.gotrace}-shim"):
+                shutil.copy2(executable, folder)
             home = environment | {"HOME": folder, "XDG_CACHE_HOME": f"{folder}/caches", "GOFLAGS": "", "GOENV": "off"}
             Path(folder, ".config/go/telemetry").mkdir(parents=True)
             Path(folder, ".config/go/telemetry/mode").write_text("off", encoding="ascii")

@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::run_folder::{self, RunFolder};
+use super::toolexec::shim;
 use crate::environment::invoker::Invoker;
 
 /// Longest path of the folder, so that a socket's name in it fits into `sun_path` (108 bytes).
@@ -59,8 +60,7 @@ impl Spool {
     }
 
     fn fill(self, invoker: Option<&Invoker>) -> io::Result<Self> {
-        let executable = std::env::current_exe()?;
-        symlink(&executable, self.executable())?;
+        symlink(shim::executable()?, self.executable())?;
         fs::create_dir(self.graphs())?;
         // Go commands that a build runs as another user shall not fail for want of a place: who
         // knows the names may reach and write, nobody may list or take away. The name of the
@@ -94,7 +94,7 @@ impl Spool {
         &self.secret
     }
 
-    /// A name for gotrace's own executable that needs no quotes.
+    /// A name for the shims' executable that needs no quotes.
     #[must_use]
     pub(super) fn executable(&self) -> PathBuf {
         self.path().join("gotrace")

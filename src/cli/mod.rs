@@ -43,6 +43,7 @@ mod view;
 use crate::capture::native;
 use crate::capture::toolexec::shim;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// Shows where a Go build's time goes.
@@ -109,12 +110,25 @@ pub fn settings_in(text: &str, of_repository: bool) -> Result<Vec<String>, Strin
     config::settings_in(text, owner).map_err(|error| error.to_string())
 }
 
+/// Where the arguments are those of a shim, runs the tool that they name, and returns its exit code.
+#[must_use]
+pub fn run_tool() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    let first = words.next()?;
+    if first == shim::MARK {
+        return Some(exit::of_tool(shim::run(words.collect())));
+    }
+    (first == shim::WHICH).then(|| {
+        let said = writeln!(io::stdout(), "{:016x}", shim::BUILD);
+        said.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+    })
+}
+
 /// Runs the command that the arguments name and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == shim::MARK) {
-        return exit::of_tool(shim::run(words.collect()));
+    if let Some(code) = run_tool() {
+        return code;
     }
     let arguments = guide::explained(Arguments::command()).try_get_matches();
     let command = match arguments.and_then(|found| Arguments::from_arg_matches(&found)) {

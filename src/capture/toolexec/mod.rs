@@ -1,7 +1,7 @@
 //! The `toolexec` backend: every tool that go commands run, seen by a shim in front of it.
 //!
 //! ```text
-//! go ──► shim (gotrace itself) ──► tool
+//! go ──► shim ──► tool
 //!          └──socket──► listener thread ──Observation──► the recorder
 //!                           └──Held──► a backend that wants tools before they run
 //! ```

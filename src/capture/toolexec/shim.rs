@@ -1,7 +1,10 @@
-//! The shim: gotrace as the go command's `-toolexec`. Runs one tool and tells the recorder.
+//! The shim: the go command's `-toolexec`. Runs one tool and tells the recorder.
+//!
+//! It is an executable of its own, `gotrace-shim`, for one runs before every tool: the system takes a millisecond more to
+//! begin gotrace itself. Where there is none beside gotrace that is of the same build, gotrace does what it does.
 //!
 //! ```text
-//! gotrace __shim SPOOL OPTIONS [user's toolexec ARGUMENT...] TOOL ARGUMENT...
+//! gotrace-shim __shim SPOOL OPTIONS [user's toolexec ARGUMENT...] TOOL ARGUMENT...
 //! ```
 //!
 //! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles, `h` where the
@@ -13,8 +16,10 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::socket::{UnixAddr, connect, setsockopt, sockopt};
@@ -30,8 +35,30 @@ use crate::capture::sys::{self, Change};
 use crate::capture::system::{handed, process};
 use crate::trace::Pid;
 
-/// The first argument of a gotrace that is a shim.
+/// The first argument of a shim.
 pub const MARK: &str = "__shim";
+/// The first argument of one that is to say which build it is of, [`BUILD`] in hexadecimal digits.
+pub const WHICH: &str = "__build";
+
+/// A hash (FNV-1a, 64 bits) of what says how shims and recorders understand each other.
+pub const BUILD: u64 = {
+    let parts: [&[u8]; 4] = [
+        include_bytes!("shim.rs"),
+        include_bytes!("wire.rs"),
+        include_bytes!("../linux/handed.rs"),
+        include_bytes!("../macos/handed.rs"),
+    ];
+    let (mut hash, mut part) = (0xcbf2_9ce4_8422_2325_u64, 0);
+    while part < parts.len() {
+        let mut at = 0;
+        while at < parts[part].len() {
+            hash = (hash ^ parts[part][at] as u64).wrapping_mul(0x100_0000_01b3);
+            at += 1;
+        }
+        part += 1;
+    }
+    hash
+};
 
 /// A tool that could not be run. To be said on standard error, where the go command would say
 /// so itself if it ran the tool.
@@ -244,6 +271,32 @@ impl Order {
     }
 }
 
+/// The executable that is to run tools.
+///
+/// # Errors
+///
+/// It is not known which executable this is.
+pub(in crate::capture) fn executable() -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let small = own.with_file_name("gotrace-shim");
+    Ok(if is_beside(&own, &small) { small } else { own })
+}
+
+/// Whether an executable is one that whoever owns gotrace's has put beside it, and of the same build.
+fn is_beside(own: &Path, small: &Path) -> bool {
+    let (Ok(own), Ok(file)) = (fs::metadata(own), fs::symlink_metadata(small)) else {
+        return false;
+    };
+    // In a folder like `/tmp` everybody can put files beside those of others.
+    let is_owned = file.is_file() && file.uid() == own.uid() && file.mode() & 0o022 == 0;
+    let says = || {
+        let mut command = Command::new(small);
+        command.arg(WHICH).stdin(Stdio::null());
+        command.output().ok().map(|output| output.stdout)
+    };
+    is_owned && says() == Some(format!("{BUILD:016x}\n").into_bytes())
+}
+
 /// Where the profile of a shim's tool is.
 pub(super) fn profile_file(spool: &Path, shim: Pid) -> PathBuf {
     spool.join(format!("profile-{shim}"))
@@ -300,7 +353,7 @@ fn reach(path: &Path) -> nix::Result<UnixStream> {
     Ok(UnixStream::from(stream))
 }
 
-/// The words that make the go command run `gotrace` as its shim, before the user's own.
+/// The words that make the go command run `executable` as its shim, before the user's own.
 pub(super) fn words(
     executable: &Path,
     spool: &Path,
@@ -327,6 +380,7 @@ pub(super) fn words(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn order(words: &[&str]) -> Option<Order> {
         Order::read(words.iter().map(OsString::from).collect())
@@ -354,6 +408,32 @@ mod tests {
         let asks = |words: &[&str]| order(words).expect("whole").asks_version();
         assert!(!asks(&["/s", "0", "/t/compile", "-V=full", "x"]));
         assert!(!asks(&["/s", "0", "/t/compile"]));
+    }
+
+    #[test]
+    fn only_an_owners_shim_of_this_build_is_taken() {
+        let folder = tempfile::tempdir().expect("folder");
+        let write = |name: &str, says: &str, mode: u32| {
+            let path = folder.path().join(name);
+            fs::write(
+                &path,
+                format!("#!/bin/sh\n[ $1 = __build ] && echo {says}\n"),
+            )
+            .expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+            path
+        };
+        let (own, right) = (write("gotrace", "", 0o755), format!("{BUILD:016x}"));
+        assert!(is_beside(&own, &write("right", &right, 0o755)));
+        assert!(!is_beside(&own, &write("other", "0123456789abcdef", 0o755)));
+        assert!(!is_beside(&own, &write("anybodys", &right, 0o777)));
+        assert!(!is_beside(&own, &write("none", &right, 0o644)));
+        assert!(!is_beside(&own, &folder.path().join("missing")));
+        if nix::unistd::geteuid().is_root() {
+            let foreign = write("foreign", &right, 0o755);
+            std::os::unix::fs::chown(&foreign, Some(12_345), None).expect("given away");
+            assert!(!is_beside(&own, &foreign));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! The recorder answers to [`Message::Held`] with a byte, and to [`Message::Begin`], where shims are told to ask, with
 //! what is to run in the tool's place (`system::handed`).
 //!
-//! All little-endian. Both ends are the same executable, so there is no version.
+//! All little-endian. Both ends are of the same build (`shim::BUILD`), so there is no version.
 
 use crate::capture::Monotonic;
 use crate::trace::{Nanos, Pid, Usage};
