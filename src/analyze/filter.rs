@@ -2,6 +2,7 @@
 
 use super::{Analysis, Roles, profile::Weight};
 use crate::trace::{Nanos, Pid, Process, ProcessId, Sample, SampleKind, StackId, Trace};
+use std::convert::Infallible;
 
 /// Where stacks come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,9 +91,12 @@ pub(super) struct Walked {
 /// Walks all samples, block by block, and returns how many blocks could not be read.
 pub(super) fn walk(trace: &Trace, mut each: impl FnMut(&Sample)) -> u64 {
     let mut unreadable = 0;
-    trace.walk_samples(|block| match block {
-        Ok(block) => block.iter().for_each(|sample| each(&sample)),
-        Err(_) => unreadable += 1,
+    let Ok(()) = trace.walk_samples::<Infallible>(|block| {
+        match block {
+            Ok(block) => block.iter().for_each(|sample| each(&sample)),
+            Err(_) => unreadable += 1,
+        }
+        Ok(())
     });
     unreadable
 }

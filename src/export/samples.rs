@@ -13,17 +13,18 @@ pub(super) fn walk<E>(
     mut each: impl FnMut(&Process, &Sample) -> Result<(), E>,
 ) -> Result<u64, E> {
     let mut unreadable_blocks = 0;
-    for block in trace.samples() {
+    trace.walk_samples(|block| {
         let Ok(block) = block else {
             unreadable_blocks += 1;
-            continue;
+            return Ok(());
         };
-        for sample in block.iter() {
+        block.iter().try_for_each(|sample| {
             let process = trace.process(sample.process);
-            if let Some(process) = process.filter(|process| !process.own) {
-                each(process, &sample)?;
+            match process.filter(|process| !process.own) {
+                Some(process) => each(process, &sample),
+                None => Ok(()),
             }
-        }
-    }
+        })
+    })?;
     Ok(unreadable_blocks)
 }

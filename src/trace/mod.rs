@@ -189,8 +189,15 @@ impl Trace {
     }
 
     /// Calls `each` with what [`Self::samples`] gives; while it is at one block, the next is read and unpacked.
-    pub fn walk_samples(&self, each: impl FnMut(Result<file::SampleBlock, file::Error>)) {
-        self.samples.walk(each);
+    ///
+    /// # Errors
+    ///
+    /// The first one of `each`, which ends the walk.
+    pub fn walk_samples<E>(
+        &self,
+        each: impl FnMut(Result<file::SampleBlock, file::Error>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.samples.walk(each)
     }
 
     /// Number of samples, known without reading them.

@@ -8,9 +8,9 @@ use super::proto::{
     PerfSample, PerfSampleDefaults, Timebase, TracePacketDefaults, TrackEvent,
 };
 use crate::analyze::calls::lanes::Lane;
-use crate::export::frames;
+use crate::export::{frames, samples};
 use crate::trace::{
-    FrameId, FramePlace, Nanos, Pid, Sample, SampleKind, SamplePlace, StackId, StackOwner,
+    FrameId, FramePlace, Nanos, Pid, Process, Sample, SampleKind, SamplePlace, StackId, StackOwner,
     StringId, Tid, Trace,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -44,17 +44,9 @@ pub(super) fn write(
         waited_until: FxHashMap::default(),
         on_cpu: Nanos::ZERO,
     };
-    let mut unreadable_blocks = 0;
-    for block in trace.samples() {
-        let Ok(block) = block else {
-            unreadable_blocks += 1;
-            continue;
-        };
-        for sample in block.iter() {
-            writer.sample(&sample, (threads, lanes), packets)?;
-        }
-    }
-    Ok(unreadable_blocks)
+    samples::walk(trace, |process, sample| {
+        writer.sample(process, sample, (threads, lanes), packets)
+    })
 }
 
 struct SampleWriter<'t> {
@@ -69,14 +61,11 @@ struct SampleWriter<'t> {
 impl SampleWriter<'_> {
     fn sample(
         &mut self,
+        process: &Process,
         sample: &Sample,
         (threads, lanes): (&mut Threads, &Lanes),
         packets: &mut Packets<impl Write>,
     ) -> io::Result<()> {
-        let process = self.trace.process(sample.process);
-        let Some(process) = process.filter(|process| !process.own) else {
-            return Ok(());
-        };
         let thread = (process.pid, sample.tid);
         let (callstack, interned) = self.stacks.intern(sample.stack);
         match sample.kind {

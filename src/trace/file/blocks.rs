@@ -72,21 +72,24 @@ impl<B: Columns> Blocks<B> {
         stored.chain(self.held.iter().cloned().map(Ok))
     }
 
-    /// Calls `each` with every block; the next one is read and unpacked meanwhile, where there is a thread to be
-    /// had for that.
-    pub(in crate::trace) fn walk(&self, each: impl FnMut(Result<B, Error>))
+    /// Calls `each` with every block, up to its first error; the next block is read and unpacked meanwhile, where
+    /// there is a thread to be had for that.
+    pub(in crate::trace) fn walk<E>(
+        &self,
+        each: impl FnMut(Result<B, Error>) -> Result<(), E>,
+    ) -> Result<(), E>
     where
         B: Send + Sync,
     {
         thread::scope(|scope| {
             let (read, blocks) = mpsc::sync_channel(AHEAD);
-            // Nobody takes blocks any more only where `each` panicked.
+            // Nobody takes blocks any more where `each` has failed.
             let reader = move || self.iter().try_for_each(|block| read.send(block));
             match thread::Builder::new().spawn_scoped(scope, reader) {
-                Ok(_) => blocks.into_iter().for_each(each),
-                Err(_) => self.iter().for_each(each),
+                Ok(_) => blocks.into_iter().try_for_each(each),
+                Err(_) => self.iter().try_for_each(each),
             }
-        });
+        })
     }
 
     pub(in crate::trace) fn count(&self) -> u64 {
