@@ -7,10 +7,14 @@ use prost::Message as _;
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 
-/// Writes parts, each at once, and knows the texts that were written.
+/// Bytes that are packed at once: most parts have some dozens.
+const PIECE: usize = 64 * 1024;
+
+/// Writes parts, and knows the texts that were written.
 #[derive(Debug)]
 pub(super) struct Parts<W: Write> {
     out: GzEncoder<W>,
+    /// Parts that are not packed yet.
     buffer: Vec<u8>,
     texts: FxHashMap<String, i64>,
 }
@@ -29,9 +33,17 @@ impl<W: Write> Parts<W> {
 
     /// Writes a part.
     pub(super) fn put(&mut self, part: &Profile) -> io::Result<()> {
-        self.buffer.clear();
         part.encode(&mut self.buffer).map_err(io::Error::other)?;
-        self.out.write_all(&self.buffer)
+        match self.buffer.len() {
+            ..PIECE => Ok(()),
+            _ => self.pack(),
+        }
+    }
+
+    fn pack(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
     }
 
     /// The position of a text in the file's table, where it is written when it is first asked for.
@@ -67,7 +79,8 @@ impl<W: Write> Parts<W> {
     }
 
     /// Ends the file.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.pack()?;
         self.out.finish().map(drop)
     }
 }

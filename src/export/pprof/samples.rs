@@ -101,7 +101,8 @@ impl<W: Write> SampleWriter<'_, '_, W> {
 
     /// Writes the sums and forgets them.
     fn flush(&mut self) -> io::Result<()> {
-        for (key, sum) in std::mem::take(&mut self.sums) {
+        let mut sums = std::mem::take(&mut self.sums);
+        for (key, sum) in sums.drain(..) {
             let sample = Sample {
                 location_id: places::of_stack(self.analysis.trace, key.stack),
                 value: self.values.of_sum(&sum),
@@ -112,6 +113,8 @@ impl<W: Write> SampleWriter<'_, '_, W> {
                 ..Profile::default()
             })?;
         }
+        // As many will come again.
+        self.sums = sums;
         Ok(())
     }
 
