@@ -1,6 +1,7 @@
 //! Merged call stacks: what flamegraphs and folded files are made of.
 
 use super::by_stack::ByStack;
+use super::children::{Children, Edge};
 use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, frame, profile::Weight};
 use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
@@ -97,8 +98,10 @@ impl CallTree {
                 *weights.of_mut(group, stack) += weight;
             });
         let mut growth = Growth::of(analysis.trace);
+        let mut below = FxHashMap::default();
         for (group, stack, weight) in weights.iter() {
-            let below = groups.below(&mut growth, grouping, group);
+            let below = below.entry(group);
+            let below = *below.or_insert_with(|| groups.below(&mut growth, grouping, group));
             let node = growth.node_of(group, below, stack);
             growth.add(node, weight);
         }
@@ -218,13 +221,18 @@ impl Groups {
     }
 }
 
-/// A tree that grows by stacks, in the order in which they come.
+/// A tree that grows by stacks, in the order in which they come. What is known of a node lies apart: of a million nodes
+/// only the edges are looked up again and again.
 pub(super) struct Growth<'t> {
     trace: &'t Trace,
-    nodes: Vec<Node>,
+    /// The parent and the name of each node.
+    edges: Vec<Edge>,
+    kinds: Vec<NodeKind>,
+    /// What ends in each node.
+    own: Vec<Weight>,
+    children: Children,
     names: Vec<Name>,
     name_ids: FxHashMap<Name, u32>,
-    children: FxHashMap<(u32, u32), u32>,
     /// The node of each stack of each group that came up so far; the root for none.
     stacks: ByStack<u32>,
     /// The name of each function that came up so far: position in `names`.
@@ -235,16 +243,12 @@ impl<'t> Growth<'t> {
     pub(super) fn of(trace: &'t Trace) -> Self {
         Self {
             trace,
-            nodes: vec![Node {
-                kind: NodeKind::Root,
-                parent: ROOT,
-                name: 0,
-                own: Weight::default(),
-                total: Weight::default(),
-            }],
+            edges: vec![(ROOT, 0)],
+            kinds: vec![NodeKind::Root],
+            own: vec![Weight::default()],
+            children: Children::default(),
             names: vec![Name::default()],
             name_ids: FxHashMap::from_iter([(Name::default(), 0)]),
-            children: FxHashMap::default(),
             stacks: ByStack::of(trace),
             functions: FxHashMap::default(),
         }
@@ -266,19 +270,16 @@ impl<'t> Growth<'t> {
 
     /// The node of the name at this position, below another.
     pub(super) fn child_of(&mut self, parent: u32, kind: NodeKind, name: u32) -> u32 {
-        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let node = *self.children.entry((parent, name)).or_insert(next);
+        let next = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
+        let (edge, edges) = ((parent, name), &self.edges);
+        let node = (self.children).get_or_add(edge, next, |node| edges[node as usize]);
         if node == next {
-            self.nodes.push(Node {
-                kind,
-                parent,
-                name,
-                own: Weight::default(),
-                total: Weight::default(),
-            });
+            self.edges.push(edge);
+            self.kinds.push(kind);
+            self.own.push(Weight::default());
         }
         // What is once a function of its own is not shown as inlined.
-        let known = &mut self.nodes[node as usize].kind;
+        let known = &mut self.kinds[node as usize];
         *known = kind.min(*known);
         node
     }
@@ -342,7 +343,7 @@ impl<'t> Growth<'t> {
 
     /// Adds what ends at a node.
     pub(super) fn add(&mut self, node: u32, weight: Weight) {
-        self.nodes[node as usize].own += weight;
+        self.own[node as usize] += weight;
     }
 
     /// The tree that has grown.
@@ -358,42 +359,75 @@ impl<'t> Growth<'t> {
 
     /// Puts the nodes in the order of their names, and adds up their totals.
     fn finish(self) -> (Vec<Node>, Vec<Name>) {
-        let mut by_name: Vec<usize> = (0..self.names.len()).collect();
-        by_name.sort_unstable_by_key(|&name| &self.names[name]);
-        let mut ranks = vec![0; self.names.len()];
-        for (rank, name) in by_name.into_iter().enumerate() {
-            ranks[name] = rank;
-        }
-        // By parent, and within one the last name first: they are pushed, and popped again.
-        let mut order: Vec<u32> = (0..).take(self.nodes.len()).skip(1).collect();
-        order.sort_unstable_by_key(|&id| {
-            let node = &self.nodes[id as usize];
-            (node.parent, std::cmp::Reverse(ranks[node.name as usize]))
-        });
-        let mut begins = vec![0; self.nodes.len() + 1];
-        for node in self.nodes.iter().skip(1) {
-            begins[node.parent as usize + 1] += 1;
-        }
-        for at in 1..begins.len() {
-            begins[at] += begins[at - 1];
-        }
-        let children_of =
-            |parent: u32| &order[begins[parent as usize]..begins[parent as usize + 1]];
-        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
+        let children = self.last_name_first();
+        let mut nodes: Vec<Node> = Vec::with_capacity(self.edges.len());
         let mut steps = vec![(ROOT, ROOT)];
         while let Some((old, parent)) = steps.pop() {
             let new = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+            let own = self.own[old as usize];
             nodes.push(Node {
+                kind: self.kinds[old as usize],
                 parent,
-                total: self.nodes[old as usize].own,
-                ..self.nodes[old as usize].clone()
+                name: self.edges[old as usize].1,
+                own,
+                total: own,
             });
-            steps.extend(children_of(old).iter().map(|&child| (child, new)));
+            steps.extend(children.of(old).iter().map(|&child| (child, new)));
         }
         for index in (1..nodes.len()).rev() {
             let (total, parent) = (nodes[index].total, nodes[index].parent);
             nodes[parent as usize].total += total;
         }
         (nodes, self.names)
+    }
+
+    /// The children of each node, the last name first: they are pushed, and popped again.
+    fn last_name_first(&self) -> ByParent {
+        let mut by_name: Vec<usize> = (0..self.names.len()).collect();
+        by_name.sort_unstable_by_key(|&name| &self.names[name]);
+        let mut ranks = vec![0_u32; self.names.len()];
+        for (rank, name) in (0..).zip(by_name) {
+            ranks[name] = rank;
+        }
+        let last_first = |&child: &u32| {
+            let (_, name) = self.edges[child as usize];
+            std::cmp::Reverse(ranks[name as usize])
+        };
+        ByParent::sorted(&self.edges, last_first)
+    }
+}
+
+/// All nodes but the root, by their parents.
+struct ByParent {
+    nodes: Vec<u32>,
+    /// Where those of each begin, and at last where they end.
+    begins: Vec<usize>,
+}
+
+impl ByParent {
+    /// Counts how many each has, which tells where they stand; then only siblings have to be sorted.
+    fn sorted<K: Ord>(edges: &[Edge], key: impl Fn(&u32) -> K) -> Self {
+        let mut begins = vec![0; edges.len() + 1];
+        for (parent, _) in edges.iter().skip(1) {
+            begins[*parent as usize + 1] += 1;
+        }
+        for at in 1..begins.len() {
+            begins[at] += begins[at - 1];
+        }
+        let mut nodes = vec![ROOT; edges.len() - 1];
+        let mut next = begins.clone();
+        for (node, (parent, _)) in (0..).zip(edges).skip(1) {
+            let place = &mut next[*parent as usize];
+            nodes[*place] = node;
+            *place += 1;
+        }
+        for of in begins.windows(2) {
+            nodes[of[0]..of[1]].sort_unstable_by_key(&key);
+        }
+        Self { nodes, begins }
+    }
+
+    fn of(&self, parent: u32) -> &[u32] {
+        &self.nodes[self.begins[parent as usize]..self.begins[parent as usize + 1]]
     }
 }

@@ -42,6 +42,7 @@ mod by_stack;
 mod c_library;
 pub mod call_tree;
 pub mod calls;
+mod children;
 pub mod compare;
 pub mod cost;
 pub mod doctor;

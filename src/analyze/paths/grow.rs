@@ -1,6 +1,7 @@
 //! Stacks to paths, as they come.
 
 use super::{Function, Path, ROOT};
+use crate::analyze::children::Children;
 use crate::analyze::{Name, frame, portable};
 use crate::trace::{FrameId, FunctionId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
@@ -15,7 +16,7 @@ pub(super) struct Growth<'t> {
     pub(super) functions: Vec<Function>,
     pub(super) paths: Vec<Path>,
     ids: FxHashMap<Function, u32>,
-    children: FxHashMap<(u32, u32), u32>,
+    children: Children,
     /// The path of each stack that was asked for; the root of others.
     of_stacks: Vec<u32>,
     /// Those of all frames that were met, and where they stand of each.
@@ -38,7 +39,7 @@ impl<'t> Growth<'t> {
                 inlined: false,
             }],
             ids: FxHashMap::default(),
-            children: FxHashMap::default(),
+            children: Children::default(),
             of_stacks: vec![ROOT; trace.stacks.len()],
             steps: Vec::new(),
             of_frames: vec![None; trace.frames.len()],
@@ -93,7 +94,12 @@ impl<'t> Growth<'t> {
 
     pub(super) fn child(&mut self, parent: u32, function: u32, line: u32, inlined: bool) -> u32 {
         let next = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
-        let path = *self.children.entry((parent, function)).or_insert(next);
+        let paths = &self.paths;
+        let edge_of = |path: u32| {
+            let path = paths.get(path as usize);
+            path.map_or((ROOT, 0), |path| (path.parent, path.function))
+        };
+        let path = (self.children).get_or_add((parent, function), next, edge_of);
         if path == next {
             self.paths.push(Path {
                 parent,
