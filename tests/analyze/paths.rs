@@ -212,6 +212,33 @@ fn a_program_of_many_paths_is_folded_until_it_fits() {
     assert_eq!(rows(&paths).iter().map(|row| row.5).sum::<u64>(), 243);
 }
 
+/// 3 ms of 10 ms, at once and in three cells. As numbers of floating point three tenths are more than 0.3; but equal
+/// paths are kept in the order in which they came.
+#[test]
+fn of_equal_paths_the_first_is_kept() {
+    use SampleKind::OnCpu;
+    let trace = trace(&[
+        (10, 0, &[2], 3, OnCpu),
+        (20, 0, &[0], 1, OnCpu),
+        (30, 0, &[0], 1, OnCpu),
+        (40, 0, &[0], 1, OnCpu),
+        (50, 0, &[1], 4, OnCpu),
+    ]);
+    let paths = paths_of(&trace, Limits { paths: 3, ..ALL });
+    let kept: Vec<_> = rows(&paths).into_iter().map(|row| (row.0, row.5)).collect();
+    let folded = || "[folded: too little to be shown]:0".to_owned();
+    assert_eq!(
+        kept,
+        [
+            ("[stripped]:0".to_owned(), 3),
+            (folded(), 1),
+            (folded(), 1),
+            (folded(), 1),
+            ("work:20 ~leaf:30".to_owned(), 4),
+        ]
+    );
+}
+
 /// The sums are those of the call tree, which is made apart.
 #[test]
 fn the_sums_are_those_of_the_call_tree() {

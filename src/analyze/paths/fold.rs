@@ -44,20 +44,27 @@ pub(super) fn finish(
     paths
 }
 
-/// What was spent in each path and in those that it begins, as parts of all time of their kind.
+/// What was spent in each path and in those that it begins, as parts of all time of their kind. It is added up before it
+/// is divided: paths of equal times have equal parts, in whichever order their cells came.
 fn totals(paths: &[Path], cells: &Cells) -> Vec<f64> {
-    let mut whole = [Nanos::ZERO; Kind::ALL.len()];
-    for (((kind, ..), _), spent) in &cells.of {
-        whole[*kind as usize] += spent.weight.time;
+    let mut of_kinds: [Vec<Nanos>; Kind::ALL.len()] = Default::default();
+    for (((kind, _, path, _), _), spent) in &cells.of {
+        let sums = &mut of_kinds[*kind as usize];
+        if sums.is_empty() {
+            sums.resize(paths.len(), Nanos::ZERO);
+        }
+        sums[*path as usize] += spent.weight.time;
     }
     let mut totals = vec![0.0; paths.len()];
-    for (((kind, _, path, _), _), spent) in &cells.of {
-        totals[*path as usize] +=
-            spent.weight.time.0 as f64 / whole[*kind as usize].0.max(1) as f64;
-    }
-    for at in (1..totals.len()).rev() {
-        let parent = paths[at].parent as usize;
-        totals[parent] += totals[at];
+    for mut sums in of_kinds.into_iter().filter(|sums| !sums.is_empty()) {
+        for at in (1..sums.len()).rev() {
+            let (sum, parent) = (sums[at], paths[at].parent as usize);
+            sums[parent] += sum;
+        }
+        let whole = sums[ROOT as usize].0.max(1) as f64;
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total += sum.0 as f64 / whole;
+        }
     }
     totals
 }

@@ -13,7 +13,8 @@ use super::profile::{self, Weight};
 use super::{Analysis, Filter, Name, PhaseIndex, filter};
 use crate::trace::{Nanos, ProbeId, ProcessId, SampleKind, StackId, Trace};
 use grow::Growth;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use std::hash::{Hash, Hasher};
 
 /// What the time of a cell is.
@@ -308,7 +309,7 @@ const FIRST_STEP: Nanos = Nanos(1_000_000);
 struct Cells {
     most: usize,
     /// By whose they are, and the number of the step that they end in.
-    of: FxHashMap<(Key, u64), Spent>,
+    of: IndexMap<(Key, u64), Spent, FxBuildHasher>,
     step: Nanos,
     end: Nanos,
 }
@@ -324,7 +325,7 @@ impl Cells {
     fn of_at_most(most: usize) -> Self {
         Self {
             most,
-            of: FxHashMap::default(),
+            of: IndexMap::default(),
             step: Nanos::ZERO,
             end: Nanos::ZERO,
         }
@@ -359,7 +360,7 @@ impl Cells {
 
     /// Gives each cell its path anew.
     fn move_to(&mut self, path: impl Fn(u32) -> u32) {
-        let room = FxHashMap::with_capacity_and_hasher(self.of.len(), FxBuildHasher);
+        let room = IndexMap::with_capacity_and_hasher(self.of.len(), FxBuildHasher);
         let before = std::mem::replace(&mut self.of, room);
         for (((kind, process, at, place), _), spent) in before {
             self.put((kind, process, path(at), place), spent);
