@@ -200,6 +200,16 @@ impl Trace {
         self.samples.walk(each)
     }
 
+    /// Calls `find` with what [`Self::samples`] gives, and `each` with whatever that hands on, in its order; while the
+    /// one works, so does the other.
+    pub fn walk_found_samples<T: Send>(
+        &self,
+        find: impl FnMut(Result<file::SampleBlock, file::Error>, &mut dyn FnMut(T)) + Send,
+        each: impl FnMut(T),
+    ) {
+        self.samples.walk_found(find, each);
+    }
+
     /// Number of samples, known without reading them.
     #[must_use]
     pub fn sample_count(&self) -> u64 {

@@ -6,6 +6,7 @@ use gotrace::trace::{
     Frame, FrameId, FramePlace, FrameRole, Function, FunctionId, ImageId, ImageOffset, Location,
     Nanos, Process, ProcessId, Sample, SampleKind, SamplePlace, StackId, Tid, Trace, Unnamed,
 };
+use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;
 const ALL: Limits = Limits {
@@ -237,6 +238,35 @@ fn of_equal_paths_the_first_is_kept() {
             ("work:20 ~leaf:30".to_owned(), 4),
         ]
     );
+}
+
+/// More than are handed from thread to thread at once: none is lost, none counts twice.
+#[test]
+fn many_samples_are_all_added() {
+    let stacks: [(&[u32], &str); 3] = [
+        (&[0, 1], "main:7 work:20 ~leaf:30"),
+        (&[0, 2], "main:7 [stripped]:0"),
+        (&[0], "main:7"),
+    ];
+    let mut expected: BTreeMap<(u32, &str), (u64, u64)> = BTreeMap::new();
+    let mut samples = Vec::new();
+    for time in 1..=50_001_u64 {
+        let (process, weight) = (u32::from(time % 5 == 0), 1 + time % 7);
+        let (stack, words) = stacks[(time % 3) as usize];
+        samples.push((time, process, stack, weight, SampleKind::OnCpu));
+        let (sum, count) = expected.entry((process, words)).or_default();
+        *sum += weight;
+        *count += 1;
+    }
+    let trace = trace(&samples);
+    let rows = rows(&paths_of(&trace, ALL));
+    let mut found: BTreeMap<(u32, &str), (u64, u64)> = BTreeMap::new();
+    for row in &rows {
+        let (sum, count) = found.entry((row.2, &row.0)).or_default();
+        *sum += row.5;
+        *count += row.6;
+    }
+    assert_eq!(found, expected);
 }
 
 /// The sums are those of the call tree, which is made apart.

@@ -7,6 +7,7 @@
 
 mod fold;
 mod grow;
+mod samples;
 
 use super::calls::{self, CallEnd, ProgramTree, Trees, Walked};
 use super::profile::{self, Weight};
@@ -15,6 +16,7 @@ use crate::trace::{Nanos, ProbeId, ProcessId, SampleKind, StackId, Trace};
 use grow::Growth;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use samples::Samples;
 use std::hash::{Hash, Hasher};
 
 /// What the time of a cell is.
@@ -152,29 +154,13 @@ impl Paths {
         let mut growth = Growth::of(analysis.trace);
         let mut cells = Cells::of_at_most(limits.cells);
         let mut images = Images::of(analysis.trace);
-        let unread_samples = filter::walk(analysis.trace, |sample| {
-            if analysis.roles.get(sample.process).is_none() {
-                return;
-            }
-            let (kind, from, place) = match sample.kind {
-                SampleKind::OnCpu => (
-                    Kind::Running,
-                    sample.time,
-                    Place {
-                        phase: short(phases.position(sample)),
-                        beside: short(phases.position_beside(sample)),
-                        image: images.of_stack(sample.stack),
-                    },
-                ),
-                SampleKind::OffCpu => {
-                    let from = sample.time.since(sample.weight);
-                    (Kind::Waiting, from, Place::default())
-                }
-            };
-            let path = growth.of_stack(sample.stack);
-            let key = (kind, sample.process, path, place);
-            cells.add(key, (from, sample.time), once(sample.weight));
-        });
+        let mut samples = Samples {
+            analysis,
+            phases,
+            growth: &mut growth,
+            images: &mut images,
+        };
+        let unread_samples = samples.add_to(&mut cells);
         for stack in &analysis.trace.profiles {
             if analysis.roles.get(stack.process).is_some() {
                 let path = growth.of_stack(stack.stack);

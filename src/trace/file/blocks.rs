@@ -5,11 +5,14 @@ use super::bytes::Malformed;
 use super::disk::{Block, Disk};
 use super::layout::Kind;
 use crate::trace::Nanos;
+use std::convert::Infallible;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// Blocks that wait for being walked: with one, neither side waits for the other for long.
 const AHEAD: usize = 1;
+/// What is found in them and waits to be worked with: less than a block each.
+const FOUND_AHEAD: usize = 8;
 
 /// A run of rows that is one block of the file.
 pub(super) trait Columns: Clone + Default {
@@ -90,6 +93,37 @@ impl<B: Columns> Blocks<B> {
                 Err(_) => self.iter().try_for_each(each),
             }
         })
+    }
+
+    /// Calls `find` with every block, and `each` with whatever that hands on, in its order: the one is at work while
+    /// the other is, where there is a thread to be had for that.
+    pub(in crate::trace) fn walk_found<T: Send>(
+        &self,
+        mut find: impl FnMut(Result<B, Error>, &mut dyn FnMut(T)) + Send,
+        mut each: impl FnMut(T),
+    ) where
+        B: Send + Sync,
+    {
+        let mut walk = |hand_on: &mut dyn FnMut(T)| {
+            let Ok(()) = self.walk::<Infallible>(|block| {
+                find(block, hand_on);
+                Ok(())
+            });
+        };
+        let beside = thread::scope(|scope| {
+            let (found, wait) = mpsc::sync_channel(FOUND_AHEAD);
+            let finder = || {
+                let found = found;
+                // Nobody takes them any more only where `each` panicked.
+                walk(&mut |it| drop(found.send(it)));
+            };
+            thread::Builder::new().spawn_scoped(scope, finder).ok()?;
+            wait.into_iter().for_each(&mut each);
+            Some(())
+        });
+        if beside.is_none() {
+            walk(&mut each);
+        }
     }
 
     pub(in crate::trace) fn count(&self) -> u64 {
