@@ -150,3 +150,25 @@ fn without_a_go_command_other_commands_run_all_the_same() {
     assert_eq!(program(&trace, "sh").parent, None);
     assert_eq!(trace.toolchains.len(), 0);
 }
+
+#[test]
+fn tools_are_run_by_the_small_executable_where_it_lies_beside_gotrace() {
+    // What the go command would run is the first word of its -toolexec.
+    const SCRIPT: &str = r#"words="${GOFLAGS#*-toolexec=}"; readlink -f "${words%% *}""#;
+    let place = Place::new();
+    let runner = |run: &mut Command| {
+        let ended = run.output().unwrap();
+        assert!(ended.status.success(), "{}", stderr(&ended));
+        PathBuf::from(String::from_utf8(ended.stdout).unwrap().trim())
+    };
+    let beside = runner(&mut place.run(&WAY, &["sh", "-c", SCRIPT]));
+    let small = Path::new(env!("CARGO_BIN_EXE_gotrace-shim"));
+    assert_eq!(beside, small.canonicalize().unwrap());
+
+    let lone = place.path("gotrace");
+    std::fs::copy(env!("CARGO_BIN_EXE_gotrace"), &lone).unwrap();
+    let mut run = place.command(&lone);
+    run.arg("run").args(WAY).arg("-o").arg(place.path("lone"));
+    let alone = runner(run.args(["--", "sh", "-c", SCRIPT]));
+    assert_eq!(alone, lone.canonicalize().unwrap());
+}

@@ -21,7 +21,7 @@ fn a_tools_version_is_its_own_to_the_last_byte() {
     for name in ["compile", "link", "asm"] {
         let tool = tool(&go, name);
         let own = Command::new(&tool).arg("-V=full").output().unwrap();
-        let mut shim = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+        let mut shim = Command::new(env!("CARGO_BIN_EXE_gotrace-shim"));
         shim.arg("__shim")
             .arg(place.path("gone"))
             .args(["0", &tool, "-V=full"]);
@@ -35,7 +35,7 @@ fn a_tools_version_is_its_own_to_the_last_byte() {
 fn a_tool_that_fails_or_is_missing_ends_the_shim_as_it_would_end_itself() {
     let place = Place::new();
     let run = |words: &[&str]| {
-        let mut shim = Command::new(env!("CARGO_BIN_EXE_gotrace"));
+        let mut shim = Command::new(env!("CARGO_BIN_EXE_gotrace-shim"));
         shim.arg("__shim").arg(place.path("gone")).arg("0");
         shim.args(words).output().unwrap()
     };
