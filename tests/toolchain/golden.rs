@@ -7,6 +7,8 @@ use gotrace::analyze::toolchain::{
     Check, InstrumentedProgram, Prepared, PreparedProgram, Standing, Tracing, tracing,
 };
 use gotrace::binary::macho::signature::SignatureFlags;
+use gotrace::capture::instrumented;
+use gotrace::capture::probes::Mode;
 use gotrace::environment::goroot::{Format, Listed, Place, Runs, Signed, SliceOfProgram};
 use gotrace::export::json;
 use gotrace::render::text::{Page, toolchain as text};
@@ -206,6 +208,8 @@ fn functions_json() -> Vec<u8> {
         file: "/src/main.go",
         edges: if number == 0 { "call" } else { "entry" },
         set,
+        entry_offset: 4_112 + 64 * number as u64,
+        exit_count: if number == 0 { 2 } else { 0 },
     };
     let row = json::InstrumentedRow {
         path: "bin/go".to_owned(),
@@ -250,6 +254,35 @@ fn text_and_json_are_as_they_were() {
         &prepared_json(&instrumented()),
     );
     expected::file("toolchain/functions.json", &functions_json());
+}
+
+#[test]
+fn what_functions_tell_is_read_as_it_is_written() {
+    let read = instrumented::programs(&functions_json()).unwrap();
+    let [program] = read.as_slice() else {
+        panic!("{read:?}")
+    };
+    assert_eq!(
+        (program.path.to_str(), program.image),
+        (Some("bin/go"), 0x0123_4567_89ab_cdef)
+    );
+    let functions = program.functions.iter();
+    let functions: Vec<_> = functions
+        .map(|told| {
+            (
+                &*told.name,
+                told.mode,
+                told.set.as_deref(),
+                told.entry,
+                told.exits,
+            )
+        })
+        .collect();
+    let expected = [
+        ("main.main", Mode::Call, None, 4_112, 2),
+        ("main.f", Mode::Entry, Some("go-build"), 4_176, 0),
+    ];
+    assert_eq!(functions, expected);
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 use crate::folders::{gotrace, official, scratch, text};
 use crate::prepare::signature;
+use gotrace::binary::macho::{MachO, Slices};
+use gotrace::binary::trampoline::image_of;
+use gotrace::capture::instrumented::{Told, Toolchain};
+use gotrace::capture::probes::{ProbeSet, Watch};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,6 +47,7 @@ fn official_toolchains_are_instrumented() {
             let row = rows.find(|row| row["path"] == path);
             row.map_or(0, |row| row["functions"].as_array().unwrap().len())
         };
+        hold_meanings(&to, rows);
         // Phases of the compiler; of the linker all that the package has.
         assert!(count(&format!("{tools}/compile")) > 5, "{said}");
         assert!(count(&format!("{tools}/link")) > 500, "{said}");
@@ -80,6 +85,58 @@ fn official_toolchains_are_instrumented() {
         let errors = text(&again.stderr);
         assert_eq!(again.status.code(), Some(3), "{errors}");
         assert!(errors.contains("it has trampolines already"), "{errors}");
+    }
+}
+
+/// What a run makes of the toolchain: as many functions as its file has, those of the compiler's set with their phases, and
+/// for each copy the number that its own memory has.
+fn hold_meanings(root: &Path, rows: &[serde_json::Value]) {
+    let toolchain = Toolchain::read(root).unwrap();
+    let watch = Watch {
+        named: vec!["compile:cmd/compile/internal/ssa.Compile".parse().unwrap()],
+        sets: ProbeSet::embedded().unwrap(),
+        ..Watch::default()
+    };
+    let told = Told::of(&toolchain, &watch);
+    let functions = rows
+        .iter()
+        .map(|row| row["functions"].as_array().unwrap().len());
+    assert_eq!(told.probed.len(), functions.sum::<usize>());
+    let phases = told
+        .probed
+        .iter()
+        .filter(|probed| probed.path.ends_with(b"/compile"));
+    let phases: Vec<_> = phases.filter_map(|probed| probed.phase.as_ref()).collect();
+    assert!(
+        phases.iter().any(|phase| phase.track == "compile"),
+        "{phases:?}"
+    );
+    let [(what, why)] = told.unseen.as_slice() else {
+        panic!("{:?}", told.unseen)
+    };
+    assert_eq!(what, "calls of compile:cmd/compile/internal/ssa.Compile");
+    assert!(
+        why.contains("prepare --instrument 'compile:cmd/compile/internal/ssa.Compile'"),
+        "{why}"
+    );
+    for program in &toolchain.programs {
+        let data = fs::read(root.join(&program.path)).unwrap();
+        let slices = Slices::of(&data).unwrap();
+        let image = MachO::parse(&slices.slices[0]).unwrap();
+        assert_eq!(image_of(&image), Some(program.image));
+        assert_eq!(
+            told.images[&program.image].traits.len(),
+            program.functions.len()
+        );
+        // The instruction of a place is a jump now: e9 of amd64, b of arm64.
+        for function in &program.functions {
+            let at = usize::try_from(function.entry).unwrap();
+            assert!(
+                data[at] == 0xe9 || data[at + 3] >> 2 == 5,
+                "{} {at:#x}",
+                function.name
+            );
+        }
     }
 }
 

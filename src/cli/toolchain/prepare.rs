@@ -5,7 +5,7 @@ use crate::analyze::toolchain::{
 };
 use crate::binary::macho::signature::GET_TASK_ALLOW;
 use crate::capture::chain;
-use crate::capture::instrumented::{Instrumented, NotInstrumented};
+use crate::capture::instrumented::{FUNCTIONS_PATH, Instrumented, LIBRARY_PATH, NotInstrumented};
 use crate::capture::probes::{Mode, Watch};
 use crate::cli::exit::hinted;
 use crate::cli::output::Output;
@@ -23,9 +23,6 @@ use std::process::ExitCode;
 
 /// What maps the ring in programs that are instrumented: one file for arm64 and amd64, signed ad hoc.
 const LIBRARY: &[u8] = include_bytes!("../../../probes/prebuilt/macos/libgotrace-ring.dylib");
-/// Where that is in a copy, and what the numbers in records mean.
-const LIBRARY_PATH: &str = "pkg/gotrace/libgotrace-ring.dylib";
-const FUNCTIONS_PATH: &str = "pkg/gotrace/functions.json";
 
 /// Copies a toolchain for macOS and signs its programs ad hoc, so that they can be watched.
 ///
@@ -210,6 +207,8 @@ impl<'w> Copies<'w> {
                         Mode::Call => "call",
                     },
                     set: told.set.as_deref(),
+                    entry_offset: told.entry,
+                    exit_count: told.exits,
                 });
             (!made.functions.is_empty()).then(|| json::InstrumentedRow {
                 path: path.display().to_string(),

@@ -269,6 +269,10 @@ pub struct ToldRow<'a> {
     /// The set that asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<&'a str>,
+    /// Where in the program's file an entry is seen.
+    pub entry_offset: u64,
+    /// At how many places it is left.
+    pub exit_count: u32,
 }
 
 /// Writes what the numbers in records of instrumented programs mean.

@@ -6,6 +6,7 @@
 //! What comes in is in runs, each of one goroutine, or of one thread's own stack. Runs of one stack come in the order
 //! of their time; those of others may have any order within a round, at whose end [`Sieve::settle`] is called.
 
+mod bounds;
 mod run;
 mod tree;
 mod window;
@@ -21,6 +22,7 @@ mod tests;
 use super::trampoline::{Writer, Written};
 use crate::capture::probes::{CallMode, Keep};
 use crate::trace::{CallEdge, CallTreeRow, Nanos, Pid, ProbeId, Tid};
+pub use bounds::{bounds, unmet};
 use run::Run;
 use rustc_hash::FxHashMap;
 use tree::{NONE, ROOT, Tree};

@@ -9,7 +9,7 @@ use super::sums::{self, FileKey, Sums};
 use crate::binary::elf::{Elf, Machine};
 use crate::binary::trampoline::{self, Graft, NoCopy, Survey};
 use crate::capture::calls::OF_COPIES;
-use crate::capture::decode::call_sieve::{Functions, Traits};
+use crate::capture::decode::call_sieve::{self, Functions, Traits};
 use crate::capture::linux::parts::{Part, Parts, Rest};
 use crate::capture::linux::sys;
 use crate::capture::own_path::{Otherwise, OwnPath};
@@ -128,7 +128,7 @@ impl Copies {
             left_alone: BTreeMap::new(),
             without: None,
             missing: Missing::of(&watch),
-            unmet: bounds(&watch.mode),
+            unmet: call_sieve::bounds(&watch.mode),
             out: Out::Later(Vec::new()),
         };
         Self {
@@ -533,12 +533,9 @@ impl Known {
         for observation in missing {
             self.tell(observation);
         }
-        for (option, glob) in std::mem::take(&mut self.unmet) {
-            let why = "no function that is watched has that name: name it by --probe, too";
-            self.tell(unseen(
-                format!("calls by {option} {}", glob.text()),
-                why.to_owned(),
-            ));
+        for bound in std::mem::take(&mut self.unmet) {
+            let (what, why) = call_sieve::unmet(&bound);
+            self.tell(unseen(what, why));
         }
     }
 
@@ -613,30 +610,14 @@ impl Known {
 
 /// What is to be known of each function when its calls are read.
 fn traits(account: &Account, mode: &CallMode) -> Vec<Traits> {
-    let between = mode.between.as_ref();
     let functions = account.functions.iter();
     let traits = functions.map(|function| {
-        let is = |glob: Option<&FunctionGlob>| {
-            glob.is_some_and(|glob| glob.matches(function.name.as_bytes()))
-        };
-        Traits::default()
+        Traits::of(function.name.as_bytes(), mode)
             .with(Traits::ARGUMENT, function.argument != Argument::None)
             .with(Traits::MARKS, function.phase.is_some())
             .with(Traits::INSTANT, function.exits == 0)
-            .with(Traits::INSIDE, is(mode.inside.as_ref()))
-            .with(Traits::FROM, is(between.map(|(from, _)| from)))
-            .with(Traits::TO, is(between.map(|(_, to)| to)))
     });
     traits.collect()
-}
-
-/// The functions that bound which calls are recorded, and the options that name them.
-fn bounds(mode: &CallMode) -> Vec<(&'static str, FunctionGlob)> {
-    let inside = mode.inside.iter().map(|glob| ("--call-inside", glob));
-    let between = mode.between.iter();
-    let between = between.flat_map(|(from, to)| [("--call-from", from), ("--call-to", to)]);
-    let all = inside.chain(between);
-    all.map(|(option, glob)| (option, glob.clone())).collect()
 }
 
 /// Something that cannot be seen, and why.

@@ -1,13 +1,12 @@
-//! Copies of Go programs for macOS in which functions tell of their calls: the bytes of a program and what is asked for
-//! in, the bytes of its copy out, and what the numbers in its records mean. Nothing of a Mac is needed for it.
-//!
-//! [`crate::binary::trampoline`] proves places and writes the copy; `docs/trampolines.md` says how it runs.
+//! Making a copy: the bytes of a program and what is asked for in, the bytes of its copy out, and what the numbers in its
+//! records mean. [`crate::binary::trampoline`] proves places and writes the copy.
 
-use super::probes::{Mode, NoPlan, Unmatched, Watch};
+use super::ToldFunction;
 use crate::binary::Error;
 use crate::binary::go::Pclntab;
 use crate::binary::macho::{MachO, SliceOf, Slices};
 use crate::binary::trampoline::{Exempt, Marked, NoCopy, Place, Survey, Unpatched, macho_copy};
+use crate::capture::probes::{NoPlan, Unmatched, Watch};
 use sha2::{Digest as _, Sha256};
 
 /// Why a program has no copy.
@@ -32,19 +31,6 @@ pub enum NotInstrumented {
     /// Its load commands or its code have no room.
     #[error("no copy can be made of it")]
     NoRoom(#[source] Error),
-}
-
-/// A function that tells of its calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldFunction {
-    /// Name, as Go developers write it.
-    pub name: String,
-    /// Source file, or empty.
-    pub file: String,
-    /// Which of its edges.
-    pub mode: Mode,
-    /// The set that asks for it; none where the user does.
-    pub set: Option<String>,
 }
 
 /// A copy of a program.
@@ -103,6 +89,8 @@ impl Instrumented {
                         file: text(&function.file),
                         mode: function.mode,
                         set: function.set,
+                        entry: entry_of(&image, &places),
+                        exits: u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX),
                     },
                     places,
                 )),
@@ -131,6 +119,13 @@ impl Instrumented {
             functions: functions.into_iter().map(|(told, _)| told).collect(),
         }))
     }
+}
+
+/// Where in the file an entry is seen: the first of a function's places.
+fn entry_of(image: &MachO<'_>, places: &[Place]) -> u64 {
+    let first = places.first();
+    let offset = first.and_then(|place| image.memory().offset_of(place.address));
+    offset.map_or(0, |offset| offset.0)
 }
 
 /// What tells a copy from any other: the original, what is put into it, and by which gotrace.
