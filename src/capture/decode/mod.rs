@@ -12,6 +12,7 @@ pub mod arguments;
 pub mod audit;
 pub mod bpf;
 pub mod call_sieve;
+pub mod darwin_counter;
 pub mod darwin_process;
 pub mod dtrace;
 pub mod dyld_log;
