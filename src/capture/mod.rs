@@ -40,7 +40,6 @@ mod progress;
 mod recorder;
 mod redact;
 pub mod repeat;
-#[cfg(target_os = "linux")]
 mod ring;
 mod run_folder;
 pub mod running;
@@ -187,22 +186,35 @@ impl Name {
     };
 }
 
+/// Whether the backend `patch` makes copies, and has them run in the place of tools; else the tools are copies.
+const MAKES_COPIES: bool = cfg!(target_os = "linux");
+
 /// Whether the backend `patch` works here.
 fn patch_availability() -> Result<(), Refusal> {
     #[cfg(target_os = "linux")]
     {
         linux::patch::availability()
     }
-    #[cfg(not(target_os = "linux"))]
+    // It depends on what the command runs.
+    #[cfg(target_os = "macos")]
     {
-        Err(no_patch())
+        Ok(())
     }
+}
+
+/// Whether the backend `patch` has copies of these toolchains, or makes them.
+fn patch_reaches(goroots: &[PathBuf]) -> Result<(), Refusal> {
+    #[cfg(target_os = "linux")]
+    let _ = goroots;
+    #[cfg(target_os = "macos")]
+    instrumented::Toolchain::first_of(goroots).map_err(|why| why.refusal())?;
+    Ok(())
 }
 
 /// What the backend `patch` is to do.
 #[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "it is refused before it is asked anything")
+    target_os = "macos",
+    expect(dead_code, reason = "it has nobody run copies")
 )]
 struct PatchRequest {
     watch: probes::Watch,
@@ -220,8 +232,22 @@ struct PatchRequest {
     goroot: Option<PathBuf>,
     /// When the command runs from its own file.
     own_path: own_path::OwnPath,
-    /// Tools that run by their stand-ins.
+    /// Tools that run by their stand-ins; where there are none, all that have begun.
     started: crossbeam_channel::Receiver<toolexec::Held>,
+}
+
+/// What it is to know on macOS, where toolchains are prepared beforehand.
+#[cfg_attr(
+    target_os = "linux",
+    expect(dead_code, reason = "copies are made when they are needed")
+)]
+struct PreparedRequest<'a> {
+    /// Toolchains that the command may run, the likeliest first.
+    goroots: Vec<PathBuf>,
+    /// The run's own folder.
+    folder: &'a std::path::Path,
+    /// Whom the command runs as, where that is another user.
+    owner: Option<(u32, u32)>,
 }
 
 /// Who knows what copies tell of.
@@ -231,15 +257,14 @@ type Copies = std::sync::Arc<dyn linux::parts::Parts>;
 #[cfg(not(target_os = "linux"))]
 type Copies = std::convert::Infallible;
 
-/// A backend, and who knows what runs in the place of tools, and what that tells of.
+/// A backend, and who knows what runs in the place of tools, and what that tells of; where nothing does, nobody.
 type Opened = (
     Box<dyn Backend>,
-    std::sync::Arc<dyn stand_in::StandIns>,
-    Copies,
+    Option<(std::sync::Arc<dyn stand_in::StandIns>, Copies)>,
 );
 
 /// Opens the backend `patch`.
-fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
+fn open_patch(request: PatchRequest, prepared: &PreparedRequest<'_>) -> Result<Opened, Refusal> {
     #[cfg(target_os = "linux")]
     {
         let backend = linux::patch::Patch::new(linux::patch::Options {
@@ -253,22 +278,20 @@ fn open_patch(request: PatchRequest) -> Result<Opened, Refusal> {
             own_path: request.own_path,
             started: request.started,
         })?;
-        let (stand_ins, copies) = (backend.stand_ins(), backend.parts());
-        Ok((Box::new(backend), stand_ins, copies))
+        let _ = prepared;
+        let known = (backend.stand_ins(), backend.parts());
+        Ok((Box::new(backend), Some(known)))
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "macos")]
     {
-        drop(request);
-        Err(no_patch())
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn no_patch() -> Refusal {
-    Refusal {
-        reason: "gotrace runs copies of programs on Linux alone".to_owned(),
-        evidence: format!("this is {}", std::env::consts::OS),
-        remedy: "use --backend dtrace, as root".to_owned(),
+        let backend = macos::patch::Patch::new(macos::patch::Options {
+            watch: request.watch,
+            goroots: &prepared.goroots,
+            folder: prepared.folder,
+            owner: prepared.owner,
+            started: request.started,
+        })?;
+        Ok((Box::new(backend), None))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which backends watch a command: what the user asked for, and what works on this machine.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::environment::Refusal;
@@ -70,8 +71,8 @@ impl Name {
     #[must_use]
     pub const fn system(self) -> Option<&'static str> {
         match self {
-            Self::Toolexec => None,
-            Self::Bpf | Self::Audit | Self::Patch => Some("linux"),
+            Self::Toolexec | Self::Patch => None,
+            Self::Bpf | Self::Audit => Some("linux"),
             Self::Dyldlog | Self::Mach | Self::Dtrace => Some("macos"),
         }
     }
@@ -91,6 +92,19 @@ impl Name {
             Self::Mach => super::mach_availability(),
             Self::Dtrace => super::dtrace::availability(),
         }
+    }
+
+    /// Whether it would watch builds by the first of these toolchains for which it can.
+    ///
+    /// # Errors
+    ///
+    /// Why it would not.
+    pub fn watches(self, goroots: &[PathBuf]) -> Result<(), Refusal> {
+        self.availability()?;
+        if self == Self::Patch {
+            super::patch_reaches(goroots)?;
+        }
+        Ok(())
     }
 }
 

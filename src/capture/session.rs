@@ -626,7 +626,7 @@ impl Session {
             })));
         }
         let by_copies_alone = self.backends().contains(&Name::Patch.word()) && !self.calls_of_two();
-        if by_copies_alone && self.users_toolexec().is_some() {
+        if by_copies_alone && super::MAKES_COPIES && self.users_toolexec().is_some() {
             drop(out.send(Observation::Unseen {
                 time,
                 what: "calls in tools of go commands".to_owned(),

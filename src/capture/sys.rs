@@ -5,9 +5,7 @@
     reason = "fork, exec and wait4 have no safe wrapper; each block says why it is sound"
 )]
 
-#[cfg(target_os = "linux")]
 pub(super) mod pages;
-#[cfg(target_os = "linux")]
 pub(super) mod ring;
 
 use std::ffi::{CStr, CString, OsString, c_char, c_int};

@@ -12,6 +12,7 @@ use crate::export::json;
 use crate::render::text::doctor as text;
 use crate::trace::Severity;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Checks the Go of this machine: toolchains, settings, caches, what gotrace can see.
@@ -72,7 +73,12 @@ pub(super) fn survey(
     command: &[OsString],
 ) -> Survey {
     let mut survey = Survey::of(&surroundings(environment, invoker), command);
-    survey.watching = watching();
+    let go = survey
+        .toolchain
+        .as_ref()
+        .and_then(|told| told.as_ref().ok());
+    let goroot = go.map(|go| PathBuf::from(go.variable("GOROOT")));
+    survey.watching = watching(goroot);
     survey.settings_files = Some(config::files(environment, invoker));
     survey
 }
@@ -126,13 +132,14 @@ pub(super) fn findings(session: &Session) -> Vec<Found> {
     found.collect()
 }
 
-/// What could watch on a system of this kind, and whether it does.
-fn watching() -> Vec<Watching> {
+/// What could watch builds by a toolchain on a system of this kind, and whether it does.
+fn watching(goroot: Option<PathBuf>) -> Vec<Watching> {
+    let roots: Vec<PathBuf> = goroot.into_iter().collect();
     let here = |name: &Name| name.system().is_none_or(|os| os == std::env::consts::OS);
     let ways = Name::ALL.into_iter().filter(here).map(|name| Watching {
         backend: name.word().to_owned(),
         gives: name.gives().to_owned(),
-        refusal: name.availability().err(),
+        refusal: name.watches(&roots).err(),
     });
     ways.collect()
 }

@@ -59,6 +59,48 @@ pub(super) fn timebase() -> Option<Timebase> {
     (failed == 0).then(|| Timebase::new(found.numer, found.denom))?
 }
 
+/// How long a tick of the machine's timer is. What `mach_timebase_info` tells a translated process is that of an Intel
+/// Mac; this is the timer's own frequency for all (psutil, pull request #2728).
+pub(super) fn timer() -> Option<Timebase> {
+    const NS_PER_S: u32 = 1_000_000_000;
+    let mut hertz = 0_u64;
+    let mut size = size_of::<u64>();
+    // SAFETY: the name ends with a zero byte; the value is a local of the length that is given.
+    let failed = unsafe {
+        libc::sysctlbyname(
+            c"hw.tbfrequency".as_ptr(),
+            (&raw mut hertz).cast(),
+            &raw mut size,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    // A number of half the size fills the lower half: all Macs are little-endian.
+    let hertz = u32::try_from(hertz).ok().filter(|_| failed == 0)?;
+    Timebase::new(NS_PER_S, hertz)
+}
+
+/// Nanoseconds since the Mac was switched on, without those in which it slept: `mach_absolute_time`.
+pub(super) fn awake() -> u64 {
+    clock(libc::CLOCK_UPTIME_RAW)
+}
+
+/// And with them: `mach_continuous_time`.
+pub(super) fn switched_on() -> u64 {
+    clock(libc::CLOCK_MONOTONIC_RAW)
+}
+
+fn clock(which: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a local that outlives the call.
+    unsafe { libc::clock_gettime(which, &raw mut time) };
+    let seconds = time.tv_sec.unsigned_abs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(time.tv_nsec.unsigned_abs())
+}
+
 /// The path of what a process runs.
 pub(super) fn path(pid: Pid) -> Option<Vec<u8>> {
     let mut bytes = vec![0_u8; LONGEST_PATH];

@@ -32,6 +32,8 @@ pub(super) struct Calls {
     /// And trees of them.
     early_trees: FxHashMap<Pid, Vec<CallTree>>,
     early_count: usize,
+    /// Calls of processes that nobody has told of.
+    strangers: u64,
     /// Probes whose calls are recorded one by one whatever is added up.
     marks: FxHashSet<ProbeId>,
 }
@@ -111,11 +113,12 @@ impl Calls {
 
     /// That there are calls whose programs were never told of.
     pub(super) fn never_begun(&self) -> Option<Observation> {
-        (self.early_count > 0).then(|| Observation::Lost {
+        let count = self.strangers.saturating_add(self.early_count as u64);
+        (count > 0).then(|| Observation::Lost {
             from: Monotonic::default(),
             to: sys::now(),
             what: "calls",
-            count: self.early_count as u64,
+            count,
             why: "their programs were not seen to begin".to_owned(),
         })
     }
@@ -182,6 +185,7 @@ impl Calls {
             CallEdge::Exit | CallEdge::TailJump => of_exit,
         };
         let Some(process) = self.process(processes, called.pid) else {
+            self.strangers = self.strangers.saturating_add(1);
             return;
         };
         let argument = called.argument.as_ref().map(|argument| match argument {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{Plan, Recorder};
-use crate::capture::observation::{Executed, Sampled};
+use crate::capture::calls::{Called, Pool};
+use crate::capture::observation::{Executed, Probed, Sampled};
 use crate::capture::{Monotonic, Observation, Progress, Redaction};
 use crate::trace::file::Writer;
 use crate::trace::{
-    Avma, ClockAnchor, FramePlace, ImageKind, ImageOffset, Nanos, Pid, ProcessId, ProcessorCounts,
-    Trace,
+    ArgumentKind, Avma, CallEdge, ClockAnchor, FramePlace, ImageKind, ImageOffset, Nanos, Pid,
+    ProbeId, ProcessId, ProcessorCounts, StackOwner, Tid, Trace,
 };
 
 const APP: Pid = Pid(41);
@@ -138,4 +139,50 @@ fn what_the_processor_counted_goes_to_the_program_of_that_time() {
         [0, 1].map(|id| instructions(ProcessId(id))),
         [Some(150), Some(9)]
     );
+}
+
+#[test]
+fn calls_of_a_process_that_nobody_has_told_of_are_lost() {
+    let probed = Probed {
+        probe: ProbeId(1 << 24),
+        path: b"/opt/app".to_vec(),
+        build_id: vec![7; 16],
+        function: b"main.f".to_vec(),
+        file: Vec::new(),
+        entry: 0,
+        instruction: "b".to_owned(),
+        entry_cost: Nanos(1),
+        exits: 0,
+        exit_cost: Nanos(1),
+        set: String::new(),
+        phase: None,
+        argument: ArgumentKind::None,
+    };
+    let of = |pid| Called {
+        time: Monotonic(20),
+        pid,
+        tid: Tid(1),
+        stack: StackOwner::System(None),
+        probe: ProbeId(1 << 24),
+        edge: CallEdge::Entry,
+        depth: 8,
+        argument: None,
+    };
+    let mut observations = vec![
+        executed(10, "/opt/app"),
+        Observation::Probed(Box::new(probed)),
+    ];
+    let calls = [of(APP), of(Pid(42)), of(APP), of(Pid(42))];
+    Pool::default().give(calls.into_iter(), &mut |batch| {
+        observations.push(Observation::Called(batch));
+    });
+    let trace = recorded(observations);
+    let kept = trace
+        .calls()
+        .map(|block| block.expect("sound").iter().count());
+    assert_eq!(kept.sum::<usize>(), 2);
+    let [lost] = &trace.losses[..] else {
+        panic!("{:?}", trace.losses);
+    };
+    assert_eq!((trace.text(lost.what), lost.count), ("calls".into(), 2));
 }

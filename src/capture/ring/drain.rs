@@ -13,7 +13,7 @@ use crate::capture::observation::Teller;
 use crate::capture::probes::CallMode;
 use crate::capture::sys;
 use crate::capture::sys::ring::{SharedRing, take_record, ticks};
-use crate::capture::system::guest_clock::{GuestClock, Readings};
+use crate::capture::system::guest_clock::{CLOCK_STEP_NS, GuestClock, Readings};
 use crate::capture::system::watch::ExitWatch;
 use crate::capture::toolexec::Held;
 use crate::capture::{Monotonic, Observation};
@@ -196,6 +196,10 @@ impl<P: Programs> Drain<P> {
         }
         self.ring.close();
         self.round(true);
+        // What the last records have shown of it.
+        if let Some(found) = self.state.guests.follow(sys::now()) {
+            self.tell(found);
+        }
         let (given, mapped) = (self.state.given, self.ring.mapped());
         let unseen = self.programs.without_ring(self.state.told, given, mapped);
         if let Some(unseen) = unseen {
@@ -203,7 +207,7 @@ impl<P: Programs> Drain<P> {
         }
         self.tell(Observation::Configured {
             key: "patch_clock_error_ns".to_owned(),
-            value: self.state.apart.to_string(),
+            value: self.state.apart.saturating_add(CLOCK_STEP_NS).to_string(),
         });
         if let Some(error) = self.state.guests.error() {
             self.tell(Observation::Configured {
@@ -333,8 +337,13 @@ impl<P: Programs> Drain<P> {
         };
         let writer = Writer::of(header);
         let waited = now.0.saturating_sub(taken.since.0) >= PATIENCE_NS;
-        if !self.state.processes.contains_key(&writer.pid) && !waited && !all {
-            return;
+        if !self.state.processes.contains_key(&writer.pid) {
+            if !waited && !all {
+                return;
+            }
+            if let Some(met) = self.programs.met(writer.pid) {
+                self.tell(met);
+            }
         }
         // It may have come, and gone, before anybody looked.
         self.state

@@ -9,14 +9,16 @@
 //! How the memory lies is drawn in [`crate::binary::trampoline::ring`]. How programs come to have it is their system's
 //! matter.
 
-mod drain;
+pub(super) mod drain;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use super::decode::call_sieve::Functions;
 use super::{Monotonic, Observation};
 use crate::trace::Pid;
 use crossbeam_channel::Sender;
-pub(super) use drain::{Begun, Drain, beside_monotonic};
+pub(super) use drain::{Begun, Drain};
 use std::sync::Arc;
 
 /// Chunks of a ring. Each thread of a program with trampolines has one of them, of 64 KiB: memory that is not used is
@@ -35,13 +37,16 @@ pub(super) struct Image {
 /// Who knows the programs that write records.
 pub(super) trait Programs: Send + 'static {
     /// Tells what there is to tell of them to somebody, from now on.
-    fn tell_to(&self, out: &Sender<Observation>);
+    fn tell_to(&mut self, out: &Sender<Observation>);
 
     /// Whether they tell of more than the sets that are watched by default.
     fn are_asked_for(&self) -> bool;
 
     /// The program that a record's chunk says it is of.
-    fn image(&self, copy: u64) -> Option<Arc<Image>>;
+    fn image(&mut self, copy: u64) -> Option<Arc<Image>>;
+
+    /// A process has written records, and nobody has said what it runs: what is known of it.
+    fn met(&self, pid: Pid) -> Option<Observation>;
 
     /// Looks at processes that tell of their calls, where it is time to: what is not seen of them.
     fn look(

@@ -7,7 +7,8 @@ use crate::capture::selection::{Name, Selection};
 use crate::capture::slice::{Preference, may_profile};
 use crate::capture::toolexec::{Held, Toolexec, Wanted};
 use crate::capture::{
-    Backend, Copies, MachRequest, Opened, PatchRequest, Request, dyldlog, graphs, launch,
+    Backend, Copies, MachRequest, Opened, PatchRequest, PreparedRequest, Request, dyldlog, graphs,
+    launch,
 };
 use crate::environment::Refusal;
 use crate::environment::go_flags;
@@ -45,7 +46,7 @@ impl Session {
                 Some((Name::Bpf, refusal)) => refusal,
                 _ => Refusal {
                     reason:
-                        "functions are watched by the backends patch and bpf, on macOS by dtrace"
+                        "functions are watched by the backends patch and bpf, on macOS by patch and dtrace"
                             .to_owned(),
                     evidence: "--probe or --probe-set without one".to_owned(),
                     remedy: "--backend patch, or without --backend".to_owned(),
@@ -81,8 +82,10 @@ impl Session {
         self.backends.clear();
         // Tools that wait until they are watched; each is let go before the next can ask.
         let (wants_held, held) = crossbeam_channel::bounded(UNDER_WAY);
+        let holds = names.contains(&Name::Dtrace);
         let mut wanted = Wanted {
-            held: names.contains(&Name::Dtrace).then(|| wants_held.clone()),
+            held: holds.then(|| wants_held.clone()),
+            holds,
             stand_ins: None,
         };
         // Breakpoints in an original that its copy runs for would never be met: they are put into the copy.
@@ -93,10 +96,15 @@ impl Session {
         names.sort_by_key(|name| *name != Name::Patch);
         let may_do_without = self.may_do_without_copies(beside_kernel);
         if names.contains(&Name::Patch) {
-            match self.patch(held.clone(), (beside_kernel, may_do_without)) {
-                Ok((backend, stand_ins, parts)) => {
-                    copies = Some(parts);
-                    wanted.stand_ins = Some(stand_ins);
+            // Each is told of to one alone, and who holds them tells the recorder, too.
+            let started = if holds {
+                crossbeam_channel::never()
+            } else {
+                held.clone()
+            };
+            match self.patch(started, (beside_kernel, may_do_without)) {
+                Ok((backend, known)) => {
+                    (wanted.stand_ins, copies) = known.unzip();
                     wanted.held = Some(wants_held.clone());
                     self.backends.push(backend);
                 }
@@ -293,6 +301,19 @@ impl Session {
             let told = told.map(|toolchain| toolchain.variable("GOROOT").into());
             told.or_else(|| launch::goroot(&running))
         });
+        let spool = self.spool.as_ref().ok_or_else(no_spool)?;
+        // The command's own toolchain, where it is a go command; what else runs one finds it on PATH.
+        let of_command = launch::is_go(running.as_os_str()).then(|| launch::goroot(&running));
+        let told = self.toolchain.as_ref();
+        let told = told.map(|toolchain| PathBuf::from(toolchain.variable("GOROOT")));
+        let prepared = PreparedRequest {
+            goroots: of_command.flatten().into_iter().chain(told).collect(),
+            folder: spool.path(),
+            owner: self
+                .invoker
+                .as_ref()
+                .map(|invoker| (invoker.uid, invoker.gid)),
+        };
         let watch = self.options.watch.clone();
         // A name that is not there is told before the command runs. What sets alone ask for can be looked at when it is
         // about to run, if it ever is; unless the kernel's probes are to be there by then. What has a copy by then is
@@ -310,7 +331,7 @@ impl Session {
                 false => is_named,
             }
         });
-        crate::capture::open_patch(PatchRequest {
+        let request = PatchRequest {
             watch,
             beside_kernel,
             is_spare: beside_kernel && may_do_without,
@@ -320,7 +341,8 @@ impl Session {
             goroot: goroot.flatten(),
             own_path: self.options.own_path,
             started,
-        })
+        };
+        crate::capture::open_patch(request, &prepared)
     }
 
     fn audit(&self) -> Result<Box<dyn Backend>, Refusal> {

@@ -64,7 +64,9 @@ impl Pages {
 
     /// Numbers side by side, as [`Self::atomic`] gives one; none where they are not all within the mapping.
     pub(in crate::capture) fn atomics(&self, offset: usize, count: usize) -> &[AtomicU64] {
-        if count > self.length.saturating_sub(offset) / 8 || !offset.is_multiple_of(8) {
+        let length = count.checked_mul(8).filter(|length| *length > 0);
+        let within = length.and_then(|length| self.within(offset, length));
+        if within.is_none() || !offset.is_multiple_of(8) {
             return &[];
         }
         let first: *const AtomicU64 = self.atomic(offset);

@@ -7,14 +7,13 @@ use crate::binary::trampoline::ring::{
     MASK, MOST_CHUNKS, PATIENCE, QUEUE, RECORD, TAIL,
 };
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Memory that programs with trampolines and their recorder share.
 #[derive(Debug)]
 pub(in crate::capture) struct SharedRing {
     pages: Pages,
-    file: OwnedFd,
     chunks: usize,
     patience: Patience,
     /// Free chunks that are not in the queue, the one that was freed last at the end.
@@ -60,7 +59,7 @@ impl SharedRing {
     /// Makes a ring of so many chunks, a power of two, of an empty file, all of them free. A program that finds none
     /// waits so long before it drops records.
     pub(in crate::capture) fn new(
-        file: OwnedFd,
+        file: BorrowedFd<'_>,
         chunks: usize,
         patience: Patience,
     ) -> io::Result<Self> {
@@ -71,13 +70,12 @@ impl SharedRing {
         }
         let length = FIRST_CHUNK + chunks * CHUNK;
         nix::unistd::ftruncate(
-            &file,
+            file,
             libc::off_t::try_from(length).map_err(io::Error::other)?,
         )?;
-        let pages = Pages::map(file.as_fd(), length, 0, true)?;
+        let pages = Pages::map(file, length, 0, true)?;
         let mut ring = Self {
             pages,
-            file,
             chunks,
             patience,
             reserve: (0..chunks).rev().collect(),
@@ -93,11 +91,6 @@ impl SharedRing {
         ring.word(0).store(MAGIC, Ordering::Release);
         const { assert!(CHUNKS == MASK + 4 && CLOSED == PATIENCE + 4) };
         Ok(ring)
-    }
-
-    /// What programs map.
-    pub(in crate::capture) fn file(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 
     /// How many chunks were taken since the beginning.
@@ -221,7 +214,7 @@ pub(in crate::capture) fn ticks() -> u64 {
     #[cfg(target_arch = "aarch64")]
     {
         let ticks: u64;
-        // SAFETY: reads a counter that Linux lets every program read.
+        // SAFETY: reads a counter that Linux lets every program read, and macOS, whose own clocks read it (commpage).
         unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
         ticks
     }

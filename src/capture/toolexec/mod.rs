@@ -50,8 +50,10 @@ pub(in crate::capture) struct Held {
 /// What others want of tools.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// To be told of each: before it runs, or where it has a stand-in, once that is there.
+    /// To be told of each: before it runs, or once it is there.
     pub(super) held: Option<Sender<Held>>,
+    /// That each waits before it runs until it is let go.
+    pub(super) holds: bool,
     /// That others run in their place.
     pub(super) stand_ins: Option<Arc<dyn StandIns>>,
 }
@@ -95,8 +97,9 @@ impl Toolexec {
         let count = go_flags::split(user)?.len();
         let options = shim::Options {
             profile,
-            hold: wanted.held.is_some() && wanted.stand_ins.is_none(),
+            hold: wanted.holds,
             stand_ins: wanted.stand_ins.is_some(),
+            tells: wanted.held.is_some() && !wanted.holds && wanted.stand_ins.is_none(),
         };
         let ours = shim::words(&spool.executable(), spool.path(), count, options);
         // No word of ours needs quotes, so the user's words keep theirs as they are.
@@ -147,6 +150,7 @@ impl Backend for Toolexec {
         let wanted = Wanted {
             held: self.wants_held.take(),
             stand_ins: self.stand_ins.take(),
+            ..Wanted::default()
         };
         let listener = Listener::new(socket, stopped, place, root, out, progress, wanted)
             .map_err(failed("ioctl"))?;
@@ -182,5 +186,23 @@ mod tests {
         let tail: Vec<_> = words.iter().skip(3).map(Vec::as_slice).collect();
         assert_eq!(tail, [&b"2p"[..], b"/a b/wrap", b"-x"]);
         assert_eq!(words[1], shim::MARK.as_bytes());
+    }
+
+    #[test]
+    fn shims_tell_of_tools_before_they_run_or_once_they_are_there() {
+        let spool = Spool::create(Path::new("/tmp"), None).expect("made");
+        let (sender, _held) = crossbeam_channel::bounded(1);
+        for (held, holds, letters) in [(false, false, "0"), (true, true, "0h"), (true, false, "0t")]
+        {
+            let wanted = Wanted {
+                held: held.then(|| sender.clone()),
+                holds,
+                stand_ins: None,
+            };
+            let backend = Toolexec::new(&spool, None, false, Arc::default(), wanted);
+            let flag = backend.expect("no quotes").go_flags().remove(0).into_vec();
+            let last = flag.rsplit(|byte| *byte == b' ').next();
+            assert_eq!(last, Some(letters.as_bytes()));
+        }
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! OPTIONS is the number of words of the user's own toolexec, then `p` for CPU profiles, `h` where the
-//! recorder wants tools before they run, and `s` where it may have others to run in their place. The shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
+//! recorder wants tools before they run, `s` where it may have others to run in their place, and `t` where it wants to be
+//! told of each once it is there. The shim writes nothing to the tool's standard output and error, ends as the tool ends, and does
 //! without a recorder that is gone.
 
 use std::ffi::{CString, OsStr, OsString};
@@ -122,6 +123,8 @@ pub(super) struct Options {
     pub(super) hold: bool,
     /// What the recorder has for them in their place.
     pub(super) stand_ins: bool,
+    /// The recorder is told of each once it is there, whatever runs.
+    pub(super) tells: bool,
 }
 
 struct Ran {
@@ -140,6 +143,7 @@ impl Order {
             profile: letters.contains('p'),
             hold: letters.contains('h'),
             stand_ins: letters.contains('s'),
+            tells: letters.contains('t'),
         };
         let chain: Vec<OsString> = words.collect();
         (chain.len() > tool_at).then_some(Self {
@@ -219,7 +223,7 @@ impl Order {
         let held = sys::fork_held(&program, &mask)?;
         let pid = held.pid;
         sys::leave_signals_to(pid);
-        if program.stands_in.is_some() {
+        if program.stands_in.is_some() || self.options.tells {
             recorder.tell(&Message::Started { pid, start });
         }
         let mut hold = || {
@@ -364,6 +368,7 @@ pub(super) fn words(
         (options.profile, "p"),
         (options.hold, "h"),
         (options.stand_ins, "s"),
+        (options.tells, "t"),
     ];
     let letters = letters.map(|(on, letter)| if on { letter } else { "" });
     [

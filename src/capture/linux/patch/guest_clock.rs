@@ -7,9 +7,11 @@ use crate::capture::Monotonic;
 use crate::capture::Observation;
 use crate::capture::decode::trampoline::{Counter, Day, Scale};
 use crate::capture::linux::sys;
-use crate::capture::ring::beside_monotonic;
+use crate::capture::ring::drain::beside_monotonic;
 use crate::capture::sys::ring::ticks as own_ticks;
 
+/// By how much the system's clock goes on at once.
+pub(in crate::capture) const CLOCK_STEP_NS: u64 = 0;
 /// Farther than this the time of the day does not come off its course unless somebody sets it.
 const COURSE_NS: u64 = 100_000;
 /// To what qemu cuts the time that it has programs read.

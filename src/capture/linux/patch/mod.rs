@@ -195,9 +195,7 @@ impl Patch {
         })?;
         let mode = options.watch.mode.clone();
         let patience = if mode.is_full() { BRIEF } else { STEADY };
-        let ring = in_memory(CHUNKS, patience);
-        let ring = ring.and_then(|ring| Ok((ring.file().try_clone_to_owned()?, ring)));
-        let (file, ring) = ring.map_err(|error| {
+        let (file, ring) = in_memory(CHUNKS, patience).map_err(|error| {
             let more = "raise the limits of memory and of the size of files (ulimit -a)";
             refused("there is no memory for records", &error, more)
         })?;

@@ -27,7 +27,7 @@ impl Watched {
 }
 
 impl Programs for Watched {
-    fn tell_to(&self, out: &Sender<Observation>) {
+    fn tell_to(&mut self, out: &Sender<Observation>) {
         self.copies.tell_to(out);
     }
 
@@ -35,8 +35,13 @@ impl Programs for Watched {
         self.copies.are_asked_for()
     }
 
-    fn image(&self, copy: u64) -> Option<Arc<Image>> {
+    fn image(&mut self, copy: u64) -> Option<Arc<Image>> {
         self.copies.image(copy)
+    }
+
+    /// Whoever was given a copy is told of by who gave it.
+    fn met(&self, _pid: Pid) -> Option<Observation> {
+        None
     }
 
     fn look(

@@ -5,15 +5,16 @@ use crate::capture::sys::ring::{Patience, SharedRing};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 /// What the ring is called among the mappings of a process.
 pub(in crate::capture::linux) const RING_NAME: &CStr = c"gotrace-ring";
 
-/// Makes a ring of so many chunks in memory: [`SharedRing::new`].
+/// Makes a ring of so many chunks in memory, [`SharedRing::new`], and the file that programs map.
 pub(in crate::capture::linux) fn in_memory(
     chunks: usize,
     patience: Patience,
-) -> io::Result<SharedRing> {
+) -> io::Result<(OwnedFd, SharedRing)> {
     // SAFETY: the name ends with a zero byte, and is read by this call alone.
     let file = owned(unsafe {
         libc::memfd_create(
@@ -21,9 +22,9 @@ pub(in crate::capture::linux) fn in_memory(
             libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING,
         )
     })?;
-    let ring = SharedRing::new(file, chunks, patience)?;
+    let ring = SharedRing::new(file.as_fd(), chunks, patience)?;
     // Who cuts a file short that others have mapped kills them.
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-    fcntl(ring.file(), FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(ring)
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok((file, ring))
 }

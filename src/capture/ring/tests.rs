@@ -1,0 +1,324 @@
+//! A ring that this test fills by hand, as `binary/trampoline/ring.rs` draws it, in a file as macOS has it; the calls are
+//! worked out by hand, too. Numbers are written out: none is that of the code that reads.
+
+use super::{Begun, CHUNKS, Drain, Image, Programs};
+use crate::capture::decode::call_sieve::Functions;
+use crate::capture::instrumented::{Told, ToldProgram, Toolchain, programs};
+use crate::capture::probes::{CallMode, Keep, Watch};
+use crate::capture::sys::ring::{Patience, SharedRing, ticks};
+use crate::capture::{Monotonic, Observation, sys};
+use crate::trace::{CallEdge, CallTreeRow, Goid, Nanos, Pid, StackOwner, Tid};
+use crossbeam_channel::Sender;
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+const COPY: u64 = 0xabcd_ef01_2345_6789;
+const FUNCTIONS: &str = r#"{"schema": "gotrace.toolchain-functions/1", "rows": [
+    {"path": "pkg/tool/darwin_arm64/compile", "image": "abcdef0123456789", "functions": [
+        {"number": 0, "name": "main.f", "file": "f.go", "edges": "call", "entry_offset": 4096, "exit_count": 1},
+        {"number": 1, "name": "main.g", "file": "f.go", "edges": "call", "entry_offset": 8192, "exit_count": 2},
+        {"number": 2, "name": "cmd/compile/internal/noder.LoadPackage", "file": "n.go", "edges": "entry",
+            "set": "go-build", "entry_offset": 9000, "exit_count": 0}
+    ]}
+]}"#;
+const EXIT: u64 = 1 << 30;
+const TAIL_JUMP: u64 = 2 << 30;
+const CHUNK_BYTES: u64 = 0x1_0000;
+const HEAD: u64 = 64;
+const TAIL: u64 = 128;
+const DROPPED: u64 = 192;
+
+fn told(mode: &CallMode) -> Told {
+    let toolchain = Toolchain {
+        root: "/go".into(),
+        version: None,
+        programs: programs(FUNCTIONS.as_bytes()).unwrap(),
+    };
+    let watch = Watch {
+        mode: mode.clone(),
+        ..Watch::default()
+    };
+    Told::of(&toolchain, &watch)
+}
+
+/// What is known of the programs that this test makes up.
+struct Known {
+    images: Vec<(u64, Functions)>,
+    met: Vec<Pid>,
+}
+
+impl Programs for Known {
+    fn tell_to(&mut self, _out: &Sender<Observation>) {}
+
+    fn are_asked_for(&self) -> bool {
+        true
+    }
+
+    fn image(&mut self, copy: u64) -> Option<Arc<Image>> {
+        let (_, functions) = self.images.iter().find(|(of, _)| *of == copy)?;
+        Some(Arc::new(Image {
+            functions: functions.clone(),
+            may_be_guest: false,
+        }))
+    }
+
+    fn met(&self, pid: Pid) -> Option<Observation> {
+        self.met.contains(&pid).then(|| Observation::Configured {
+            key: "met".to_owned(),
+            value: pid.to_string(),
+        })
+    }
+
+    fn look(
+        &mut self,
+        _now: Monotonic,
+        _processes: &mut dyn Iterator<Item = Pid>,
+    ) -> Vec<Observation> {
+        Vec::new()
+    }
+
+    fn without_ring(&self, _time: Monotonic, _given: u64, _mapped: u64) -> Option<Observation> {
+        None
+    }
+}
+
+fn write(file: &File, at: u64, words: &[u64]) {
+    for (number, word) in (0..).zip(words) {
+        file.write_all_at(&word.to_le_bytes(), at + 8 * number)
+            .unwrap();
+    }
+}
+
+fn read(file: &File, at: u64) -> u64 {
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, at).unwrap();
+    u64::from_le_bytes(word)
+}
+
+/// A thread takes the next chunk, `count`, and writes these records: time, goroutine, depth, number and edge.
+fn take(file: &File, count: u64, (pid, thread, copy): (u32, u32, u64), records: &[[u64; 4]]) {
+    let at = CHUNK_BYTES * (1 + count);
+    for (number, [time, goroutine, depth, function]) in (1..).zip(records) {
+        let words = [*time, *goroutine, depth | function << 32, 0];
+        write(file, at + 32 * number, &words);
+    }
+    write(
+        file,
+        at,
+        &[u64::from(pid) | u64::from(thread) << 32, copy, count + 1],
+    );
+    write(file, HEAD, &[count + 1]);
+}
+
+/// What is told of a ring that was filled before it was read, by a program that has ended.
+fn drained(mode: &CallMode, met: Vec<Pid>, fill: impl Fn(&File, u32)) -> (File, Vec<Observation>) {
+    let file = tempfile::tempfile().unwrap();
+    let ring = SharedRing::new(
+        file.as_fd(),
+        CHUNKS,
+        Patience {
+            chunks: CHUNKS,
+            sleeps: 0,
+            insists: false,
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        file.metadata().unwrap().len(),
+        CHUNK_BYTES * (1 + CHUNKS as u64)
+    );
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    let (out, observations) = crossbeam_channel::unbounded();
+    let (stopped, stop) = std::io::pipe().unwrap();
+    let known = Known {
+        images: told(mode).images.into_iter().collect(),
+        met,
+    };
+    let begun = Begun {
+        root: Pid(pid),
+        given: 0,
+        mode,
+    };
+    let drain = Drain::new(
+        (ring, known),
+        crossbeam_channel::never(),
+        stopped,
+        out,
+        begun,
+    );
+    fill(&file, pid);
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    drop(stop);
+    drain.run();
+    (file, observations.try_iter().collect())
+}
+
+#[test]
+fn calls_are_told_in_the_order_of_their_time_and_chunks_of_the_ended_come_free() {
+    let before = sys::now();
+    let now = ticks();
+    let (file, told) = drained(&CallMode::default(), Vec::new(), |file, pid| {
+        // Goroutine 7 was on thread 11, then on 12, on which goroutine 9 was meanwhile.
+        let first = [[now, 7, 64, 0], [now + 10, 7, 128, 1]];
+        let second = [
+            [now + 15, 9, 80, 2],
+            [now + 20, 7, 128, 1 | EXIT],
+            [now + 30, 7, 64, TAIL_JUMP],
+            // Its time is not there yet: it was ended while it wrote.
+            [0, 7, 64, 0],
+        ];
+        take(file, 0, (pid, 11, COPY), &first);
+        take(file, 1, (pid, 12, COPY), &second);
+        // A function that the copy does not have, and a copy that nobody knows.
+        take(file, 2, (pid, 13, COPY), &[[now + 40, 7, 64, 3]]);
+        take(file, 3, (pid, 14, 1), &[[now + 50, 7, 64, 0]]);
+        write(file, DROPPED, &[96]);
+    });
+    let after = sys::now();
+    let calls = told.iter().filter_map(|observation| match observation {
+        Observation::Called(batch) => Some(batch.calls().to_vec()),
+        _ => None,
+    });
+    let calls: Vec<_> = calls.flatten().collect();
+    let found = calls.iter().map(|called| {
+        let StackOwner::Goroutine(Goid(goroutine)) = called.stack else {
+            panic!("{called:?}");
+        };
+        (
+            called.tid,
+            goroutine,
+            called.probe.0 - (1 << 24),
+            called.edge,
+            called.depth,
+        )
+    });
+    let expected = [
+        (Tid(11), 7, 0, CallEdge::Entry, 64),
+        (Tid(11), 7, 1, CallEdge::Entry, 128),
+        (Tid(12), 9, 2, CallEdge::Entry, 80),
+        (Tid(12), 7, 1, CallEdge::Exit, 128),
+        (Tid(12), 7, 0, CallEdge::TailJump, 64),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    assert!(calls.is_sorted_by_key(|called| called.time));
+    let slack = 100_000_000;
+    for called in &calls {
+        assert!(
+            called.time.0 + slack >= before.0 && called.time.0 <= after.0 + slack,
+            "{called:?}"
+        );
+        assert_eq!(called.argument, None);
+    }
+    let lost = told.iter().filter_map(|observation| match observation {
+        Observation::Lost { count, why, .. } => Some((*count, &**why)),
+        _ => None,
+    });
+    let expected = [
+        (96, "the memory for them was full (that many at most)"),
+        (2, "they could not be read"),
+    ];
+    assert_eq!(lost.collect::<Vec<_>>(), expected);
+    // Those that were read are at the end of the queue, and empty; nobody takes any more.
+    assert_eq!(read(&file, TAIL), CHUNKS as u64 + 3);
+    let queue: Vec<u64> = (0..2).map(|pair| read(&file, 4096 + 8 * pair)).collect();
+    assert_eq!(queue, [1 << 32, 2 | 3 << 32]);
+    for chunk in 1..4 {
+        assert_eq!(read(&file, CHUNK_BYTES * chunk + 16), 0);
+        assert!((1..5).all(|record| read(&file, CHUNK_BYTES * chunk + 32 * record) == 0));
+    }
+    assert_eq!(read(&file, 24) >> 32, 1);
+}
+
+#[test]
+fn calls_are_added_up_but_for_those_that_mark_phases() {
+    let sums = CallMode {
+        keep: Keep::Sums,
+        ..CallMode::default()
+    };
+    let now = ticks();
+    let (_, told) = drained(&sums, Vec::new(), |file, pid| {
+        let first = [[now, 7, 64, 0], [now + 1_000, 7, 128, 1]];
+        let second = [
+            [now + 1_500, 7, 192, 2],
+            [now + 2_000, 7, 128, 1 | EXIT],
+            [now + 3_000, 7, 128, 1],
+            [now + 3_500, 7, 128, 1 | EXIT],
+            [now + 9_000, 7, 64, EXIT],
+        ];
+        take(file, 0, (pid, 11, COPY), &first);
+        take(file, 1, (pid, 12, COPY), &second);
+    });
+    let marks = told.iter().filter_map(|observation| match observation {
+        Observation::Called(batch) => Some(batch.calls().len()),
+        _ => None,
+    });
+    assert_eq!(marks.sum::<usize>(), 1);
+    let trees = told.iter().filter_map(|observation| match observation {
+        Observation::CallsAdded(tree) => Some(&tree.rows),
+        _ => None,
+    });
+    let rows: Vec<&CallTreeRow> = trees.flatten().collect();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.level, row.probe.0 - (1 << 24), row.calls, row.open))
+        .collect();
+    assert_eq!(found, [(0, 0, 1, 0), (1, 1, 2, 0), (2, 2, 1, 0)]);
+    // 9,000 ticks, 1,000 and 500 of them, and none.
+    let [f, g, phase] = [0, 1, 2].map(|row: usize| rows[row].total);
+    assert!(f > g && g > phase, "{rows:?}");
+    assert!(f.0.abs_diff(6 * g.0) <= 6 + f.0 / 1_000, "{rows:?}");
+    assert_eq!(phase, Nanos::ZERO);
+}
+
+#[test]
+fn who_is_not_known_is_asked_for_and_what_cannot_be_in_a_ring_harms_nobody() {
+    let now = ticks();
+    let stranger = u32::MAX - 7;
+    let (_, told) = drained(&CallMode::default(), vec![Pid(stranger)], |file, pid| {
+        take(file, 0, (stranger, 1, COPY), &[[now, 7, 64, 0]]);
+        take(file, 1, (pid, 1, COPY), &[[now, 7, 64, 0]]);
+        // A chunk that the ring does not have, and more taken than it has chunks.
+        write(file, 4096 + 8, &[u64::from(u32::MAX) | 0x1_0000 << 32]);
+        write(file, HEAD, &[2 * CHUNKS as u64]);
+    });
+    let met = told.iter().filter(
+        |observation| matches!(observation, Observation::Configured { key, .. } if key == "met"),
+    );
+    assert_eq!(met.count(), 1);
+    let calls = told.iter().filter_map(|observation| match observation {
+        Observation::Called(batch) => Some(batch.calls().len()),
+        _ => None,
+    });
+    assert!(calls.sum::<usize>() >= 2);
+}
+
+#[test]
+fn what_tells_is_what_the_toolchain_says() {
+    let known = told(&CallMode::default());
+    let names: Vec<_> = known
+        .probed
+        .iter()
+        .map(|probed| (probed.probe.0 - (1 << 24), &*probed.function, probed.exits))
+        .collect();
+    let expected: [(u32, &[u8], u32); 3] = [
+        (0, b"main.f", 1),
+        (1, b"main.g", 2),
+        (2, b"cmd/compile/internal/noder.LoadPackage", 0),
+    ];
+    assert_eq!(names, expected);
+    let phases: Vec<_> = known
+        .probed
+        .iter()
+        .map(|probed| probed.phase.is_some())
+        .collect();
+    assert_eq!(phases, [false, false, true]);
+    let [ToldProgram { image, .. }] = &programs(FUNCTIONS.as_bytes()).unwrap()[..] else {
+        panic!("one program");
+    };
+    assert_eq!((*image, known.images[image].traits.len()), (COPY, 3));
+}
