@@ -59,7 +59,7 @@ trials! {
     Samples, "samples", "bpf", "mach", "Are stacks named, their goroutines told, and as much CPU time sampled as the kernel counts?";
     Waiting, "waiting", "bpf", "", "Is the time of a waiting thread recorded, with its stack?";
     Calls, "calls", "bpf", "dtrace", "Is each call of a watched function recorded, with its goroutine, its argument and its end?";
-    Copies, "copies", "patch", "", "Is each call recorded without rights, by a copy of the program?";
+    Copies, "copies", "patch", "patch", "Is each call recorded without rights, by a copy of the program?";
     Hold, "hold", "", "dtrace", "Does dtrace take hold of a program that is suspended before its first instruction, or of one that it starts itself?";
     Attach, "attach", "bpf", "", "Is each call recorded of a program that runs already?";
     Bindings, "bindings", "audit", "dyldlog", "Are loads and binds those that the loader itself tells of, or that the file asks for?";

@@ -130,6 +130,13 @@ fn drained(mode: &CallMode, met: Vec<Pid>, fill: impl Fn(&File, u32)) -> (File, 
         file.metadata().unwrap().len(),
         CHUNK_BYTES * (1 + CHUNKS as u64)
     );
+    // What the library of probes/ring maps: magic, bytes, the mask of the queue and how many chunks there are.
+    let (header, chunks) = ([0, 8, 16].map(|at| read(&file, at)), CHUNKS as u64);
+    let bytes = file.metadata().unwrap().len();
+    assert_eq!(
+        header,
+        [0x3172_6563_6172_7467, bytes, (chunks - 1) | chunks << 32]
+    );
     let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
     let (out, observations) = crossbeam_channel::unbounded();

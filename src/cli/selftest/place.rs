@@ -7,7 +7,7 @@ use crate::capture::selftest::{Ran, Workshop};
 use crate::environment::Refusal;
 use crate::environment::survey::Survey;
 use crate::trace::Trace;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,13 +120,39 @@ impl Place {
         Ok((comparisons, ran))
     }
 
+    /// Records a build by a copy of the toolchain whose functions tell of their calls.
+    pub(super) fn prepared(&self) -> Tried {
+        const COPY: &str = "prepared";
+        let asked = [
+            self.go()?.as_os_str(),
+            OsStr::new("env"),
+            OsStr::new("GOROOT"),
+        ];
+        let asked = asked.map(OsStr::to_owned);
+        let asked = self.workshop.run(&asked, &[])?;
+        let root = asked.said.trim_end().to_owned();
+        let prepare = ["toolchain", "prepare", "--from", &root, "--to", COPY];
+        let prepare = [&prepare[..], &["--instrument", "go-build"]].concat();
+        let prepared = self.workshop.gotrace(&words(&prepare))?;
+        if !prepared.succeeded() {
+            let why = format!("the toolchain cannot be prepared: {}", prepared.end());
+            return Err(Hindrance::Broken(why, vec![asked, prepared]));
+        }
+        let go = self.workshop.path().join(COPY).join("bin/go");
+        self.build_by(&go, Trial::Build, vec![asked, prepared])
+    }
+
     /// Records a build of packages that no cache has, and runs what was built.
     pub(super) fn build(&self, trial: Trial) -> Tried {
+        self.build_by(self.go()?, trial, Vec::new())
+    }
+
+    fn build_by(&self, go: &Path, trial: Trial, before: Vec<Ran>) -> Tried {
         let number = format!("{:?}-{}", std::time::SystemTime::now(), std::process::id());
         let number: String = number.chars().filter(char::is_ascii_digit).collect();
         self.workshop.number(&number)?;
-        let command = Workshop::build_command(self.go()?, PROGRAM);
-        let (trace, _, mut comparisons, mut ran) = self.record(&[], &command, Vec::new())?;
+        let command = Workshop::build_command(go, PROGRAM);
+        let (trace, _, mut comparisons, mut ran) = self.record(&[], &command, before)?;
         let analysis = Analysis::of(&trace);
         comparisons.extend(match trial {
             Trial::Build => selftest::build(&analysis),

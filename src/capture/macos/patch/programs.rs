@@ -3,7 +3,7 @@
 use crate::capture::alive::{self, Alive};
 use crate::capture::decode::call_sieve::Functions;
 use crate::capture::instrumented::Told;
-use crate::capture::probes::Watch;
+use crate::capture::probes::{self, Watch};
 use crate::capture::ring::{Image, Programs};
 use crate::capture::{Monotonic, Observation, sys};
 use crate::trace::Pid;
@@ -27,6 +27,8 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(told: Told, root: PathBuf, watch: &Watch) -> Self {
         let time = sys::now();
+        let mut all = told.probed.iter();
+        let is_asked_for = watch.is_asked_for() || all.any(|probed| probed.set != probes::DEFAULT);
         let probed = told.probed.into_iter();
         let probed = probed.map(|probed| Observation::Probed(Box::new(probed)));
         let unseen = told.unseen.into_iter();
@@ -47,7 +49,7 @@ impl Prepared {
                 .collect(),
             root,
             foreign: FxHashSet::default(),
-            is_asked_for: watch.is_asked_for(),
+            is_asked_for,
         }
     }
 }
