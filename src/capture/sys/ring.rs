@@ -224,6 +224,7 @@ pub(in crate::capture) fn ticks() -> u64 {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    use std::os::fd::AsFd as _;
 
     /// As a program does it.
     fn take(ring: &SharedRing) -> Option<usize> {
@@ -237,13 +238,13 @@ mod tests {
 
     #[test]
     fn programs_find_some_chunks_of_many_and_soon_again_those_that_were_freed() {
-        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let file = tempfile::tempfile().unwrap();
         let patience = Patience {
             chunks: 2,
             sleeps: 0,
             insists: false,
         };
-        let mut ring = SharedRing::new(file, 8, patience).unwrap();
+        let mut ring = SharedRing::new(file.as_fd(), 8, patience).unwrap();
         let first = [take(&ring), take(&ring)];
         assert_eq!(first, [Some(0), Some(1)]);
         assert_eq!(take(&ring), None);
