@@ -5,7 +5,7 @@ use crate::environment::Refusal;
 use crate::trace::Pid;
 use crossbeam_channel::Sender;
 use std::ffi::OsString;
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter};
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -91,13 +91,40 @@ pub trait Backend: Send {
     fn finish(&mut self) -> Result<(), Error>;
 }
 
+/// A backend's own thread, and what tells it to stop by being closed.
+pub(super) type Running = (PipeWriter, JoinHandle<()>);
+
+/// Begins a backend's own thread, which has a name of at most 15 bytes, and is to end when its pipe is closed. `target` is
+/// what errors name.
+///
+/// # Errors
+///
+/// When the system refuses a pipe or a thread.
+pub(super) fn spawn(
+    name: &str,
+    target: &str,
+    work: impl FnOnce(PipeReader) + Send + 'static,
+) -> Result<Running, Error> {
+    let failed = |call| {
+        move |source: io::Error| Error::Os {
+            call,
+            target: target.to_owned(),
+            source,
+        }
+    };
+    let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let thread = thread.spawn(move || work(stopped));
+    Ok((stop, thread.map_err(failed("clone"))?))
+}
+
 /// Ends a backend's own thread, which hears that its pipe is closed, and waits for it. `what` it is, as errors
 /// name it.
 ///
 /// # Errors
 ///
 /// When it panicked.
-pub(super) fn join(running: Option<(PipeWriter, JoinHandle<()>)>, what: &str) -> Result<(), Error> {
+pub(super) fn join(running: Option<Running>, what: &str) -> Result<(), Error> {
     let Some((stop, thread)) = running else {
         return Ok(());
     };

@@ -7,19 +7,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::PipeReader;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::backend::{self, Running};
 use super::plain_file;
 use super::spool::Spool;
 use super::sys::{self, FileEvent};
 use super::system::watch::FolderWatch;
-use super::{Backend, Error, Observation, backend};
+use super::{Backend, Error, Observation};
 use crate::trace::Pid;
 
 /// The name that go commands write to.
@@ -36,7 +36,7 @@ const LARGEST: u64 = 1 << 30;
 #[derive(Debug)]
 pub(super) struct ActionGraphs {
     file: GraphFile,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 /// Where go commands write their graphs to.
@@ -76,26 +76,20 @@ impl ActionGraphs {
     }
 
     fn read_as_written(&mut self, out: Sender<Observation>) -> Result<(), Error> {
-        let failed = |call| {
-            let target = self.file.folder.display().to_string();
-            move |source: io::Error| Error::Os {
-                call,
-                target,
-                source,
-            }
-        };
-        let watch = FolderWatch::new(&self.file.folder).map_err(failed("watch"))?;
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let target = self.file.folder.display().to_string();
+        let watch = FolderWatch::new(&self.file.folder);
+        let watch = watch.map_err(|source| Error::Os {
+            call: "watch",
+            target: target.clone(),
+            source,
+        })?;
         let mut reader = Reader {
             file: self.file.clone(),
             renamed: 0,
             out,
         };
-        let thread = std::thread::Builder::new()
-            .name("gotrace-graphs".to_owned())
-            .spawn(move || reader.run(watch, &stopped))
-            .map_err(failed("clone"))?;
-        self.running = Some((stop, thread));
+        let run = move |stopped| reader.run(watch, &stopped);
+        self.running = Some(backend::spawn("gotrace-graphs", &target, run)?);
         Ok(())
     }
 }

@@ -4,11 +4,10 @@ use std::fs::{self, Permissions};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::run_folder::{self, RunFolder};
-use super::toolexec::shim;
 use crate::environment::invoker::Invoker;
 
 /// Longest path of the folder, so that a socket's name in it fits into `sun_path` (108 bytes).
@@ -60,7 +59,6 @@ impl Spool {
     }
 
     fn fill(self, invoker: Option<&Invoker>) -> io::Result<Self> {
-        symlink(shim::executable()?, self.executable())?;
         fs::create_dir(self.graphs())?;
         // Go commands that a build runs as another user shall not fail for want of a place: who
         // knows the names may reach and write, nobody may list or take away. The name of the
@@ -94,7 +92,7 @@ impl Spool {
         &self.secret
     }
 
-    /// A name for the shims' executable that needs no quotes.
+    /// A name for the shims' executable that needs no quotes: `shim::install` has it lead there.
     #[must_use]
     pub(super) fn executable(&self) -> PathBuf {
         self.path().join("gotrace")
@@ -121,11 +119,13 @@ fn secret() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::toolexec::shim;
 
     #[test]
     fn the_folder_is_private_and_goes_with_its_value() {
         let below = tempfile::tempdir().expect("folder");
         let spool = Spool::create(below.path(), None).expect("made");
+        shim::install(&spool.executable()).expect("made");
         let path = spool.path().to_owned();
         assert!(path.starts_with(below.path()) && spool.executable().exists());
         let mode = fs::metadata(&path).expect("there").permissions().mode();

@@ -672,7 +672,8 @@ pub(super) fn anchor() -> ClockAnchor {
     }
 }
 
-fn clock(which: libc::clockid_t) -> u64 {
+/// One of the system's clocks, in nanoseconds.
+pub(super) fn clock(which: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -15,21 +15,21 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, PipeReader, PipeWriter, Read as _, Seek as _};
+use std::io::{self, PipeReader, Read as _, Seek as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
 
+use super::backend::{self, Running};
 use super::decode::dyld_log::{DyldLog, Event, Shortfall};
 use super::linking::Batch;
 use super::spool::Spool;
 use super::sys;
-use super::{Backend, Error, Monotonic, Observation, backend, dyld_variables};
+use super::{Backend, Error, Monotonic, Observation, dyld_variables};
 use crate::environment::Refusal;
 use crate::trace::Pid;
 use story::Story;
@@ -98,7 +98,7 @@ pub(super) fn heeds(program: &Path) -> Result<(), Refusal> {
 #[derive(Debug)]
 pub(super) struct DyldLogs {
     folder: PathBuf,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 impl DyldLogs {
@@ -131,30 +131,19 @@ impl Backend for DyldLogs {
     }
 
     fn start(&mut self, _root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        let failed = |call| {
-            let target = self.folder.display().to_string();
-            move |source: io::Error| Error::Os {
-                call,
-                target,
-                source,
-            }
-        };
         // Programs that are printed to be slower than they are: nobody is to compare their times.
         drop(out.send(Observation::Configured {
             key: crate::trace::NOT_FOR_TIMING.to_owned(),
             value: "dyld prints what it does, and does not use what it has prepared".to_owned(),
         }));
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let mut reader = Reader {
             folder: self.folder.clone(),
             logs: FxHashMap::default(),
             out,
         };
-        let thread = std::thread::Builder::new()
-            .name("gotrace-dyld".to_owned())
-            .spawn(move || reader.run(&stopped))
-            .map_err(failed("clone"))?;
-        self.running = Some((stop, thread));
+        let target = self.folder.display().to_string();
+        let run = move |stopped| reader.run(&stopped);
+        self.running = Some(backend::spawn("gotrace-dyld", &target, run)?);
         Ok(())
     }
 

@@ -23,8 +23,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::capture::sys::Program;
 use crate::capture::sys::pages::Pages;
+use crate::capture::sys::{self, Program};
 
 /// Descriptors in one packet at most (`SCM_MAX_FD` of the kernel).
 const MAX_DESCRIPTORS: usize = 253;
@@ -392,22 +392,12 @@ pub(super) fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
 
 /// `CLOCK_MONOTONIC` in nanoseconds, the clock of everything here.
 pub(super) fn monotonic() -> u64 {
-    clock(libc::CLOCK_MONOTONIC)
+    sys::clock(libc::CLOCK_MONOTONIC)
 }
 
 /// `CLOCK_REALTIME` in nanoseconds, the time of the day.
 pub(super) fn realtime() -> u64 {
-    clock(libc::CLOCK_REALTIME)
-}
-
-fn clock(which: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is valid to write to, and these clocks always exist.
-    unsafe { libc::clock_gettime(which, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    sys::clock(libc::CLOCK_REALTIME)
 }
 
 /// How long to wait for a packet at most.

@@ -16,6 +16,7 @@ use std::ptr;
 use mach2::mach_time::{self, mach_timebase_info};
 
 use crate::capture::decode::darwin_process::{TASK_INFO_BYTES, TaskInfo, Timebase};
+use crate::capture::sys;
 use crate::trace::Pid;
 pub(in crate::capture) use spawn::Start;
 
@@ -82,23 +83,12 @@ pub(super) fn timer() -> Option<Timebase> {
 
 /// Nanoseconds since the Mac was switched on, without those in which it slept: `mach_absolute_time`.
 pub(super) fn awake() -> u64 {
-    clock(libc::CLOCK_UPTIME_RAW)
+    sys::clock(libc::CLOCK_UPTIME_RAW)
 }
 
 /// And with them: `mach_continuous_time`.
 pub(super) fn switched_on() -> u64 {
-    clock(libc::CLOCK_MONOTONIC_RAW)
-}
-
-fn clock(which: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a local that outlives the call.
-    unsafe { libc::clock_gettime(which, &raw mut time) };
-    let seconds = time.tv_sec.unsigned_abs().saturating_mul(1_000_000_000);
-    seconds.saturating_add(time.tv_nsec.unsigned_abs())
+    sys::clock(libc::CLOCK_MONOTONIC_RAW)
 }
 
 /// The path of what a process runs.

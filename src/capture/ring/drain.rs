@@ -108,7 +108,6 @@ pub(in crate::capture) struct Drain<P> {
     programs: P,
     /// Tools that run by their stand-ins.
     started: Receiver<Held>,
-    stopped: PipeReader,
     out: Sender<Observation>,
     state: State,
 }
@@ -125,8 +124,6 @@ struct State {
     given: u64,
     /// Processes that the recorder knows, until they end.
     processes: FxHashMap<Pid, Option<ExitWatch>>,
-    /// How long to wait for the next round, where more is recorded than a few calls.
-    interval_ms: u16,
     /// Records that were read and came after the moment up to which they are told.
     ahead: Vec<Told>,
     /// Where not each call is kept as it is.
@@ -156,7 +153,6 @@ impl<P: Programs> Drain<P> {
     pub(in crate::capture) fn new(
         (ring, programs): (SharedRing, P),
         started: Receiver<Held>,
-        stopped: PipeReader,
         out: Sender<Observation>,
         Begun { root, given, mode }: Begun<'_>,
     ) -> Self {
@@ -167,7 +163,6 @@ impl<P: Programs> Drain<P> {
             ring,
             programs,
             started,
-            stopped,
             out,
             state: State {
                 from,
@@ -182,17 +177,17 @@ impl<P: Programs> Drain<P> {
         }
     }
 
-    /// Runs until it is told to stop.
-    pub(in crate::capture) fn run(mut self) {
+    /// Runs until the other end of `stopped` is closed.
+    pub(in crate::capture) fn run(mut self, stopped: &PipeReader) {
         // The recorder takes what is told only once the command is there, and there may be more than can wait.
         self.programs.tell_to(&self.out);
-        self.state.interval_ms = INTERVAL_MS;
-        while !self.stops() {
+        let mut interval = INTERVAL_MS;
+        while !self.stops(stopped, interval) {
             let before = self.state.told.0;
             let count = self.round(false);
             let begun = self.state.told.0;
             let spent = sys::now().0.saturating_sub(begun);
-            self.state.interval_ms = interval_ms(count, begun.saturating_sub(before), spent);
+            interval = interval_ms(count, begun.saturating_sub(before), spent);
         }
         self.ring.close();
         self.round(true);
@@ -217,13 +212,13 @@ impl<P: Programs> Drain<P> {
         }
     }
 
-    /// Waits for the next round; true when there is none.
-    fn stops(&self) -> bool {
-        let mut fds = [PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN)];
+    /// Waits for the next round, so many milliseconds where more is recorded than a few calls; true when there is none.
+    fn stops(&self, stopped: &PipeReader, interval: u16) -> bool {
+        let mut fds = [PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
         let is_leisurely = !self.state.is_asked_for && self.state.taken.len() < MANY;
         let patience = match is_leisurely {
             true => INTERVAL_OF_SETS_MS,
-            false => self.state.interval_ms,
+            false => interval,
         };
         // An interrupted wait is over, too.
         poll(&mut fds, PollTimeout::from(patience)).ok();

@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// not there.
 pub(super) const CHUNKS: usize = 512;
 
+/// What the thread that empties a ring is called.
+pub(super) const THREAD: &str = "gotrace-calls";
+
 /// A program whose functions tell of their calls.
 #[derive(Debug)]
 pub(super) struct Image {

@@ -150,18 +150,12 @@ fn drained(mode: &CallMode, met: Vec<Pid>, fill: impl Fn(&File, u32)) -> (File, 
         given: 0,
         mode,
     };
-    let drain = Drain::new(
-        (ring, known),
-        crossbeam_channel::never(),
-        stopped,
-        out,
-        begun,
-    );
+    let drain = Drain::new((ring, known), crossbeam_channel::never(), out, begun);
     fill(&file, pid);
     drop(child.stdin.take());
     child.wait().unwrap();
     drop(stop);
-    drain.run();
+    drain.run(&stopped);
     (file, observations.try_iter().collect())
 }
 

@@ -73,6 +73,8 @@ impl Drop for Waiting {
 #[derive(Debug)]
 pub(super) struct Toolexec {
     spool: PathBuf,
+    /// What the go command calls.
+    executable: PathBuf,
     users: Vec<u32>,
     flag: OsString,
     progress: Arc<Progress>,
@@ -111,6 +113,7 @@ impl Toolexec {
         value.extend_from_slice(user);
         Ok(Self {
             spool: spool.path().to_owned(),
+            executable: spool.executable(),
             users: spool.users(),
             flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
             progress,
@@ -140,6 +143,11 @@ impl Backend for Toolexec {
                 source,
             }
         };
+        shim::install(&self.executable).map_err(|source| Error::Os {
+            call: "symlink",
+            target: self.executable.display().to_string(),
+            source,
+        })?;
         // Tools may run as other users than gotrace.
         let socket = sys::bind_for_everybody(&path).map_err(failed("bind"))?;
         // Many tools may end in the same moment.

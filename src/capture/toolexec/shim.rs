@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -275,15 +275,15 @@ impl Order {
     }
 }
 
-/// The executable that is to run tools.
+/// Has a name lead to the executable that is to run tools.
 ///
 /// # Errors
 ///
-/// It is not known which executable this is.
-pub(in crate::capture) fn executable() -> io::Result<PathBuf> {
+/// It is not known which executable this is, or the name cannot be made.
+pub(in crate::capture) fn install(name: &Path) -> io::Result<()> {
     let own = std::env::current_exe()?;
     let small = own.with_file_name("gotrace-shim");
-    Ok(if is_beside(&own, &small) { small } else { own })
+    symlink(if is_beside(&own, &small) { small } else { own }, name)
 }
 
 /// Whether an executable is one that whoever owns gotrace's has put beside it, and of the same build.

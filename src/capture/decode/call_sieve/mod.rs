@@ -201,9 +201,9 @@ impl Program {
     }
 
     /// What has ended; trees go on with what is open.
-    fn grown(&mut self, pid: Pid, length: impl Fn(u64) -> Nanos) -> Option<Grown> {
+    fn grown(&mut self, pid: Pid, ns_per_tick: f64) -> Option<Grown> {
         let (from, to) = self.span.take()?;
-        let rows = self.tree.rows(length);
+        let rows = self.tree.rows(|ticks| in_ns(ticks, ns_per_tick));
         self.tree.clear();
         for stack in self.stacks.values_mut() {
             stack.after = NONE;
@@ -359,9 +359,8 @@ impl Sieve {
         program.span = Some((first.min(from), last.max(to)));
         // What is open takes nodes, too.
         if program.tree.len() > self.most.max(program.begun_with.saturating_mul(2)) {
-            let pace = self.ns_per_tick;
             self.grown
-                .extend(program.grown(writer.pid, |ticks| in_ns(ticks, pace)));
+                .extend(program.grown(writer.pid, self.ns_per_tick));
         }
         let others = self.nodes.saturating_sub(nodes);
         self.nodes = others.saturating_add(program.tree.len());
@@ -382,9 +381,7 @@ impl Sieve {
             let last = last.max(ticks);
             program.span = Some((first, last));
             program.end(pid, last, &mut self.state);
-            let pace = self.ns_per_tick;
-            self.grown
-                .extend(program.grown(pid, |ticks| in_ns(ticks, pace)));
+            self.grown.extend(program.grown(pid, self.ns_per_tick));
         }
     }
 
@@ -429,11 +426,9 @@ impl Sieve {
 
     /// Memory is bounded: what has ended is written down.
     fn begin_anew(&mut self) {
-        let pace = self.ns_per_tick;
         self.nodes = 0;
         for ((pid, _), program) in &mut self.programs {
-            self.grown
-                .extend(program.grown(*pid, |ticks| in_ns(ticks, pace)));
+            self.grown.extend(program.grown(*pid, self.ns_per_tick));
             self.nodes = self.nodes.saturating_add(program.tree.len());
         }
         self.most_of_all = ALL_NODES.max(self.nodes.saturating_mul(2));

@@ -69,6 +69,11 @@ impl Default for Tree {
     }
 }
 
+/// The number of a node. There are never more than are allowed by far.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(ROOT)
+}
+
 impl Tree {
     /// How many nodes there are below the root.
     pub(super) const fn len(&self) -> usize {
@@ -115,7 +120,8 @@ impl Tree {
         let mut at = newest;
         for _ in 0..LISTED {
             let Some(node) = self.node(at) else {
-                let new = self.add(probe, newest);
+                let new = number(self.nodes.len());
+                self.nodes.push(Node::of(probe, newest));
                 if let Some(parent) = self.nodes.get_mut(parent as usize) {
                     parent.child = new;
                 }
@@ -130,27 +136,25 @@ impl Tree {
     }
 
     fn find_unlisted(&mut self, parent: u32, probe: u32) -> u32 {
-        let hash = |parent, probe| FxBuildHasher.hash_one((parent, probe));
-        let nodes = &self.nodes;
-        let probe_of = |at: u32| nodes.get(at as usize).map_or(NONE, |node| node.probe);
-        let is = |&(of, at): &(u32, u32)| of == parent && probe_of(at) == probe;
-        let key = hash(parent, probe);
-        if let Some((_, found)) = self.unlisted.find(key, is) {
-            return *found;
+        let Self {
+            nodes, unlisted, ..
+        } = self;
+        let of = |&(parent, at): &(u32, u32)| {
+            let node = nodes.get(at as usize);
+            (parent, node.map_or(NONE, |node| node.probe))
+        };
+        let hash = |of: (u32, u32)| FxBuildHasher.hash_one(of);
+        let (wanted, next) = ((parent, probe), number(nodes.len()));
+        let entry = unlisted.entry(
+            hash(wanted),
+            |known| of(known) == wanted,
+            |known| hash(of(known)),
+        );
+        let (_, found) = *entry.or_insert((parent, next)).get();
+        if found == next {
+            nodes.push(Node::of(probe, NONE));
         }
-        let new = self.add(probe, NONE);
-        let nodes = &self.nodes;
-        let probe_of = |at: u32| nodes.get(at as usize).map_or(NONE, |node| node.probe);
-        self.unlisted
-            .insert_unique(key, (parent, new), |&(of, at)| hash(of, probe_of(at)));
-        new
-    }
-
-    fn add(&mut self, probe: u32, older: u32) -> u32 {
-        // There are never more than are allowed by far.
-        let new = u32::try_from(self.nodes.len()).unwrap_or(ROOT);
-        self.nodes.push(Node::of(probe, older));
-        new
+        found
     }
 
     #[inline]

@@ -18,15 +18,14 @@ mod tests;
 mod trial;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeWriter};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 
-use crate::capture::backend;
+use crate::capture::backend::{self, Running};
 use crate::capture::decode::audit::roots;
 use crate::capture::linux::watch::FolderWatch;
 use crate::capture::run_folder::{self, MEMORY, RunFolder};
@@ -86,7 +85,7 @@ pub struct Audit {
     buffers: RunFolder,
     owners: Vec<u32>,
     follows_tree: bool,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 impl Audit {
@@ -157,17 +156,13 @@ impl Backend for Audit {
     }
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        let failed = |call| {
-            let target = self.buffers.path().display().to_string();
-            move |source: io::Error| Error::Os {
-                call,
-                target,
-                source,
-            }
-        };
-        let mut watch =
-            FolderWatch::new(self.buffers.path()).map_err(failed("inotify_add_watch"))?;
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
+        let target = self.buffers.path().display().to_string();
+        let watch = FolderWatch::new(self.buffers.path());
+        let mut watch = watch.map_err(|source| Error::Os {
+            call: "inotify_add_watch",
+            target: target.clone(),
+            source,
+        })?;
         let mut reader = Reader::new(reader::Plan {
             folder: self.buffers.path().to_owned(),
             owners: self.owners.clone(),
@@ -175,11 +170,8 @@ impl Backend for Audit {
             follows_tree: self.follows_tree,
             out,
         });
-        let thread = std::thread::Builder::new()
-            .name("gotrace-audit".to_owned())
-            .spawn(move || reader.run(&mut watch, &stopped))
-            .map_err(failed("clone"))?;
-        self.running = Some((stop, thread));
+        let run = move |stopped| reader.run(&mut watch, &stopped);
+        self.running = Some(backend::spawn("gotrace-audit", &target, run)?);
         Ok(())
     }
 

@@ -24,10 +24,10 @@ mod watched;
 use super::parts::Parts;
 use super::sys::forked::wipes_on_fork;
 use super::sys::ring::in_memory;
-use crate::capture::backend::{self, Backend, Error};
+use crate::capture::backend::{self, Backend, Error, Running};
 use crate::capture::own_path::OwnPath;
 use crate::capture::probes::{CallMode, Watch};
-use crate::capture::ring::{Begun, CHUNKS, Drain};
+use crate::capture::ring::{self, Begun, CHUNKS, Drain};
 use crate::capture::stand_in::{StandIn, StandIns, has_room};
 use crate::capture::sys::ring::{Patience, SharedRing};
 use crate::capture::toolexec::Held;
@@ -40,11 +40,10 @@ use crossbeam_channel::{Receiver, Sender};
 use nix::sys::resource::{Resource, getrlimit};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, PipeWriter};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use sums::Sums;
 use watched::Watched;
 
@@ -112,7 +111,7 @@ pub(in crate::capture) struct Patch {
     mode: CallMode,
     /// None where nobody named functions.
     announcement: Option<String>,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 /// Whether the backend works here.
@@ -269,14 +268,6 @@ impl Backend for Patch {
         if let Some(words) = self.copies.wrong_name() {
             return Err(Error::Probes(words));
         }
-        let failed = |call| {
-            move |source: io::Error| Error::Os {
-                call,
-                target: NAME.to_owned(),
-                source,
-            }
-        };
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let Some(ring) = self.ring.take() else {
             return Ok(());
         };
@@ -286,12 +277,10 @@ impl Backend for Patch {
             given: u64::from(self.is_given.load(Ordering::Relaxed)),
             mode: &self.mode,
         };
-        let drain = Drain::new(shared, self.started.clone(), stopped, out, of);
-        let thread = std::thread::Builder::new()
-            .name("gotrace-calls".to_owned())
-            .spawn(move || drain.run())
-            .map_err(failed("clone"))?;
-        self.running = Some((stop, thread));
+        let drain = Drain::new(shared, self.started.clone(), out, of);
+        self.running = Some(backend::spawn(ring::THREAD, NAME, |stopped| {
+            drain.run(&stopped)
+        })?);
         Ok(())
     }
 

@@ -34,18 +34,18 @@ mod library;
 mod sampler;
 
 use std::ffi::{CString, OsString};
-use std::io::{self, PipeWriter};
+use std::io;
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::sys::ports::Port;
 use super::sys::task::Task;
+use crate::capture::backend::{self, Running};
 use crate::capture::decode::preload::PORT_VARIABLE;
 use crate::capture::dyld_variables;
-use crate::capture::{Backend, Error, MachRequest, Observation, backend, plain_file, sys};
+use crate::capture::{Backend, Error, MachRequest, Observation, plain_file, sys};
 use crate::environment::Refusal;
 use crate::environment::entitled::may_take_tasks;
 use crate::environment::survey::Integrity;
@@ -72,7 +72,7 @@ pub(in crate::capture) struct Mach {
     /// Where the task goes that was asked for, and where it comes from.
     asked: Sender<Asked>,
     answered: Receiver<Asked>,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 impl Mach {
@@ -180,24 +180,18 @@ impl Backend for Mach {
     }
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        let failed = |call| {
-            move |source: io::Error| Error::Os {
-                call,
-                target: "the thread that takes samples".to_owned(),
-                source,
-            }
-        };
+        const THREAD: &str = "the thread that takes samples";
         drop(out.send(Observation::Unseen {
             time: sys::now(),
             what: "stacks of programs that take no library: hardened, restricted, set-user-id, or a part of macOS"
                 .to_owned(),
             why: "macOS lets nobody else into them, and takes DYLD_* away from what they start".to_owned(),
         }));
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
-        let port = self
-            .port
-            .take()
-            .ok_or_else(|| failed("start")(io::ErrorKind::NotFound.into()))?;
+        let port = self.port.take().ok_or_else(|| Error::Os {
+            call: "start",
+            target: THREAD.to_owned(),
+            source: io::ErrorKind::NotFound.into(),
+        })?;
         let mut sampler = Sampler::new(sampler::Plan {
             port,
             root,
@@ -205,11 +199,8 @@ impl Backend for Mach {
             tasks: self.answered.clone(),
             out,
         });
-        let thread = std::thread::Builder::new()
-            .name("gotrace-mach".to_owned())
-            .spawn(move || sampler.run(&stopped))
-            .map_err(failed("clone"))?;
-        self.running = Some((stop, thread));
+        let run = move |stopped| sampler.run(&stopped);
+        self.running = Some(backend::spawn("gotrace-mach", THREAD, run)?);
         Ok(())
     }
 

@@ -13,10 +13,10 @@ pub(in crate::capture) mod guest_clock;
 mod programs;
 
 use crate::capture::Observation;
-use crate::capture::backend::{self, Backend, Error};
+use crate::capture::backend::{self, Backend, Error, Running};
 use crate::capture::instrumented::{RING_VARIABLE, Told, Toolchain};
 use crate::capture::probes::{CallMode, Watch};
-use crate::capture::ring::{Begun, CHUNKS, Drain};
+use crate::capture::ring::{self, Begun, CHUNKS, Drain};
 use crate::capture::sys::ring::{Patience, SharedRing};
 use crate::capture::toolexec::Held;
 use crate::environment::Refusal;
@@ -25,11 +25,10 @@ use crossbeam_channel::{Receiver, Sender};
 use programs::Prepared;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{self, PipeWriter};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 const NAME: &str = "patch";
 /// The ring's file in the run's folder.
@@ -66,7 +65,7 @@ pub(in crate::capture) struct Patch {
     mode: CallMode,
     /// None where nobody named functions.
     announcement: Option<String>,
-    running: Option<(PipeWriter, JoinHandle<()>)>,
+    running: Option<Running>,
 }
 
 impl Patch {
@@ -118,14 +117,6 @@ impl Backend for Patch {
     }
 
     fn start(&mut self, root: Pid, out: Sender<Observation>) -> Result<(), Error> {
-        let failed = |call| {
-            move |source: io::Error| Error::Os {
-                call,
-                target: NAME.to_owned(),
-                source,
-            }
-        };
-        let (stopped, stop) = io::pipe().map_err(failed("pipe"))?;
         let Some(shared) = self.ring.take() else {
             return Ok(());
         };
@@ -134,12 +125,10 @@ impl Backend for Patch {
             given: 0,
             mode: &self.mode,
         };
-        let drain = Drain::new(shared, self.started.clone(), stopped, out, of);
-        let thread = std::thread::Builder::new()
-            .name("gotrace-calls".to_owned())
-            .spawn(move || drain.run())
-            .map_err(failed("pthread_create"))?;
-        self.running = Some((stop, thread));
+        let drain = Drain::new(shared, self.started.clone(), out, of);
+        self.running = Some(backend::spawn(ring::THREAD, NAME, |stopped| {
+            drain.run(&stopped)
+        })?);
         Ok(())
     }
 
