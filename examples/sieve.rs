@@ -103,6 +103,7 @@ fn recorded(trace: &Trace) -> Result<Vec<(ProcessId, Vec<Written>)>, gotrace::tr
                 function: call.probe.0,
                 edge: call.edge,
                 argument: 0,
+                left: None,
             };
             match programs.iter_mut().find(|(of, _)| *of == call.process) {
                 Some((_, records)) => records.push(written),
@@ -134,6 +135,7 @@ fn records(levels: usize) -> Vec<Written> {
             function,
             edge,
             argument: 0,
+            left: None,
         });
         records.len() >= 2 * CALLS
     };

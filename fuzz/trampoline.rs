@@ -39,7 +39,13 @@ pub(crate) fn trampoline(data: &[u8]) -> String {
     }
     let places: Vec<Marked<'_>> = (0..)
         .zip(&found)
-        .flat_map(|(number, places)| places.iter().map(move |place| Marked { number, place }))
+        .flat_map(|(number, places)| {
+            places.iter().map(move |place| Marked {
+                number,
+                has_argument: number % 2 == 1,
+                place,
+            })
+        })
         .collect();
     match copy(&survey, data, 7, [1000, 240, 60], &places) {
         Ok(copied) => {

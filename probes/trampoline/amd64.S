@@ -1,12 +1,15 @@
 /* Trampolines for amd64: what a copy of a program runs beside its own code.
  *
  * The segment that this becomes lies behind 64 KiB of memory of its own (PAGE below), and is followed by one
- * trampoline for each place, made of `entry` or `exit` and of the instructions that the place had.
+ * trampoline for each place: `entry`, `exit`, `span_entry` or `span_exit`, and then the instructions that the place had.
+ * It is small, for there are thousands, which displace the program's own code in the caches: what all of them do is
+ * there once, `tell_entry` and so on.
  * binary/trampoline/code.rs reads it by its symbols: a symbol `x.y` marks the end of the four bytes y of x that are
  * to be filled in. The layout of the ring is drawn in binary/trampoline/ring.rs.
  *
- * What holds at a place (Go's internal ABI, cmd/compile/abi-internal.md): R14 is g, X15 is zero, R12, R13 and the flags
- * are free; all else is live, RDX too, for it may hold a closure.
+ * What holds at a place (Go's internal ABI, cmd/compile/abi-internal.md): R14 is g, R12, R13 and the flags are free; all
+ * else is live, RDX too, for it may hold a closure. Behind the check of its stack a function has more than 800 bytes
+ * below it (StackGuard less StackSmall, runtime/stack.go), of which at most 80 are used here.
  *
  * With MACOS defined there is nothing of the kernel's in it: a library that dyld loads maps the ring, and a program that
  * finds no chunk drops records at once, for calls of Darwin's kernel are private to its own libraries.
@@ -128,17 +131,16 @@ descriptors.numbers:
 	.quad	0, 50000			/* seconds, nanoseconds: about twice that, for timers have slack */
 	.endif
 
-/* A thread has no chunk, or its chunk is full. R12 is m, R13 where to go on. Little of the stack is used: behind its
- * check a function has more than 800 bytes (StackGuard less StackSmall, runtime/stack.go). */
+/* A thread has no chunk, or its chunk is full. RAX is m; it and RDX are the caller's to lose. */
 	.balign	16
 claim:
-	push	rax
 	push	rcx
-	push	rdx
 	push	rsi
 	push	rdi
 	push	r8
 	push	r11
+	push	r12
+	mov	r12, rax
 	mov	rsi, [rip + .Lorigin + RING]
 	test	rsi, rsi
 	jz	.Lscratch
@@ -178,14 +180,13 @@ claim.m_slot:
 	.byte	0x49, 0x89, 0xb4, 0x24		/* mov [r12 + m.tls + 16], rsi */
 	.long	0
 claim.m_ring:
+	pop	r12
 	pop	r11
 	pop	r8
 	pop	rdi
 	pop	rsi
-	pop	rdx
 	pop	rcx
-	pop	rax
-	jmp	r13
+	ret
 .Lfull:
 	.ifndef MACOS
 	mov	eax, [rsi + RING_PATIENCE]
@@ -217,59 +218,121 @@ claim.m_ring:
 	sub	rdi, 32*SCRATCH_RECORDS
 	jmp	.Lset
 
-/* An entry, of which RAX may be the first argument; or an exit: a return, or a jump to another function, for which RDX may
- * be live. At an exit the frame is still there. */
-	.macro	tell edge, is_entry
-	.balign	16
-\edge:
-	lea	r13, [rip + .L\edge]
-	.byte	0xe9				/* jmp claim */
-	.long	0
-\edge\().claim:
-.L\edge:
-\edge\().begin:
-	mov	r12, [r14 + 48]			/* g.m */
-	mov	r13, [rip + .Lorigin + RING]
-\edge\().ring:
-	.byte	0x4d, 0x3b, 0xac, 0x24		/* cmp r13, [r12 + m.tls + 16] */
-	.long	0
-\edge\().m_ring:
-	jne	\edge
-	mov	r13d, 32
-	.byte	0x4d, 0x0f, 0xc1, 0xac, 0x24	/* xadd [r12 + m.tls + 8], r13 */
-	.long	0
-\edge\().m_slot:
-	test	r13w, r13w
-	jz	\edge
-	.byte	0x4d, 0x8b, 0xa6		/* mov r12, [r14 + g.goid] */
-	.long	0
-\edge\().g_goid:
-	mov	[r13 + 8], r12
-	mov	r12, [r14 + 8]			/* g.stack.hi */
-	sub	r12, rsp
-	.if	!\is_entry
-	.byte	0x41, 0x81, 0xec		/* sub r12d, size of the frame */
-	.long	0
-\edge\().frame:
-	.endif
-	mov	[r13 + 16], r12d
-	.byte	0x41, 0xc7, 0x45, 0x14		/* mov dword ptr [r13 + 20], number */
-	.long	0
-\edge\().number:
+/* Writes down that a place is passed. R13D is the number of its function, with the bits of its edge; at an exit R12 is
+ * what RSP was when the function began. */
+	.macro	teller edge, is_entry, is_span
+	.balign	64
+tell_\edge:
+	push	rax
+	push	rdx
 	.if	\is_entry
-	mov	[r13 + 24], rax
+	lea	r12, [rsp + 24]
 	.endif
-	movq	xmm15, rdx
-	mov	r12, rax
+.Ltell_\edge:
+	mov	rax, [r14 + 48]			/* g.m */
+	mov	rdx, [rip + .Lorigin + RING]
+	.byte	0x48, 0x3b, 0x90		/* cmp rdx, [rax + m.tls + 16] */
+	.long	0
+tell_\edge\().m_ring:
+	jne	.Lclaim_\edge
+	.if	\is_span && !\is_entry
+	/* A return: if nothing was written since the entry it belongs to, it ends what that has begun. A full chunk may be
+	 * another thread's by now. */
+	.byte	0x48, 0x8b, 0x90		/* mov rdx, [rax + m.tls + 8] */
+	.long	0
+tell_\edge\().m_next:
+	test	dx, dx
+	jz	.Lclaim_\edge
+	xor	r13d, RETURN
+	cmp	[rdx - 12], r13d
+	jne	.Lother_\edge
+	mov	rax, [r14 + 8]			/* g.stack.hi */
+	sub	eax, r12d
+	cmp	[rdx - 16], eax
+	jne	.Lother_\edge
+	.byte	0x49, 0x8b, 0x86		/* mov rax, [r14 + g.goid] */
+	.long	0
+tell_\edge\().g_own:
+	cmp	[rdx - 24], rax
+	jne	.Lother_\edge
+	cmp	qword ptr [rdx - 8], 0
+	jne	.Lother_\edge
+	mov	r13, rdx
+	rdtsc
+	shl	rdx, 32
+	or	rax, rdx
+	mov	[r13 - 8], rax
+	pop	rdx
+	pop	rax
+	ret
+.Lother_\edge:
+	mov	rax, [r14 + 48]
+	xor	r13d, RETURN
+	.endif
+	mov	edx, 32
+	.byte	0x48, 0x0f, 0xc1, 0x90		/* xadd [rax + m.tls + 8], rdx */
+	.long	0
+tell_\edge\().m_slot:
+	test	dx, dx
+	jz	.Lclaim_\edge
+	mov	[rdx + 20], r13d
+	mov	r13, [r14 + 8]
+	sub	r13d, r12d
+	mov	[rdx + 16], r13d
+	.byte	0x4d, 0x8b, 0xae		/* mov r13, [r14 + g.goid] */
+	.long	0
+tell_\edge\().g_goid:
+	mov	[rdx + 8], r13
+	.if	\is_entry
+	.if	\is_span
+	mov	qword ptr [rdx + 24], 0
+	.else
+	mov	r13, [rsp + 8]			/* RAX as it was */
+	mov	[rdx + 24], r13
+	.endif
+	.endif
+	mov	r13, rdx
 	rdtsc
 	shl	rdx, 32
 	or	rax, rdx
 	mov	[r13], rax			/* last: the record is whole */
-	mov	rax, r12
-	movq	rdx, xmm15
-	xorps	xmm15, xmm15
+	pop	rdx
+	pop	rax
+	ret
+.Lclaim_\edge:
+	call	claim
+	jmp	.Ltell_\edge
+	.endm
+
+	teller	entry, 1, 0
+	teller	exit, 0, 0
+	.ifndef MACOS
+	teller	span_entry, 1, 1
+	teller	span_exit, 0, 1
+	.endif
+
+/* An entry, of which RAX may be the first argument; or an exit: a return, or a jump to another function, for which RDX may
+ * be live. At an exit the frame is still there. Whoever spans has no argument recorded. */
+	.macro	trampoline edge, is_entry
+	.balign	16
+\edge:
+	.if	!\is_entry
+	.byte	0x4c, 0x8d, 0xa4, 0x24		/* lea r12, [rsp + size of the frame] */
+	.long	0
+\edge\().frame:
+	.endif
+	.byte	0x41, 0xbd			/* mov r13d, number */
+	.long	0
+\edge\().number:
+	.byte	0xe8				/* call tell_... */
+	.long	0
+\edge\().tell:
 \edge\().end:
 	.endm
 
-	tell	entry, 1
-	tell	exit, 0
+	trampoline	entry, 1
+	trampoline	exit, 0
+	.ifndef MACOS
+	trampoline	span_entry, 1
+	trampoline	span_exit, 0
+	.endif

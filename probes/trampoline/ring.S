@@ -20,3 +20,4 @@
 	.set RING_MAPPED, 256
 	.set RING_QUEUE, 4096
 	.set CHUNKS, 0x10000
+	.set RETURN, 1 << 30		/* of a record's number */

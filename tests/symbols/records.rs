@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) edge: SiteEdge,
     pub(crate) process: u32,
     pub(crate) copy: u64,
+    /// It stands in the record of its entry.
+    pub(crate) joined: bool,
 }
 
 impl Ring {
@@ -89,12 +91,13 @@ impl Ring {
                     continue;
                 }
                 assert!(!ended, "a record behind one that was not written");
-                records.push(Record {
+                let spans = half(record, 20) & ring::SPANS != 0;
+                let of = Record {
                     time,
                     goroutine: word(record, 8),
                     depth: half(record, 16),
                     function: half(record, 20) & ring::FUNCTION,
-                    edge: match half(record, 20) & !ring::FUNCTION {
+                    edge: match half(record, 20) & !(ring::FUNCTION | ring::SPANS) {
                         0 => SiteEdge::Entry,
                         ring::RETURN => SiteEdge::Return,
                         ring::TAIL_JUMP => SiteEdge::TailJump,
@@ -102,7 +105,19 @@ impl Ring {
                     },
                     process: half(&bytes, ring::CHUNK_PROCESS),
                     copy: word(&bytes, ring::CHUNK_COPY),
-                });
+                    joined: false,
+                };
+                records.push(of);
+                if spans && of.edge == SiteEdge::Entry && word(record, 24) != 0 {
+                    let returned = Record {
+                        time: word(record, 24),
+                        edge: SiteEdge::Return,
+                        joined: true,
+                        ..of
+                    };
+                    assert!(returned.time >= of.time, "{returned:?} of {of:?}");
+                    records.push(returned);
+                }
             }
         }
         records

@@ -209,10 +209,9 @@ fn made(elf: &Elf<'_>, survey: &Survey<'_>, bytes: &[u8]) -> (Vec<String>, InMem
         Some((name, survey.places(&function, true).ok()?))
     });
     let (names, places): (Vec<String>, Vec<Vec<Place>>) = places.unzip();
-    let marked: Vec<Marked<'_>> = (0..)
-        .zip(&places)
-        .flat_map(|(number, places)| places.iter().map(move |place| Marked { number, place }))
-        .collect();
+    // Of half of them with their arguments, which have their returns in records of their own then.
+    let numbered = (0..).zip(&places);
+    let marked = Marked::all(numbered.map(|(number, places)| (number % 2 == 1, places.as_slice())));
     let copied = copy(survey, bytes, IMAGE, [1000, RING, 60], &marked);
     (names, copied.unwrap())
 }

@@ -1,10 +1,12 @@
 //! The machine code beside a copy's own, as `probes/trampoline` is assembled, and what is filled into it.
 //!
 //! A symbol is an offset from `start`, where the segment of code begins. `entry` to `entry.end` is what tells of an
-//! entry, `exit` to `exit.end` of an exit: one of them for each place. The other symbols with a point in their name
-//! stand behind four bytes that are to be filled in ([`super::hole`] says how).
+//! entry, `exit` to `exit.end` of an exit: one of them for each place, or `span_entry` and `span_exit` where those are
+//! there and the function's argument is not recorded. All that stands before `entry` is in a copy once. The other symbols
+//! with a point in their name stand behind four bytes that are to be filled in ([`super::hole`] says how).
 
 use super::hole::Holes;
+use super::ring::SPANS;
 use crate::binary::Error;
 use crate::binary::elf::Elf;
 use crate::binary::go::GoroutineFields;
@@ -33,6 +35,19 @@ pub(super) struct Code {
     symbols: FxHashMap<&'static [u8], usize>,
 }
 
+/// What each part of the code has of [`Fields`], or not.
+const FIELDS: [(&str, fn(&Fields) -> u16); 6] = [
+    ("m_procid", |fields| fields.m_procid),
+    ("m_slot", |fields| fields.m_slot),
+    ("m_next", |fields| fields.m_slot),
+    ("m_ring", |fields| fields.m_ring),
+    ("g_goid", |fields| fields.g_goid),
+    ("g_own", |fields| fields.g_goid),
+];
+
+/// The templates, of which the second two are not there for each system and processor.
+const TEMPLATES: [&str; 4] = ["entry", "exit", "span_entry", "span_exit"];
+
 /// What tells of one kind of edge.
 #[derive(Debug)]
 pub(super) struct Template {
@@ -40,10 +55,10 @@ pub(super) struct Template {
     bytes: Vec<u8>,
     /// Where it is entered.
     pub(super) begin: usize,
-    /// Behind what leads to the ring's address, and to `claim`.
-    ring: usize,
-    claim: usize,
-    claim_at: i64,
+    /// Bits of the numbers of its records.
+    bits: u32,
+    /// What is to lead somewhere, and where to: positions behind its own start, and from that of the code.
+    leads: Vec<(usize, i64)>,
     number: usize,
     /// None where the frame is gone at an exit.
     frame: Option<usize>,
@@ -95,6 +110,9 @@ impl Code {
         let text = self.text.get(..self.at("entry")?);
         let mut text = text.unwrap_or_default().to_vec();
         self.put_fields(&mut text, "claim", 0, fields)?;
+        for template in TEMPLATES {
+            self.put_fields(&mut text, &format!("tell_{template}"), 0, fields)?;
+        }
         Ok(text)
     }
 
@@ -116,25 +134,45 @@ impl Code {
         Ok(text)
     }
 
-    /// What tells of an edge, but for what is another for each place.
-    pub(super) fn template(&self, edge: SiteEdge, fields: &Fields) -> Result<Template, Error> {
-        let name = match edge {
+    /// What tells of an edge, but for what is another for each place; `spans` where that is no matter of an argument.
+    pub(super) fn template(
+        &self,
+        edge: SiteEdge,
+        spans: bool,
+        fields: &Fields,
+    ) -> Result<Template, Error> {
+        let plain = match edge {
             SiteEdge::Entry => "entry",
             SiteEdge::Return | SiteEdge::TailJump => "exit",
+        };
+        let spanning = format!("span_{plain}");
+        let (name, bits) = match spans && self.at(&spanning).is_ok() {
+            true => (spanning.as_str(), SPANS),
+            false => (plain, 0),
         };
         let start = self.at(name)?;
         let part = |part: &str| {
             let at = self.at(&format!("{name}.{part}"))?;
             Ok::<usize, Error>(at.saturating_sub(start))
         };
+        let mut leads = Vec::new();
+        let once = |symbol: &str| i64::try_from(self.at(symbol).unwrap_or_default());
+        for (hole, to) in [
+            ("ring", Ok(0_i64.saturating_sub_unsigned(PAGE))),
+            ("claim", once("claim")),
+            ("tell", once(&format!("tell_{name}"))),
+        ] {
+            if let Ok(behind) = part(hole) {
+                leads.push((behind, to.unwrap_or_default()));
+            }
+        }
         let bytes = self.text.get(start..self.at(&format!("{name}.end"))?);
         let mut template = Template {
             holes: self.holes,
             bytes: bytes.unwrap_or_default().to_vec(),
-            begin: part("begin")?,
-            ring: part("ring")?,
-            claim: part("claim")?,
-            claim_at: i64::try_from(self.at("claim")?).unwrap_or_default(),
+            begin: part("begin").unwrap_or_default(),
+            bits,
+            leads,
             number: part("number")?,
             frame: part("frame").ok(),
         };
@@ -150,15 +188,10 @@ impl Code {
         start: usize,
         fields: &Fields,
     ) -> Result<(), Error> {
-        for (hole, field) in [
-            ("m_procid", fields.m_procid),
-            ("m_slot", fields.m_slot),
-            ("m_ring", fields.m_ring),
-            ("g_goid", fields.g_goid),
-        ] {
+        for (hole, field) in FIELDS {
             if let Ok(behind) = self.at(&format!("{name}.{hole}")) {
                 let behind = behind.saturating_sub(start);
-                self.holes.put(bytes, behind, field.into())?;
+                self.holes.put(bytes, behind, field(fields).into())?;
             }
         }
         Ok(())
@@ -170,10 +203,11 @@ impl Template {
     pub(super) fn filled(&self, at: usize, number: u32, frame: u32) -> Result<Vec<u8>, Error> {
         let mut bytes = self.bytes.clone();
         let at = i64::try_from(at).unwrap_or(i64::MAX);
-        let ring = 0_i64.saturating_sub_unsigned(PAGE);
-        self.holes.lead(&mut bytes, self.ring, at, ring)?;
-        self.holes.lead(&mut bytes, self.claim, at, self.claim_at)?;
-        self.holes.put(&mut bytes, self.number, number)?;
+        for (behind, to) in &self.leads {
+            self.holes.lead(&mut bytes, *behind, at, *to)?;
+        }
+        self.holes
+            .put(&mut bytes, self.number, number | self.bits)?;
         if let Some(hole) = self.frame {
             self.holes.put(&mut bytes, hole, frame)?;
         }
@@ -231,6 +265,7 @@ mod tests {
                 ("RING_DROPPED", ring::DROPPED),
                 ("RING_MAPPED", ring::MAPPED),
                 ("RING_QUEUE", ring::QUEUE),
+                ("RETURN", ring::RETURN as usize),
                 ("CHUNKS", ring::FIRST_CHUNK),
             ] {
                 assert_eq!(constant(name), value as u64, "{name}");

@@ -16,8 +16,13 @@
 //!           32 records
 //! record     0 u64 time stamp counter (arm64: CNTVCT_EL0), written last: 0 if it is not there yet
 //!            8 u64 goroutine  16 u32 depth of the stack  20 u32 number of the function, edge
-//!           24 u64 RAX (arm64: X0) at an entry
+//!           24 u64 RAX (arm64: X0) at an entry; at one that spans, the counter at the function's return, if its thread
+//!              has written nothing between: 0 if it has not returned yet, or elsewhere
 //! ```
+//!
+//! Half of all calls and more call nothing that is recorded: an entry that spans is the one record of such a call. Its
+//! end may be written after the record was read, until the thread's next record is there; into the last record of a
+//! chunk it never is.
 //!
 //! The thread is the system's number of it; on macOS the lower half of `pthread_self`, for the runtime knows no other.
 //!
@@ -72,5 +77,7 @@ pub const CHUNK_COUNT: usize = 16;
 pub const RETURN: u32 = 1 << 30;
 /// Bits of a record's number: it jumps to another function.
 pub const TAIL_JUMP: u32 = 2 << 30;
+/// Bit of a record's number: its function spans, so that its return may stand in the record of its entry.
+pub const SPANS: u32 = 1 << 29;
 /// The bits that number functions.
-pub const FUNCTION: u32 = (1 << 30) - 1;
+pub const FUNCTION: u32 = (1 << 29) - 1;

@@ -8,7 +8,7 @@ use crate::binary::Error;
 use crate::binary::bytes::overwrite;
 use crate::binary::instruction::SiteEdge;
 
-/// Trampolines begin at multiples of this.
+/// Trampolines begin at multiples of this: on amd64 each is half a line of the cache.
 const ALIGN: usize = 16;
 
 /// A place, and the number of its function in records.
@@ -16,16 +16,23 @@ const ALIGN: usize = 16;
 pub struct Marked<'a> {
     /// Of its function, below [`super::ring::FUNCTION`].
     pub number: u32,
+    /// At an entry the first argument is recorded.
+    pub has_argument: bool,
     /// The place.
     pub place: &'a Place,
 }
 
 impl<'a> Marked<'a> {
-    /// The places of functions, whose numbers are their positions.
-    pub fn all(functions: impl IntoIterator<Item = &'a [Place]>) -> Vec<Self> {
+    /// The places of functions, whose numbers are their positions; with each, whether its first argument is recorded.
+    pub fn all(functions: impl IntoIterator<Item = (bool, &'a [Place])>) -> Vec<Self> {
         let functions = (0..).zip(functions);
-        let places = functions
-            .flat_map(|(number, places)| places.iter().map(move |place| Self { number, place }));
+        let places = functions.flat_map(|(number, (has_argument, places))| {
+            places.iter().map(move |place| Self {
+                number,
+                has_argument,
+                place,
+            })
+        });
         places.collect()
     }
 }
@@ -43,14 +50,27 @@ pub(super) fn trampolines(
     let fields = Fields::of(&survey.fields);
     let holes = survey.holes;
     let from_start = |address: u64| address.wrapping_sub(start).cast_signed();
-    let entry = code.template(SiteEdge::Entry, &fields)?;
-    let exit = code.template(SiteEdge::Return, &fields)?;
-    for Marked { number, place } in places {
+    let of = |spans| {
+        let entry = code.template(SiteEdge::Entry, spans, &fields)?;
+        let exit = code.template(SiteEdge::Return, spans, &fields)?;
+        Ok::<_, Error>([entry, exit])
+    };
+    let (with_argument, spanning) = (of(false)?, of(true)?);
+    for Marked {
+        number,
+        has_argument,
+        place,
+    } in places
+    {
         pad(text, ALIGN, holes);
         let at = text.len();
+        let [entry, exit] = match has_argument {
+            true => &with_argument,
+            false => &spanning,
+        };
         let template = match place.edge {
-            SiteEdge::Entry => &entry,
-            SiteEdge::Return | SiteEdge::TailJump => &exit,
+            SiteEdge::Entry => entry,
+            SiteEdge::Return | SiteEdge::TailJump => exit,
         };
         let number = number | edge_bits(place.edge);
         text.extend_from_slice(&template.filled(at, number, place.stack_depth)?);

@@ -1,7 +1,7 @@
 //! What trampolines write into the ring, and its times: words in, calls out.
 //! The layout is drawn in [`crate::binary::trampoline::ring`].
 
-use crate::binary::trampoline::ring::{FUNCTION, RETURN, TAIL_JUMP};
+use crate::binary::trampoline::ring::{FUNCTION, RETURN, SPANS, TAIL_JUMP};
 use crate::capture::Monotonic;
 use crate::trace::{CallEdge, Pid, Tid};
 
@@ -44,6 +44,8 @@ pub struct Written {
     pub edge: CallEdge,
     /// At an entry, what was in the first register of arguments.
     pub argument: u64,
+    /// At an entry, what the counter read when the function returned, if nothing was written between and that is known.
+    pub left: Option<u64>,
 }
 
 impl Written {
@@ -51,19 +53,49 @@ impl Written {
     #[must_use]
     pub const fn of([ticks, goroutine, place, argument]: [u64; 4]) -> Self {
         let (depth, number) = halves(place);
+        let (argument, left) = match (spans(number), argument) {
+            (true, 0) => (0, None),
+            (true, left) => (0, Some(left)),
+            (false, argument) => (argument, None),
+        };
         Self {
             ticks,
             goroutine,
             depth,
             function: number & FUNCTION,
-            edge: match number & !FUNCTION {
+            edge: match number & (RETURN | TAIL_JUMP) {
                 RETURN => CallEdge::Exit,
                 TAIL_JUMP => CallEdge::TailJump,
                 _ => CallEdge::Entry,
             },
             argument,
+            left,
         }
     }
+
+    /// The return that stands in the record of an entry, as if it had one of its own.
+    #[must_use]
+    pub fn own_return(&self) -> Option<Self> {
+        self.left.map(|left| Self {
+            ticks: left,
+            edge: CallEdge::Exit,
+            argument: 0,
+            left: None,
+            ..*self
+        })
+    }
+}
+
+/// Whether a record is of an entry in which a return may stand, and none does by now.
+#[must_use]
+pub const fn opens([.., place, left]: [u64; 4]) -> bool {
+    let (_, number) = halves(place);
+    spans(number) && left == 0
+}
+
+/// Whether a number of a record is that of an entry that spans.
+const fn spans(number: u32) -> bool {
+    number & !FUNCTION == SPANS
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "it takes a word apart")]
@@ -207,11 +239,32 @@ mod tests {
             function: 7,
             edge: CallEdge::Exit,
             argument: 5,
+            left: None,
         };
         assert_eq!(written, expected);
         let jump = u64::from(TAIL_JUMP) << 32;
         assert_eq!(Written::of([1, 1, jump, 0]).edge, CallEdge::TailJump);
         assert_eq!(Written::of([1, 1, 3 << 32, 0]).edge, CallEdge::Entry);
+        // An entry that spans, before and after its return; at others the last word is no time.
+        let spans = [0, RETURN].map(|edge| 0x40_u64 | u64::from(7 | SPANS | edge) << 32);
+        let open = Written::of([99, 21, spans[0], 0]);
+        let expected = Written {
+            edge: CallEdge::Entry,
+            argument: 0,
+            ..expected
+        };
+        assert_eq!((open, open.own_return()), (expected, None));
+        let ended = Written::of([99, 21, spans[0], 120]);
+        let left = Some(120);
+        assert_eq!(ended, Written { left, ..expected });
+        let own = Written {
+            ticks: 120,
+            edge: CallEdge::Exit,
+            ..expected
+        };
+        assert_eq!(ended.own_return(), Some(own));
+        let exit = Written::of([99, 21, spans[1], 120]);
+        assert_eq!((exit.edge, exit.left), (CallEdge::Exit, None));
         let writer = Writer::of([12 | 34 << 32, 56, 1, 0]);
         assert_eq!(
             (writer.pid, writer.tid, writer.copy),

@@ -99,7 +99,8 @@ impl Instrumented {
                 Err(why) => left_alone.push((text(&function.name), why.to_string())),
             }
         }
-        let marked = Marked::all(functions.iter().map(|(_, places)| places.as_slice()));
+        let marked = functions.iter();
+        let marked = Marked::all(marked.map(|(_, places)| (false, places.as_slice())));
         let number = number(data, &marked);
         let bytes = match marked.is_empty() {
             true => data.to_vec(),
@@ -133,7 +134,7 @@ fn number(data: &[u8], places: &[Marked<'_>]) -> u64 {
     let mut digest = Sha256::new();
     digest.update(Sha256::digest(data));
     digest.update(env!("CARGO_PKG_VERSION").as_bytes());
-    for Marked { number, place } in places {
+    for Marked { number, place, .. } in places {
         digest.update(number.to_le_bytes());
         digest.update(place.address.0.to_le_bytes());
     }

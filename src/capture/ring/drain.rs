@@ -8,11 +8,11 @@ use super::runs::Runs;
 use super::{CHUNKS, Image, Programs};
 use crate::capture::calls::{CallTree, Called, Pool, RawArgument};
 use crate::capture::decode::call_sieve::{Functions, Told, Traits};
-use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written};
+use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written, opens};
 use crate::capture::observation::Teller;
 use crate::capture::probes::CallMode;
 use crate::capture::sys;
-use crate::capture::sys::ring::{SharedRing, take_record, ticks};
+use crate::capture::sys::ring::{SharedRing, is_settled, rest_in, take_record, ticks};
 use crate::capture::system::guest_clock::{CLOCK_STEP_NS, GuestClock, Readings};
 use crate::capture::system::watch::ExitWatch;
 use crate::capture::toolexec::Held;
@@ -24,6 +24,7 @@ use rustc_hash::FxHashMap;
 use std::io::PipeReader;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// How often the ring is emptied while there is little in it.
 const INTERVAL_MS: u16 = 10;
@@ -81,6 +82,8 @@ pub(super) struct Taken {
     pub(super) read: usize,
     /// and of these, how many a sieve has not passed yet.
     pub(super) left: usize,
+    /// The last one that was read may end yet, in its own place.
+    pub(super) is_open: bool,
     is_free: bool,
     /// Records that may be: of a translated program those whose times are this machine's already.
     pub(super) timed: usize,
@@ -91,6 +94,18 @@ impl Taken {
     /// Its thread has filled it, and all of it was read.
     pub(super) const fn is_read(&self) -> bool {
         self.of.is_some() && self.read + 1 == RECORDS
+    }
+
+    /// The return of the last record that was read, if it was written after that, and not later than `until`.
+    pub(super) fn late_return(&mut self, words: &[AtomicU64], until: u64) -> Option<Written> {
+        let last = self.read.checked_sub(1).filter(|_| self.is_open)?;
+        let is_settled = is_settled(words, last);
+        let [goroutine, place, left] = rest_in(words, last)?;
+        // It was an entry, whatever a program has made of it since.
+        let entry = Written::of([0, goroutine, place, left]);
+        let late = entry.own_return().filter(|own| own.ticks <= until);
+        self.is_open = late.is_none() && (left != 0 || !is_settled);
+        late
     }
 
     /// Gives it back: its records are no longer there.
@@ -243,6 +258,7 @@ impl<P: Programs> Drain<P> {
                 of: None,
                 read: 0,
                 left: 0,
+                is_open: false,
                 is_free: false,
                 timed: RECORDS,
                 readings: Readings::default(),
@@ -383,19 +399,30 @@ impl<P: Programs> Drain<P> {
     fn read(&mut self, taken: &mut [Taken], (scale, until): (Scale, u64)) -> usize {
         let mut count = 0;
         for taken in taken {
-            let Some((writer, image)) = &taken.of else {
+            let Some((writer, image)) = taken.of.clone() else {
                 continue;
             };
             let chunk = self.ring.words(taken.chunk);
-            while taken.read < taken.timed
-                && let Some(words) = take_record(chunk, taken.read)
-            {
+            let State { ahead, unknown, .. } = &mut self.state;
+            let mut take = |written: &Written| match told(&writer, &image.functions, written) {
+                Some(told) => ahead.push(told),
+                None => *unknown += 1,
+            };
+            if let Some(late) = taken.late_return(chunk, u64::MAX) {
+                take(&late);
+            }
+            while taken.read < taken.timed && !taken.is_open {
+                let is_settled = is_settled(chunk, taken.read);
+                let Some(words) = take_record(chunk, taken.read) else {
+                    break;
+                };
                 taken.read += 1;
                 count += 1;
                 let written = Written::of(words);
-                match told(writer, &image.functions, &written) {
-                    Some(told) => self.state.ahead.push(told),
-                    None => self.state.unknown += 1,
+                taken.is_open = opens(words) && !is_settled;
+                take(&written);
+                if let Some(own) = written.own_return() {
+                    take(&own);
                 }
             }
         }

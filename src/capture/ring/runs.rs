@@ -2,14 +2,16 @@
 //!
 //! A goroutine that changes threads writes into one chunk after the other, and when it comes back goes on where it was.
 //! It is on one thread at a time: cut where another run begins, its runs do not overlap, and the first record of each
-//! puts them in order. Nothing else needs to be sorted.
+//! puts them in order. Nothing else needs to be sorted. A return that was written into the record of its entry after
+//! that was read is a run of its own.
 
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
-use crate::capture::decode::trampoline::{Moment, Scale, Written};
+use crate::capture::decode::trampoline::{Moment, Scale, Written, opens};
 use crate::capture::probes::CallMode;
-use crate::capture::sys::ring::{SharedRing, record_in, take_record};
+use crate::capture::sys::ring::{SharedRing, is_settled, record_in, rest_in, take_record};
 use crate::trace::{Nanos, Pid};
+use std::sync::atomic::AtomicU64;
 
 /// Records of one goroutine that lie beside each other.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,10 @@ struct Run {
     chunk: usize,
     from: usize,
     to: usize,
+    /// What its last record has to tell is not all known.
+    is_open: bool,
+    /// Its one record was read before; this is its return.
+    is_late: bool,
 }
 
 /// A sieve, and what it has kept.
@@ -66,7 +72,7 @@ impl Runs {
         let mut count = 0;
         self.runs.clear();
         for (number, taken) in taken.iter_mut().enumerate() {
-            let read = self.find_runs(ring, (number, &*taken), until);
+            let read = self.find_runs(ring, (number, taken), until);
             taken.left = read - taken.read;
             count += taken.left;
             taken.read = read;
@@ -85,8 +91,18 @@ impl Runs {
                 continue;
             };
             let words = ring.words(taken.chunk);
-            let records = (run.from..run.to).map_while(|at| take_record(words, at));
-            let records = records.map(Written::of);
+            if run.is_late {
+                let late = late_return(words, run);
+                self.sieve.take(writer, &image.functions, late.into_iter());
+                continue;
+            }
+            // As it was found, even if it has returned since.
+            let open = run.to.checked_sub(1).filter(|_| run.is_open);
+            let records = (run.from..run.to).map_while(|at| {
+                let written = Written::of(take_record(words, at)?);
+                let left = written.left.filter(|_| Some(at) != open);
+                Some(Written { left, ..written })
+            });
             self.sieve.take(writer, &image.functions, records);
             taken.left -= run.to - run.from;
             // While its memory is near.
@@ -110,40 +126,62 @@ impl Runs {
     fn find_runs(
         &mut self,
         ring: &SharedRing,
-        (number, taken): (usize, &Taken),
+        (number, taken): (usize, &mut Taken),
         until: u64,
     ) -> usize {
-        let Some((writer, image)) = &taken.of else {
+        let Some((writer, image)) = taken.of.clone() else {
             return taken.read;
         };
         let words = ring.words(taken.chunk);
         let turns = self.sieve.has_turns();
+        let sieve = &mut self.sieve;
+        let mut turn = |written: Written| {
+            if turns {
+                sieve.turn(&writer, &image.functions, &written);
+            }
+        };
+        let run_of = |written: &Written, at: usize| Run {
+            ticks: written.ticks,
+            last: written.ticks,
+            pid: writer.pid,
+            goroutine: written.goroutine,
+            chunk: number,
+            from: at,
+            to: at + 1,
+            is_open: false,
+            is_late: false,
+        };
+        if let Some(late) = taken.late_return(words, until) {
+            self.runs.push(Run {
+                is_late: true,
+                ..run_of(&late, taken.read - 1)
+            });
+            turn(late);
+        }
         let mut run: Option<Run> = None;
         let mut at = taken.read;
-        while at < taken.timed
-            && let Some(record @ [ticks, goroutine, ..]) = record_in(words, at)
-            && ticks <= until
-        {
-            if turns {
-                self.sieve
-                    .turn(writer, &image.functions, &Written::of(record));
-            }
+        while at < taken.timed && !taken.is_open {
+            let is_settled = is_settled(words, at);
+            let Some(record) = record_in(words, at).filter(|[ticks, ..]| *ticks <= until) else {
+                break;
+            };
+            let written = Written::of(record);
+            let left = written.left.filter(|left| *left <= until);
+            taken.is_open = left != written.left || (opens(record) && !is_settled);
             match &mut run {
-                Some(run) if run.goroutine == goroutine => {
-                    run.last = ticks;
+                Some(run) if run.goroutine == written.goroutine => {
+                    run.last = written.ticks;
                     run.to = at + 1;
                 }
-                run => {
-                    self.runs.extend(run.replace(Run {
-                        ticks,
-                        last: ticks,
-                        pid: writer.pid,
-                        goroutine,
-                        chunk: number,
-                        from: at,
-                        to: at + 1,
-                    }));
-                }
+                run => self.runs.extend(run.replace(run_of(&written, at))),
+            }
+            if let Some(run) = &mut run {
+                run.is_open = taken.is_open;
+            }
+            if turns {
+                let written = Written { left, ..written };
+                turn(written);
+                written.own_return().into_iter().for_each(&mut turn);
             }
             at += 1;
         }
@@ -170,6 +208,12 @@ impl Runs {
     pub(super) fn unpaired(&mut self) -> Unpaired {
         self.sieve.unpaired()
     }
+}
+
+/// The return of the record that was read before.
+fn late_return(words: &[AtomicU64], run: &Run) -> Option<Written> {
+    let [goroutine, place, left] = rest_in(words, run.from)?;
+    Written::of([0, goroutine, place, left]).own_return()
 }
 
 /// Cuts runs of a goroutine where another one of it begins, and puts all parts in the order of their time. `time` tells
@@ -199,7 +243,12 @@ fn cut(runs: &mut [Run], parts: &mut Vec<Run>, time: impl Fn(&Run, usize) -> u64
                 }
             }
             let last = time(&run, to - 1);
-            parts.push(Run { last, to, ..run });
+            parts.push(Run {
+                last,
+                to,
+                is_open: false,
+                ..run
+            });
             if to < run.to {
                 let (ticks, from) = (time(&run, to), to);
                 let at = waiting.partition_point(|other| other.ticks > ticks);
@@ -227,6 +276,8 @@ mod tests {
             chunk,
             from: 0,
             to: times[chunk].len(),
+            is_open: chunk == 1,
+            is_late: false,
         };
         let time = |run: &Run, at: usize| times[run.chunk][at];
         let mut parts = Vec::new();
@@ -237,6 +288,8 @@ mod tests {
             .collect();
         let expected = [(0, 0, 3), (1, 0, 3), (0, 3, 6), (2, 0, 2), (1, 3, 5)];
         assert_eq!(found, expected);
+        let open: Vec<_> = parts.iter().map(|part| part.is_open).collect();
+        assert_eq!(open, [false, false, false, false, true]);
         for part in &parts {
             assert_eq!(part.ticks, times[part.chunk][part.from]);
             assert_eq!(part.last, times[part.chunk][part.to - 1]);

@@ -42,6 +42,20 @@ pub(in crate::capture) fn record_in(words: &[AtomicU64], number: usize) -> Optio
     (time != 0).then(|| [time, word(goroutine), word(place), word(argument)])
 }
 
+/// Whether all is in a record that will be: the next one is there, or it is the last one of its chunk. What is read of it
+/// after this is.
+#[inline]
+pub(in crate::capture) fn is_settled(words: &[AtomicU64], number: usize) -> bool {
+    let next = words.get((number + 1) * (RECORD / 8));
+    next.is_none_or(|time| time.load(Ordering::Acquire) != 0)
+}
+
+/// A record that was taken out, but for its time.
+pub(in crate::capture) fn rest_in(words: &[AtomicU64], number: usize) -> Option<[u64; 3]> {
+    let rest = words.get(number * (RECORD / 8) + 1..)?.first_chunk::<3>()?;
+    Some(rest.each_ref().map(|word| word.load(Ordering::Relaxed)))
+}
+
 /// Takes a record out of the words of a chunk, while it is near: its place is free.
 #[inline]
 pub(in crate::capture) fn take_record(words: &[AtomicU64], number: usize) -> Option<Words> {

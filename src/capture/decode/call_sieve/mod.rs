@@ -352,7 +352,7 @@ impl Sieve {
         };
         let mut to = from;
         for written in records {
-            to = written.ticks;
+            to = written.left.unwrap_or(written.ticks);
             run.pass(&written);
         }
         let (first, last) = program.span.unwrap_or((from, to));

@@ -16,6 +16,14 @@ pub(super) struct Run<'a> {
     pub(super) writer: &'a Writer,
 }
 
+/// Where a call belongs: what [`Frame`] has of it.
+struct Place {
+    node: u32,
+    level: u32,
+    inside: bool,
+    kept: bool,
+}
+
 impl Run<'_> {
     /// Takes the next record.
     #[inline]
@@ -30,7 +38,10 @@ impl Run<'_> {
                 while self.top().is_some_and(|top| top.depth >= written.depth) {
                     self.close(written.ticks, None);
                 }
-                self.begin(written, probe, traits);
+                match written.own_return() {
+                    None => self.begin(written, probe, traits),
+                    Some(own) => self.span(written, &own, probe, traits),
+                }
             }
             CallEdge::Exit | CallEdge::TailJump => self.leave(written, probe, traits),
         }
@@ -40,16 +51,16 @@ impl Run<'_> {
         self.stack.frames.last()
     }
 
+    /// Where a call that begins now belongs.
     #[inline]
-    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
+    fn place(&mut self, begin: u64, probe: u32, traits: Traits) -> Place {
         let options = self.state.options;
-        let (mut node, mut level, within) = self
+        let (mut node, level, within) = self
             .top()
             .map_or((ROOT, 0, false), |top| (top.node, top.level, top.inside));
         let inside = within || !options.inside || traits.has(Traits::INSIDE);
-        let mut kept = inside
-            && level < options.depth
-            && (!options.between || self.window.is_open_at(written.ticks));
+        let mut kept =
+            inside && level < options.depth && (!options.between || self.window.is_open_at(begin));
         if kept && options.keep == Keep::Sums {
             if level < LEVELS {
                 let before = match self.stack.frames.last_mut() {
@@ -63,7 +74,23 @@ impl Run<'_> {
                 kept = false;
             }
         }
-        level = level.saturating_add(u32::from(kept));
+        Place {
+            node,
+            level: level.saturating_add(u32::from(kept)),
+            inside,
+            kept,
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
+        let options = self.state.options;
+        let Place {
+            node,
+            level,
+            inside,
+            kept,
+        } = self.place(written.ticks, probe, traits);
         let frame = Frame {
             begin: written.ticks,
             argument: traits.has(Traits::ARGUMENT).then_some(written.argument),
@@ -90,6 +117,23 @@ impl Run<'_> {
             self.stack.frames.push(frame);
         } else {
             self.state.unpaired.beyond = self.state.unpaired.beyond.wrapping_add(1);
+        }
+    }
+
+    /// A call of which both ends are known, and that called nothing that is recorded: it is never open here, where
+    /// nothing but its time counts.
+    #[inline]
+    fn span(&mut self, written: &Written, own: &Written, probe: u32, traits: Traits) {
+        let counts = self.state.options.keep == Keep::Sums;
+        if counts && !traits.has(Traits::MARKS.with(Traits::INSTANT, true)) {
+            let Place { node, kept, .. } = self.place(written.ticks, probe, traits);
+            if kept {
+                let length = own.ticks.saturating_sub(written.ticks);
+                self.tree.end(node, length, false);
+            }
+        } else {
+            self.begin(written, probe, traits);
+            self.leave(own, probe, traits);
         }
     }
 

@@ -37,6 +37,7 @@ fn at(ticks: u64, goroutine: u64, function: u32, depth: u32, edge: CallEdge) -> 
         function,
         edge,
         argument: ticks * 10,
+        left: None,
     }
 }
 
@@ -63,9 +64,12 @@ fn glob(text: &str) -> FunctionGlob {
 
 /// One round of records of one goroutine.
 fn round(sieve: &mut Sieve, functions: &Functions, records: &[Written]) -> Vec<Told> {
-    for written in records {
-        if sieve.has_turns() {
+    if sieve.has_turns() {
+        for written in records {
             sieve.turn(&writer(1), functions, written);
+            if let Some(own) = written.own_return() {
+                sieve.turn(&writer(1), functions, &own);
+            }
         }
     }
     sieve.take(&writer(1), functions, records.iter().copied());
@@ -79,17 +83,39 @@ fn rows(grown: &[Grown]) -> Vec<(u32, u32, u64, u64, u64)> {
         .collect()
 }
 
-/// What a sieve makes of one process, whose calls end at this reading.
+/// The same records as trampolines write them that span: a return is part of its entry, if nothing is between.
+fn joined(records: &[Written]) -> Vec<Written> {
+    let mut joined: Vec<Written> = Vec::new();
+    for written in records {
+        let ends = |last: &&mut Written| {
+            let of = |written: &Written| (written.goroutine, written.function, written.depth);
+            last.edge == CallEdge::Entry && last.left.is_none() && of(last) == of(written)
+        };
+        let last = joined.last_mut().filter(ends);
+        match last.filter(|_| written.edge == CallEdge::Exit) {
+            Some(last) => last.left = Some(written.ticks),
+            None => joined.push(*written),
+        }
+    }
+    joined
+}
+
+/// What a sieve makes of one process, whose calls end at this reading: the same, whether returns are part of their
+/// entries or not.
 fn sums(
     mode: &CallMode,
     functions: &Functions,
     records: &[Written],
     end: u64,
 ) -> Vec<(u32, u32, u64, u64, u64)> {
-    let mut sieve = Sieve::new(mode);
-    round(&mut sieve, functions, records);
-    sieve.finish(end);
-    rows(&sieve.grown())
+    let [apart, joined] = [records, &joined(records)].map(|records| {
+        let mut sieve = Sieve::new(mode);
+        round(&mut sieve, functions, records);
+        sieve.finish(end);
+        rows(&sieve.grown())
+    });
+    assert_eq!(apart, joined);
+    apart
 }
 
 /// f0 calls f1 twice, which calls f2 each time, and then f2 itself.
@@ -298,6 +324,36 @@ fn only_calls_between_two_functions_are_kept() {
     assert_eq!(found, expected);
 }
 
+#[test]
+fn what_is_told_is_the_same_whether_returns_are_part_of_their_entries() {
+    let (mut records, ..) = random(5_000);
+    // As if each goroutine had a thread.
+    records.sort_by_key(|written| written.goroutine);
+    let joined = joined(&records);
+    assert!(joined.len() < records.len() * 4 / 5, "{}", joined.len());
+    let all = functions(&[
+        (1, Traits::MARKS),
+        (2, Traits::ARGUMENT),
+        (3, Traits::INSTANT),
+    ]);
+    for keep in [Keep::Each, Keep::Sums, Keep::Longer(Nanos(6))] {
+        let [apart, joined] = [&records, &joined].map(|records| {
+            let mut sieve = Sieve::new(&mode(keep));
+            let mut found = Vec::new();
+            for run in records.chunk_by(|one, next| one.goroutine == next.goroutine) {
+                sieve.take(&writer(1), &all, run.iter().copied());
+                let last = run.last().unwrap();
+                found.extend(sieve.settle(last.left.unwrap_or(last.ticks)));
+            }
+            found.extend(sieve.settle(u64::MAX));
+            sieve.finish(u64::MAX);
+            (found, rows(&sieve.grown()), sieve.unpaired())
+        });
+        assert_eq!(apart, joined, "{keep:?}");
+        assert!(apart.0.len() > 100, "{keep:?}: {}", apart.0.len());
+    }
+}
+
 fn told(told: &[Told]) -> Vec<(u64, u32, CallEdge)> {
     let each = told
         .iter()
@@ -474,13 +530,18 @@ fn random(count: usize) -> (Vec<Written>, Paths, u64) {
 fn sums_are_exact_however_often_trees_begin_anew() {
     let (records, expected, end) = random(20_000);
     let all = functions(&[]);
+    let joined = joined(&records);
+    assert!(joined.len() < records.len());
     const NEVER: usize = usize::MAX;
-    for (of_one, of_all) in [
-        (NEVER, NEVER),
-        (300, NEVER),
-        (20, NEVER),
-        (NEVER, 300),
-        (NEVER, 20),
+    for (records, of_one, of_all) in [
+        (&records, NEVER, NEVER),
+        (&joined, NEVER, NEVER),
+        (&records, 300, NEVER),
+        (&joined, 300, NEVER),
+        (&records, 20, NEVER),
+        (&records, NEVER, 300),
+        (&joined, NEVER, 300),
+        (&joined, NEVER, 20),
     ] {
         let mut sieve = Sieve::new(&mode(Keep::Sums));
         let mut grown = Vec::new();

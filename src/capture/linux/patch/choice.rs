@@ -71,7 +71,11 @@ impl Choice {
 
     /// The places, with the numbers of their functions in records.
     pub(super) fn marked(&self) -> Vec<Marked<'_>> {
-        Marked::all(self.functions.iter().map(|(.., places)| places.as_slice()))
+        let functions = self.functions.iter();
+        Marked::all(
+            functions
+                .map(|(_, argument, places)| (*argument != ArgumentKind::None, places.as_slice())),
+        )
     }
 
     /// What there is to know of it once the copy is made.
