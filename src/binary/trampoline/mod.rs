@@ -11,8 +11,11 @@
 //! ret                        ──► b ──────────────────────────────► writes a record; ret
 //! ```
 //!
-//! No address of the original changes, no call is moved, and nothing is put on the stack, so that Go's runtime and
-//! every table of the executable see what they saw before. [`Survey`] proves for each place that it can be replaced so;
+//! No address of the original changes, no call is moved, and nothing stays on the stack, so that Go's runtime and
+//! every table of the executable see what they saw before. (On amd64 trampolines call what writes the record, which is
+//! there once: while that runs, its return address lies below the frame. The runtime walks no stack of a thread that is
+//! at an address which it does not know, and takes that for no place at which it may be stopped: `isAsyncSafePoint` in
+//! runtime/preempt.go.) [`Survey`] proves for each place that it can be replaced so;
 //! a function of which one place cannot is left as it is. [`ring`] has the memory that records go to.
 
 mod code;

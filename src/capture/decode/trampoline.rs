@@ -4,6 +4,7 @@
 use crate::binary::trampoline::ring::{FUNCTION, RETURN, SPANS, TAIL_JUMP};
 use crate::capture::Monotonic;
 use crate::trace::{CallEdge, Pid, Tid};
+use std::num::NonZero;
 
 /// Who a chunk's records are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +46,18 @@ pub struct Written {
     /// At an entry, what was in the first register of arguments.
     pub argument: u64,
     /// At an entry, what the counter read when the function returned, if nothing was written between and that is known.
-    pub left: Option<u64>,
+    pub left: Option<NonZero<u64>>,
 }
 
 impl Written {
     /// Reads a record.
+    #[inline]
     #[must_use]
     pub const fn of([ticks, goroutine, place, argument]: [u64; 4]) -> Self {
         let (depth, number) = halves(place);
-        let (argument, left) = match (spans(number), argument) {
-            (true, 0) => (0, None),
-            (true, left) => (0, Some(left)),
-            (false, argument) => (argument, None),
+        let (argument, left) = match spans(number) {
+            true => (0, NonZero::new(argument)),
+            false => (argument, None),
         };
         Self {
             ticks,
@@ -75,9 +76,10 @@ impl Written {
 
     /// The return that stands in the record of an entry, as if it had one of its own.
     #[must_use]
+    #[inline]
     pub fn own_return(&self) -> Option<Self> {
         self.left.map(|left| Self {
-            ticks: left,
+            ticks: left.get(),
             edge: CallEdge::Exit,
             argument: 0,
             left: None,
@@ -255,7 +257,7 @@ mod tests {
         };
         assert_eq!((open, open.own_return()), (expected, None));
         let ended = Written::of([99, 21, spans[0], 120]);
-        let left = Some(120);
+        let left = NonZero::new(120);
         assert_eq!(ended, Written { left, ..expected });
         let own = Written {
             ticks: 120,

@@ -5,9 +5,10 @@
 //! puts them in order. Nothing else needs to be sorted. A return that was written into the record of its entry after
 //! that was read is a run of its own.
 
+use super::Image;
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
-use crate::capture::decode::trampoline::{Moment, Scale, Written, opens};
+use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written, opens};
 use crate::capture::probes::CallMode;
 use crate::capture::sys::ring::{SharedRing, is_settled, record_in, rest_in, take_record};
 use crate::trace::{Nanos, Pid};
@@ -99,9 +100,11 @@ impl Runs {
             // As it was found, even if it has returned since.
             let open = run.to.checked_sub(1).filter(|_| run.is_open);
             let records = (run.from..run.to).map_while(|at| {
-                let written = Written::of(take_record(words, at)?);
-                let left = written.left.filter(|_| Some(at) != open);
-                Some(Written { left, ..written })
+                let mut written = Written::of(take_record(words, at)?);
+                if Some(at) == open {
+                    written.left = None;
+                }
+                Some(written)
             });
             self.sieve.take(writer, &image.functions, records);
             taken.left -= run.to - run.from;
@@ -133,18 +136,11 @@ impl Runs {
             return taken.read;
         };
         let words = ring.words(taken.chunk);
-        let turns = self.sieve.has_turns();
-        let sieve = &mut self.sieve;
-        let mut turn = |written: Written| {
-            if turns {
-                sieve.turn(&writer, &image.functions, &written);
-            }
-        };
-        let run_of = |written: &Written, at: usize| Run {
-            ticks: written.ticks,
-            last: written.ticks,
+        let run_of = |ticks: u64, goroutine: u64, at: usize| Run {
+            ticks,
+            last: ticks,
             pid: writer.pid,
-            goroutine: written.goroutine,
+            goroutine,
             chunk: number,
             from: at,
             to: at + 1,
@@ -154,39 +150,58 @@ impl Runs {
         if let Some(late) = taken.late_return(words, until) {
             self.runs.push(Run {
                 is_late: true,
-                ..run_of(&late, taken.read - 1)
+                ..run_of(late.ticks, late.goroutine, taken.read - 1)
             });
-            turn(late);
+            self.turn(&writer, &image, [late]);
+        }
+        if taken.is_open {
+            return taken.read;
         }
         let mut run: Option<Run> = None;
         let mut at = taken.read;
-        while at < taken.timed && !taken.is_open {
-            let is_settled = is_settled(words, at);
-            let Some(record) = record_in(words, at).filter(|[ticks, ..]| *ticks <= until) else {
-                break;
-            };
-            let written = Written::of(record);
-            let left = written.left.filter(|left| *left <= until);
-            taken.is_open = left != written.left || (opens(record) && !is_settled);
+        while at < taken.timed
+            && let Some([ticks, goroutine, ..]) = record_in(words, at)
+            && ticks <= until
+        {
             match &mut run {
-                Some(run) if run.goroutine == written.goroutine => {
-                    run.last = written.ticks;
+                Some(run) if run.goroutine == goroutine => {
+                    run.last = ticks;
                     run.to = at + 1;
                 }
-                run => self.runs.extend(run.replace(run_of(&written, at))),
-            }
-            if let Some(run) = &mut run {
-                run.is_open = taken.is_open;
-            }
-            if turns {
-                let written = Written { left, ..written };
-                turn(written);
-                written.own_return().into_iter().for_each(&mut turn);
+                run => self.runs.extend(run.replace(run_of(ticks, goroutine, at))),
             }
             at += 1;
         }
+        if let Some(run) = &mut run {
+            // Whatever stands behind the others has come after all that there will be of them.
+            let is_settled = is_settled(words, run.to - 1);
+            let last = record_in(words, run.to - 1);
+            taken.is_open = last.is_some_and(|last| {
+                let left = Written::of(last).left;
+                left.is_some_and(|left| left.get() > until) || (opens(last) && !is_settled)
+            });
+            run.is_open = taken.is_open;
+        }
         self.runs.extend(run);
+        if self.sieve.has_turns() {
+            let records = (taken.read..at).filter_map(|number| {
+                let written = Written::of(record_in(words, number)?);
+                let is_open = taken.is_open && number + 1 == at;
+                let own = written.own_return().filter(|_| !is_open);
+                Some([Some(written), own])
+            });
+            self.turn(&writer, &image, records.flatten().flatten());
+        }
         at
+    }
+
+    /// Tells the sieve of what turns recording on and off.
+    fn turn(&mut self, writer: &Writer, image: &Image, records: impl IntoIterator<Item = Written>) {
+        if self.sieve.has_turns() {
+            for written in records {
+                self.sieve.turn(writer, &image.functions, &written);
+            }
+        }
     }
 
     /// How long entries are held back, until it is known whether their calls are long.

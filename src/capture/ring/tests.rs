@@ -115,6 +115,16 @@ fn take(file: &File, count: u64, (pid, thread, copy): (u32, u32, u64), records: 
 
 /// What is told of a ring that was filled before it was read, by a program that has ended.
 fn drained(mode: &CallMode, met: Vec<Pid>, fill: impl Fn(&File, u32)) -> (File, Vec<Observation>) {
+    watched(mode, met, fill, |_, _| {})
+}
+
+/// The same of a program that lives on for a while, and does something then; it is told when the ring was read since.
+fn watched(
+    mode: &CallMode,
+    met: Vec<Pid>,
+    fill: impl Fn(&File, u32),
+    live: impl Fn(&File, &mut dyn FnMut()),
+) -> (File, Vec<Observation>) {
     let file = tempfile::tempfile().unwrap();
     let ring = SharedRing::new(
         file.as_fd(),
@@ -152,11 +162,26 @@ fn drained(mode: &CallMode, met: Vec<Pid>, fill: impl Fn(&File, u32)) -> (File, 
     };
     let drain = Drain::new((ring, known), crossbeam_channel::never(), out, begun);
     fill(&file, pid);
-    drop(child.stdin.take());
-    child.wait().unwrap();
-    drop(stop);
-    drain.run(&stopped);
-    (file, observations.try_iter().collect())
+    let mut told = Vec::new();
+    std::thread::scope(|scope| {
+        // One round may have been on its way.
+        let mut read = || {
+            for _ in 0..2 {
+                let round = observations.iter().take_while(|observation| {
+                    told.push(observation.clone());
+                    !matches!(observation, Observation::CalledUntil { .. })
+                });
+                round.count();
+            }
+        };
+        scope.spawn(|| drain.run(&stopped));
+        live(&file, &mut read);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        drop(stop);
+    });
+    told.extend(observations.try_iter());
+    (file, told)
 }
 
 #[test]
@@ -274,6 +299,67 @@ fn calls_are_added_up_but_for_those_that_mark_phases() {
     assert!(f > g && g > phase, "{rows:?}");
     assert!(f.0.abs_diff(6 * g.0) <= 6 + f.0 / 1_000, "{rows:?}");
     assert_eq!(phase, Nanos::ZERO);
+}
+
+/// Calls of three functions by hand, of which the returns are in their entries: one that is there before it is read, one
+/// that comes after that and before the next entry, and one that comes after all else.
+#[test]
+fn a_return_is_told_in_its_place_whenever_it_is_written_into_its_entry() {
+    const SPANS: u64 = 1 << 29;
+    let record = |number: u64| CHUNK_BYTES + 32 * number;
+    let now = ticks();
+    let of = |mode: &CallMode| {
+        let fill = |file: &File, pid: u32| {
+            let records = [[now, 7, 256, SPANS], [now + 20, 7, 256, 1 | SPANS]];
+            take(file, 0, (pid, 11, COPY), &records);
+            write(file, record(1) + 24, &[now + 10]);
+        };
+        let (_, told) = watched(mode, Vec::new(), fill, |file, read| {
+            read();
+            write(file, record(2) + 24, &[now + 50]);
+            let third = [now + 60, 7, 256 | (1 | SPANS) << 32, 0];
+            write(file, record(3), &third);
+            read();
+            write(file, record(3) + 24, &[now + 100]);
+            read();
+        });
+        told
+    };
+    let told = of(&CallMode::default());
+    let calls = told.iter().filter_map(|observation| match observation {
+        Observation::Called(batch) => Some(batch.calls().to_vec()),
+        _ => None,
+    });
+    let found = calls
+        .flatten()
+        .map(|called| (called.probe.0 - (1 << 24), called.edge));
+    let (entry, exit) = (CallEdge::Entry, CallEdge::Exit);
+    let expected = [
+        (0, entry),
+        (0, exit),
+        (1, entry),
+        (1, exit),
+        (1, entry),
+        (1, exit),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let told = of(&CallMode {
+        keep: Keep::Sums,
+        ..CallMode::default()
+    });
+    let trees = told.iter().filter_map(|observation| match observation {
+        Observation::CallsAdded(tree) => Some(&tree.rows),
+        _ => None,
+    });
+    let rows = trees.flatten();
+    let found: Vec<_> = rows
+        .map(|row| (row.level, row.probe.0 - (1 << 24), row.calls, row.open))
+        .collect();
+    assert_eq!(found, [(0, 0, 1, 0), (0, 1, 2, 0)]);
+    let lost = told
+        .iter()
+        .filter(|told| matches!(told, Observation::Lost { .. }));
+    assert_eq!(lost.count(), 0);
 }
 
 #[test]

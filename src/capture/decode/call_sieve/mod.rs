@@ -59,6 +59,9 @@ impl Traits {
     /// and calls until its exit.
     pub const TO: Self = Self(32);
 
+    /// More is to be done for its calls than to add them up.
+    const APART: Self = Self(2 | 4);
+
     /// Both, where `is` holds.
     #[must_use]
     pub const fn with(self, other: Self, is: bool) -> Self {
@@ -135,6 +138,12 @@ struct Options {
     depth: u32,
     inside: bool,
     between: bool,
+}
+
+impl Options {
+    fn adds_all(&self) -> bool {
+        self.keep == Keep::Sums && self.depth == u32::MAX && !self.inside && !self.between
+    }
 }
 
 /// A call that is open.
@@ -321,10 +330,9 @@ impl Sieve {
         &mut self,
         writer: &Writer,
         functions: &Functions,
-        records: impl Iterator<Item = Written>,
+        mut records: impl Iterator<Item = Written>,
     ) {
-        let mut records = records.peekable();
-        let Some(first) = records.peek() else { return };
+        let Some(first) = records.next() else { return };
         let (goroutine, from) = (first.goroutine, first.ticks);
         if !self.programs.contains_key(&(writer.pid, writer.copy)) {
             // A process runs one program at a time.
@@ -338,6 +346,7 @@ impl Sieve {
             0 => u64::from(writer.tid.0) | 1 << 63,
             goroutine => goroutine,
         };
+        let adds_all = self.state.options.adds_all();
         let mut run = Run {
             state: &mut self.state,
             tree: &mut program.tree,
@@ -350,11 +359,10 @@ impl Sieve {
             functions,
             writer,
         };
-        let mut to = from;
-        for written in records {
-            to = written.left.unwrap_or(written.ticks);
-            run.pass(&written);
-        }
+        let to = match adds_all {
+            true => run.take::<true>(&first, records),
+            false => run.take::<false>(&first, records),
+        };
         let (first, last) = program.span.unwrap_or((from, to));
         program.span = Some((first.min(from), last.max(to)));
         // What is open takes nodes, too.

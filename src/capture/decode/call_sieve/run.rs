@@ -5,6 +5,7 @@ use super::{FRAMES, Frame, Functions, LEVELS, Stack, State, Told, Traits, Window
 use crate::capture::decode::trampoline::{Writer, Written};
 use crate::capture::probes::Keep;
 use crate::trace::{CallEdge, ProbeId};
+use std::num::NonZero;
 
 /// A run of records that one thread wrote on one stack.
 pub(super) struct Run<'a> {
@@ -24,53 +25,77 @@ struct Place {
     kept: bool,
 }
 
+/// `ALL` is whether all calls are added up, as is most often the case, whatever their callers and their time: then
+/// nothing else is to be looked at.
 impl Run<'_> {
+    /// Takes records; the reading of the counter at the last one.
+    pub(super) fn take<const ALL: bool>(
+        &mut self,
+        first: &Written,
+        rest: impl Iterator<Item = Written>,
+    ) -> u64 {
+        let end = |written: &Written| written.left.map_or(written.ticks, NonZero::get);
+        self.pass::<ALL>(first);
+        let mut last = end(first);
+        for written in rest {
+            self.pass::<ALL>(&written);
+            last = end(&written);
+        }
+        last
+    }
+
     /// Takes the next record.
     #[inline]
-    pub(super) fn pass(&mut self, written: &Written) {
+    fn pass<const ALL: bool>(&mut self, written: &Written) {
         let Some(&traits) = self.functions.traits.get(written.function as usize) else {
             self.state.unpaired.orphans = self.state.unpaired.orphans.wrapping_add(1);
             return;
         };
         let probe = self.functions.first.0.wrapping_add(written.function);
-        match written.edge {
-            CallEdge::Entry => {
-                while self.top().is_some_and(|top| top.depth >= written.depth) {
-                    self.close(written.ticks, None);
-                }
-                match written.own_return() {
-                    None => self.begin(written, probe, traits),
-                    Some(own) => self.span(written, &own, probe, traits),
-                }
+        if written.edge == CallEdge::Entry {
+            while self.top().is_some_and(|top| top.depth >= written.depth) {
+                self.close(written.ticks, None);
             }
-            CallEdge::Exit | CallEdge::TailJump => self.leave(written, probe, traits),
+            match written.left {
+                Some(left) if ALL && !traits.has(Traits::APART) => {
+                    self.span::<ALL>(written.ticks, left.get(), probe, traits);
+                }
+                Some(_) => self.apart::<ALL>(written, probe, traits),
+                None => self.begin::<ALL>(written, probe, traits),
+            }
+        } else if self.top().is_some_and(|top| is_of(top, written, probe)) {
+            self.close(written.ticks, Some(written.edge));
+        } else {
+            self.leave(written, probe, traits);
         }
     }
 
+    #[inline]
     fn top(&self) -> Option<&Frame> {
         self.stack.frames.last()
     }
 
     /// Where a call that begins now belongs.
     #[inline]
-    fn place(&mut self, begin: u64, probe: u32, traits: Traits) -> Place {
-        let options = self.state.options;
-        let (mut node, level, within) = self
-            .top()
-            .map_or((ROOT, 0, false), |top| (top.node, top.level, top.inside));
-        let inside = within || !options.inside || traits.has(Traits::INSIDE);
-        let mut kept =
-            inside && level < options.depth && (!options.between || self.window.is_open_at(begin));
-        if kept && options.keep == Keep::Sums {
+    fn place<const ALL: bool>(&mut self, begin: u64, probe: u32, traits: Traits) -> Place {
+        let State {
+            options, unpaired, ..
+        } = &mut *self.state;
+        let (mut node, level, within, before) = match self.stack.frames.last_mut() {
+            Some(top) => (top.node, top.level, top.inside, &mut top.after),
+            None => (ROOT, 0, false, &mut self.stack.after),
+        };
+        let inside = ALL || within || !options.inside || traits.has(Traits::INSIDE);
+        let mut kept = ALL
+            || inside
+                && level < options.depth
+                && (!options.between || self.window.is_open_at(begin));
+        if kept && (ALL || options.keep == Keep::Sums) {
             if level < LEVELS {
-                let before = match self.stack.frames.last_mut() {
-                    Some(top) => &mut top.after,
-                    None => &mut self.stack.after,
-                };
                 node = self.tree.child(node, *before, probe);
                 *before = node;
             } else {
-                self.state.unpaired.deep = self.state.unpaired.deep.wrapping_add(1);
+                unpaired.deep = unpaired.deep.wrapping_add(1);
                 kept = false;
             }
         }
@@ -83,14 +108,14 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
-        let options = self.state.options;
+    fn begin<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) {
         let Place {
             node,
             level,
             inside,
             kept,
-        } = self.place(written.ticks, probe, traits);
+        } = self.place::<ALL>(written.ticks, probe, traits);
+        let keep = self.state.options.keep;
         let frame = Frame {
             begin: written.ticks,
             argument: traits.has(Traits::ARGUMENT).then_some(written.argument),
@@ -102,14 +127,14 @@ impl Run<'_> {
             level,
             inside,
             kept,
-            told: traits.has(Traits::MARKS) || (kept && options.keep == Keep::Each),
+            told: traits.has(Traits::MARKS) || (!ALL && kept && keep == Keep::Each),
         };
         if frame.told {
             let entry = frame.entry(self.writer.pid, self.stack.goroutine);
             self.state.told.push(entry);
         }
         if traits.has(Traits::INSTANT) {
-            if kept && options.keep == Keep::Sums {
+            if kept && keep == Keep::Sums {
                 self.tree.end(node, 0, false);
             }
         } else if self.state.frames < FRAMES {
@@ -123,26 +148,29 @@ impl Run<'_> {
     /// A call of which both ends are known, and that called nothing that is recorded: it is never open here, where
     /// nothing but its time counts.
     #[inline]
-    fn span(&mut self, written: &Written, own: &Written, probe: u32, traits: Traits) {
-        let counts = self.state.options.keep == Keep::Sums;
-        if counts && !traits.has(Traits::MARKS.with(Traits::INSTANT, true)) {
-            let Place { node, kept, .. } = self.place(written.ticks, probe, traits);
-            if kept {
-                let length = own.ticks.saturating_sub(written.ticks);
-                self.tree.end(node, length, false);
-            }
-        } else {
-            self.begin(written, probe, traits);
-            self.leave(own, probe, traits);
+    fn span<const ALL: bool>(&mut self, begin: u64, end: u64, probe: u32, traits: Traits) {
+        let Place { node, kept, .. } = self.place::<ALL>(begin, probe, traits);
+        if kept {
+            self.tree.end(node, end.saturating_sub(begin), false);
         }
     }
 
-    #[inline]
+    /// The same, where more is to be done for it.
+    #[inline(never)]
+    fn apart<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) {
+        self.begin::<ALL>(written, probe, traits);
+        if let Some(own) = written.own_return() {
+            self.leave(&own, probe, traits);
+        }
+    }
+
+    /// An exit of a call that may not be the innermost one that is open.
+    #[inline(never)]
     fn leave(&mut self, written: &Written, probe: u32, traits: Traits) {
         while let Some(top) = self.top()
             && top.depth >= written.depth
         {
-            let is_own = top.depth == written.depth && top.probe == probe;
+            let is_own = is_of(top, written, probe);
             self.close(written.ticks, is_own.then_some(written.edge));
             if is_own {
                 return;
@@ -165,16 +193,17 @@ impl Run<'_> {
         };
         self.state.frames = self.state.frames.saturating_sub(1);
         let length = ticks.saturating_sub(frame.begin);
-        let options = self.state.options;
+        let options = &self.state.options;
         let mut told = frame.told;
         match options.keep {
-            Keep::Sums if frame.kept => self.tree.end(frame.node, length, edge.is_none()),
-            Keep::Longer(_) if frame.kept && !told && length >= options.threshold => {
+            _ if !frame.kept => {}
+            Keep::Sums => self.tree.end(frame.node, length, edge.is_none()),
+            Keep::Longer(_) if !told && length >= options.threshold => {
                 let entry = frame.entry(self.writer.pid, self.stack.goroutine);
                 self.state.told.push(entry);
                 told = true;
             }
-            _ => {}
+            Keep::Longer(_) | Keep::Each => {}
         }
         if let Some(edge) = edge.filter(|_| told) {
             let exit = self.exit(ticks, frame.depth, frame.probe, edge);
@@ -195,4 +224,10 @@ impl Run<'_> {
             argument: None,
         }
     }
+}
+
+/// Whether an exit is that of a call that is open.
+#[inline]
+const fn is_of(frame: &Frame, written: &Written, probe: u32) -> bool {
+    frame.depth == written.depth && frame.probe == probe
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::capture::probes::FunctionGlob;
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 const PID: Pid = Pid(70);
 
@@ -93,7 +94,7 @@ fn joined(records: &[Written]) -> Vec<Written> {
         };
         let last = joined.last_mut().filter(ends);
         match last.filter(|_| written.edge == CallEdge::Exit) {
-            Some(last) => last.left = Some(written.ticks),
+            Some(last) => last.left = NonZero::new(written.ticks),
             None => joined.push(*written),
         }
     }
@@ -343,7 +344,7 @@ fn what_is_told_is_the_same_whether_returns_are_part_of_their_entries() {
             for run in records.chunk_by(|one, next| one.goroutine == next.goroutine) {
                 sieve.take(&writer(1), &all, run.iter().copied());
                 let last = run.last().unwrap();
-                found.extend(sieve.settle(last.left.unwrap_or(last.ticks)));
+                found.extend(sieve.settle(last.left.map_or(last.ticks, NonZero::get)));
             }
             found.extend(sieve.settle(u64::MAX));
             sieve.finish(u64::MAX);
