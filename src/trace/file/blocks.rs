@@ -6,13 +6,50 @@ use super::disk::{Block, Disk};
 use super::layout::Kind;
 use crate::trace::Nanos;
 use std::convert::Infallible;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// Blocks that wait for being walked: with one, neither side waits for the other for long.
 const AHEAD: usize = 1;
-/// What is found in them and waits to be worked with: less than a block each.
-const FOUND_AHEAD: usize = 8;
+/// What is found in them and waits to be worked with, less than a block each: so many that nobody waits while memory is
+/// put in order now and then.
+const FOUND_AHEAD: usize = 32;
+
+/// Threads that look at blocks: each holds one in memory.
+const MOST_THREADS: usize = 4;
+
+/// What `find` makes of each of these, in their order: several threads do, where they are to be had.
+pub(super) fn of_each<I: Sync, O: Send>(these: &[I], find: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            match these.get(at) {
+                Some(this) => found.push((at, find(this))),
+                None => break found,
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(MOST_THREADS).min(these.len());
+    let mut found = thread::scope(|scope| {
+        let others = (1..threads).map(|_| thread::Builder::new().spawn_scoped(scope, work));
+        let others: Vec<_> = others.filter_map(Result::ok).collect();
+        let mut found = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => found.extend(more),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        found
+    });
+    found.sort_unstable_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, found)| found).collect()
+}
 
 /// A run of rows that is one block of the file.
 pub(super) trait Columns: Clone + Default {
@@ -140,5 +177,23 @@ impl<B: Columns> Blocks<B> {
 
     pub(in crate::trace) fn push(&mut self, block: B) {
         self.held.push(block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_asked_once_and_answers_stand_in_order() {
+        let asked = AtomicUsize::new(0);
+        let numbers: Vec<u32> = (0..1_000).collect();
+        let doubled = of_each(&numbers, |number| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            number * 2
+        });
+        assert!(doubled.into_iter().eq((0..2_000).step_by(2)));
+        assert_eq!(asked.into_inner(), 1_000);
+        assert!(of_each(&[], |none: &u32| *none).is_empty());
     }
 }

@@ -7,7 +7,7 @@
 mod assemble;
 
 use super::bindings::BindingBlock;
-use super::blocks::Columns;
+use super::blocks::{self, Columns};
 use super::bytes::Malformed;
 use super::call_trees::CallTreeBlock;
 use super::calls::CallBlock;
@@ -396,30 +396,41 @@ impl<'a> Loader<'a> {
     }
 
     /// The blocks of a kind that decode and whose ids all have rows; of those that do not, how many
-    /// rows they had.
+    /// rows they had. They are most of a file: several threads look at them.
     fn streamed<B: Columns>(
         &mut self,
         budget: impl Fn(&mut Budget) -> &mut u64,
-        is_defined: impl Fn(&Trace, &B) -> bool,
+        is_defined: impl Fn(&Trace, &B) -> bool + Sync,
     ) -> Result<(Vec<Block>, u64), Error> {
-        let found = self.found;
+        let found = self.found.blocks.iter();
+        let of_kind = found.filter(|block| block.header.kind == B::KIND as u8);
+        let wanted: Vec<(&Block, bool)> = of_kind
+            .map(|block| {
+                let rows = spend(budget(&mut self.budget), u64::from(block.header.rows));
+                let contents = spend(&mut self.budget.contents, u64::from(block.header.raw));
+                (block, rows.and(contents).is_ok())
+            })
+            .collect();
+        let (disk, trace) = (self.disk, &self.trace);
+        let checked = blocks::of_each(&wanted, |&(block, is_affordable)| {
+            if !is_affordable {
+                return Ok(false);
+            }
+            let contents = match disk.contents(block) {
+                Ok(contents) => contents,
+                Err(error @ Error::Io { .. }) => return Err(error),
+                Err(_damaged) => return Ok(false),
+            };
+            let rows = B::decode(&contents, block.header.rows as usize);
+            Ok(rows.is_ok_and(|rows| is_defined(trace, &rows)))
+        });
         let (mut sound, mut lost) = (Vec::new(), 0_u64);
-        for block in found
-            .blocks
-            .iter()
-            .filter(|block| block.header.kind == B::KIND as u8)
-        {
-            let affordable = spend(budget(&mut self.budget), u64::from(block.header.rows));
-            let contents = self.contents(block)?;
-            let rows = affordable
-                .and(contents)
-                .and_then(|bytes| B::decode(&bytes, block.header.rows as usize));
-            match rows {
-                Ok(rows) if is_defined(&self.trace, &rows) => sound.push(*block),
-                _ => {
-                    self.damaged();
-                    lost = lost.saturating_add(u64::from(block.header.rows));
-                }
+        for ((block, _), is_sound) in wanted.iter().zip(checked) {
+            if is_sound? {
+                sound.push(**block);
+            } else {
+                self.damaged();
+                lost = lost.saturating_add(u64::from(block.header.rows));
             }
         }
         Ok((sound, lost))
