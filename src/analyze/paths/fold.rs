@@ -1,7 +1,8 @@
 //! Paths and cells, as few as were asked for, and in order.
 
+use super::cells::{Cells, Owners, Settled};
 use super::grow::Growth;
-use super::{Cell, Cells, Function, Kind, Limits, Path, Paths, ROOT};
+use super::{Cell, Function, Kind, Limits, Path, Paths, ROOT};
 use crate::analyze::Name;
 use crate::trace::Nanos;
 
@@ -13,7 +14,8 @@ const FEWEST: usize = 64;
 
 pub(super) fn finish(
     growth: Growth<'_>,
-    mut cells: Cells,
+    owners: &Owners,
+    cells: Cells,
     limits: Limits,
     unreadable_blocks: u64,
 ) -> Paths {
@@ -29,15 +31,15 @@ pub(super) fn finish(
         file: Name::default(),
         named: false,
     });
-    cells.coarsen();
+    let mut cells = cells.settle();
     let mut most = limits.paths;
-    let mut folded = fold(&mut paths, rest, &mut cells, most);
+    let mut folded = fold(&mut paths, rest, owners, &mut cells, most);
     // One step is all of the time, and still each program has too many paths.
-    while cells.of.len() > limits.cells && most > FEWEST {
+    while cells.len() > limits.cells && most > FEWEST {
         most /= 2;
-        folded += fold(&mut paths, rest, &mut cells, most);
+        folded += fold(&mut paths, rest, owners, &mut cells, most);
     }
-    let mut paths = ordered(&functions, &paths, &cells);
+    let mut paths = ordered(&functions, &paths, owners, &cells);
     paths.step = cells.step;
     paths.folded = folded;
     paths.unreadable_blocks = unreadable_blocks;
@@ -46,14 +48,17 @@ pub(super) fn finish(
 
 /// What was spent in each path and in those that it begins, as parts of all time of their kind. It is added up before it
 /// is divided: paths of equal times have equal parts, in whichever order their cells came.
-fn totals(paths: &[Path], cells: &Cells) -> Vec<f64> {
+fn totals(paths: &[Path], owners: &Owners, cells: &Settled) -> Vec<f64> {
     let mut of_kinds: [Vec<Nanos>; Kind::ALL.len()] = Default::default();
-    for (((kind, _, path, _), _), spent) in &cells.of {
-        let sums = &mut of_kinds[*kind as usize];
+    for (key, spent) in cells.iter() {
+        let Some((kind, _, _)) = owners.get(key.owner) else {
+            continue;
+        };
+        let sums = &mut of_kinds[kind as usize];
         if sums.is_empty() {
             sums.resize(paths.len(), Nanos::ZERO);
         }
-        sums[*path as usize] += spent.weight.time;
+        sums[key.path as usize] += spent.weight.time;
     }
     let mut totals = vec![0.0; paths.len()];
     for mut sums in of_kinds.into_iter().filter(|sums| !sums.is_empty()) {
@@ -71,9 +76,15 @@ fn totals(paths: &[Path], cells: &Cells) -> Vec<f64> {
 
 /// Keeps so many paths, those that most was spent in; what was spent in others goes to one that each kept
 /// caller has for them, of the function `rest`. Returns how many paths are left out.
-fn fold(paths: &mut Vec<Path>, rest: u32, cells: &mut Cells, most: usize) -> usize {
+fn fold(
+    paths: &mut Vec<Path>,
+    rest: u32,
+    owners: &Owners,
+    cells: &mut Settled,
+    most: usize,
+) -> usize {
     let all = paths.len();
-    let totals = totals(paths, cells);
+    let totals = totals(paths, owners, cells);
     let ids = (0..).zip(&totals).skip(1);
     let mut ranked: Vec<u32> = ids
         .filter(|(_, total)| **total > 0.0)
@@ -123,12 +134,12 @@ fn fold(paths: &mut Vec<Path>, rest: u32, cells: &mut Cells, most: usize) -> usi
 }
 
 /// Puts each path directly before those that it begins, without those that nothing ends in.
-fn ordered(all_functions: &[Function], all: &[Path], cells: &Cells) -> Paths {
+fn ordered(all_functions: &[Function], all: &[Path], owners: &Owners, cells: &Settled) -> Paths {
     let count = all.len();
     let mut is_used = vec![false; count];
     is_used[ROOT as usize] = true;
-    for ((_, _, path, _), _) in cells.of.keys() {
-        is_used[*path as usize] = true;
+    for (key, _) in cells.iter() {
+        is_used[key.path as usize] = true;
     }
     for at in (1..count).rev() {
         if is_used[at] {
@@ -170,18 +181,18 @@ fn ordered(all_functions: &[Function], all: &[Path], cells: &Cells) -> Paths {
             next = before[next as usize];
         }
     }
-    let cells = cells
-        .of
-        .iter()
-        .map(|(((kind, process, path, place), _), spent)| Cell {
-            kind: *kind,
-            process: *process,
-            path: places[*path as usize],
-            place: *place,
+    let cells = cells.iter().filter_map(|(key, spent)| {
+        let (kind, process, place) = owners.get(key.owner)?;
+        Some(Cell {
+            kind,
+            process,
+            path: places[key.path as usize],
+            place,
             from: spent.from,
             to: spent.to,
             weight: spent.weight,
-        });
+        })
+    });
     found.cells = cells.collect();
     let key = |cell: &Cell| (cell.kind, cell.process, cell.to, cell.path, cell.place);
     found.cells.sort_unstable_by_key(key);

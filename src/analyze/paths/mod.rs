@@ -5,6 +5,7 @@
 //! the step doubles until they are few enough; paths that little was spent in end in one that says so. No time is
 //! lost by either.
 
+mod cells;
 mod fold;
 mod grow;
 mod samples;
@@ -13,9 +14,8 @@ use super::calls::{self, CallEnd, ProgramTree, Trees, Walked};
 use super::profile::{self, Weight};
 use super::{Analysis, Filter, Name, PhaseIndex, filter};
 use crate::trace::{Nanos, ProbeId, ProcessId, SampleKind, StackId, Trace};
+use cells::{Cells, Owners, Spent};
 use grow::Growth;
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
 use samples::Samples;
 use std::hash::{Hash, Hasher};
 
@@ -153,12 +153,14 @@ impl Paths {
     ) -> Self {
         let mut growth = Growth::of(analysis.trace);
         let mut cells = Cells::of_at_most(limits.cells);
+        let mut owners = Owners::default();
         let mut images = Images::of(analysis.trace);
         let mut samples = Samples {
             analysis,
             phases,
             growth: &mut growth,
             images: &mut images,
+            owners: &mut owners,
         };
         let unread_samples = samples.add_to(&mut cells);
         for stack in &analysis.trace.profiles {
@@ -168,24 +170,29 @@ impl Paths {
                     image: images.of_stack(stack.stack),
                     ..Place::default()
                 };
-                let key = (Kind::Profile, stack.process, path, place);
-                cells.add(key, (Nanos::ZERO, Nanos::ZERO), once(stack.weight));
+                let owner = owners.id((Kind::Profile, stack.process, place));
+                cells.add(
+                    (owner, path),
+                    once((Nanos::ZERO, Nanos::ZERO), stack.weight),
+                );
             }
         }
-        let walked = add_calls(analysis, &mut growth, &mut cells);
+        let walked = add_calls(analysis, &mut growth, &mut owners, &mut cells);
         let unread = unread_samples + walked.unreadable_blocks;
         if let Some(base) = base {
-            add_base(base, &mut growth, &mut cells);
+            add_base(base, &mut growth, &mut owners, &mut cells);
         }
-        let mut paths = fold::finish(growth, cells, limits, unread);
+        let mut paths = fold::finish(growth, &owners, cells, limits, unread);
         paths.images = images.names;
         paths.added_up = walked.added_up;
         paths
     }
 }
 
-fn once(time: Nanos) -> Weight {
-    Weight { time, samples: 1 }
+/// One sample or call.
+fn once((from, to): (Nanos, Nanos), time: Nanos) -> Spent {
+    let weight = Weight { time, samples: 1 };
+    Spent { from, to, weight }
 }
 
 /// A position that is small enough to be told: what comes behind 65,536 phases or images has none.
@@ -194,13 +201,21 @@ fn short(position: Option<usize>) -> Option<u16> {
 }
 
 /// What cannot be read of it, comparisons tell.
-fn add_base<'t>(base: &Analysis<'t>, growth: &mut Growth<'t>, cells: &mut Cells) {
+fn add_base<'t>(
+    base: &Analysis<'t>,
+    growth: &mut Growth<'t>,
+    owners: &mut Owners,
+    cells: &mut Cells,
+) {
     growth.turn_to(base.trace);
     filter::walk(base.trace, |sample| {
         if sample.kind == SampleKind::OnCpu && base.roles.get(sample.process).is_some() {
             let path = growth.of_stack(sample.stack);
-            let key = (Kind::Base, sample.process, path, Place::default());
-            cells.add(key, (Nanos::ZERO, Nanos::ZERO), once(sample.weight));
+            let owner = owners.id((Kind::Base, sample.process, Place::default()));
+            cells.add(
+                (owner, path),
+                once((Nanos::ZERO, Nanos::ZERO), sample.weight),
+            );
         }
     });
 }
@@ -237,12 +252,20 @@ impl<'t> Images<'t> {
     }
 }
 
-fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells) -> Walked {
+fn add_calls(
+    analysis: &Analysis<'_>,
+    growth: &mut Growth<'_>,
+    owners: &mut Owners,
+    cells: &mut Cells,
+) -> Walked {
     let functions = growth.of_probes(analysis.trace);
     let function = |probe: ProbeId| functions.get(probe.index()).copied().unwrap_or_default();
     let filter = Filter::default();
     let trees = Trees::of(analysis, &filter);
-    let added_up = trees.walk(|tree| add_tree(analysis, tree, function, growth, cells));
+    let added_up = trees.walk(|tree| {
+        let owner = owners.id((Kind::Call, tree.process.id, Place::default()));
+        add_tree(analysis, tree, owner, function, growth, cells);
+    });
     let walked = calls::walk_beside(&trees, analysis, &filter, |call, callers| {
         let around = callers.iter().map(|open| open.probe);
         let path = around.chain([call.probe]).fold(ROOT, |path, probe| {
@@ -252,8 +275,8 @@ fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells
             CallEnd::Instant => Nanos::ZERO,
             _ => call.own(),
         };
-        let key = (Kind::Call, call.process, path, Place::default());
-        cells.add(key, (call.begin, call.end), once(time));
+        let owner = owners.id((Kind::Call, call.process, Place::default()));
+        cells.add((owner, path), once((call.begin, call.end), time));
     });
     added_up.and(walked)
 }
@@ -262,12 +285,13 @@ fn add_calls(analysis: &Analysis<'_>, growth: &mut Growth<'_>, cells: &mut Cells
 fn add_tree(
     analysis: &Analysis<'_>,
     tree: &ProgramTree<'_>,
+    owner: u32,
     function: impl Fn(ProbeId) -> u32,
     growth: &mut Growth<'_>,
     cells: &mut Cells,
 ) {
     let process = tree.process;
-    let life = (process.start, process.end_or(analysis.end));
+    let (from, to) = (process.start, process.end_or(analysis.end));
     let mut paths: Vec<u32> = Vec::with_capacity(tree.sums.len());
     for sum in &tree.sums {
         let caller = sum.caller.and_then(|at| paths.get(at as usize));
@@ -275,81 +299,12 @@ fn add_tree(
         let path = growth.child(caller, function(sum.probe), 0, false);
         paths.push(path);
         if sum.calls > 0 {
-            let key = (Kind::Call, process.id, path, Place::default());
             let (time, samples) = (sum.own, sum.calls);
-            cells.add(key, life, Weight { time, samples });
+            let weight = Weight { time, samples };
+            cells.add((owner, path), Spent { from, to, weight });
         }
     }
 }
 
 /// The path of no function.
 const ROOT: u32 = 0;
-
-/// Whose a cell is.
-type Key = (Kind, ProcessId, u32, Place);
-
-/// Time within which samples are merged, when they first have to be.
-const FIRST_STEP: Nanos = Nanos(1_000_000);
-
-/// Cells as they come, never many more than may stay.
-struct Cells {
-    most: usize,
-    /// By whose they are, and the number of the step that they end in.
-    of: IndexMap<(Key, u64), Spent, FxBuildHasher>,
-    step: Nanos,
-    end: Nanos,
-}
-
-#[derive(Clone, Copy)]
-struct Spent {
-    from: Nanos,
-    to: Nanos,
-    weight: Weight,
-}
-
-impl Cells {
-    fn of_at_most(most: usize) -> Self {
-        Self {
-            most,
-            of: IndexMap::default(),
-            step: Nanos::ZERO,
-            end: Nanos::ZERO,
-        }
-    }
-
-    fn add(&mut self, key: Key, (from, to): (Nanos, Nanos), weight: Weight) {
-        self.end = self.end.max(to);
-        self.put(key, Spent { from, to, weight });
-        if self.of.len() > self.most.saturating_mul(2) {
-            self.coarsen();
-        }
-    }
-
-    fn put(&mut self, key: Key, spent: Spent) {
-        let step = spent.to.0 / self.step.0.max(1);
-        let known = self.of.entry((key, step)).or_insert(Spent {
-            weight: Weight::default(),
-            ..spent
-        });
-        known.from = known.from.min(spent.from);
-        known.to = known.to.max(spent.to);
-        known.weight += spent.weight;
-    }
-
-    /// Doubles the step until there are few enough, or one step is all of the time.
-    fn coarsen(&mut self) {
-        while self.of.len() > self.most && self.step <= self.end {
-            self.step = Nanos(self.step.0.saturating_mul(2)).max(FIRST_STEP);
-            self.move_to(|path| path);
-        }
-    }
-
-    /// Gives each cell its path anew.
-    fn move_to(&mut self, path: impl Fn(u32) -> u32) {
-        let room = IndexMap::with_capacity_and_hasher(self.of.len(), FxBuildHasher);
-        let before = std::mem::replace(&mut self.of, room);
-        for (((kind, process, at, place), _), spent) in before {
-            self.put((kind, process, path(at), place), spent);
-        }
-    }
-}

@@ -1,21 +1,17 @@
 //! Samples to cells.
 
+use super::cells::{Cells, Owners, Spent};
 use super::grow::Growth;
-use super::{Cells, Images, Key, Kind, Place, once, short};
+use super::{Images, Kind, Place, once, short};
 use crate::analyze::{Analysis, PhaseIndex};
 use crate::trace::file::SampleBlock;
-use crate::trace::{Nanos, Sample, SampleKind};
+use crate::trace::{Sample, SampleKind};
 
 /// Rows that are handed on at once.
 const BATCH: usize = 4_096;
 
 /// What a sample adds to which cell.
-#[derive(Clone, Copy)]
-struct Row {
-    key: Key,
-    span: (Nanos, Nanos),
-    time: Nanos,
-}
+type Row = ((u32, u32), Spent);
 
 /// All samples of a trace, and what finds out where they belong.
 pub(super) struct Samples<'a, 't> {
@@ -23,6 +19,7 @@ pub(super) struct Samples<'a, 't> {
     pub(super) phases: &'a PhaseIndex,
     pub(super) growth: &'a mut Growth<'t>,
     pub(super) images: &'a mut Images<'t>,
+    pub(super) owners: &'a mut Owners,
 }
 
 impl Samples<'_, '_> {
@@ -37,8 +34,8 @@ impl Samples<'_, '_> {
                 Err(_) => unreadable_blocks += 1,
             },
             |rows: Vec<Row>| {
-                for row in rows {
-                    cells.add(row.key, row.span, once(row.time));
+                for (of, spent) in rows {
+                    cells.add(of, spent);
                 }
             },
         );
@@ -75,10 +72,7 @@ impl Samples<'_, '_> {
             }
         };
         let path = self.growth.of_stack(sample.stack);
-        Some(Row {
-            key: (kind, sample.process, path, place),
-            span: (from, sample.time),
-            time: sample.weight,
-        })
+        let owner = self.owners.id((kind, sample.process, place));
+        Some(((owner, path), once((from, sample.time), sample.weight)))
     }
 }
