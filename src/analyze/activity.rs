@@ -36,9 +36,20 @@ pub struct Stretch {
 /// Calls `each` with every stretch; those of one actor come in the order of time and do not overlap. Reads all
 /// samples once, and returns how many blocks could not be read. Memory is bounded by the number of threads and
 /// goroutines.
-pub fn walk(analysis: &Analysis<'_>, mut each: impl FnMut(&Stretch)) -> u64 {
+pub fn walk(analysis: &Analysis<'_>, each: impl FnMut(&Stretch)) -> u64 {
+    walk_beside(analysis, |_| {}, each)
+}
+
+/// As [`walk`], and calls `also` with each sample that is read: to read ten million of them takes as long as to do
+/// something with them.
+pub fn walk_beside(
+    analysis: &Analysis<'_>,
+    mut also: impl FnMut(&Sample),
+    mut each: impl FnMut(&Stretch),
+) -> u64 {
     let mut open: FxHashMap<(ProcessId, Actor), Stretch> = FxHashMap::default();
     let unreadable_blocks = filter::walk(analysis.trace, |sample| {
+        also(sample);
         let Some(process) = analysis.trace.process(sample.process) else {
             return;
         };

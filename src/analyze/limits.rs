@@ -39,6 +39,14 @@ impl Limits {
     /// Those of the longest build; `None` where no go command was seen. Reads all samples once.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>) -> Option<Self> {
+        let mut limits = Self::without_samples(analysis)?;
+        limits.load = Load::of_all(analysis).get(limits.build).copied()?;
+        Some(limits)
+    }
+
+    /// As [`Self::of`], without what samples tell of the time before the first action. Reads none.
+    #[must_use]
+    pub fn without_samples(analysis: &Analysis<'_>) -> Option<Self> {
         let builds = &analysis.builds.builds;
         let main = analysis.builds.main()?;
         let build = builds.iter().position(|build| std::ptr::eq(build, main))?;
@@ -51,7 +59,7 @@ impl Limits {
             slots: main.slots,
             parallelism: main.parallelism,
             longest_chain: main.longest_chain.length,
-            load: Load::of_all(analysis).get(build).copied()?,
+            load: main.load,
             what_if: Simulation::of(main).best(CANDIDATES),
             tests,
         })

@@ -6,7 +6,7 @@ use super::{
     cost::ActionRef,
     filter, lanes,
 };
-use crate::trace::{Nanos, ProcessId, SampleKind};
+use crate::trace::{Nanos, ProcessId, Sample, SampleKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -119,6 +119,18 @@ impl Timeline {
     /// Reads all samples once.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>, options: Options) -> Self {
+        let (mut timeline, mut cpu) = Self::before_samples(analysis, options);
+        timeline.unreadable_blocks = filter::walk(analysis.trace, |sample| cpu.add(sample));
+        timeline.take_cpu(cpu);
+        timeline
+    }
+
+    /// As [`Self::of`], but for the CPU: all samples are to be added to what stands beside, which is then to be taken.
+    #[must_use]
+    pub fn before_samples<'a>(
+        analysis: &'a Analysis<'a>,
+        options: Options,
+    ) -> (Self, CpuOverTime<'a>) {
         let end = analysis.end;
         let critical = critical_actions(analysis);
         let mut bars = match options.bars {
@@ -129,11 +141,11 @@ impl Timeline {
             bars = bars_of_processes(analysis, &critical);
         }
         let bins = Bins::of(options.from, end, options.bins);
-        let mut concurrency = Spread::over(&bins);
+        let mut concurrency = Spread::over(bins);
         for bar in &bars {
             concurrency.add(bar.start, bar.end, 1.0);
         }
-        let mut waiting = Spread::over(&bins);
+        let mut waiting = Spread::over(bins);
         let actions = analysis
             .builds
             .builds
@@ -142,14 +154,13 @@ impl Timeline {
         for action in actions.filter(|action| action.works()) {
             waiting.add(action.ready, action.start, 1.0);
         }
-        let cpu = CpuOverTime::of(analysis, &bins, end);
         let mut lanes = lanes(bars);
         let mut phases = Vec::new();
         if options.bars == Bars::Phases {
             let index = PhaseIndex::of(analysis);
             phases = divide(&mut lanes, &index);
         }
-        Self {
+        let timeline = Self {
             end,
             cores: analysis.trace.host.cores,
             lanes,
@@ -157,10 +168,14 @@ impl Timeline {
             bin: bins.length,
             concurrency: concurrency.means(),
             waiting: waiting.means(),
-            cpu: cpu.cores,
-            cpu_source: cpu.source,
-            unreadable_blocks: cpu.unreadable_blocks,
-        }
+            ..Self::default()
+        };
+        (timeline, CpuOverTime::over(analysis, bins))
+    }
+
+    /// Takes over what samples say of the CPU.
+    pub fn take_cpu(&mut self, cpu: CpuOverTime<'_>) {
+        (self.cpu, self.cpu_source) = cpu.finish();
     }
 }
 
@@ -346,45 +361,51 @@ fn lanes(bars: Vec<Bar>) -> Vec<Lane> {
     lanes.collect()
 }
 
-/// Mean number of cores in use, bin by bin, and how that was found.
-struct CpuOverTime {
-    cores: Vec<f64>,
+/// The cores that a command had in use, bin by bin, as samples come.
+#[derive(Debug)]
+pub struct CpuOverTime<'a> {
+    analysis: &'a Analysis<'a>,
+    spread: Spread,
     source: CpuSource,
-    unreadable_blocks: u64,
 }
 
-impl CpuOverTime {
+impl<'a> CpuOverTime<'a> {
+    fn over(analysis: &'a Analysis<'a>, bins: Bins) -> Self {
+        Self {
+            analysis,
+            spread: Spread::over(bins),
+            source: CpuSource::Spread,
+        }
+    }
+
     /// A sample of a running thread stands for the time before it, in which its core was in use:
     /// counted where it was taken, two of them in a short bin would be more cores than there are.
-    fn of(analysis: &Analysis<'_>, bins: &Bins, end: Nanos) -> Self {
-        let mut spread = Spread::over(bins);
-        let mut source = CpuSource::Spread;
-        let unreadable_blocks = filter::walk(analysis.trace, |sample| {
-            let known = analysis.roles.get(sample.process).is_some();
-            if sample.kind == SampleKind::OnCpu && known {
-                source = CpuSource::Samples;
-                spread.add(sample.time.since(sample.weight), sample.time, 1.0);
-            }
-        });
-        if source == CpuSource::Spread {
-            for (id, _) in analysis.roles.iter() {
-                let Some(process) = analysis.trace.process(id) else {
+    pub fn add(&mut self, sample: &Sample) {
+        let known = self.analysis.roles.get(sample.process).is_some();
+        if sample.kind == SampleKind::OnCpu && known {
+            self.source = CpuSource::Samples;
+            let from = sample.time.since(sample.weight);
+            self.spread.add(from, sample.time, 1.0);
+        }
+    }
+
+    fn finish(mut self) -> (Vec<f64>, CpuSource) {
+        if self.source == CpuSource::Spread {
+            for (id, _) in self.analysis.roles.iter() {
+                let Some(process) = self.analysis.trace.process(id) else {
                     continue;
                 };
-                let (start, end) = (process.start, process.end_or(end));
+                let (start, end) = (process.start, process.end_or(self.analysis.end));
                 let life = end.since(start).seconds();
-                spread.add(start, end, process.cpu().seconds() / life);
+                self.spread.add(start, end, process.cpu().seconds() / life);
             }
         }
-        Self {
-            cores: spread.means(),
-            source,
-            unreadable_blocks,
-        }
+        (self.spread.means(), self.source)
     }
 }
 
 /// Equal parts of the time of a trace.
+#[derive(Clone, Copy, Debug)]
 struct Bins {
     from: Nanos,
     count: usize,
@@ -415,16 +436,17 @@ impl Bins {
 }
 
 /// The mean sum of the heights of intervals, bin by bin.
-struct Spread<'a> {
-    bins: &'a Bins,
+#[derive(Debug)]
+struct Spread {
+    bins: Bins,
     /// What a bin holds in part.
     parts: Vec<f64>,
     /// By how much the height of whole bins changes.
     steps: Vec<f64>,
 }
 
-impl<'a> Spread<'a> {
-    fn over(bins: &'a Bins) -> Self {
+impl Spread {
+    fn over(bins: Bins) -> Self {
         Self {
             bins,
             parts: vec![0.0; bins.count],

@@ -9,7 +9,7 @@ use crate::analyze::calls::CallEnd;
 use crate::analyze::calls::lanes::{self, Lane, Step};
 use crate::analyze::{Analysis, GoroutineState, GoroutineStates};
 use crate::render::palette::Family;
-use crate::trace::{Goid, Nanos, Pid, ProcessId, SampleKind, Tid};
+use crate::trace::{Goid, Nanos, Pid, ProcessId, Sample, SampleKind, Tid};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::convert::Infallible;
 
@@ -52,14 +52,15 @@ struct Actors<'a, 't> {
     ranks: FxHashMap<(ProcessId, Who), u32>,
 }
 
-/// Adds them; returns how many blocks of samples or calls could not be read. Reads all samples once and all
-/// calls twice.
+/// Adds them, and calls `also` with each sample; returns how many blocks of samples or calls could not be read. Reads
+/// all samples once and all calls twice.
 pub(super) fn add(
     analysis: &Analysis<'_>,
     bars: &ProcessBars,
     rows: &Rows,
     tracks: &mut Tracks,
     names: &mut Names,
+    also: impl FnMut(&Sample),
 ) -> u64 {
     let mut actors = Actors {
         analysis,
@@ -72,7 +73,7 @@ pub(super) fn add(
         ranks: FxHashMap::default(),
     };
     let states = GoroutineStates::of(analysis);
-    let unread_samples = activity::walk(analysis, |stretch| {
+    let unread_samples = activity::walk_beside(analysis, also, |stretch| {
         // What marks tell of a goroutine is more than what samples do.
         let is_known = matches!(stretch.actor, Actor::Goroutine(_)) && !states.states.is_empty();
         if !is_known {

@@ -15,7 +15,7 @@ pub(super) fn write(
     rows: &Rows,
     columns: &mut Columns<'_>,
 ) -> io::Result<()> {
-    let limits = analysis.limits();
+    let limits = Limits::without_samples(analysis);
     let limits = limits.as_ref();
     write_builds(analysis, limits, columns)?;
     write_actions(analysis, rows, columns)?;

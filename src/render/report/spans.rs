@@ -8,7 +8,7 @@ use super::tracks::{CRITICAL, OPEN, Span, SpanKind, Track, Tracks, View};
 use crate::analyze::timeline::{self, Bar, BarOf, Bars, CpuSource, Options, Timeline};
 use crate::analyze::{Analysis, PhaseIndex, PhaseSpan, summary};
 use crate::render::palette::Family;
-use crate::trace::{Nanos, ProcessId};
+use crate::trace::{Nanos, ProcessId, Sample};
 use rustc_hash::FxHashMap;
 use std::io;
 
@@ -24,23 +24,14 @@ pub(super) fn write(
     wanted: super::Options<'_>,
     columns: &mut Columns<'_>,
 ) -> io::Result<u64> {
-    let timeline = analysis.timeline(Options {
-        bars: Bars::Actions,
-        bins: BINS,
-        from: analysis.builds.critical_path.start(),
-    });
-    write_chart(&timeline, columns)?;
+    let (mut timeline, mut cpu) = Timeline::before_samples(analysis, options_of(analysis));
     let mut tracks = Tracks::of_at_most(wanted.spans);
     let names = &mut columns.names;
     add_slots(&timeline, View::Slots, &mut tracks, |bar| {
         span_of(bar, rows, names)
     });
     let base = wanted.base.map(|base| {
-        let timeline = base.analysis.timeline(Options {
-            bars: Bars::Actions,
-            bins: BINS,
-            from: base.analysis.builds.critical_path.start(),
-        });
+        let timeline = base.analysis.timeline(options_of(base.analysis));
         (base.analysis, timeline)
     });
     if let Some((base, lanes)) = &base {
@@ -52,15 +43,25 @@ pub(super) fn write(
             names,
         );
     }
+    let bars = ProcessBars::of(analysis);
+    add_processes(index, &bars, rows, &mut tracks, &mut columns.names);
+    let walked = |sample: &Sample| cpu.add(sample);
+    let unreadable_blocks = actors::add(
+        analysis,
+        &bars,
+        rows,
+        &mut tracks,
+        &mut columns.names,
+        walked,
+    );
+    timeline.take_cpu(cpu);
+    write_chart(&timeline, columns)?;
     if let Some((_, base)) = &base {
         columns
             .table("base_chart", &[base.bin])
             .times("bin", |bin| *bin)?;
         columns.numbers("base_cpu.cores", &base.cpu)?;
     }
-    let bars = ProcessBars::of(analysis);
-    add_processes(index, &bars, rows, &mut tracks, &mut columns.names);
-    let unreadable_blocks = actors::add(analysis, &bars, rows, &mut tracks, &mut columns.names);
     let places: FxHashMap<u32, usize> = bars
         .in_order()
         .map(|id| rows.process(id))
@@ -75,6 +76,14 @@ pub(super) fn write(
         .times("shorter_than", |_| tracks.short)?;
     write_tracks(&tracks, columns)?;
     Ok(unreadable_blocks)
+}
+
+fn options_of(analysis: &Analysis<'_>) -> Options {
+    Options {
+        bars: Bars::Actions,
+        bins: BINS,
+        from: analysis.builds.critical_path.start(),
+    }
 }
 
 fn write_chart(timeline: &Timeline, columns: &mut Columns<'_>) -> io::Result<()> {
