@@ -1,6 +1,6 @@
 //! `gotrace flamegraph`.
 
-use super::exit::Usage;
+use super::exit::{Usage, hinted};
 use super::gaps;
 use super::output::{self, Output};
 use super::selection::{Samples, not_negative};
@@ -115,10 +115,15 @@ impl From<Group> for Grouping {
     }
 }
 
-/// Of what could not be written the cause names the file.
+/// Of what could not be written the cause names the file; of what was not recorded it says how to record it.
 fn cause(error: flamegraph::Error) -> anyhow::Error {
     match error {
         flamegraph::Error::Write(cause) => cause.into(),
+        error @ flamegraph::Error::NoSamples => hinted(
+            error,
+            "gotrace doctor says what keeps gotrace from taking samples here; gotrace run --profile -- COMMAND has \
+             compilers and linkers take their own, without rights",
+        ),
         error => error.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! The flamegraph of the small build, read with an XML parser.
 
-use crate::build::{FUNCTIONS, SAMPLED, gotrace, record};
+use crate::build::{FUNCTIONS, SAMPLED, gotrace, record, record_samples, run};
 
 /// Titles of frames and their part of the picture in percent.
 pub(crate) fn frames(svg: &str) -> Vec<(String, f64)> {
@@ -51,6 +51,21 @@ fn frames_are_as_wide_as_their_samples() {
     let by_package = frames(&gotrace(&["flamegraph", "--group", "package"], &trace, 80));
     assert_eq!(width(&by_package, "m/a"), percent(10));
     assert_eq!(width(&by_package, "m/b"), percent(30));
+}
+
+#[test]
+fn a_trace_without_samples_is_refused_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("without.gotrace");
+    record_samples(&trace, &[]);
+    let (code, svg, complaint) = run(&["flamegraph"], &trace, 80);
+    assert_eq!((code, &*svg), (Some(3), ""));
+    let complaint: Vec<_> = complaint.lines().collect();
+    assert_eq!(complaint[0], "gotrace: the trace holds no samples");
+    assert!(
+        complaint[1].starts_with("hint: gotrace doctor says"),
+        "{complaint:?}"
+    );
 }
 
 #[test]
