@@ -360,8 +360,8 @@ impl Sieve {
             writer,
         };
         let to = match adds_all {
-            true => run.take::<true>(&first, records),
-            false => run.take::<false>(&first, records),
+            true => run.take::<true>(first, records),
+            false => run.take::<false>(first, records),
         };
         let (first, last) = program.span.unwrap_or((from, to));
         program.span = Some((first.min(from), last.max(to)));

@@ -31,17 +31,17 @@ impl Run<'_> {
     /// Takes records; the reading of the counter at the last one.
     pub(super) fn take<const ALL: bool>(
         &mut self,
-        first: &Written,
-        rest: impl Iterator<Item = Written>,
+        first: Written,
+        mut rest: impl Iterator<Item = Written>,
     ) -> u64 {
-        let end = |written: &Written| written.left.map_or(written.ticks, NonZero::get);
-        self.pass::<ALL>(first);
-        let mut last = end(first);
-        for written in rest {
+        let mut written = first;
+        loop {
             self.pass::<ALL>(&written);
-            last = end(&written);
+            match rest.next() {
+                Some(next) => written = next,
+                None => return written.left.map_or(written.ticks, NonZero::get),
+            }
         }
-        last
     }
 
     /// Takes the next record.
@@ -56,12 +56,9 @@ impl Run<'_> {
             while self.top().is_some_and(|top| top.depth >= written.depth) {
                 self.close(written.ticks, None);
             }
-            match written.left {
-                Some(left) if ALL && !traits.has(Traits::APART) => {
-                    self.span::<ALL>(written.ticks, left.get(), probe, traits);
-                }
-                Some(_) => self.apart::<ALL>(written, probe, traits),
-                None => self.begin::<ALL>(written, probe, traits),
+            let is_open = self.begin::<ALL>(written, probe, traits);
+            if is_open && let Some(own) = written.own_return() {
+                self.leave(&own, probe, traits);
             }
         } else if self.top().is_some_and(|top| is_of(top, written, probe)) {
             self.close(written.ticks, Some(written.edge));
@@ -107,14 +104,26 @@ impl Run<'_> {
         }
     }
 
+    /// A call begins; whether it is open from now on. One that is known to have called nothing that is recorded is not,
+    /// where nothing but its time counts.
     #[inline]
-    fn begin<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) {
+    fn begin<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) -> bool {
         let Place {
             node,
             level,
             inside,
             kept,
         } = self.place::<ALL>(written.ticks, probe, traits);
+        if ALL
+            && !traits.has(Traits::APART)
+            && let Some(left) = written.left
+        {
+            if kept {
+                let length = left.get().saturating_sub(written.ticks);
+                self.tree.end(node, length, false);
+            }
+            return false;
+        }
         let keep = self.state.options.keep;
         let frame = Frame {
             begin: written.ticks,
@@ -143,29 +152,10 @@ impl Run<'_> {
         } else {
             self.state.unpaired.beyond = self.state.unpaired.beyond.wrapping_add(1);
         }
-    }
-
-    /// A call of which both ends are known, and that called nothing that is recorded: it is never open here, where
-    /// nothing but its time counts.
-    #[inline]
-    fn span<const ALL: bool>(&mut self, begin: u64, end: u64, probe: u32, traits: Traits) {
-        let Place { node, kept, .. } = self.place::<ALL>(begin, probe, traits);
-        if kept {
-            self.tree.end(node, end.saturating_sub(begin), false);
-        }
-    }
-
-    /// The same, where more is to be done for it.
-    #[inline(never)]
-    fn apart<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) {
-        self.begin::<ALL>(written, probe, traits);
-        if let Some(own) = written.own_return() {
-            self.leave(&own, probe, traits);
-        }
+        true
     }
 
     /// An exit of a call that may not be the innermost one that is open.
-    #[inline(never)]
     fn leave(&mut self, written: &Written, probe: u32, traits: Traits) {
         while let Some(top) = self.top()
             && top.depth >= written.depth
