@@ -32,9 +32,9 @@ impl CallTreeBlock {
         self.rows.is_empty()
     }
 
-    /// Adds a row, of level 0 or at most one below the last.
-    pub(super) fn push(&mut self, row: CallTreeRow, (from, to): (Nanos, Nanos)) {
-        self.rows.push(row);
+    /// Adds rows, each of level 0 or at most one below the one before.
+    pub(super) fn extend(&mut self, rows: &[CallTreeRow], (from, to): (Nanos, Nanos)) {
+        self.rows.extend_from_slice(rows);
         let (first, last) = self.span.unwrap_or((from, to));
         self.span = Some((first.min(from), last.max(to)));
     }
@@ -65,7 +65,10 @@ impl Columns for CallTreeBlock {
     /// column: probe │ column: calls │ column: open ones of them │ column: total in ns
     /// ```
     fn encode(&self) -> Vec<u8> {
-        let mut columns: [Vec<u64>; 6] = Default::default();
+        let mut columns = [const { Vec::<u64>::new() }; 6];
+        for column in &mut columns {
+            column.reserve(self.rows.len());
+        }
         let [levels, processes, probes, calls, open, totals] = &mut columns;
         let (mut below, mut process) = (0_u32, 0_u64);
         for row in &self.rows {

@@ -32,6 +32,7 @@ pub(super) fn put_column(out: &mut Vec<u8>, values: &[u64]) {
         put_planes(out, values, shape.width);
     } else {
         out.push(VARINT);
+        out.reserve(shape.varint_bytes);
         for &value in values {
             put_varint(out, value);
         }
@@ -55,17 +56,25 @@ impl Shape {
             width: 1,
         };
         let mut all = 0_u64;
-        for run in values.chunk_by(|one, next| one == next) {
-            let value = run.first().copied().unwrap_or_default();
-            let bytes = varint_length(value);
-            let length = varint_length(run.len() as u64);
-            shape.runs = shape.runs.saturating_add(1);
-            shape.run_bytes = shape.run_bytes.saturating_add(bytes.saturating_add(length));
-            shape.varint_bytes = shape
-                .varint_bytes
-                .saturating_add(bytes.saturating_mul(run.len()));
+        let mut run: Option<(u64, u64)> = None;
+        let mut end = |run: Option<(u64, u64)>| {
+            if let Some((value, length)) = run {
+                let bytes = varint_length(value).saturating_add(varint_length(length));
+                shape.run_bytes = shape.run_bytes.saturating_add(bytes);
+                shape.runs = shape.runs.saturating_add(1);
+            }
+        };
+        let mut varint_bytes = 0_usize;
+        for &value in values {
+            varint_bytes = varint_bytes.saturating_add(varint_length(value));
             all |= value;
+            match &mut run {
+                Some((known, length)) if *known == value => *length = length.saturating_add(1),
+                run => end(run.replace((value, 1))),
+            }
         }
+        end(run);
+        shape.varint_bytes = varint_bytes;
         shape.width = (u64::BITS.saturating_sub(all.leading_zeros()))
             .div_ceil(8)
             .max(1)

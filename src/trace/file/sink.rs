@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// zstd's level, chosen by measuring: see `docs/trace-format.md`.
 const LEVEL: i32 = 9;
 /// That of call trees, which are written by the hundred thousand rows while programs wait to be read.
-const LEVEL_OF_TREES: i32 = 3;
+const LEVEL_OF_TREES: i32 = 1;
 
 /// The contents of a block before compression, and what its header says of them.
 #[derive(Debug)]

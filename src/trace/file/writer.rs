@@ -28,6 +28,8 @@ const GATHER: usize = 1 << 20;
 const SAMPLE_LIMIT: usize = 8 << 20;
 /// As what a call, a row of a call tree or a binding is counted, so that a whole block gathers: it takes four times as much.
 const CALL_BYTES: usize = 16;
+/// Rows of a tree that are added before it is looked whether they are to be written.
+const ROWS_AT_ONCE: usize = 1 << 12;
 /// records beyond this,
 const RECORD_LIMIT: usize = 12 << 20;
 /// and new rows of tables beyond this.
@@ -407,31 +409,29 @@ impl Writer {
     /// As [`Self::symbol`].
     pub fn call_tree(&mut self, rows: &[CallTreeRow], from: Nanos, to: Nanos) -> Result<(), Error> {
         self.last_time = self.last_time.max(to);
-        let mut callers: Vec<CallTreeRow> = Vec::new();
         let mut written = Ok(());
-        for row in rows {
-            callers.truncate(row.level as usize);
+        let mut rest = rows;
+        while !rest.is_empty() {
             if self.gathered.bytes > SAMPLE_LIMIT {
-                self.lost.calls = self.lost.calls.saturating_add(row.calls);
+                let calls = rest.iter().map(|row| row.calls);
+                self.lost.calls = calls.fold(self.lost.calls, u64::saturating_add);
                 self.lost.since.get_or_insert(from);
-            } else {
-                let block = open_block(&mut self.gathered.call_trees);
-                let again: &[CallTreeRow] = if block.is_empty() { &callers } else { &[] };
-                for caller in again {
-                    block.push(*caller, (from, to));
-                }
-                block.push(*row, (from, to));
-                let bytes = again.len().saturating_add(1).saturating_mul(CALL_BYTES);
-                self.gather(bytes);
-                // What comes after an error waits like all else.
-                written = written.and(self.flush_if_full());
+                break;
             }
-            callers.push(CallTreeRow {
-                calls: 0,
-                open: 0,
-                total: Nanos::ZERO,
-                ..*row
-            });
+            let block = open_block(&mut self.gathered.call_trees);
+            let again = match block.is_empty() {
+                true => callers(rows, rows.len().saturating_sub(rest.len())),
+                false => Vec::new(),
+            };
+            block.extend(&again, (from, to));
+            let room = BLOCK_ROWS.saturating_sub(block.len()).max(1);
+            let (now, later) = rest.split_at(room.min(ROWS_AT_ONCE).min(rest.len()));
+            block.extend(now, (from, to));
+            rest = later;
+            let added = again.len().saturating_add(now.len());
+            self.gather(added.saturating_mul(CALL_BYTES));
+            // What comes after an error waits like all else.
+            written = written.and(self.flush_if_full());
         }
         written
     }
@@ -644,6 +644,26 @@ impl Writer {
             }
         }
     }
+}
+
+/// The callers of a row of a tree, the outermost one first, as rows that only lead to it.
+fn callers(rows: &[CallTreeRow], at: usize) -> Vec<CallTreeRow> {
+    let (before, from) = rows.split_at(at);
+    let mut level = from.first().map_or(0, |row| row.level);
+    let mut callers = Vec::new();
+    for row in before.iter().rev() {
+        if row.level < level {
+            level = row.level;
+            callers.push(CallTreeRow {
+                calls: 0,
+                open: 0,
+                total: Nanos::ZERO,
+                ..*row
+            });
+        }
+    }
+    callers.reverse();
+    callers
 }
 
 /// The block that takes the next row.
