@@ -35,8 +35,11 @@ pub(super) struct Code {
     symbols: FxHashMap<&'static [u8], usize>,
 }
 
+/// Reads one of [`Fields`].
+type Field = fn(&Fields) -> u16;
+
 /// What each part of the code has of [`Fields`], or not.
-const FIELDS: [(&str, fn(&Fields) -> u16); 6] = [
+const FIELDS: [(&str, Field); 6] = [
     ("m_procid", |fields| fields.m_procid),
     ("m_slot", |fields| fields.m_slot),
     ("m_next", |fields| fields.m_slot),
@@ -156,14 +159,12 @@ impl Code {
             Ok::<usize, Error>(at.saturating_sub(start))
         };
         let mut leads = Vec::new();
-        let once = |symbol: &str| i64::try_from(self.at(symbol).unwrap_or_default());
-        for (hole, to) in [
-            ("ring", Ok(0_i64.saturating_sub_unsigned(PAGE))),
-            ("claim", once("claim")),
-            ("tell", once(&format!("tell_{name}"))),
-        ] {
+        if let Ok(behind) = part("ring") {
+            leads.push((behind, 0_i64.saturating_sub_unsigned(PAGE)));
+        }
+        for (hole, to) in [("claim", "claim"), ("tell", &format!("tell_{name}"))] {
             if let Ok(behind) = part(hole) {
-                leads.push((behind, to.unwrap_or_default()));
+                leads.push((behind, i64::try_from(self.at(to)?).unwrap_or_default()));
             }
         }
         let bytes = self.text.get(start..self.at(&format!("{name}.end"))?);
