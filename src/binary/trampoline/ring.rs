@@ -16,13 +16,13 @@
 //!           32 records
 //! record     0 u64 time stamp counter (arm64: CNTVCT_EL0), written last: 0 if it is not there yet
 //!            8 u64 goroutine  16 u32 depth of the stack  20 u32 number of the function, edge
-//!           24 u64 RAX (arm64: X0) at an entry; at one that spans, the counter at the function's return, if its thread
-//!              has written nothing between: 0 if it has not returned yet, or elsewhere
+//!           24 u64 RAX (arm64: X0) at an entry; at one that spans, the counter at a return of that function from that
+//!              depth on that goroutine, if the thread has written nothing between: 0 if there was none
 //! ```
 //!
-//! Half of all calls and more call nothing that is recorded: an entry that spans is the one record of such a call. Its
-//! end may be written after the record was read, until the thread's next record is there; into the last record of a
-//! chunk it never is.
+//! Half of all calls and more call nothing that is recorded: an entry that spans is the one record of such a call. The
+//! return may be written after the record was read, until the thread's next record is there; into the last record of a
+//! chunk it never is. Where a goroutine was on another thread between, it may be that of a later call of the function.
 //!
 //! The thread is the system's number of it; on macOS the lower half of `pthread_self`, for the runtime knows no other.
 //!

@@ -2,24 +2,26 @@
 //!
 //! A goroutine that changes threads writes into one chunk after the other, and when it comes back goes on where it was.
 //! It is on one thread at a time: cut where another run begins, its runs do not overlap, and the first record of each
-//! puts them in order. Nothing else needs to be sorted. A return that was written into the record of its entry after
-//! that was read is a run of its own.
+//! puts them in order. Nothing else needs to be sorted.
+//!
+//! A return is a run of its own that was written into the record of its entry after that was read. So it is where its
+//! goroutine left a thread in the midst of a call, and came back when it had returned, and called the same function from
+//! the same place: a thread that wrote nothing meanwhile takes that one's return for that of the call it knows.
 
 use super::Image;
 use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written, opens};
 use crate::capture::probes::CallMode;
-use crate::capture::sys::ring::{SharedRing, is_settled, record_in, rest_in, take_record};
+use crate::capture::sys::ring::{SharedRing, is_settled, record_in, take_record};
 use crate::trace::{Nanos, Pid};
-use std::sync::atomic::AtomicU64;
 
 /// Records of one goroutine that lie beside each other.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     /// When the first one was written,
     ticks: u64,
-    /// and the last one.
+    /// and when the last one ended.
     last: u64,
     pid: Pid,
     goroutine: u64,
@@ -29,8 +31,25 @@ struct Run {
     to: usize,
     /// What its last record has to tell is not all known.
     is_open: bool,
-    /// Its one record was read before; this is its return.
-    is_late: bool,
+    /// No more than a return, which stands in a record that is read by itself.
+    late: Option<Written>,
+}
+
+impl Run {
+    /// A return that stands in the record of this number.
+    const fn of_return(own: Written, (pid, chunk): (Pid, usize), at: usize) -> Self {
+        Self {
+            ticks: own.ticks,
+            last: own.ticks,
+            pid,
+            goroutine: own.goroutine,
+            chunk,
+            from: at,
+            to: at + 1,
+            is_open: false,
+            late: Some(own),
+        }
+    }
 }
 
 /// A sieve, and what it has kept.
@@ -78,12 +97,12 @@ impl Runs {
             count += taken.left;
             taken.read = read;
         }
-        let time = |run: &Run, at| {
+        let record = |run: &Run, at| {
             let chunk = taken.get(run.chunk).map(|taken| taken.chunk);
             let record = chunk.and_then(|chunk| record_in(ring.words(chunk), at));
-            record.map_or(u64::MAX, |[ticks, ..]| ticks)
+            record.map(Written::of)
         };
-        cut(&mut self.runs, &mut self.parts, time);
+        cut(&mut self.runs, &mut self.parts, record);
         for run in &self.parts {
             let Some(taken) = taken.get_mut(run.chunk) else {
                 continue;
@@ -92,9 +111,9 @@ impl Runs {
                 continue;
             };
             let words = ring.words(taken.chunk);
-            if run.is_late {
-                let late = late_return(words, run);
-                self.sieve.take(writer, &image.functions, late.into_iter());
+            if let Some(late) = run.late {
+                let late = std::iter::once(late);
+                self.sieve.take(writer, &image.functions, late);
                 continue;
             }
             // As it was found, even if it has returned since.
@@ -136,27 +155,22 @@ impl Runs {
             return taken.read;
         };
         let words = ring.words(taken.chunk);
-        let run_of = |ticks: u64, goroutine: u64, at: usize| Run {
-            ticks,
-            last: ticks,
-            pid: writer.pid,
-            goroutine,
-            chunk: number,
-            from: at,
-            to: at + 1,
-            is_open: false,
-            is_late: false,
-        };
+        let pid = writer.pid;
         if let Some(late) = taken.late_return(words, until) {
-            self.runs.push(Run {
-                is_late: true,
-                ..run_of(late.ticks, late.goroutine, taken.read - 1)
-            });
+            let at = taken.read - 1;
+            self.runs.push(Run::of_return(late, (pid, number), at));
             self.turn(&writer, &image, [late]);
         }
         if taken.is_open {
             return taken.read;
         }
+        let ended = |mut run: Run| {
+            let last = record_in(words, run.to - 1).map(Written::of);
+            if let Some(left) = last.and_then(|last| last.left) {
+                run.last = left.get();
+            }
+            run
+        };
         let mut run: Option<Run> = None;
         let mut at = taken.read;
         while at < taken.timed
@@ -168,11 +182,24 @@ impl Runs {
                     run.last = ticks;
                     run.to = at + 1;
                 }
-                run => self.runs.extend(run.replace(run_of(ticks, goroutine, at))),
+                run => {
+                    let before = run.replace(Run {
+                        ticks,
+                        last: ticks,
+                        pid,
+                        goroutine,
+                        chunk: number,
+                        from: at,
+                        to: at + 1,
+                        is_open: false,
+                        late: None,
+                    });
+                    self.runs.extend(before.map(ended));
+                }
             }
             at += 1;
         }
-        if let Some(run) = &mut run {
+        if let Some(mut run) = run {
             // Whatever stands behind the others has come after all that there will be of them.
             let is_settled = is_settled(words, run.to - 1);
             let last = record_in(words, run.to - 1);
@@ -181,8 +208,8 @@ impl Runs {
                 left.is_some_and(|left| left.get() > until) || (opens(last) && !is_settled)
             });
             run.is_open = taken.is_open;
+            self.runs.push(if run.is_open { run } else { ended(run) });
         }
-        self.runs.extend(run);
         if self.sieve.has_turns() {
             let records = (taken.read..at).filter_map(|number| {
                 let written = Written::of(record_in(words, number)?);
@@ -225,20 +252,15 @@ impl Runs {
     }
 }
 
-/// The return of the record that was read before.
-fn late_return(words: &[AtomicU64], run: &Run) -> Option<Written> {
-    let [goroutine, place, left] = rest_in(words, run.from)?;
-    Written::of([0, goroutine, place, left]).own_return()
-}
-
-/// Cuts runs of a goroutine where another one of it begins, and puts all parts in the order of their time. `time` tells
-/// when a record of a run was written.
-fn cut(runs: &mut [Run], parts: &mut Vec<Run>, time: impl Fn(&Run, usize) -> u64) {
+/// Cuts runs of a goroutine where another one of it begins, and puts all parts in the order of their time. `record` reads
+/// one of a run.
+fn cut(runs: &mut [Run], parts: &mut Vec<Run>, record: impl Fn(&Run, usize) -> Option<Written>) {
     parts.clear();
     runs.sort_unstable_by_key(|run| (run.pid, run.goroutine, run.ticks));
     let is_same = |one: &Run, next: &Run| {
         (one.pid, one.goroutine) == (next.pid, next.goroutine) && one.goroutine != 0
     };
+    let time = |run: &Run, at| record(run, at).map_or(u64::MAX, |record| record.ticks);
     for runs in runs.chunk_by(is_same) {
         // The earliest one last.
         let mut waiting: Vec<Run> = runs.iter().rev().copied().collect();
@@ -257,26 +279,36 @@ fn cut(runs: &mut [Run], parts: &mut Vec<Run>, time: impl Fn(&Run, usize) -> u64
                     end = middle;
                 }
             }
-            let last = time(&run, to - 1);
+            let last = record(&run, to - 1);
+            let was_open = run.is_open && to == run.to;
+            let own = last.and_then(|last| last.own_return());
+            let own = own.filter(|own| own.ticks > next && !was_open);
             parts.push(Run {
-                last,
+                last: last.map_or(run.last, |last| last.ticks),
                 to,
-                is_open: false,
+                is_open: was_open || own.is_some(),
                 ..run
             });
+            let mut wait = |run: Run| {
+                let at = waiting.partition_point(|other| other.ticks > run.ticks);
+                waiting.insert(at, run);
+            };
+            if let Some(own) = own {
+                wait(Run::of_return(own, (run.pid, run.chunk), to - 1));
+            }
             if to < run.to {
                 let (ticks, from) = (time(&run, to), to);
-                let at = waiting.partition_point(|other| other.ticks > ticks);
-                waiting.insert(at, Run { ticks, from, ..run });
+                wait(Run { ticks, from, ..run });
             }
         }
     }
-    parts.sort_unstable_by_key(|part| part.ticks);
+    parts.sort_unstable_by_key(|part| (part.ticks, part.late.is_none()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::CallEdge;
 
     #[test]
     fn a_goroutine_that_comes_back_to_its_thread_is_read_in_its_order() {
@@ -292,11 +324,11 @@ mod tests {
             from: 0,
             to: times[chunk].len(),
             is_open: chunk == 1,
-            is_late: false,
+            late: None,
         };
-        let time = |run: &Run, at: usize| times[run.chunk][at];
+        let record = |run: &Run, at: usize| Some(Written::of([times[run.chunk][at], 4, 0, 0]));
         let mut parts = Vec::new();
-        cut(&mut [run(2, 4), run(0, 4), run(1, 4)], &mut parts, time);
+        cut(&mut [run(2, 4), run(0, 4), run(1, 4)], &mut parts, record);
         let found: Vec<_> = parts
             .iter()
             .map(|run| (run.chunk, run.from, run.to))
@@ -311,8 +343,62 @@ mod tests {
         }
         // Others, and stacks of threads, stay whole.
         for runs in [[run(0, 4), run(1, 5)], [run(0, 0), run(1, 0)]] {
-            cut(&mut runs.clone(), &mut parts, time);
+            cut(&mut runs.clone(), &mut parts, record);
             assert_eq!(parts.len(), 2);
+        }
+    }
+
+    /// On the first thread f began at 1. On the second one it returned at 5 and began again at 6. Back on the first one,
+    /// which knows nothing of that, it returned at 9, and began once more at 12.
+    #[test]
+    fn a_return_that_a_thread_took_for_another_ones_is_read_in_its_time() {
+        const SPANS: u64 = 1 << 61;
+        const RETURN: u64 = 1 << 62;
+        let first = [[1, 4, SPANS, 9], [12, 4, SPANS, 0]].map(Written::of);
+        let second = [[5, 4, SPANS | RETURN, 0], [6, 4, SPANS, 0]].map(Written::of);
+        let chunks = [first, second];
+        let run = |chunk: usize| Run {
+            ticks: chunks[chunk][0].ticks,
+            last: chunks[chunk][1].ticks,
+            pid: Pid(1),
+            goroutine: 4,
+            chunk,
+            from: 0,
+            to: 2,
+            is_open: false,
+            late: None,
+        };
+        // The second time nothing comes behind that return.
+        let alone = Run {
+            to: 1,
+            last: 9,
+            ..run(0)
+        };
+        for (first, behind) in [(run(0), 1), (alone, 0)] {
+            let mut parts = Vec::new();
+            let record = |run: &Run, at: usize| Some(chunks[run.chunk][at]);
+            cut(&mut [run(1), first], &mut parts, record);
+            let found: Vec<_> = parts
+                .iter()
+                .map(|part| {
+                    let late = part.late.map(|late| (late.ticks, late.edge));
+                    (
+                        part.ticks,
+                        part.chunk,
+                        part.from,
+                        part.to,
+                        part.is_open,
+                        late,
+                    )
+                })
+                .collect();
+            let expected = [
+                (1, 0, 0, 1, true, None),
+                (5, 1, 0, 2, false, None),
+                (9, 0, 0, 1, false, Some((9, CallEdge::Exit))),
+                (12, 0, 1, 2, false, None),
+            ];
+            assert_eq!(found, expected[..3 + behind]);
         }
     }
 }
