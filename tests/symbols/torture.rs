@@ -257,7 +257,9 @@ fn copies_drop_what_there_is_no_room_for() {
             assert_eq!(printed, expected, "{room}");
             let records = ring.records();
             let own = records.iter().filter(|record| !record.joined);
-            assert_eq!(own.count(), room);
+            // The thread that has the chunk may stop before it is full, and others go on.
+            let own = own.count();
+            assert!(own <= room && (own > 0) == (room > 0), "{own} of {room}");
             // Each call has a record at least.
             let entries = records.iter();
             let entries = entries.filter(|record| record.edge == SiteEdge::Entry);
