@@ -37,16 +37,10 @@ pub(crate) fn trampoline(data: &[u8]) -> String {
             }
         }
     }
-    let places: Vec<Marked<'_>> = (0..)
-        .zip(&found)
-        .flat_map(|(number, places)| {
-            places.iter().map(move |place| Marked {
-                number,
-                has_argument: number % 2 == 1,
-                place,
-            })
-        })
-        .collect();
+    let numbered = (0..).zip(&found);
+    let places = Marked::all(
+        numbered.map(|(number, places): (u32, _)| (number % 2 == 1, places.as_slice())),
+    );
     match copy(&survey, data, 7, [1000, 240, 60], &places) {
         Ok(copied) => {
             hold(&elf, data, &copied.original, &places);

@@ -65,10 +65,8 @@ impl Columns for CallTreeBlock {
     /// column: probe │ column: calls │ column: open ones of them │ column: total in ns
     /// ```
     fn encode(&self) -> Vec<u8> {
-        let mut columns = [const { Vec::<u64>::new() }; 6];
-        for column in &mut columns {
-            column.reserve(self.rows.len());
-        }
+        let mut columns: [Vec<u64>; 6] =
+            std::array::from_fn(|_| Vec::with_capacity(self.rows.len()));
         let [levels, processes, probes, calls, open, totals] = &mut columns;
         let (mut below, mut process) = (0_u32, 0_u64);
         for row in &self.rows {
