@@ -11,15 +11,15 @@ use crate::trace::{
     Argument, CallEdge, CallEvent, Image, ImageKind, ImageOffset, Nanos, PhaseMark, Pid, Probe,
     ProbeId, ProcessId, Record,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 /// What watching functions has cost.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// The numbers that functions have in the trace, by those that backends give them: the kernel's probes, and copies.
     numbers: [Vec<Option<ProbeId>>; 2],
-    /// By these: cost of an entry and of an exit.
-    costs: Vec<(Nanos, Nanos)>,
+    /// By these.
+    watched: Vec<Watched>,
     /// Where two backends tell of calls: those that wait for the other one.
     held: Option<Held>,
     /// By the calibrated costs: what the command has paid for its hits.
@@ -34,8 +34,15 @@ pub(super) struct Calls {
     early_count: usize,
     /// Calls of processes that nobody has told of.
     strangers: u64,
-    /// Probes whose calls are recorded one by one whatever is added up.
-    marks: FxHashSet<ProbeId>,
+}
+
+/// What counts of a function for the cost of its calls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    entry_cost: Nanos,
+    exit_cost: Nanos,
+    /// Its calls are recorded one by one whatever is added up.
+    marks: bool,
 }
 
 /// Calls at most that wait for their programs to be told of.
@@ -55,16 +62,17 @@ impl Calls {
             kind: ImageKind::File,
             ..Image::default()
         });
-        let id = ProbeId(u32::try_from(self.costs.len()).unwrap_or(u32::MAX));
+        let id = ProbeId(u32::try_from(self.watched.len()).unwrap_or(u32::MAX));
         let (side, at) = place(probed.probe);
         if let Some(numbers) = self.numbers.get_mut(side) {
             numbers.resize(numbers.len().max(at + 1), None);
             numbers[at] = Some(id);
         }
-        self.costs.push((probed.entry_cost, probed.exit_cost));
-        if probed.phase.is_some() {
-            self.marks.insert(id);
-        }
+        self.watched.push(Watched {
+            entry_cost: probed.entry_cost,
+            exit_cost: probed.exit_cost,
+            marks: probed.phase.is_some(),
+        });
         let phase = probed.phase.as_ref().map(|phase| PhaseMark {
             track: sink.string(phase.track.as_bytes()),
             phase: sink.string(phase.name.as_bytes()),
@@ -153,36 +161,35 @@ impl Calls {
     }
 
     fn tree(&mut self, sink: &mut Sink, processes: &Processes, mut tree: CallTree) {
+        let (from, to) = (sink.at(tree.from), sink.at(tree.to));
+        // It may come when its process has ended, or runs another program by now.
+        let process = processes.row_at(tree.pid, from);
+        let process = process.map(|(process, _)| process);
         for row in &mut tree.rows {
             // A function is told of before it is called.
             row.probe = self.number(row.probe).unwrap_or_default();
+            row.process = process.unwrap_or_default();
+            let watched = self.watched(row.probe);
             // What is recorded one by one, too, is counted there.
-            if !self.marks.contains(&row.probe) {
-                let (entry, exit) = self.cost(row.probe);
+            if !watched.marks {
                 let exits = row.calls.saturating_sub(row.open);
-                self.tax += Nanos(entry.0.saturating_mul(row.calls));
-                self.tax += Nanos(exit.0.saturating_mul(exits));
+                self.tax += Nanos(watched.entry_cost.0.saturating_mul(row.calls));
+                self.tax += Nanos(watched.exit_cost.0.saturating_mul(exits));
             }
         }
-        let (from, to) = (sink.at(tree.from), sink.at(tree.to));
-        // It may come when its process has ended, or runs another program by now.
-        let Some((process, _)) = processes.row_at(tree.pid, from) else {
-            return;
-        };
-        for row in &mut tree.rows {
-            row.process = process;
+        if process.is_some() {
+            sink.call_tree(&tree.rows, from, to);
         }
-        sink.call_tree(&tree.rows, from, to);
     }
 
     fn call(&mut self, sink: &mut Sink, processes: &Processes, called: &Called) {
         let Some(probe) = self.number(called.probe) else {
             return;
         };
-        let (of_entry, of_exit) = self.cost(probe);
+        let watched = self.watched(probe);
         self.tax += match called.edge {
-            CallEdge::Entry => of_entry,
-            CallEdge::Exit | CallEdge::TailJump => of_exit,
+            CallEdge::Entry => watched.entry_cost,
+            CallEdge::Exit | CallEdge::TailJump => watched.exit_cost,
         };
         let Some(process) = self.process(processes, called.pid) else {
             self.strangers = self.strangers.saturating_add(1);
@@ -250,8 +257,9 @@ impl Calls {
     }
 
     /// What an entry and an exit cost.
-    fn cost(&self, probe: ProbeId) -> (Nanos, Nanos) {
-        self.costs.get(probe.index()).copied().unwrap_or_default()
+    fn watched(&self, probe: ProbeId) -> Watched {
+        let watched = self.watched.get(probe.index());
+        watched.copied().unwrap_or_default()
     }
 }
 

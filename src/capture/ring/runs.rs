@@ -13,8 +13,11 @@ use super::drain::Taken;
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written, opens};
 use crate::capture::probes::CallMode;
-use crate::capture::sys::ring::{SharedRing, is_settled, record_in, take_record};
+use crate::capture::sys::ring::{SharedRing, fetch_ahead, is_settled, record_in, take_record};
 use crate::trace::{Nanos, Pid};
+
+/// Chunks that are read at once: half a mebibyte.
+const AT_ONCE: usize = 8;
 
 /// Records of one goroutine that lie beside each other.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +93,24 @@ impl Runs {
         self.sieve
             .pace(Scale::between(self.begun, now).ns_per_tick());
         let mut count = 0;
+        for until in moments((self.before.ticks, now.ticks, until), taken.len()) {
+            count += self.pass(ring, taken, until);
+        }
+        for pid in over {
+            // It was there in the round before.
+            self.sieve.end(*pid, self.before.ticks);
+        }
+        if until == u64::MAX {
+            self.sieve.finish(now.ticks);
+        }
+        self.before = now;
+        self.calls = self.sieve.settle(until);
+        count
+    }
+
+    /// Has a sieve read what was written up to `until`; how many records there were.
+    fn pass(&mut self, ring: &mut SharedRing, taken: &mut [Taken], until: u64) -> usize {
+        let mut count = 0;
         self.runs.clear();
         for (number, taken) in taken.iter_mut().enumerate() {
             let read = self.find_runs(ring, (number, taken), until);
@@ -132,15 +153,6 @@ impl Runs {
                 taken.free(ring);
             }
         }
-        for pid in over {
-            // It was there in the round before.
-            self.sieve.end(*pid, self.before.ticks);
-        }
-        if until == u64::MAX {
-            self.sieve.finish(now.ticks);
-        }
-        self.before = now;
-        self.calls = self.sieve.settle(until);
         count
     }
 
@@ -171,33 +183,31 @@ impl Runs {
             }
             run
         };
+        let due = |at| {
+            let [ticks, goroutine, ..] = record_in(words, at).filter(|_| at < taken.timed)?;
+            (ticks <= until).then_some((ticks, goroutine))
+        };
         let mut run: Option<Run> = None;
         let mut at = taken.read;
-        while at < taken.timed
-            && let Some([ticks, goroutine, ..]) = record_in(words, at)
-            && ticks <= until
-        {
-            match &mut run {
-                Some(run) if run.goroutine == goroutine => {
-                    run.last = ticks;
-                    run.to = at + 1;
-                }
-                run => {
-                    let before = run.replace(Run {
-                        ticks,
-                        last: ticks,
-                        pid,
-                        goroutine,
-                        chunk: number,
-                        from: at,
-                        to: at + 1,
-                        is_open: false,
-                        late: None,
-                    });
-                    self.runs.extend(before.map(ended));
-                }
+        while let Some((ticks, goroutine)) = due(at) {
+            self.runs.extend(run.take().map(ended));
+            let (from, mut last) = (at, ticks);
+            while let Some((ticks, _)) = due(at).filter(|(_, of)| *of == goroutine) {
+                fetch_ahead(words, at);
+                last = ticks;
+                at += 1;
             }
-            at += 1;
+            run = Some(Run {
+                ticks,
+                last,
+                pid,
+                goroutine,
+                chunk: number,
+                from,
+                to: at,
+                is_open: false,
+                late: None,
+            });
         }
         if let Some(mut run) = run {
             // Whatever stands behind the others has come after all that there will be of them.
@@ -250,6 +260,18 @@ impl Runs {
     pub(super) fn unpaired(&mut self) -> Unpaired {
         self.sieve.unpaired()
     }
+}
+
+/// Up to which moments a round reads, from the one before to `until`, so that what it reads at once, of so many chunks
+/// together, is still in the nearer caches when it is read for the second time.
+fn moments(
+    (before, now, until): (u64, u64, u64),
+    chunks: usize,
+) -> impl Iterator<Item = u64> + use<> {
+    let steps = (chunks / AT_ONCE) as u64;
+    let step = now.saturating_sub(before) / steps.saturating_add(1);
+    let between = (1..=steps).map(move |at| before + at * step);
+    between.chain([until])
 }
 
 /// Cuts runs of a goroutine where another one of it begins, and puts all parts in the order of their time. `record` reads

@@ -42,55 +42,49 @@ pub(super) fn put_column(out: &mut Vec<u8>, values: &[u64]) {
 /// How long each encoding of a column would be.
 struct Shape {
     runs: usize,
+    /// Where runs may be shorter than half of the varints; they are not, where this is `usize::MAX`.
     run_bytes: usize,
     varint_bytes: usize,
     width: u8,
 }
 
 impl Shape {
+    // Large columns of noise are looked at most: no branch here depends on what their values are.
     fn of(values: &[u64]) -> Self {
-        let mut shape = Self {
-            runs: 0,
-            run_bytes: 0,
-            varint_bytes: 0,
-            width: 1,
+        let all = values.iter().fold(0, |all, value| all | value);
+        let later = values.get(1..).unwrap_or_default();
+        let changes = values.iter().zip(later).filter(|(one, next)| one != next);
+        let runs = changes.count().saturating_add(1);
+        let varint_bytes = values.iter().map(|value| varint_length(*value)).sum();
+        // A run has two bytes or more.
+        let run_bytes = match runs.saturating_mul(4) < varint_bytes {
+            true => run_bytes(values),
+            false => usize::MAX,
         };
-        let mut all = 0_u64;
-        let mut run: Option<(u64, u64)> = None;
-        let mut end = |run: Option<(u64, u64)>| {
-            if let Some((value, length)) = run {
-                let bytes = varint_length(value).saturating_add(varint_length(length));
-                shape.run_bytes = shape.run_bytes.saturating_add(bytes);
-                shape.runs = shape.runs.saturating_add(1);
-            }
-        };
-        let mut varint_bytes = 0_usize;
-        for &value in values {
-            varint_bytes = varint_bytes.saturating_add(varint_length(value));
-            all |= value;
-            match &mut run {
-                Some((known, length)) if *known == value => *length = length.saturating_add(1),
-                run => end(run.replace((value, 1))),
-            }
+        let bits = u64::BITS.saturating_sub(all.leading_zeros());
+        Self {
+            runs,
+            run_bytes,
+            varint_bytes,
+            width: bits.div_ceil(8).max(1).try_into().unwrap_or(8),
         }
-        end(run);
-        shape.varint_bytes = varint_bytes;
-        shape.width = (u64::BITS.saturating_sub(all.leading_zeros()))
-            .div_ceil(8)
-            .max(1)
-            .try_into()
-            .unwrap_or(8);
-        shape
     }
 }
 
+fn run_bytes(values: &[u64]) -> usize {
+    let runs = values.chunk_by(|one, next| one == next);
+    let lengths = runs.map(|run| {
+        let value = run.first().copied().unwrap_or_default();
+        let length = (run.len() as u64).saturating_sub(1);
+        varint_length(value).saturating_add(varint_length(length))
+    });
+    lengths.fold(0, usize::saturating_add)
+}
+
 const fn varint_length(value: u64) -> usize {
-    let bits = u64::BITS.saturating_sub(value.leading_zeros());
-    if bits == 0 {
-        1
-    } else {
-        bits.div_ceil(7) as usize
-    }
+    // A seventh of the bits, rounded up: 9/64 is near enough to 1/7 for as few as there are.
+    let bits = u64::BITS.saturating_sub((value | 1).leading_zeros());
+    (bits.wrapping_mul(9).wrapping_add(64) >> 6) as usize
 }
 
 fn put_runs(out: &mut Vec<u8>, values: &[u64]) {

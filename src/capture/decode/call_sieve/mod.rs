@@ -25,7 +25,7 @@ use crate::trace::{CallEdge, CallTreeRow, Nanos, Pid, ProbeId, Tid};
 pub use bounds::{bounds, unmet};
 use run::Run;
 use rustc_hash::FxHashMap;
-use tree::{NONE, ROOT, Tree};
+use tree::{ROOT, Tree};
 use window::Window;
 
 /// Nodes of a program's tree at most, but for those that open calls need: then what has ended is written down, and the
@@ -60,7 +60,7 @@ impl Traits {
     pub const TO: Self = Self(32);
 
     /// More is to be done for its calls than to add them up.
-    const APART: Self = Self(2 | 4);
+    const APART: Self = Self(1 | 2 | 4);
 
     /// Both, where `is` holds.
     #[must_use]
@@ -157,8 +157,6 @@ struct Frame {
     tid: Tid,
     /// Its node, or that of the nearest caller that has one.
     node: u32,
-    /// The node of what it called last, or [`NONE`].
-    after: u32,
     /// How many calls are kept from the stack's end to here.
     level: u32,
     /// It is in a function inside of which calls are meant.
@@ -171,8 +169,6 @@ struct Frame {
 #[derive(Debug)]
 struct Stack {
     frames: Vec<Frame>,
-    /// The root that was called last, or [`NONE`].
-    after: u32,
     goroutine: u64,
 }
 
@@ -215,14 +211,12 @@ impl Program {
         let rows = self.tree.rows(|ticks| in_ns(ticks, ns_per_tick));
         self.tree.clear();
         for stack in self.stacks.values_mut() {
-            stack.after = NONE;
             let mut node = ROOT;
             for frame in &mut stack.frames {
                 if frame.node != ROOT && frame.kept {
-                    node = self.tree.child(node, NONE, frame.probe);
+                    node = self.tree.child(node, frame.probe);
                 }
                 frame.node = node;
-                frame.after = NONE;
             }
         }
         self.begun_with = self.tree.len();
@@ -353,7 +347,6 @@ impl Sieve {
             window: &program.window,
             stack: program.stacks.entry(owner).or_insert_with(|| Stack {
                 frames: Vec::new(),
-                after: NONE,
                 goroutine,
             }),
             functions,

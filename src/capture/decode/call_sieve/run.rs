@@ -25,10 +25,11 @@ struct Place {
     kept: bool,
 }
 
-/// `ALL` is whether all calls are added up, as is most often the case, whatever their callers and their time: then
-/// nothing else is to be looked at.
 impl Run<'_> {
-    /// Takes records; the reading of the counter at the last one.
+    /// Takes records; the reading of the counter at the last one. `ALL` is whether all calls are added up, whatever their
+    /// callers and their time, as is most often the case.
+    // A call for each record, which goes by memory then, took as long as a third of all else, and what hardly any record
+    // needs took as long between the rest.
     pub(super) fn take<const ALL: bool>(
         &mut self,
         first: Written,
@@ -36,7 +37,11 @@ impl Run<'_> {
     ) -> u64 {
         let mut written = first;
         loop {
-            self.pass::<ALL>(&written);
+            if !ALL {
+                self.pass(&written);
+            } else if !self.add(&written) {
+                self.pass_apart(&written);
+            }
             match rest.next() {
                 Some(next) => written = next,
                 None => return written.left.map_or(written.ticks, NonZero::get),
@@ -44,10 +49,78 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the next record.
-    // A call for each record, which goes by memory then, took as long as a third of all else.
+    /// Does what [`Self::pass`] does, where all calls are added up, if no more is to be done: calls of an ordinary
+    /// function come and go as they should. Otherwise it does nothing, and this is false.
     #[inline(always)]
-    fn pass<const ALL: bool>(&mut self, written: &Written) {
+    fn add(&mut self, written: &Written) -> bool {
+        let Functions { first, traits } = self.functions;
+        let traits = traits.get(written.function as usize);
+        if traits.is_none_or(|traits| traits.has(Traits::APART)) {
+            return false;
+        }
+        let probe = first.0.wrapping_add(written.function);
+        match written.edge {
+            CallEdge::Entry => self.add_entry(written, probe),
+            CallEdge::Exit | CallEdge::TailJump => self.add_exit(written, probe),
+        }
+    }
+
+    #[inline(always)]
+    fn add_entry(&mut self, written: &Written, probe: u32) -> bool {
+        let (parent, level) = match self.top() {
+            Some(top) if top.depth >= written.depth => return false,
+            Some(top) => (top.node, top.level),
+            None => (ROOT, 0),
+        };
+        if level >= LEVELS {
+            return false;
+        }
+        if let Some(left) = written.left {
+            let node = self.tree.child(parent, probe);
+            let length = left.get().saturating_sub(written.ticks);
+            self.tree.end(node, length, false);
+        } else if self.state.frames >= FRAMES {
+            return false;
+        } else {
+            let node = self.tree.child(parent, probe);
+            self.state.frames = self.state.frames.wrapping_add(1);
+            self.stack.frames.push(Frame {
+                begin: written.ticks,
+                argument: None,
+                depth: written.depth,
+                probe,
+                tid: self.writer.tid,
+                node,
+                level: level.wrapping_add(1),
+                inside: true,
+                kept: true,
+                told: false,
+            });
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn add_exit(&mut self, written: &Written, probe: u32) -> bool {
+        let top = self.top();
+        let Some(top) = top.filter(|top| top.kept && is_of(top, written, probe)) else {
+            return false;
+        };
+        let length = written.ticks.saturating_sub(top.begin);
+        self.tree.end(top.node, length, false);
+        self.stack.frames.pop();
+        self.state.frames = self.state.frames.wrapping_sub(1);
+        true
+    }
+
+    #[inline(never)]
+    fn pass_apart(&mut self, written: &Written) {
+        self.pass(written);
+    }
+
+    /// Takes the next record.
+    #[inline(always)]
+    fn pass(&mut self, written: &Written) {
         let Some(&traits) = self.functions.traits.get(written.function as usize) else {
             self.state.unpaired.orphans = self.state.unpaired.orphans.wrapping_add(1);
             return;
@@ -57,12 +130,10 @@ impl Run<'_> {
             while self.top().is_some_and(|top| top.depth >= written.depth) {
                 self.close(written.ticks, None);
             }
-            let is_open = self.begin::<ALL>(written, probe, traits);
-            if is_open && let Some(own) = written.own_return() {
+            self.begin(written, probe, traits);
+            if let Some(own) = written.own_return() {
                 self.leave(&own, probe, traits);
             }
-        } else if self.top().is_some_and(|top| is_of(top, written, probe)) {
-            self.close(written.ticks, Some(written.edge));
         } else {
             self.leave(written, probe, traits);
         }
@@ -75,23 +146,20 @@ impl Run<'_> {
 
     /// Where a call that begins now belongs.
     #[inline]
-    fn place<const ALL: bool>(&mut self, begin: u64, probe: u32, traits: Traits) -> Place {
+    fn place(&mut self, begin: u64, probe: u32, traits: Traits) -> Place {
         let State {
             options, unpaired, ..
         } = &mut *self.state;
-        let (mut node, level, within, before) = match self.stack.frames.last_mut() {
-            Some(top) => (top.node, top.level, top.inside, &mut top.after),
-            None => (ROOT, 0, false, &mut self.stack.after),
+        let (mut node, level, within) = match self.stack.frames.last() {
+            Some(top) => (top.node, top.level, top.inside),
+            None => (ROOT, 0, false),
         };
-        let inside = ALL || within || !options.inside || traits.has(Traits::INSIDE);
-        let mut kept = ALL
-            || inside
-                && level < options.depth
-                && (!options.between || self.window.is_open_at(begin));
-        if kept && (ALL || options.keep == Keep::Sums) {
+        let inside = within || !options.inside || traits.has(Traits::INSIDE);
+        let mut kept =
+            inside && level < options.depth && (!options.between || self.window.is_open_at(begin));
+        if kept && options.keep == Keep::Sums {
             if level < LEVELS {
-                node = self.tree.child(node, *before, probe);
-                *before = node;
+                node = self.tree.child(node, probe);
             } else {
                 unpaired.deep = unpaired.deep.wrapping_add(1);
                 kept = false;
@@ -105,26 +173,14 @@ impl Run<'_> {
         }
     }
 
-    /// A call begins; whether it is open from now on. One that is known to have called nothing that is recorded is not,
-    /// where nothing but its time counts.
-    #[inline]
-    fn begin<const ALL: bool>(&mut self, written: &Written, probe: u32, traits: Traits) -> bool {
+    /// A call begins.
+    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
         let Place {
             node,
             level,
             inside,
             kept,
-        } = self.place::<ALL>(written.ticks, probe, traits);
-        if ALL
-            && !traits.has(Traits::APART)
-            && let Some(left) = written.left
-        {
-            if kept {
-                let length = left.get().saturating_sub(written.ticks);
-                self.tree.end(node, length, false);
-            }
-            return false;
-        }
+        } = self.place(written.ticks, probe, traits);
         let keep = self.state.options.keep;
         let frame = Frame {
             begin: written.ticks,
@@ -133,11 +189,10 @@ impl Run<'_> {
             probe,
             tid: self.writer.tid,
             node,
-            after: super::NONE,
             level,
             inside,
             kept,
-            told: traits.has(Traits::MARKS) || (!ALL && kept && keep == Keep::Each),
+            told: traits.has(Traits::MARKS) || (kept && keep == Keep::Each),
         };
         if frame.told {
             let entry = frame.entry(self.writer.pid, self.stack.goroutine);
@@ -153,7 +208,6 @@ impl Run<'_> {
         } else {
             self.state.unpaired.beyond = self.state.unpaired.beyond.wrapping_add(1);
         }
-        true
     }
 
     /// An exit of a call that may not be the innermost one that is open.

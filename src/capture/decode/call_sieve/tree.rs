@@ -13,22 +13,20 @@ pub(super) const ROOT: u32 = 0;
 /// Children of a node that are in its list; more are found by hashing. Of the compiler's nodes one in fifty has more.
 const LISTED: usize = 8;
 
-/// The calls of one function that had the same callers. Half of a line of the cache: of large trees each call reads two.
+/// Places of [`Tree::recent`] at most. Of the compiler's calls seven in eight are found among so many, and of the others
+/// most are the first ones of their kind.
+const RECENT: usize = 1 << 13;
+
+/// The calls of one function that had the same callers. Half of a line of the cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 struct Node {
     probe: u32,
-    /// The child that was called first when it was called last,
-    first: u32,
-    /// and what its caller called next after it. Programs do the same over and over: this finds two of three children
-    /// at once.
-    next: u32,
     /// The newest of its children that are listed,
     child: u32,
     /// and the one of its caller's that is a little older than it.
     older: u32,
-    /// Less what is in [`Tree::more`].
-    calls: u32,
+    calls: u64,
     total: u64,
 }
 
@@ -36,13 +34,38 @@ impl Node {
     const fn of(probe: u32, older: u32) -> Self {
         Self {
             probe,
-            first: NONE,
-            next: NONE,
             child: NONE,
             older,
             calls: 0,
             total: 0,
         }
+    }
+}
+
+/// A node that was found, and as whose child.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+struct Found {
+    parent: u32,
+    probe: u32,
+    node: u32,
+}
+
+impl Found {
+    /// What is asked for by nobody.
+    const NOTHING: Self = Self {
+        parent: NONE,
+        probe: NONE,
+        node: ROOT,
+    };
+
+    /// Among so many, a power of two, the place of this child.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "of so many bits")]
+    const fn place(parent: u32, probe: u32, among: usize) -> usize {
+        // Knuth's multiplicative hashing: 2^64 by the golden ratio (The Art of Computer Programming, volume 3, 6.4).
+        let product = ((parent as u64) << 32 | probe as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (product >> 40) as usize & among.wrapping_sub(1)
     }
 }
 
@@ -52,10 +75,11 @@ pub(super) struct Tree {
     nodes: Vec<Node>,
     /// Nodes that are in no list, with their callers.
     unlisted: HashTable<(u32, u32)>,
+    /// What was found last, each at its [`Found::place`]: a power of two. This is small and stays in the caches, where
+    /// the nodes do not, of which those of most calls need not be read before the next call can be looked at.
+    recent: Vec<Found>,
     /// Nodes with calls that ended without an exit, and how many: few have any.
     open: FxHashMap<u32, u64>,
-    /// Calls of nodes beyond what these can count.
-    more: FxHashMap<u32, u64>,
 }
 
 impl Default for Tree {
@@ -63,8 +87,8 @@ impl Default for Tree {
         Self {
             nodes: vec![Node::of(NONE, NONE)],
             unlisted: HashTable::new(),
+            recent: vec![Found::NOTHING; 1 << 6],
             open: FxHashMap::default(),
-            more: FxHashMap::default(),
         }
     }
 }
@@ -85,34 +109,38 @@ impl Tree {
         self.nodes.clear();
         self.nodes.push(Node::of(NONE, NONE));
         self.unlisted.clear();
+        self.recent.fill(Found::NOTHING);
         self.open.clear();
-        self.more.clear();
     }
 
-    /// The node of a function called by another one's, which called `before` last, or [`NONE`].
+    /// The node of a function called by another one's.
     #[inline]
-    pub(super) fn child(&mut self, parent: u32, before: u32, probe: u32) -> u32 {
-        let (at, is_first) = if before == NONE {
-            (parent, true)
-        } else {
-            (before, false)
-        };
-        let hint = self
-            .node(at)
-            .map_or(NONE, |node| if is_first { node.first } else { node.next });
-        // It has the same caller.
-        if self.node(hint).is_some_and(|node| node.probe == probe) {
-            return hint;
+    pub(super) fn child(&mut self, parent: u32, probe: u32) -> u32 {
+        let place = Found::place(parent, probe, self.recent.len());
+        match self.recent.get(place) {
+            Some(found) if found.parent == parent && found.probe == probe => found.node,
+            _ => self.look_up(parent, probe),
         }
-        let found = self.find(parent, probe);
-        if let Some(node) = self.nodes.get_mut(at as usize) {
-            if is_first {
-                node.first = found;
-            } else {
-                node.next = found;
-            }
+    }
+
+    /// Finds what was not found recently.
+    #[inline(never)]
+    fn look_up(&mut self, parent: u32, probe: u32) -> u32 {
+        let node = self.find(parent, probe);
+        let places = self.recent.len();
+        if self.nodes.len() > places && places < RECENT {
+            self.recent.clear();
+            self.recent.resize(places.saturating_mul(2), Found::NOTHING);
         }
-        found
+        let place = Found::place(parent, probe, self.recent.len());
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = Found {
+                parent,
+                probe,
+                node,
+            };
+        }
+        node
     }
 
     fn find(&mut self, parent: u32, probe: u32) -> u32 {
@@ -168,10 +196,6 @@ impl Tree {
         if let Some(node) = self.nodes.get_mut(at as usize) {
             node.total = node.total.wrapping_add(ticks);
             node.calls = node.calls.wrapping_add(1);
-            if node.calls == 0 {
-                let more = self.more.entry(at).or_default();
-                *more = more.wrapping_add(1 << 32);
-            }
         }
         if is_open {
             let open = self.open.entry(at).or_default();
@@ -179,65 +203,74 @@ impl Tree {
         }
     }
 
-    /// By node, who called it.
-    fn parents(&self) -> Vec<u32> {
-        let mut parents = vec![NONE; self.nodes.len()];
-        let mut set = |child: u32, parent: u32| {
-            if let Some(of) = parents.get_mut(child as usize) {
-                *of = parent;
-            }
-        };
-        for (parent, node) in (0_u32..).zip(&self.nodes) {
-            let mut at = node.child;
-            while let Some(child) = self.node(at) {
-                set(at, parent);
-                at = child.older;
-            }
-        }
-        for (parent, child) in &self.unlisted {
-            set(*child, *parent);
-        }
-        parents
-    }
-
     /// The tree in preorder, without what has no calls and leads to none. Callees come in the order in which they
     /// were called first.
     pub(super) fn rows(&self, length: impl Fn(u64) -> Nanos) -> Vec<CallTreeRow> {
-        let parents = self.parents();
-        let mut first = vec![NONE; self.nodes.len()];
-        let mut next = vec![NONE; self.nodes.len()];
-        let calls = |at: usize, node: &Node| {
-            let more = u32::try_from(at).ok().and_then(|at| self.more.get(&at));
-            u64::from(node.calls).wrapping_add(more.copied().unwrap_or_default())
-        };
-        // A caller has a lower number than what it calls.
-        for ((at, node), parent) in self.nodes.iter().enumerate().zip(parents).skip(1).rev() {
-            let leads = first.get(at).is_some_and(|child| *child != NONE);
-            if calls(at, node) == 0 && !leads {
-                continue;
-            }
-            if let (Some(child), Some(next)) = (first.get_mut(parent as usize), next.get_mut(at)) {
-                *next = std::mem::replace(child, u32::try_from(at).unwrap_or(NONE));
-            }
-        }
-        let mut rows = Vec::new();
-        let mut waiting = vec![(first.first().copied().unwrap_or(NONE), 0_u32)];
+        let mut unlisted: Vec<(u32, u32)> = self.unlisted.iter().copied().collect();
+        unlisted.sort_unstable();
+        let mut rows = Vec::with_capacity(self.len());
+        let mut waiting = Vec::new();
+        self.put_children(ROOT, 0, &unlisted, &mut waiting);
         while let Some((at, level)) = waiting.pop() {
             let Some(node) = self.node(at) else { continue };
+            let open = match self.open.is_empty() {
+                true => None,
+                false => self.open.get(&at),
+            };
             rows.push(CallTreeRow {
                 level,
                 probe: ProbeId(node.probe),
-                calls: calls(at as usize, node),
-                open: self.open.get(&at).copied().unwrap_or_default(),
+                calls: node.calls,
+                open: open.copied().unwrap_or_default(),
                 total: length(node.total),
                 ..CallTreeRow::default()
             });
-            let of = |list: &[u32]| list.get(at as usize).copied().unwrap_or(NONE);
-            waiting.push((of(&next), level));
-            waiting.push((of(&first), level.saturating_add(1)));
+            self.put_children(at, level.saturating_add(1), &unlisted, &mut waiting);
         }
+        without_idle(&mut rows);
         rows
     }
+
+    /// Puts the children of a node behind what waits to be taken from there: the one that was called first last. Of
+    /// those that are in no list there are pairs of callers and children, in order.
+    fn put_children(
+        &self,
+        of: u32,
+        level: u32,
+        unlisted: &[(u32, u32)],
+        waiting: &mut Vec<(u32, u32)>,
+    ) {
+        let mut at = self.node(of).map_or(NONE, |node| node.child);
+        let begun = waiting.len();
+        while let Some(node) = self.node(at) {
+            waiting.push((at, level));
+            at = node.older;
+        }
+        // Whoever has children in no list has a list that is full.
+        if waiting.len().saturating_sub(begun) == LISTED {
+            let to = unlisted.partition_point(|(parent, _)| *parent <= of);
+            let newest = unlisted.get(..to).unwrap_or_default().iter().rev();
+            let newest = newest.take_while(|(parent, _)| *parent == of);
+            let listed = waiting.split_off(begun);
+            waiting.extend(newest.map(|(_, child)| (*child, level)));
+            waiting.extend(listed);
+        }
+    }
+}
+
+/// Leaves out rows of a tree in preorder that have no calls, but for those that lead to others.
+fn without_idle(rows: &mut Vec<CallTreeRow>) {
+    const IDLE: u32 = u32::MAX;
+    // The level of the row behind that stays.
+    let mut next = 0;
+    for row in rows.iter_mut().rev() {
+        if row.calls == 0 && next <= row.level {
+            row.level = IDLE;
+        } else {
+            next = row.level;
+        }
+    }
+    rows.retain(|row| row.level != IDLE);
 }
 
 #[cfg(test)]
@@ -247,15 +280,14 @@ mod tests {
     #[test]
     fn however_many_functions_one_calls_each_is_one_row_in_the_order_of_the_first_calls() {
         let mut tree = Tree::default();
-        let caller = tree.child(ROOT, NONE, 7);
+        let caller = tree.child(ROOT, 7);
         // Each twice, in another order the second time.
         let functions: Vec<u32> = (0..40).map(|at| 100 + (at * 7) % 40).collect();
-        let mut before = NONE;
         for function in functions.iter().chain(functions.iter().rev()) {
-            before = tree.child(caller, before, *function);
-            let below = tree.child(before, NONE, 7);
+            let called = tree.child(caller, *function);
+            let below = tree.child(called, 7);
             tree.end(below, 1, false);
-            tree.end(before, u64::from(*function), false);
+            tree.end(called, u64::from(*function), false);
         }
         tree.end(caller, 10_000, true);
         let rows = tree.rows(Nanos);
@@ -272,24 +304,5 @@ mod tests {
         tree.clear();
         assert_eq!(tree.len(), 0);
         assert_eq!(tree.rows(Nanos), []);
-    }
-
-    #[test]
-    fn calls_are_counted_beyond_what_a_node_can_count() {
-        let mut tree = Tree::default();
-        let node = tree.child(ROOT, NONE, 3);
-        for _ in 0..2 {
-            tree.nodes[node as usize].calls = u32::MAX - 1;
-            tree.end(node, 1, false);
-            tree.end(node, 1, false);
-        }
-        tree.end(node, 1, false);
-        assert_eq!(tree.rows(Nanos)[0].calls, (2 << 32) + 1);
-        // All of 2^32 and none beyond.
-        tree.clear();
-        let node = tree.child(ROOT, NONE, 3);
-        tree.nodes[node as usize].calls = u32::MAX;
-        tree.end(node, 1, false);
-        assert_eq!(tree.rows(Nanos)[0].calls, 1 << 32);
     }
 }
