@@ -65,6 +65,7 @@ impl Run<'_> {
         }
     }
 
+    /// An entry, where nothing is open that its call would end.
     #[inline(always)]
     fn add_entry(&mut self, written: &Written, probe: u32) -> bool {
         let (parent, level) = match self.top() {
@@ -72,17 +73,14 @@ impl Run<'_> {
             Some(top) => (top.node, top.level),
             None => (ROOT, 0),
         };
-        if level >= LEVELS {
+        if level >= LEVELS || self.state.frames >= FRAMES {
             return false;
         }
+        let node = self.tree.child(parent, probe);
         if let Some(left) = written.left {
-            let node = self.tree.child(parent, probe);
             let length = left.get().saturating_sub(written.ticks);
             self.tree.end(node, length, false);
-        } else if self.state.frames >= FRAMES {
-            return false;
         } else {
-            let node = self.tree.child(parent, probe);
             self.state.frames = self.state.frames.wrapping_add(1);
             self.stack.frames.push(Frame {
                 begin: written.ticks,
@@ -100,6 +98,7 @@ impl Run<'_> {
         true
     }
 
+    /// An exit of the innermost call that is open.
     #[inline(always)]
     fn add_exit(&mut self, written: &Written, probe: u32) -> bool {
         let top = self.top();
@@ -113,6 +112,7 @@ impl Run<'_> {
         true
     }
 
+    /// The same as [`Self::pass`], apart from the loop that hardly ever needs it.
     #[inline(never)]
     fn pass_apart(&mut self, written: &Written) {
         self.pass(written);
@@ -130,8 +130,8 @@ impl Run<'_> {
             while self.top().is_some_and(|top| top.depth >= written.depth) {
                 self.close(written.ticks, None);
             }
-            self.begin(written, probe, traits);
-            if let Some(own) = written.own_return() {
+            let is_open = self.begin(written, probe, traits);
+            if is_open && let Some(own) = written.own_return() {
                 self.leave(&own, probe, traits);
             }
         } else {
@@ -173,8 +173,8 @@ impl Run<'_> {
         }
     }
 
-    /// A call begins.
-    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
+    /// A call begins; whether it is open from now on.
+    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) -> bool {
         let Place {
             node,
             level,
@@ -202,12 +202,16 @@ impl Run<'_> {
             if kept && keep == Keep::Sums {
                 self.tree.end(node, 0, false);
             }
-        } else if self.state.frames < FRAMES {
+            return false;
+        }
+        let is_open = self.state.frames < FRAMES;
+        if is_open {
             self.state.frames = self.state.frames.wrapping_add(1);
             self.stack.frames.push(frame);
         } else {
             self.state.unpaired.beyond = self.state.unpaired.beyond.wrapping_add(1);
         }
+        is_open
     }
 
     /// An exit of a call that may not be the innermost one that is open.
@@ -231,7 +235,6 @@ impl Run<'_> {
     }
 
     /// Ends the innermost open call, by an exit or because it is gone; whether there was one.
-    #[inline(always)]
     pub(super) fn close(&mut self, ticks: u64, edge: Option<CallEdge>) -> bool {
         let Some(frame) = self.stack.frames.pop() else {
             return false;
