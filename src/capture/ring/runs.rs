@@ -333,6 +333,17 @@ mod tests {
     use crate::trace::CallEdge;
 
     #[test]
+    fn a_round_of_many_chunks_reads_some_at_a_time() {
+        let found = |times, chunks| moments(times, chunks).collect::<Vec<_>>();
+        assert_eq!(found((100, 500, 500), AT_ONCE - 1), [500]);
+        let chunks = 3 * AT_ONCE;
+        assert_eq!(found((100, 500, 500), chunks), [200, 300, 400, 500]);
+        // The last round reads whatever there is.
+        let last = u64::MAX;
+        assert_eq!(found((100, 500, last), chunks), [200, 300, 400, last]);
+    }
+
+    #[test]
     fn a_goroutine_that_comes_back_to_its_thread_is_read_in_its_order() {
         // When records were written, by chunk: the goroutine was on the first thread, the second, the first, the third
         // and the second.

@@ -73,7 +73,9 @@ impl Run<'_> {
             Some(top) => (top.node, top.level),
             None => (ROOT, 0),
         };
-        if level >= LEVELS || self.state.frames >= FRAMES {
+        // A call that is over takes no room.
+        let has_room = written.left.is_some() || self.state.frames < FRAMES;
+        if level >= LEVELS || !has_room {
             return false;
         }
         let node = self.tree.child(parent, probe);
@@ -130,8 +132,8 @@ impl Run<'_> {
             while self.top().is_some_and(|top| top.depth >= written.depth) {
                 self.close(written.ticks, None);
             }
-            let is_open = self.begin(written, probe, traits);
-            if is_open && let Some(own) = written.own_return() {
+            self.begin(written, probe, traits);
+            if let Some(own) = written.own_return() {
                 self.leave(&own, probe, traits);
             }
         } else {
@@ -173,8 +175,8 @@ impl Run<'_> {
         }
     }
 
-    /// A call begins; whether it is open from now on.
-    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) -> bool {
+    /// A call begins.
+    fn begin(&mut self, written: &Written, probe: u32, traits: Traits) {
         let Place {
             node,
             level,
@@ -202,16 +204,12 @@ impl Run<'_> {
             if kept && keep == Keep::Sums {
                 self.tree.end(node, 0, false);
             }
-            return false;
-        }
-        let is_open = self.state.frames < FRAMES;
-        if is_open {
+        } else if self.state.frames < FRAMES {
             self.state.frames = self.state.frames.wrapping_add(1);
             self.stack.frames.push(frame);
         } else {
             self.state.unpaired.beyond = self.state.unpaired.beyond.wrapping_add(1);
         }
-        is_open
     }
 
     /// An exit of a call that may not be the innermost one that is open.
