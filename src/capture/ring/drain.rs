@@ -84,13 +84,29 @@ pub(super) struct Taken {
     pub(super) left: usize,
     /// The last one that was read may end yet, in its own place.
     pub(super) is_open: bool,
-    is_free: bool,
+    /// It was given back.
+    pub(super) is_free: bool,
     /// Records that may be: of a translated program those whose times are this machine's already.
     pub(super) timed: usize,
     readings: Readings,
 }
 
 impl Taken {
+    /// A chunk that was found to be taken, by whom is not known yet.
+    pub(super) fn since(time: Monotonic, chunk: usize) -> Self {
+        Self {
+            chunk,
+            since: time,
+            of: None,
+            read: 0,
+            left: 0,
+            is_open: false,
+            is_free: false,
+            timed: RECORDS,
+            readings: Readings::default(),
+        }
+    }
+
     /// Its thread has filled it, and all of it was read.
     pub(super) const fn is_read(&self) -> bool {
         self.of.is_some() && self.read + 1 == RECORDS
@@ -252,17 +268,8 @@ impl<P: Programs> Drain<P> {
         }
         let scale = Scale::between(self.state.from, now);
         for count in self.state.count..self.ring.taken() {
-            self.state.taken.push(Taken {
-                chunk: self.ring.chunk_of(count),
-                since: now.time,
-                of: None,
-                read: 0,
-                left: 0,
-                is_open: false,
-                is_free: false,
-                timed: RECORDS,
-                readings: Readings::default(),
-            });
+            let chunk = self.ring.chunk_of(count);
+            self.state.taken.push(Taken::since(now.time, chunk));
             self.state.count = count + 1;
         }
         self.ring.supply();

@@ -8,8 +8,8 @@
 //! goroutine left a thread in the midst of a call, and came back when it had returned, and called the same function from
 //! the same place: a thread that wrote nothing meanwhile takes that one's return for that of the call it knows.
 
-use super::Image;
 use super::drain::Taken;
+use super::{CHUNKS, Image};
 use crate::capture::decode::call_sieve::{Grown, Sieve, Told, Unpaired};
 use crate::capture::decode::trampoline::{Moment, Scale, Writer, Written, opens};
 use crate::capture::probes::CallMode;
@@ -93,7 +93,11 @@ impl Runs {
         self.sieve
             .pace(Scale::between(self.begun, now).ns_per_tick());
         let mut count = 0;
-        for until in moments((self.before.ticks, now.ticks, until), taken.len()) {
+        let waiting = taken
+            .iter()
+            .filter(|taken| ring.record(taken.chunk, taken.read).is_some())
+            .count();
+        for until in moments((self.before.ticks, now.ticks, until), waiting) {
             count += self.pass(ring, taken, until);
         }
         for pid in over {
@@ -166,6 +170,10 @@ impl Runs {
         let Some((writer, image)) = taken.of.clone() else {
             return taken.read;
         };
+        // What is there now may be another program's.
+        if taken.is_free {
+            return taken.read;
+        }
         let words = ring.words(taken.chunk);
         let pid = writer.pid;
         if let Some(late) = taken.late_return(words, until) {
@@ -189,13 +197,19 @@ impl Runs {
         };
         let mut run: Option<Run> = None;
         let mut at = taken.read;
-        while let Some((ticks, goroutine)) = due(at) {
+        // Each is looked at once: a program may write others there meanwhile.
+        let mut next = due(at);
+        while let Some((ticks, goroutine)) = next {
             self.runs.extend(run.take().map(ended));
             let (from, mut last) = (at, ticks);
-            while let Some((ticks, _)) = due(at).filter(|(_, of)| *of == goroutine) {
+            loop {
                 fetch_ahead(words, at);
-                last = ticks;
                 at += 1;
+                next = due(at);
+                match next {
+                    Some((ticks, of)) if of == goroutine => last = ticks,
+                    _ => break,
+                }
             }
             run = Some(Run {
                 ticks,
@@ -263,14 +277,14 @@ impl Runs {
 }
 
 /// Up to which moments a round reads, from the one before to `until`, so that what it reads at once, of so many chunks
-/// together, is still in the nearer caches when it is read for the second time.
+/// in which something is new, is still in the nearer caches when it is read for the second time.
 fn moments(
     (before, now, until): (u64, u64, u64),
     chunks: usize,
 ) -> impl Iterator<Item = u64> + use<> {
-    let steps = (chunks / AT_ONCE) as u64;
-    let step = now.saturating_sub(before) / steps.saturating_add(1);
-    let between = (1..=steps).map(move |at| before + at * step);
+    let steps = (chunks.min(CHUNKS) / AT_ONCE) as u64;
+    let step = now.saturating_sub(before) / (steps + 1);
+    let between = (1..=steps).map(move |at| (before + at * step).min(until));
     between.chain([until])
 }
 
@@ -338,6 +352,10 @@ mod tests {
         assert_eq!(found((100, 500, 500), AT_ONCE - 1), [500]);
         let chunks = 3 * AT_ONCE;
         assert_eq!(found((100, 500, 500), chunks), [200, 300, 400, 500]);
+        // The counter may go back, and a program say that it has taken any number of chunks.
+        assert_eq!(found((500, 400, 400), AT_ONCE), [400, 400]);
+        let all = moments((0, 1 << 40, 1 << 40), usize::MAX).count();
+        assert_eq!(all, 1 + CHUNKS / AT_ONCE);
         // The last round reads whatever there is.
         let last = u64::MAX;
         assert_eq!(found((100, 500, last), chunks), [200, 300, 400, last]);

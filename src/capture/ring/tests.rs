@@ -1,8 +1,11 @@
 //! A ring that this test fills by hand, as `binary/trampoline/ring.rs` draws it, in a file as macOS has it; the calls are
 //! worked out by hand, too. Numbers are written out: none is that of the code that reads.
 
+use super::drain::Taken;
+use super::runs::Runs;
 use super::{Begun, CHUNKS, Drain, Image, Programs};
-use crate::capture::decode::call_sieve::Functions;
+use crate::capture::decode::call_sieve::{Functions, Unpaired};
+use crate::capture::decode::trampoline::{Moment, Writer};
 use crate::capture::instrumented::{Told, ToldProgram, Toolchain, programs};
 use crate::capture::probes::{CallMode, Keep, Watch};
 use crate::capture::sys::ring::{Patience, SharedRing, ticks};
@@ -408,4 +411,65 @@ fn what_tells_is_what_the_toolchain_says() {
         panic!("one program");
     };
     assert_eq!((*image, known.images[image].traits.len()), (COPY, 3));
+}
+
+/// A goroutine that is on 24 threads, one after the other, of which the first fills its chunk: in each it calls f, and in
+/// the first one what has called all of these. A round of that many chunks is read up to 60,050, 120,100 and 180,150 first,
+/// and 60,050 lies within a call.
+#[test]
+fn a_round_that_is_read_by_pieces_loses_nothing_between_them() {
+    const SPANS: u64 = 1 << 29;
+    let (threads, full) = (24, 2047);
+    let file = tempfile::tempfile().unwrap();
+    let patience = Patience {
+        chunks: CHUNKS,
+        sleeps: 1,
+        insists: false,
+    };
+    let mut ring = SharedRing::new(file.as_fd(), CHUNKS, patience).unwrap();
+    let leaf = |time, length| [time, 7, 256 | (1 | SPANS) << 32, time + length];
+    let mut chunks: Vec<Vec<_>> = (0..threads)
+        .map(|thread| {
+            let times = (0..10).map(|number| 10_000 * thread + 900 * number);
+            times.map(|time| leaf(time, 600)).collect()
+        })
+        .collect();
+    let others = (1..full).map(|number| leaf(1 + 4 * number, 2));
+    chunks[0] = std::iter::once([1, 7, 64, 0]).chain(others).collect();
+    chunks[23].push([239_999, 7, 64 | EXIT << 32, 0]);
+    let image = Arc::new(Image {
+        functions: told(&CallMode::default()).images[&COPY].clone(),
+        may_be_guest: false,
+    });
+    let mut taken = Vec::new();
+    for (thread, records) in chunks.iter().enumerate() {
+        take(&file, thread as u64, (1, thread as u32, COPY), &[]);
+        let at = CHUNK_BYTES * (1 + thread as u64) + 32;
+        write(&file, at, records.as_flattened());
+        let mut chunk = Taken::since(Monotonic(0), ring.chunk_of(thread as u64));
+        chunk.of = Some((Writer::of(ring.header(chunk.chunk).unwrap()), image.clone()));
+        taken.push(chunk);
+    }
+    let at = |ticks| Moment {
+        ticks,
+        time: Monotonic(ticks),
+    };
+    let sums = CallMode {
+        keep: Keep::Sums,
+        ..CallMode::default()
+    };
+    let mut runs = Runs::new(&sums, at(0));
+    let count = runs.round(&mut ring, &mut taken, (at(240_200), 240_200), &[Pid(1)]);
+    assert_eq!(count, 2047 + 23 * 10 + 1);
+    assert!(taken[0].is_free && !taken[1].is_free);
+    assert_eq!(runs.unpaired(), Unpaired::default());
+    let trees = runs.trees();
+    let found: Vec<_> = trees[0]
+        .rows
+        .iter()
+        .map(|row| (row.level, row.calls, row.open, row.total.0))
+        .collect();
+    let (calls, total) = (2046 + 230, 2046 * 2 + 230 * 600);
+    assert_eq!(found, [(0, 1, 0, 239_998), (1, calls, 0, total)]);
+    assert_eq!(trees.len(), 1);
 }

@@ -44,18 +44,20 @@ pub(in crate::capture) fn record_in(words: &[AtomicU64], number: usize) -> Optio
 
 /// Asks for what stands some records behind one: another processor wrote it, from whose caches it takes longer to come than
 /// processors look ahead for by themselves.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(in crate::capture) fn fetch_ahead(words: &[AtomicU64], number: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     const AHEAD: usize = 48;
-    #[cfg(target_arch = "x86_64")]
     if let Some(time) = words.get((number + AHEAD) * (RECORD / 8)) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: nothing is read, and an address may be asked for that is not even there.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(time).cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (words, number);
 }
+
+/// There is no way to ask for it that is the same for all of these processors.
+#[cfg(not(target_arch = "x86_64"))]
+pub(in crate::capture) const fn fetch_ahead(_: &[AtomicU64], _: usize) {}
 
 /// Whether all is in a record that will be: the next one is there, or it is the last one of its chunk. What is read of it
 /// after this is.

@@ -300,13 +300,14 @@ impl Sieve {
         }
     }
 
-    /// Whether [`Self::turn`] is to be told of what turns recording on and off, before the runs of a round.
+    /// Whether [`Self::turn`] is to be told of what turns recording on and off, before the runs that it
+    /// is in are taken.
     #[must_use]
     pub const fn has_turns(&self) -> bool {
         self.state.options.between
     }
 
-    /// A record of the round that comes, which may turn recording on or off in its program.
+    /// A record of the runs that come, which may turn recording on or off in its program.
     pub fn turn(&mut self, writer: &Writer, functions: &Functions, written: &Written) {
         let traits = functions.traits.get(written.function as usize);
         let traits = traits.copied().unwrap_or_default();

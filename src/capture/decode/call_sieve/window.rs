@@ -15,7 +15,7 @@ impl Window {
         self.is_sorted = false;
     }
 
-    /// To be called when all turns of a round are known.
+    /// To be called when all turns are known up to what is taken next.
     pub(super) fn sort(&mut self) {
         if !self.is_sorted {
             self.turns.sort_by_key(|(ticks, _)| *ticks);
