@@ -447,7 +447,10 @@ fn a_round_that_is_read_by_pieces_loses_nothing_between_them() {
         let at = CHUNK_BYTES * (1 + thread as u64) + 32;
         write(&file, at, records.as_flattened());
         let mut chunk = Taken::since(Monotonic(0), ring.chunk_of(thread as u64));
-        chunk.of = Some((Writer::of(ring.header(chunk.chunk).unwrap()), image.clone()));
+        chunk.of = Some((
+            Writer::of(ring.header(chunk.chunk).unwrap()),
+            Arc::clone(&image),
+        ));
         taken.push(chunk);
     }
     let at = |ticks| Moment {

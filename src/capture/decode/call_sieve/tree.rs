@@ -61,7 +61,6 @@ impl Found {
 
     /// Among so many, a power of two, the place of this child.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "of so many bits")]
     const fn place(parent: u32, probe: u32, among: usize) -> usize {
         // Knuth's multiplicative hashing: 2^64 by the golden ratio (The Art of Computer Programming, volume 3, 6.4).
         let product = ((parent as u64) << 32 | probe as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
