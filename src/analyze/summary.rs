@@ -57,7 +57,8 @@ pub struct Wrong {
 pub struct Tax {
     /// CPU time of gotrace itself while the command ran.
     pub own: Nanos,
-    /// CPU time that the kernel spent in gotrace's programs, where known.
+    /// CPU time that the command's own processes paid: in the kernel for gotrace's programs, and in copies for telling of
+    /// calls, where known. It is part of theirs.
     pub kernel: Option<Nanos>,
     /// `(own + kernel) / CPU time of the command`; `None` where that is not known.
     pub share: Option<f64>,

@@ -49,7 +49,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ),
             (
                 "Every call of the compiler's function that compiles one function",
-                "sudo gotrace run --probe 'compile:cmd/compile/internal/ssa.Compile' -- go build ./...",
+                "gotrace run --probe 'compile:cmd/compile/internal/ssa.Compile' -- go build ./...",
             ),
             (
                 "Who calls whom in the compiler, how often and for how long",

@@ -28,7 +28,7 @@ functions by CPU time, of 40 samples
   300.0 ms   75 %  cmd/compile/internal/ssa.Compile
   100.0 ms   25 %  runtime.memmove
 lost: 7 samples: the ring buffer was full
-gotrace's tax: 12.0 ms CPU (1.2 % of the command's), 4.00 ms of it in the kernel, 24.0 MiB of memory
+gotrace's tax: 12.0 ms CPU (1.2 % of the command's), 4.00 ms of it in programs, 24.0 MiB of memory
 ";
 
 #[test]

@@ -14,7 +14,7 @@ const CHOOSE: [(&str, &str); 4] = [
 /// How calls were recorded, where that was not each by itself and all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Which: `aggregate`, `longer=10us`; of a trace that does not tell, none.
+    /// Which: `aggregate`, `longer=10us`; none where each one that was chosen was recorded by itself.
     pub mode: Option<String>,
     /// Which of them: `inside of main.serve`.
     pub chosen: Vec<String>,
@@ -24,16 +24,22 @@ pub struct Recorded {
     pub unwatched: u64,
 }
 
+/// The mode in which calls are added up.
+const ADDED_UP: &str = "aggregate";
+
 impl Recorded {
     /// `None` where each call was recorded by itself.
     #[must_use]
     pub fn of(trace: &Trace) -> Option<Self> {
-        let mode = trace.setting("call_mode").filter(|mode| mode != "full");
+        let told = trace.setting("call_mode").filter(|mode| mode != "full");
+        // Not every recorder tells it.
+        let found = (trace.call_tree_count() > 0).then_some(Cow::Borrowed(ADDED_UP));
+        let mode = told.or(found);
         let chosen: Vec<String> = CHOOSE
             .iter()
             .filter_map(|(key, words)| Some(format!("{words}{}", trace.setting(key)?)))
             .collect();
-        if mode.is_none() && chosen.is_empty() && trace.call_tree_count() == 0 {
+        if mode.is_none() && chosen.is_empty() {
             return None;
         }
         let is_named = |set: StringId| set == StringId::EMPTY;
@@ -55,7 +61,7 @@ impl Recorded {
     /// Calls were added up by who made them.
     #[must_use]
     pub fn is_added_up(&self) -> bool {
-        self.mode.as_deref().is_none_or(|mode| mode == "aggregate")
+        self.mode.as_deref() == Some(ADDED_UP)
     }
 
     /// How long the calls are at least that were recorded: `10us`.

@@ -229,7 +229,7 @@ pub(in crate::render) fn why_none(trace: &Trace) -> &'static str {
     } else if recorded {
         "no call passes the filter"
     } else if trace.probes.is_empty() {
-        "the trace holds no calls: sudo gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
+        "the trace holds no calls: gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
     } else {
         "none of the watched functions was called"
     }

@@ -468,7 +468,7 @@ fn tax_words(tax: &Tax) -> Vec<String> {
     };
     let mut words = vec![format!("{all} CPU{share}")];
     if let Some(kernel) = tax.kernel.filter(|&kernel| kernel > Nanos::ZERO) {
-        words.push(format!("{} of it in the kernel", units::duration(kernel)));
+        words.push(format!("{} of it in programs", units::duration(kernel)));
     }
     words.push(format!("{} of memory", units::bytes(tax.max_rss_bytes)));
     words
