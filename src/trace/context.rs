@@ -145,6 +145,6 @@ pub struct Ending {
     pub own_cpu: Nanos,
     /// gotrace's largest resident set while the command ran, in bytes.
     pub own_max_rss_bytes: u64,
-    /// CPU time that the kernel spent in gotrace's programs, where it can be told.
+    /// CPU time that the kernel spent in gotrace's programs, and copies for telling of calls, where it can be told.
     pub kernel_cpu: Option<Nanos>,
 }
