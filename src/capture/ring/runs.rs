@@ -167,13 +167,11 @@ impl Runs {
         (number, taken): (usize, &mut Taken),
         until: u64,
     ) -> usize {
-        let Some((writer, image)) = taken.of.clone() else {
+        // What is in one that was given back may be another program's.
+        let known = taken.of.clone().filter(|_| !taken.is_free);
+        let Some((writer, image)) = known else {
             return taken.read;
         };
-        // What is there now may be another program's.
-        if taken.is_free {
-            return taken.read;
-        }
         let words = ring.words(taken.chunk);
         let pid = writer.pid;
         if let Some(late) = taken.late_return(words, until) {

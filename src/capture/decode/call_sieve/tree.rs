@@ -62,6 +62,7 @@ impl Found {
     /// Among so many, a power of two, the place of this child.
     #[inline]
     const fn place(parent: u32, probe: u32, among: usize) -> usize {
+        // One product where FxHasher takes two, for this is between one call and the next.
         // Knuth's multiplicative hashing: 2^64 by the golden ratio (The Art of Computer Programming, volume 3, 6.4).
         let product = ((parent as u64) << 32 | probe as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (product >> 40) as usize & among.wrapping_sub(1)
@@ -212,15 +213,11 @@ impl Tree {
         self.put_children(ROOT, 0, &unlisted, &mut waiting);
         while let Some((at, level)) = waiting.pop() {
             let Some(node) = self.node(at) else { continue };
-            let open = match self.open.is_empty() {
-                true => None,
-                false => self.open.get(&at),
-            };
             rows.push(CallTreeRow {
                 level,
                 probe: ProbeId(node.probe),
                 calls: node.calls,
-                open: open.copied().unwrap_or_default(),
+                open: self.open.get(&at).copied().unwrap_or_default(),
                 total: length(node.total),
                 ..CallTreeRow::default()
             });
@@ -303,5 +300,19 @@ mod tests {
         tree.clear();
         assert_eq!(tree.len(), 0);
         assert_eq!(tree.rows(Nanos), []);
+    }
+    #[test]
+    fn calls_are_counted_beyond_what_32_bits_can_count() {
+        let mut tree = Tree::default();
+        let node = tree.child(ROOT, 3);
+        tree.nodes[node as usize].calls = 2 << 32;
+        tree.end(node, 1, false);
+        assert_eq!(tree.rows(Nanos)[0].calls, (2 << 32) + 1);
+        // All of 2^32 and none beyond.
+        tree.clear();
+        let node = tree.child(ROOT, 3);
+        tree.nodes[node as usize].calls = u64::from(u32::MAX);
+        tree.end(node, 1, false);
+        assert_eq!(tree.rows(Nanos)[0].calls, 1 << 32);
     }
 }
