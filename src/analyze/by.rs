@@ -19,11 +19,13 @@ pub enum By {
     Phase,
     /// Pieces of the critical path, in the order of time.
     CriticalPath,
+    /// What was lost or not seen.
+    Gap,
 }
 
 impl By {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Package,
         Self::Action,
         Self::Process,
@@ -32,6 +34,7 @@ impl By {
         Self::Image,
         Self::Phase,
         Self::CriticalPath,
+        Self::Gap,
     ];
 
     /// As on the command line.
@@ -46,6 +49,7 @@ impl By {
             Self::Image => "image",
             Self::Phase => "phase",
             Self::CriticalPath => "critical-path",
+            Self::Gap => "gap",
         }
     }
 }

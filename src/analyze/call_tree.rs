@@ -2,9 +2,10 @@
 
 use super::by_stack::ByStack;
 use super::children::{Children, Edge};
-use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, frame, profile::Weight};
+use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, calls, frame, profile::Weight};
 use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 
 /// What stands below all stacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct CallTree {
     pub names: Vec<Name>,
     /// The stacks came from the tools' own profiles.
     pub from_profiles: bool,
+    /// Of calls: which were merged, for there were too many paths.
+    pub merged: calls::Merged,
     /// Blocks of samples that could not be read.
     pub unreadable_blocks: u64,
 }
@@ -122,6 +125,35 @@ impl CallTree {
     #[must_use]
     pub fn name(&self, node: &Node) -> &str {
         self.names.get(node.name as usize).map_or("", |name| name)
+    }
+
+    /// All nodes below the root, each behind what it grows from and with its depth, 0 for the outermost; of siblings
+    /// that of the longest time first, of equal ones that of more samples.
+    pub fn longest_first(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let weight = |node: &u32| {
+            let node = self.nodes.get(*node as usize);
+            node.map(|node| (node.total.time, node.own.samples))
+        };
+        let edges = self.nodes.iter().map(|node| (node.parent, node.name));
+        // Those that come first are pushed last; of what is equal the order of the names stays.
+        let children = ByParent::sorted(&edges.collect::<Vec<Edge>>(), |node| {
+            (weight(node), Reverse(*node))
+        });
+        let below = move |node: u32, depth: usize| {
+            let children = children.of(node).iter();
+            children
+                .map(move |child| (*child, depth))
+                .collect::<Vec<_>>()
+        };
+        let mut steps = match self.nodes.is_empty() {
+            true => Vec::new(),
+            false => below(ROOT, 0),
+        };
+        std::iter::from_fn(move || {
+            let (node, depth) = steps.pop()?;
+            steps.extend(below(node, depth + 1));
+            Some((depth, self.nodes.get(node as usize)?))
+        })
     }
 
     /// Paths with their own weight, outermost name first, siblings in the order of their names.
@@ -352,8 +384,8 @@ impl<'t> Growth<'t> {
         CallTree {
             nodes,
             names,
-            from_profiles: false,
             unreadable_blocks,
+            ..CallTree::default()
         }
     }
 
@@ -391,7 +423,7 @@ impl<'t> Growth<'t> {
         }
         let last_first = |&child: &u32| {
             let (_, name) = self.edges[child as usize];
-            std::cmp::Reverse(ranks[name as usize])
+            Reverse(ranks[name as usize])
         };
         ByParent::sorted(&self.edges, last_first)
     }
@@ -414,7 +446,7 @@ impl ByParent {
         for at in 1..begins.len() {
             begins[at] += begins[at - 1];
         }
-        let mut nodes = vec![ROOT; edges.len() - 1];
+        let mut nodes = vec![ROOT; edges.len().saturating_sub(1)];
         let mut next = begins.clone();
         for (node, (parent, _)) in (0..).zip(edges).skip(1) {
             let place = &mut next[*parent as usize];

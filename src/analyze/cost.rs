@@ -3,7 +3,7 @@
 //! CPU times are those that the system counted for the whole process, folded forks included.
 
 use super::{
-    Analysis, Name, Tool,
+    Analysis, Filter, Name, Tool,
     build::{ActionIndex, union},
 };
 use crate::trace::{Nanos, Process, ProcessId, Usage};
@@ -76,17 +76,18 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Adds them up. A process whose end was not seen lives to the end of the trace, and its
-    /// CPU time is not known.
+    /// Adds up those of the programs that pass `filter`. A process whose end was not seen lives to the end of the
+    /// trace, and its CPU time is not known.
     #[must_use]
-    pub fn of(analysis: &Analysis<'_>) -> Self {
+    pub fn of(analysis: &Analysis<'_>, filter: &Filter) -> Self {
+        let takes = |process: &&Process| filter.takes_process(&analysis.roles, process);
         let lives = Lives::of(analysis);
         let mut total = Group::default();
         let mut packages: FxHashMap<Option<Name>, Group> = FxHashMap::default();
         let mut tools: FxHashMap<Tool, Group> = FxHashMap::default();
         let mut processes: FxHashMap<ProcessId, Group> = FxHashMap::default();
         for (id, role) in analysis.roles.iter() {
-            let Some(process) = analysis.trace.process(id) else {
+            let Some(process) = analysis.trace.process(id).filter(takes) else {
                 continue;
             };
             let one = lives.cost(process);
@@ -101,7 +102,7 @@ impl Costs {
                 let found = row
                     .processes
                     .iter()
-                    .filter_map(|&id| analysis.trace.process(id));
+                    .filter_map(|&id| analysis.trace.process(id).filter(takes));
                 for process in found {
                     let key = ActionRef { build, action };
                     actions.entry(key).or_default().add(lives.cost(process));

@@ -172,7 +172,13 @@ impl<'t> Analysis<'t> {
     /// What each package, tool, action and process cost.
     #[must_use]
     pub fn costs(&self) -> Costs {
-        Costs::of(self)
+        self.costs_of(&Filter::default())
+    }
+
+    /// The same of the programs that pass `filter`.
+    #[must_use]
+    pub fn costs_of(&self, filter: &Filter) -> Costs {
+        Costs::of(self, filter)
     }
 
     /// Functions and images by the samples that pass `filter`. Reads all samples once.
@@ -197,7 +203,13 @@ impl<'t> Analysis<'t> {
     /// Phases of tools, where calls mark them. Reads all calls and all samples once.
     #[must_use]
     pub fn phases(&self) -> Phases {
-        Phases::of(self)
+        self.phases_of(&Filter::default())
+    }
+
+    /// The same of the programs that pass `filter`.
+    #[must_use]
+    pub fn phases_of(&self, filter: &Filter) -> Phases {
+        Phases::of(self, filter)
     }
 
     /// The merged stacks of the samples that pass `filter`. Reads all samples once.

@@ -112,11 +112,16 @@ impl PhaseIndex {
     /// Reads all calls once. Memory is bounded by the number of marks.
     #[must_use]
     pub fn of(analysis: &Analysis<'_>) -> Self {
+        Self::of_programs(analysis, &Filter::default())
+    }
+
+    /// The same of the programs that pass `filter`.
+    fn of_programs(analysis: &Analysis<'_>, filter: &Filter) -> Self {
         let trace = analysis.trace;
         let mut index = Self::default();
         let phases = index.name_phases(analysis);
         let mut marks = Marks::default();
-        let walked = calls::walk(analysis, &Filter::default(), |call, _| {
+        let walked = calls::walk(analysis, filter, |call, _| {
             let Some(Some((lasts, track, phase))) = phases.get(call.probe.index()) else {
                 return;
             };
@@ -330,15 +335,24 @@ impl PhaseIndex {
 }
 
 impl Phases {
-    /// Reads all calls and all samples once.
+    /// Those of the programs that pass `filter`. Reads all calls and all samples once.
     #[must_use]
-    pub fn of(analysis: &Analysis<'_>) -> Self {
-        Self::of_index(analysis, &PhaseIndex::of(analysis))
+    pub fn of(analysis: &Analysis<'_>, filter: &Filter) -> Self {
+        let index = PhaseIndex::of_programs(analysis, filter);
+        Self::of_samples(analysis, &index, filter)
     }
 
-    /// As [`Self::of`], where the phases have been found already. Reads all samples once.
+    /// As [`Self::of`] all programs, where their phases have been found already. Reads all samples once.
     #[must_use]
     pub fn of_index(analysis: &Analysis<'_>, index: &PhaseIndex) -> Self {
+        Self::of_samples(analysis, index, &Filter::default())
+    }
+
+    fn of_samples(analysis: &Analysis<'_>, index: &PhaseIndex, filter: &Filter) -> Self {
+        let processes = analysis.trace.processes.iter();
+        let takes: Vec<bool> = processes
+            .map(|process| filter.takes_process(&analysis.roles, process))
+            .collect();
         let mut sums = vec![Weight::default(); index.rows.len()];
         let mut cpu = Weight::default();
         let mut add = |phase: Option<usize>, weight: Weight| {
@@ -347,7 +361,7 @@ impl Phases {
             }
         };
         let unread = super::filter::walk(analysis.trace, |sample| {
-            let shown = analysis.roles.get(sample.process).is_some();
+            let shown = takes.get(sample.process.index()) == Some(&true);
             if sample.kind != SampleKind::OnCpu || !shown {
                 return;
             }

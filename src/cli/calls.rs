@@ -4,12 +4,13 @@ use super::gaps;
 use super::output::{self, Output};
 use super::selection::Programs;
 use super::trace_operand::TraceOperand;
-use crate::analyze::calls::{self, GroupBy, Recorded, Slowest, Statistics, Trees};
+use crate::analyze::calls::{self, GroupBy, Merged, Recorded, Slowest, Statistics, Walked};
 use crate::analyze::{Analysis, Filter, call_tree};
 use crate::export::json;
 use crate::render::text::calls as text;
 use crate::trace::{StringId, Trace};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use std::io;
 use std::process::ExitCode;
 
 /// Rows without `--top`.
@@ -42,8 +43,8 @@ pub(super) struct Args {
     /// Rows to show, the largest; 0 for all [default: 20]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Write JSON (docs/json-schema.md); without `--top`, all rows
-    #[arg(long, conflicts_with = "tree")]
+    /// Write JSON (docs/json-schema.md); without `--top`, all rows, but of `--tree` at most about a million paths
+    #[arg(long)]
     json: bool,
     #[command(flatten)]
     programs: Programs,
@@ -66,55 +67,95 @@ impl Args {
         };
         let only_named = filter.named && !self.json;
         let mut output = Output::stdout();
-        let page = output.page();
-        let top = match (self.top, self.json) {
-            (Some(0), _) | (None, true) => usize::MAX,
-            (Some(top), _) => top,
-            (None, false) => TOP,
-        };
-        let mut walked = calls::Walked::default();
-        if self.tree {
-            let options = call_tree::Options {
-                filter,
-                ..call_tree::Options::default()
-            };
-            let tree = calls::tree(&analysis, &options);
-            walked.unreadable_blocks = tree.unreadable_blocks;
-            walked.cut = Trees::of(&analysis, &options.filter).cut();
-            if text::is_empty(&tree) {
-                text::nothing(&trace, &page, &mut output)?;
-            } else {
-                text::tree(&tree, top, &page, &mut output)?;
-            }
+        let (walked, merged) = if self.tree {
+            self.write_tree(&analysis, filter, &mut output)?
         } else if let Some(most) = self.slowest {
-            let slowest = Slowest::of(&analysis, &filter, most);
-            walked = slowest.walked;
-            if self.json {
-                json::slowest_calls(&analysis, &slowest, &mut output)?;
-            } else if slowest.calls.is_empty() {
-                text::nothing(&trace, &page, &mut output)?;
-            } else {
-                text::slowest(&slowest, &page, &mut output)?;
-            }
+            let walked = self.write_slowest(&analysis, &filter, most, &mut output)?;
+            (walked, Merged::default())
         } else {
-            let statistics = Statistics::of(&analysis, &filter, self.by);
-            walked = statistics.walked;
-            if self.json {
-                json::calls(&analysis, &statistics, self.by, top, &mut output)?;
-            } else if statistics.rows.is_empty() {
-                text::nothing(&trace, &page, &mut output)?;
-            } else {
-                text::statistics(&statistics, self.by, top, &page, &mut output)?;
-            }
-        }
+            let walked = self.write_functions(&analysis, &filter, &mut output)?;
+            (walked, Merged::default())
+        };
         output.finish()?;
+        if let Some(words) = text::merged(merged) {
+            output::note(&words);
+        }
         self.say(&trace, only_named, walked);
         gaps::note(&analysis, walked.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }
 
+    /// How many rows are wanted.
+    fn rows(&self) -> usize {
+        match (self.top, self.json) {
+            (Some(0), _) | (None, true) => usize::MAX,
+            (Some(top), _) => top,
+            (None, false) => TOP,
+        }
+    }
+
+    fn write_tree(
+        &self,
+        analysis: &Analysis<'_>,
+        filter: Filter,
+        output: &mut Output,
+    ) -> io::Result<(Walked, Merged)> {
+        let options = call_tree::Options {
+            filter,
+            ..call_tree::Options::default()
+        };
+        let most = (self.top != Some(0)).then_some(calls::MOST_PATHS);
+        let (tree, walked) = calls::tree(analysis, &options, most);
+        let page = output.page();
+        if self.json {
+            json::tree_of_calls(analysis, &tree, walked, self.rows(), output)?;
+        } else if text::is_empty(&tree) {
+            text::nothing(analysis.trace, &page, output)?;
+        } else {
+            text::tree(&tree, self.rows(), &page, output)?;
+        }
+        Ok((walked, tree.merged))
+    }
+
+    fn write_slowest(
+        &self,
+        analysis: &Analysis<'_>,
+        filter: &Filter,
+        most: usize,
+        output: &mut Output,
+    ) -> io::Result<Walked> {
+        let slowest = Slowest::of(analysis, filter, most);
+        let page = output.page();
+        if self.json {
+            json::slowest_calls(analysis, &slowest, output)?;
+        } else if slowest.calls.is_empty() {
+            text::nothing(analysis.trace, &page, output)?;
+        } else {
+            text::slowest(&slowest, &page, output)?;
+        }
+        Ok(slowest.walked)
+    }
+
+    fn write_functions(
+        &self,
+        analysis: &Analysis<'_>,
+        filter: &Filter,
+        output: &mut Output,
+    ) -> io::Result<Walked> {
+        let statistics = Statistics::of(analysis, filter, self.by);
+        let page = output.page();
+        if self.json {
+            json::calls(analysis, &statistics, self.by, self.rows(), output)?;
+        } else if statistics.rows.is_empty() {
+            text::nothing(analysis.trace, &page, output)?;
+        } else {
+            text::statistics(&statistics, self.by, self.rows(), &page, output)?;
+        }
+        Ok(statistics.walked)
+    }
+
     /// What there is to say beside the figures.
-    fn say(&self, trace: &Trace, only_named: bool, walked: calls::Walked) {
+    fn say(&self, trace: &Trace, only_named: bool, walked: Walked) {
         if only_named {
             let probes = trace.probes.iter();
             let sets = probes.filter(|probe| probe.set != StringId::EMPTY).count();

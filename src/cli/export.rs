@@ -3,12 +3,14 @@
 use super::exit::Usage;
 use super::gaps;
 use super::output::{self, Output};
+use super::selection::Samples;
 use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
 use crate::analyze::{Analysis, CallTree, calls, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
+use crate::render::text::calls as text;
 use clap::builder::PossibleValuesParser;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,9 +31,15 @@ pub(super) struct Args {
     /// neither samples nor profiles]
     #[arg(long, value_enum)]
     of: Option<Of>,
+    /// Write every path, with `--format folded` and `speedscope`: of calls that were added up as they were recorded the
+    /// shortest are merged where there are more than a million
+    #[arg(long)]
+    all_paths: bool,
     /// File to write; `-`, the default, is standard output; for all tables (csv, parquet), a folder
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    samples: Samples,
 }
 
 /// What stacks are made of.
@@ -85,18 +93,16 @@ impl Args {
             let words = "--table is for --format csv: other formats hold the whole trace";
             return Err(Usage(words.to_owned()).into());
         }
-        if self.of.is_some() && !matches!(self.format, Format::Folded | Format::Speedscope) {
-            let words = "--of is for --format folded and speedscope: other formats hold both";
-            return Err(Usage(words.to_owned()).into());
+        if !matches!(self.format, Format::Folded | Format::Speedscope) {
+            self.refuse_choices()?;
         }
-        let of = self.of;
         match self.format {
             Format::Perfetto => write(trace, output, timed(export::perfetto::write)),
             Format::Chrome => write(trace, output, timed(export::chrome::write)),
             Format::Firefox => write(trace, output, timed(export::firefox::write)),
             Format::Pprof => write(trace, output, export::pprof::write),
-            Format::Speedscope => write(trace, output, |it, out| speedscope(it, of, out)),
-            Format::Folded => write(trace, output, |it, out| folded(it, of, out)),
+            Format::Speedscope => write(trace, output, |it, out| self.speedscope(it, out)),
+            Format::Folded => write(trace, output, |it, out| self.folded(it, out)),
             Format::Jsonl => write(trace, output, jsonl),
             Format::Parquet => {
                 let folder = folder(output, NO_FOLDER)?;
@@ -110,15 +116,68 @@ impl Args {
             },
         }
     }
+
+    /// Refuses what chooses stacks: other formats hold all.
+    fn refuse_choices(&self) -> Result<(), Usage> {
+        let of = self.of.map(|_| "--of");
+        let all = self.all_paths.then_some("--all-paths");
+        match of.or(all).or(self.samples.first_given()) {
+            Some(option) => Err(Usage(format!(
+                "{option} is for --format folded and speedscope: other formats hold the whole trace"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn folded(&self, analysis: &Analysis<'_>, out: &mut Output) -> anyhow::Result<u64> {
+        let tree = self.by_tool(analysis)?;
+        export::folded::write(&tree, analysis.trace.count(), out)?;
+        Ok(tree.unreadable_blocks)
+    }
+
+    fn speedscope(&self, analysis: &Analysis<'_>, out: &mut Output) -> anyhow::Result<u64> {
+        let tree = self.by_tool(analysis)?;
+        let counts = analysis.trace.holds_counts();
+        let count = counts.then(|| analysis.trace.count());
+        export::speedscope::write(&tree, &summary::command(analysis), count, out)?;
+        Ok(tree.unreadable_blocks)
+    }
+
+    fn by_tool(&self, analysis: &Analysis<'_>) -> Result<CallTree, Usage> {
+        let trace = analysis.trace;
+        let is_sampled = trace.sample_count() > 0 || !trace.profiles.is_empty();
+        let has_calls = trace.call_count() > 0 || trace.call_tree_count() > 0;
+        let of = self.of.unwrap_or(match has_calls && !is_sampled {
+            true => Of::Calls,
+            false => Of::Samples,
+        });
+        let options = call_tree::Options {
+            grouping: Grouping::Tool,
+            filter: self.samples.filter(analysis)?,
+        };
+        if of == Of::Samples {
+            return Ok(analysis.call_tree(&options));
+        }
+        let most = (!self.all_paths).then_some(calls::MOST_PATHS);
+        let (tree, walked) = calls::tree(analysis, &options, most);
+        let merged =
+            text::merged(tree.merged).map(|words| format!("{words}: --all-paths writes each"));
+        let notes = [merged, text::cut(walked.cut)];
+        notes.iter().flatten().for_each(|words| output::note(words));
+        Ok(tree)
+    }
 }
 
 /// Writes a trace to a file or to standard output, as `format` does; that returns how many blocks
 /// of the trace could not be read.
-pub(super) fn write(
+pub(super) fn write<E>(
     trace: &TraceOperand,
     output: Option<&Path>,
-    format: impl FnOnce(&Analysis<'_>, &mut Output) -> io::Result<u64>,
-) -> anyhow::Result<ExitCode> {
+    format: impl FnOnce(&Analysis<'_>, &mut Output) -> Result<u64, E>,
+) -> anyhow::Result<ExitCode>
+where
+    anyhow::Error: From<E>,
+{
     let quiet = trace.quiet;
     let trace = trace.open()?;
     let mut output = Output::to(output)?;
@@ -194,37 +253,3 @@ fn timed(
 
 const ADDED_UP: &str = "left out: calls that were added up as they were recorded, for this format holds what has a \
                         time: pprof, folded, speedscope, csv, parquet and jsonl have them";
-
-fn folded(analysis: &Analysis<'_>, of: Option<Of>, out: &mut Output) -> io::Result<u64> {
-    let tree = by_tool(analysis, of);
-    export::folded::write(&tree, analysis.trace.count(), out)?;
-    Ok(tree.unreadable_blocks)
-}
-
-fn speedscope(analysis: &Analysis<'_>, of: Option<Of>, out: &mut Output) -> io::Result<u64> {
-    let tree = by_tool(analysis, of);
-    let count = analysis
-        .trace
-        .holds_counts()
-        .then(|| analysis.trace.count());
-    export::speedscope::write(&tree, &summary::command(analysis), count, out)?;
-    Ok(tree.unreadable_blocks)
-}
-
-fn by_tool(analysis: &Analysis<'_>, of: Option<Of>) -> CallTree {
-    let trace = analysis.trace;
-    let is_sampled = trace.sample_count() > 0 || !trace.profiles.is_empty();
-    let has_calls = trace.call_count() > 0 || trace.call_tree_count() > 0;
-    let of = of.unwrap_or(match has_calls && !is_sampled {
-        true => Of::Calls,
-        false => Of::Samples,
-    });
-    let options = call_tree::Options {
-        grouping: Grouping::Tool,
-        ..call_tree::Options::default()
-    };
-    match of {
-        Of::Samples => analysis.call_tree(&options),
-        Of::Calls => calls::tree(analysis, &options),
-    }
-}

@@ -8,7 +8,6 @@ use super::status::Work;
 use super::trace_group::TraceGroup;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::Grouping;
-use crate::analyze::calls::Trees;
 use crate::analyze::compare::{Difference, Fact, Facts, differences};
 use crate::analyze::stack_difference::{Side, Sides};
 use crate::analyze::{Analysis, Filter, Name};
@@ -145,9 +144,7 @@ impl Args {
         let drawn = flamegraph::draw(&analysis, &options, &mut output).map_err(cause)?;
         output.finish()?;
         drop(work);
-        if options.of_calls
-            && let Some(words) = text::cut(Trees::of(&analysis, &options.filter).cut())
-        {
+        if let Some(words) = text::cut(drawn.cut) {
             output::note(&words);
         }
         gaps::note(&analysis, drawn.unreadable_blocks);
@@ -178,7 +175,7 @@ impl Args {
         for side in [Side::Base, Side::New] {
             if let Some(words) = picture.gaps(side) {
                 output::note(&format!(
-                    "{}: {words} (gotrace show says what and why)",
+                    "{}: {words} (gotrace show --by gap says what and why)",
                     side.word()
                 ));
             }

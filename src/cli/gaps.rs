@@ -8,6 +8,8 @@ use crate::render::gaps;
 /// `unreadable_blocks` is how many blocks of samples the view could not read.
 pub(super) fn note(analysis: &Analysis<'_>, unreadable_blocks: u64) {
     if let Some(words) = gaps::line(&analysis.gaps(unreadable_blocks)) {
-        output::note(&format!("{words} (gotrace show says what and why)"));
+        output::note(&format!(
+            "{words} (gotrace show --by gap says what and why)"
+        ));
     }
 }

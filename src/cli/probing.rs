@@ -4,7 +4,9 @@ use super::config::{self, Choices, Key};
 use super::exit::Usage;
 use super::input;
 use crate::capture::own_path::OwnPath;
-use crate::capture::probes::{self, CallMode, FunctionGlob, Keep, MaxTax, ProbeSet, Spec, Watch};
+use crate::capture::probes::{
+    self, CallMode, FunctionGlob, Keep, MaxTax, Mode, ProbeSet, Spec, Watch,
+};
 use crate::capture::{Name, Selection};
 use anyhow::Context as _;
 use std::path::Path;
@@ -153,6 +155,9 @@ impl Recorded {
                 "{option}: no functions are named: --probe IMAGE:FUNCTION names some, --probe '*:*' all"
             )));
         }
+        if let Some(why) = contradiction(watch, mode.keep) {
+            return Err(Usage(format!("{option}: {why}")));
+        }
         match selection {
             Selection::Named(names) if !names.contains(&Name::Patch) => Err(Usage(format!(
                 "{option}: the backend patch does that alone, and --backend {selection} does not have it; --call-mode full records each call"
@@ -181,6 +186,26 @@ impl Recorded {
         ];
         let given = Key::OF_CALLS.into_iter().zip(of_calls);
         given.filter_map(|(key, is)| is.then_some(key)).collect()
+    }
+}
+
+/// Why calls of what is watched cannot be recorded as it is asked for.
+fn contradiction(watch: &Watch, keep: Keep) -> Option<String> {
+    match keep {
+        Keep::Longer(_) if watch.entries_only => Some(
+            "without exits no call has a length: leave out --entries-only".to_owned(),
+        ),
+        Keep::Longer(_) => {
+            let entries = watch.named.iter().find(|spec| spec.mode == Mode::Entry);
+            entries.map(|spec| {
+                format!("{spec}:entry has no exits, and without them no call has a length: leave out :entry")
+            })
+        }
+        Keep::Sums if watch.arguments => Some(
+            "calls that are added up keep no arguments: leave out --args, or record each with --call-mode full"
+                .to_owned(),
+        ),
+        Keep::Sums | Keep::Each => None,
     }
 }
 

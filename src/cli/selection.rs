@@ -114,39 +114,58 @@ impl Samples {
         self.programs.process.is_some()
     }
 
-    /// Refuses options that a view by something else than samples would ignore.
+    /// Refuses options that a view would ignore.
     ///
     /// # Errors
     ///
-    /// When one was given and `by`, `None` for the summary, is not about samples.
-    pub(super) fn only_with_samples(&self, by: Option<By>) -> Result<(), Usage> {
-        let Some(option) = self.first_given() else {
+    /// When one was given that chooses programs or samples, and `by`, `None` for the summary, is not about such.
+    pub(super) fn only_where_they_choose(&self, by: Option<By>) -> Result<(), Usage> {
+        let (given, what) = match by {
+            Some(By::Function | By::Image) => return Ok(()),
+            Some(By::Package | By::Tool | By::Process | By::Phase) => {
+                (self.first_given_of_samples(), "samples")
+            }
+            Some(By::Action | By::CriticalPath | By::Gap) | None => {
+                (self.first_given(), "programs or samples")
+            }
+        };
+        let Some(option) = given else {
             return Ok(());
         };
-        let view = match by {
-            Some(By::Function | By::Image) => return Ok(()),
-            Some(by) => format!("--by {}", by.name()),
-            None => "a view without --by".to_owned(),
-        };
+        let view = by.map_or_else(
+            || "a view without --by".to_owned(),
+            |by| format!("--by {}", by.name()),
+        );
         Err(Usage(format!(
-            "{option} chooses samples, and {view} is not about samples: use --by function or --by image"
+            "{option} chooses {what}, and {view} is not about {what}: use --by function or --by image"
         )))
     }
 
-    fn first_given(&self) -> Option<&'static str> {
+    /// The first option that was given.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
         let programs = &self.programs;
         let given = [
             (programs.package.is_some(), "--package"),
             (programs.tool.is_some(), "--tool"),
             (programs.process.is_some(), "--process"),
-            (programs.from.is_some(), "--from"),
-            (programs.to.is_some(), "--to"),
+        ];
+        first(given).or(self.first_given_of_samples())
+    }
+
+    /// The same of those that do not choose whole programs.
+    fn first_given_of_samples(&self) -> Option<&'static str> {
+        first([
+            (self.programs.from.is_some(), "--from"),
+            (self.programs.to.is_some(), "--to"),
             (self.off_cpu, "--off-cpu"),
             (self.profiles, "--profiles"),
-        ];
-        let mut given = given.into_iter().filter(|(given, _)| *given);
-        given.next().map(|(_, option)| option)
+        ])
     }
+}
+
+fn first<const N: usize>(given: [(bool, &'static str); N]) -> Option<&'static str> {
+    let mut given = given.into_iter().filter(|(given, _)| *given);
+    given.next().map(|(_, option)| option)
 }
 
 /// The name of a tool of the trace: as it was given, or that of the tool which is known by the

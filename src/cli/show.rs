@@ -44,7 +44,8 @@ fn by() -> impl clap::builder::TypedValueParser<Value = By> {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        self.samples.only_with_samples(self.by)?;
+        let by = self.by.or(self.json.then_some(By::Package));
+        self.samples.only_where_they_choose(by)?;
         let trace = self.trace.open()?;
         let analysis = Analysis::of(&trace);
         let filter = self.samples.filter(&analysis)?;
@@ -53,9 +54,8 @@ impl Args {
         let all_for_zero = |top: usize| (top > 0).then_some(top);
         // What was lost stands in JSON and in the summary, not in tables.
         let mut unreadable_blocks = None;
-        match (self.json, self.by) {
-            (true, by) => {
-                let by = by.unwrap_or(By::Package);
+        match (self.json, by) {
+            (true, Some(by)) => {
                 let top = self.top.and_then(all_for_zero);
                 json::show(&analysis, by, &filter, top, &mut output)
             }
@@ -64,7 +64,7 @@ impl Args {
                 let unread = ranking::write(&analysis, by, &filter, top, &page, &mut output);
                 unread.map(|blocks| unreadable_blocks = Some(blocks))
             }
-            (false, None) => {
+            (_, None) => {
                 let summary = analysis.summary(summary::ROWS);
                 summary::write(&summary, &page, &mut output)
             }

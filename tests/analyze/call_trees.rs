@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, COMPILE, ms};
 use gotrace::analyze::calls::{
-    self, CallRow, Durations, GroupBy, Recorded, Slowest, Statistics, Trees,
+    self, CallRow, Durations, GroupBy, Merged, Recorded, Slowest, Statistics, Trees,
 };
 use gotrace::analyze::paths::{Kind, Limits, Paths};
 use gotrace::analyze::{Analysis, Filter, PhaseIndex, call_tree};
@@ -119,16 +119,25 @@ fn told(rows: &[CallRow]) -> Vec<(&str, &str, u64, u64, Nanos, Nanos)> {
 }
 
 fn folded(trace: &Trace, filter: &Filter) -> BTreeMap<String, (Nanos, u64)> {
+    shortened(trace, filter, None).0
+}
+
+/// Paths by their names, with their own time and their calls, about as many as `most`; and which were merged.
+fn shortened(
+    trace: &Trace,
+    filter: &Filter,
+    most: Option<u64>,
+) -> (BTreeMap<String, (Nanos, u64)>, Merged) {
     let options = call_tree::Options {
         filter: filter.clone(),
         ..call_tree::Options::default()
     };
-    let tree = calls::tree(&Analysis::of(trace), &options);
+    let (tree, _) = calls::tree(&Analysis::of(trace), &options, most);
     let paths = tree.folded().map(|(path, weight)| {
         let path: Vec<&str> = path.iter().map(|name| &***name).collect();
         (path.join(";"), (weight.time, weight.samples))
     });
-    paths.collect()
+    (paths.collect(), tree.merged)
 }
 
 #[test]
@@ -170,6 +179,44 @@ fn paths_have_their_own_time_and_their_calls() {
         folded(&b.trace, &Filter::default()),
         BTreeMap::from(expected)
     );
+}
+
+/// Of rows of 60, 50, 20, 5 and 0 ms.
+#[test]
+fn where_there_are_too_many_paths_the_shortest_are_merged_below_what_called_them() {
+    let mut b = program();
+    b.trace.push_call_trees(&tree(FIRST));
+    let found = |filter, most| {
+        let (paths, merged) = shortened(&b.trace, filter, Some(most));
+        let paths: Vec<_> = paths.into_iter().collect();
+        (paths, merged.paths, merged.below)
+    };
+    let expected = |paths: &[(&str, u64, u64)], merged, below| {
+        let paths = paths.iter();
+        let paths = paths.map(|(path, time, calls)| ((*path).to_owned(), (ms(*time), *calls)));
+        (paths.collect::<Vec<_>>(), merged, ms(below))
+    };
+    let all = Filter::default();
+    assert_eq!(found(&all, 5).1, 0);
+    // f;g;h and f;set are shorter than 10 ms, and each is told of below its own caller.
+    let two = [
+        ("main.f", 5, 3),
+        ("main.f;[shorter calls]", 5, 1),
+        ("main.f;main.g", 30, 2),
+        ("main.f;main.g;[shorter calls]", 0, 7),
+        ("main.f;main.g;main.f", 20, 4),
+    ];
+    assert_eq!(found(&all, 3), expected(&two, 2, 10));
+    // Nothing is as long as 100 ms. What nobody called stays, and holds the calls of whatever was below it.
+    let one = [("main.f", 5, 3), ("main.f;[shorter calls]", 55, 14)];
+    assert_eq!(found(&all, 1), expected(&one, 4, 100));
+    // The call of a set that was not asked for is not among them.
+    let named = Filter {
+        named: true,
+        ..Filter::default()
+    };
+    let one = [("main.f", 5, 3), ("main.f;[shorter calls]", 50, 13)];
+    assert_eq!(found(&named, 1), expected(&one, 4, 100));
 }
 
 #[test]

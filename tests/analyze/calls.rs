@@ -302,7 +302,7 @@ fn recursion_counts_once_in_totals() {
         rows,
         [("main.f", 2, ms(60), ms(40)), ("main.g", 1, ms(30), ms(20))]
     );
-    let tree = calls::tree(&analysis, &call_tree::Options::default());
+    let (tree, _) = calls::tree(&analysis, &call_tree::Options::default(), None);
     let paths: Vec<_> = tree
         .folded()
         .map(|(path, weight)| {

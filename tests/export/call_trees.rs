@@ -123,7 +123,7 @@ fn folded_stacks_have_their_own_time_below_their_tool() {
         },
         grouping: Grouping::Tool,
     };
-    let tree = calls::tree(&Analysis::of(&trace), &options);
+    let (tree, _) = calls::tree(&Analysis::of(&trace), &options, None);
     let mut out = Vec::new();
     folded::write(&tree, Nanos(1), &mut out).unwrap();
     let written = String::from_utf8(out).unwrap();

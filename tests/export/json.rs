@@ -2,8 +2,8 @@
 
 use super::fixture::{self, HOSTILE, LONG};
 use super::python;
-use gotrace::analyze::calls::{GroupBy, Slowest, Statistics};
-use gotrace::analyze::{Analysis, By, Filter};
+use gotrace::analyze::calls::{self, GroupBy, Slowest, Statistics};
+use gotrace::analyze::{Analysis, By, Filter, call_tree};
 use gotrace::export::{json, jsonl};
 use gotrace::trace::{ExitStatus, SampleKind, Trace};
 use serde_json::Value;
@@ -139,6 +139,21 @@ fn every_key_of_calls_is_documented_and_every_documented_key_is_printed() {
                 None => ("object".to_owned(), key),
             });
         }
+    }
+    let analysis = Analysis::of(&trace);
+    let (tree, walked) = calls::tree(&analysis, &call_tree::Options::default(), None);
+    let mut out = Vec::new();
+    json::tree_of_calls(&analysis, &tree, walked, usize::MAX, &mut out).unwrap();
+    let mut read = Read::default();
+    if read.add(&out).is_none() {
+        return;
+    }
+    for (name, key) in read.keys {
+        assert_eq!(name, "path");
+        printed.insert(match key.strip_prefix("rows.") {
+            Some(key) => (name, key.to_owned()),
+            None => ("object".to_owned(), key),
+        });
     }
     assert_same(&printed, &documented("calls\n"));
 }
@@ -280,6 +295,14 @@ fn sums_over_a_dump_are_what_show_says() {
             By::Action => assert_eq!(rows.len(), 4),
             // The one sample of the compile since its mark.
             By::Phase => assert_eq!(sum("cpu_ns"), fixture::ms(10).0),
+            By::Gap => {
+                let recording = &shown["recording"];
+                for kind in ["losses", "blind_spots"] {
+                    for gap in recording[kind].as_array().unwrap() {
+                        assert!(rows.contains(gap), "{gap}");
+                    }
+                }
+            }
         }
     }
 }

@@ -259,6 +259,14 @@ fn modes_without_functions_or_without_copies_are_refused() {
         words.contains("the backend patch does that alone"),
         "{words}"
     );
+    // What could be recorded of nothing is no way to record.
+    let entries = ["--probe", "a:main.f:entry", "--call-mode", "longer=1ms"];
+    let words = refused(&entries);
+    assert!(words.contains("a:main.f:entry has no exits"), "{words}");
+    let words = refused(&[&entries[..2], &["--entries-only"], &entries[2..]].concat());
+    assert!(words.contains("leave out --entries-only"), "{words}");
+    let words = refused(&["--probe", "a:b", "--args", "--call-mode", "aggregate"]);
+    assert!(words.contains("keep no arguments"), "{words}");
     refused(&["--probe", "a:b", "--call-mode", "often"]);
     refused(&["--probe", "a:b", "--call-from", "main.f"]);
     refused(&["--probe", "a:b", "--call-depth", "0"]);

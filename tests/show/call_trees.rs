@@ -70,6 +70,40 @@ fn calls_stand_below_their_callers() {
 }
 
 #[test]
+fn calls_below_their_callers_are_rows_of_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path());
+    let rows = |words: &[&str]| {
+        let words = [&["calls", "--tree", "--json"], words].concat();
+        let json: serde_json::Value = serde_json::from_str(&gotrace(&words, &trace, 100)).unwrap();
+        assert_eq!(
+            (&json["by"], &json["merged_paths"]),
+            (&"path".into(), &0.into())
+        );
+        assert_eq!(
+            (&json["entries"], &json["added_up_count"]),
+            (&123_469.into(), &2.into())
+        );
+        let rows = json["rows"].as_array().unwrap().iter();
+        let rows = rows.map(|row| {
+            let number = |key: &str| row[key].as_u64().unwrap();
+            let function = row["function"].as_str().unwrap().to_owned();
+            let times = [number("total_ns"), number("self_ns")].map(|ns| ns / 1_000_000);
+            (number("level"), function, number("count"), times)
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let expected = [
+        (0, "main.outer".to_owned(), 2, [150, 50]),
+        (1, "main.inner".to_owned(), 123_456, [100, 100]),
+        (2, "main.entry".to_owned(), 7, [0, 0]),
+        (0, "main.inner".to_owned(), 4, [80, 80]),
+    ];
+    assert_eq!(rows(&[]), expected);
+    assert_eq!(rows(&["--top", "2"]), expected[..2]);
+}
+
+#[test]
 fn the_longest_call_is_not_known_and_what_a_range_cuts_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let trace = record(folder.path());

@@ -190,7 +190,7 @@ fn what_a_side_lost_is_said() {
     assert_eq!(code, Some(0));
     assert_eq!(
         complaint,
-        "gotrace: base: lost: 7 samples (gotrace show says what and why)\n"
+        "gotrace: base: lost: 7 samples (gotrace show --by gap says what and why)\n"
     );
     assert!(svg.contains("base: lost: 7 samples; each frame is looked at by itself: "));
 }

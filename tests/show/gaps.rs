@@ -34,7 +34,7 @@ fn losses_are_told_beside_each_view() {
     let trace = record(folder.path(), true);
     for (words, note) in VIEWS.iter().zip(notes(&trace)) {
         assert_eq!(
-            note, "gotrace: lost: 7 samples (gotrace show says what and why)\n",
+            note, "gotrace: lost: 7 samples (gotrace show --by gap says what and why)\n",
             "{words:?}"
         );
     }
@@ -49,9 +49,36 @@ fn losses_are_told_beside_each_view() {
 }
 
 #[test]
+fn all_that_was_lost_or_not_seen_is_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = record(folder.path(), false);
+    let (code, printed, _) = run(&["show", "--by", "gap"], &killed, 100);
+    let sentences: Vec<_> = printed.lines().collect();
+    assert_eq!((code, sentences.len()), (Some(0), 2), "{printed}");
+    assert!(sentences[0].starts_with("lost: 7 samples: "), "{printed}");
+    let end = "not seen: the end of the recording: the recorder was killed or the file was cut";
+    assert_eq!(sentences[1], end);
+    let json = run(
+        &["show", "--by", "gap", "--json", "--top", "1"],
+        &killed,
+        100,
+    )
+    .1;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["what"], &rows[0]["count"]),
+        (&"samples".into(), &7.into())
+    );
+}
+
+#[test]
 fn where_nothing_was_lost_nothing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let trace = record_all(folder.path());
+    let none = run(&["show", "--by", "gap"], &trace, 100).1;
+    assert_eq!(none, "nothing is known to be lost or not seen\n");
     for (words, note) in VIEWS.iter().zip(notes(&trace)) {
         assert_eq!(note, "", "{words:?}");
     }

@@ -77,30 +77,102 @@ fn what_the_trace_does_not_hold_is_named() {
 
 #[test]
 fn options_that_would_be_ignored_are_refused() {
-    for option in [
-        &["--package", "m/a"][..],
-        &["--tool", "link"],
-        &["--process", "101"],
-        &["--from", "3"],
-        &["--to", "3"],
-        &["--off-cpu"],
-        &["--profiles"],
+    for (option, of_programs) in [
+        (&["--package", "m/a"][..], true),
+        (&["--tool", "link"], true),
+        (&["--process", "101"], true),
+        (&["--from", "3"], false),
+        (&["--to", "3"], false),
+        (&["--off-cpu"], false),
+        (&["--profiles"], false),
     ] {
-        for by in ["package", "action", "process", "tool", "critical-path"] {
+        let of_neither = ["action", "critical-path", "gap"];
+        let whole = ["package", "process", "tool", "phase"];
+        let whole = whole.iter().filter(|_| !of_programs);
+        for by in of_neither.iter().chain(whole) {
             let complaint = refused(&[&["show", "--by", by], option].concat());
             assert!(complaint.contains(option[0]), "{complaint}");
             assert!(complaint.contains(&format!("--by {by} ")), "{complaint}");
+        }
+        let formats = ["perfetto", "chrome", "firefox", "pprof", "jsonl", "csv"];
+        for format in formats {
+            let export = ["export", "--format", format, "-o", "/dev/null"];
+            let complaint = refused(&[&export[..], option].concat());
+            let words = format!("{} is for --format folded and speedscope", option[0]);
+            assert!(complaint.contains(&words), "{complaint}");
         }
         for by in ["search", "finding"] {
             let complaint = refused(&["bindings", "--lazy", "--by", by]);
             assert!(complaint.contains("--lazy chooses binds"), "{complaint}");
         }
-        for words in [&["show"][..], &["show", "--json"]] {
-            let complaint = refused(&[words, option].concat());
-            assert!(complaint.contains(option[0]), "{complaint}");
-            assert!(complaint.contains("without --by"), "{complaint}");
-        }
+        let complaint = refused(&[&["show"], option].concat());
+        assert!(complaint.contains(option[0]), "{complaint}");
+        assert!(complaint.contains("without --by"), "{complaint}");
     }
+}
+
+/// The compilers of m/a and m/b took 210 and 500 ms, and link 190.
+#[test]
+fn options_choose_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let shown = |by: &str, key: &str, options: &[&str]| {
+        let words = [&["show", "--json", "--by", by], options].concat();
+        let (code, printed, complaint) = run(&words, &trace, 80);
+        assert_eq!(code, Some(0), "{words:?}: {complaint}");
+        let json: Value = serde_json::from_str(&printed).unwrap();
+        let rows = json["rows"].as_array().unwrap().iter();
+        let rows = rows.map(|row| {
+            (
+                row[key].clone(),
+                row["cpu_ns"].as_u64().unwrap() / 1_000_000,
+            )
+        });
+        (
+            rows.collect::<Vec<_>>(),
+            json["cpu_ns"].as_u64().unwrap() / 1_000_000,
+        )
+    };
+    let compile = |cpu| (vec![(Value::from("compile"), cpu)], cpu);
+    assert_eq!(shown("tool", "tool", &["--package", "m/a"]), compile(210));
+    assert_eq!(shown("tool", "tool", &["--tool", "compile"]), compile(710));
+    let packages = |rows: &[(&str, u64)], all| {
+        let rows = rows
+            .iter()
+            .map(|(package, cpu)| (Value::from(*package), *cpu));
+        (rows.collect::<Vec<_>>(), all)
+    };
+    let both = packages(&[("m/b", 500), ("m/a", 210)], 710);
+    assert_eq!(shown("package", "package", &["--tool", "compile"]), both);
+    let one = (vec![(Value::from(102), 500)], 500);
+    assert_eq!(shown("process", "pid", &["--package", "m/b"]), one);
+    assert_eq!(shown("process", "pid", &["--process", "102"]), one);
+    let (rows, all) = shown("phase", "phase", &["--package", "m/a"]);
+    assert_eq!((rows, all), (Vec::new(), 210));
+    let none = ["show", "--by", "tool", "--package", "m/a", "--tool", "link"];
+    let (_, printed, _) = run(&none, &trace, 80);
+    assert_eq!(printed, "no program passes the filter\n");
+}
+
+/// As [`options_choose_samples`] has them: m/a ends in Compile alone.
+#[test]
+fn options_choose_what_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = record(folder.path(), true);
+    let sums = |options: &[&str]| {
+        let words = [&["export", "--format", "folded"], options].concat();
+        let (code, printed, complaint) = run(&words, &trace, 80);
+        assert_eq!(code, Some(0), "{words:?}: {complaint}");
+        let times = printed.lines().map(|line| line.rsplit(' ').next().unwrap());
+        times
+            .map(|time| time.parse::<u64>().unwrap() / 1_000_000)
+            .sum::<u64>()
+    };
+    assert_eq!(sums(&[]), 400);
+    assert_eq!(sums(&["--package", "m/a"]), 100);
+    assert_eq!(sums(&["--from", "0.35", "--all-paths"]), 200);
+    let wrong = refused(&["export", "--format", "folded", "--package", "m/z"]);
+    assert!(wrong.contains("--package m/z: no program"), "{wrong}");
 }
 
 /// A run without `--bindings` is no base.

@@ -5,6 +5,8 @@
 //! is recorded as an event as well.
 
 use super::Walked;
+use super::short::{self, Lengths, Merged};
+use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, Filter};
 use crate::trace::{
     CallTreeRow, Nanos, ProbeId, Process, ProcessId, StringId, file::CallTreeBlock,
@@ -50,6 +52,10 @@ pub struct ProgramTree<'a> {
     pub process: &'a Process,
     /// By their callers, each behind its own.
     pub sums: Vec<CallSum>,
+    /// Paths that were merged below these, see [`Trees::walk_longer`].
+    pub merged_paths: u64,
+    /// Of each sum what was merged below it, where anything was.
+    merged: Vec<Weight>,
     /// By probe: whether its calls pass the filter.
     passes: &'a [bool],
 }
@@ -58,7 +64,15 @@ impl ProgramTree<'_> {
     /// Whether the calls of a function pass the filter. What they call, and what calls them, is asked for itself.
     #[must_use]
     pub fn passes(&self, sum: &CallSum) -> bool {
-        sum.calls > 0 && self.passes.get(sum.probe.index()) == Some(&true)
+        passes(self.passes, sum)
+    }
+
+    /// The calls below the sum of this position that have none of their own: as samples their number, as time that
+    /// which they took.
+    #[must_use]
+    pub fn merged(&self, at: usize) -> Option<Weight> {
+        let merged = self.merged.get(at).copied();
+        merged.filter(|merged| merged.samples > 0)
     }
 
     /// What passes, by function, in the order of their numbers.
@@ -80,6 +94,11 @@ impl ProgramTree<'_> {
     }
 }
 
+/// Whether the calls of a function pass, by what passes of all probes.
+fn passes(passes: &[bool], sum: &CallSum) -> bool {
+    sum.calls > 0 && passes.get(sum.probe.index()) == Some(&true)
+}
+
 /// Which programs of a trace have trees, and which of them pass a filter.
 #[derive(Debug)]
 pub struct Trees<'a> {
@@ -88,7 +107,32 @@ pub struct Trees<'a> {
     of: Vec<Tree>,
     /// By probe: whether its calls pass.
     passes: Vec<bool>,
+    /// Of the rows of trees that pass.
+    lengths: Lengths,
     cut: u64,
+}
+
+/// What a filter has to do with a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Taken,
+    /// It lies in part within the time range that was asked for.
+    Cut,
+    NotTaken,
+}
+
+impl Choice {
+    fn of(analysis: &Analysis<'_>, filter: &Filter, process: &Process) -> Self {
+        let (from, to) = (filter.from.unwrap_or_default(), filter.to);
+        let end = process.end_or(analysis.end);
+        let is_whole = from <= process.start && to.is_none_or(|to| end <= to);
+        let is_outside = end <= from || to.is_some_and(|to| to <= process.start);
+        match filter.takes_process(&analysis.roles, process) {
+            true if is_whole => Self::Taken,
+            true if !is_outside => Self::Cut,
+            _ => Self::NotTaken,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,32 +158,35 @@ impl<'a> Trees<'a> {
             passes: probes
                 .map(|probe| !filter.named || probe.set == StringId::EMPTY)
                 .collect(),
+            lengths: Lengths::default(),
             cut: 0,
         };
         if trace.call_tree_count() == 0 {
             return trees;
         }
+        let mut choices = vec![Choice::NotTaken; trace.processes.len()];
+        for process in &trace.processes {
+            if let Some(choice) = choices.get_mut(process.id.index()) {
+                *choice = Choice::of(analysis, filter, process);
+            }
+        }
         for (block, rows) in trace.call_trees().enumerate() {
             for row in rows.iter().flat_map(CallTreeBlock::iter) {
+                let is_taken = choices.get(row.process.index()) == Some(&Choice::Taken);
+                if is_taken {
+                    trees.lengths.add(row.total);
+                }
                 if let (0, Some(tree)) = (row.level, trees.of.get_mut(row.process.index())) {
-                    *tree = Tree::Shown { last_block: block };
+                    *tree = match is_taken {
+                        true => Tree::Shown { last_block: block },
+                        false => Tree::LeftOut,
+                    };
                 }
             }
         }
-        for process in &trace.processes {
-            let Some(tree @ Tree::Shown { .. }) = trees.of.get_mut(process.id.index()) else {
-                continue;
-            };
-            let (from, to) = (filter.from.unwrap_or_default(), filter.to);
-            let end = process.end_or(analysis.end);
-            let is_whole = from <= process.start && to.is_none_or(|to| end <= to);
-            let is_outside = end <= from || to.is_some_and(|to| to <= process.start);
-            let takes = filter.takes_process(&analysis.roles, process);
-            if !takes || !is_whole {
-                *tree = Tree::LeftOut;
-                trees.cut += u64::from(takes && !is_outside);
-            }
-        }
+        let of_choices = trees.of.iter().zip(&choices);
+        let cut = of_choices.filter(|of| *of == (&Tree::LeftOut, &Choice::Cut));
+        trees.cut = cut.count() as u64;
         trees
     }
 
@@ -168,7 +215,29 @@ impl<'a> Trees<'a> {
 
     /// Reads all call trees once more, and hands each over when the last of its blocks is read: no more is held than
     /// the trees that have begun by then.
-    pub fn walk(&self, mut each: impl FnMut(&ProgramTree<'_>)) -> Walked {
+    pub fn walk(&self, each: impl FnMut(&ProgramTree<'_>)) -> Walked {
+        self.walk_from(Nanos::ZERO, each)
+    }
+
+    /// The same, with at most about so many sums in all, where it is said how many: those that took least in their
+    /// program are merged below what called them. Tells which they are.
+    pub fn walk_longer(
+        &self,
+        most: Option<u64>,
+        mut each: impl FnMut(&ProgramTree<'_>),
+    ) -> (Walked, Merged) {
+        let mut merged = Merged {
+            below: most.map_or(Nanos::ZERO, |most| self.lengths.least(most)),
+            paths: 0,
+        };
+        let walked = self.walk_from(merged.below, |tree| {
+            merged.paths = merged.paths.saturating_add(tree.merged_paths);
+            each(tree);
+        });
+        (walked, merged)
+    }
+
+    fn walk_from(&self, least: Nanos, mut each: impl FnMut(&ProgramTree<'_>)) -> Walked {
         let mut walked = Walked {
             cut: self.cut,
             ..Walked::default()
@@ -191,19 +260,36 @@ impl<'a> Trees<'a> {
             whole.sort_unstable();
             for id in whole {
                 if let (Some(tree), Some(process)) = (growing.remove(&id), trace.process(id)) {
-                    let tree = ProgramTree {
-                        process,
-                        sums: tree.finish(),
-                        passes: &self.passes,
-                    };
-                    let calls = tree.sums.iter().map(|sum| sum.calls);
+                    let sums = tree.finish();
+                    let calls = sums.iter().map(|sum| sum.calls);
                     walked.entries = calls.fold(walked.entries, u64::saturating_add);
                     walked.added_up += 1;
-                    each(&tree);
+                    each(&self.longer(process, sums, least));
                 }
             }
         }
         walked
+    }
+
+    /// The tree of a program without what took less than `least`.
+    fn longer<'p>(
+        &'p self,
+        process: &'p Process,
+        mut sums: Vec<CallSum>,
+        least: Nanos,
+    ) -> ProgramTree<'p> {
+        let all = sums.len();
+        let merged = match least {
+            Nanos::ZERO => Vec::new(),
+            _ => short::merge(&mut sums, least, |sum| passes(&self.passes, sum)),
+        };
+        ProgramTree {
+            process,
+            merged_paths: (all - sums.len()) as u64,
+            sums,
+            merged,
+            passes: &self.passes,
+        }
     }
 
     fn grow(&self, rows: &CallTreeBlock, growing: &mut FxHashMap<ProcessId, Growing>) {

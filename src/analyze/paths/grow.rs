@@ -145,11 +145,7 @@ impl<'t> Growth<'t> {
             Err(why) => why,
         };
         let name = frame::unnamed(trace, frame, why);
-        let unnamed = self.id(Function {
-            name: Name::from(&name[..]),
-            file: Name::default(),
-            named: false,
-        });
+        let unnamed = self.unnamed(&name);
         self.steps.push((unnamed, 0, false));
     }
 
@@ -186,6 +182,15 @@ impl<'t> Growth<'t> {
             }
         });
         probes.collect()
+    }
+
+    /// The number of what has no name of its own.
+    pub(super) fn unnamed(&mut self, words: &[u8]) -> u32 {
+        self.id(Function {
+            name: Name::from(words),
+            file: Name::default(),
+            named: false,
+        })
     }
 
     /// The number of a function.

@@ -10,7 +10,7 @@ mod fold;
 mod grow;
 mod samples;
 
-use super::calls::{self, CallEnd, ProgramTree, Trees, Walked};
+use super::calls::{self, CallEnd, Merged, ProgramTree, Trees, Walked};
 use super::profile::{self, Weight};
 use super::{Analysis, Filter, Name, PhaseIndex, filter};
 use crate::trace::{Nanos, ProbeId, ProcessId, SampleKind, StackId, Trace};
@@ -132,7 +132,7 @@ pub struct Paths {
     pub images: Vec<Name>,
     /// What lies in one step of this length is merged; zero where nothing had to be.
     pub step: Nanos,
-    /// Paths that are left out.
+    /// Paths that are left out; of calls that were merged, each program's for itself.
     pub folded: usize,
     /// Programs whose calls were added up as they were recorded: of these it is not known when they were.
     pub added_up: u64,
@@ -177,7 +177,7 @@ impl Paths {
                 );
             }
         }
-        let walked = add_calls(analysis, &mut growth, &mut owners, &mut cells);
+        let (walked, merged) = add_calls(analysis, &mut growth, &mut owners, &mut cells);
         let unread = unread_samples + walked.unreadable_blocks;
         if let Some(base) = base {
             add_base(base, &mut growth, &mut owners, &mut cells);
@@ -185,6 +185,8 @@ impl Paths {
         let mut paths = fold::finish(growth, &owners, cells, limits, unread);
         paths.images = images.names;
         paths.added_up = walked.added_up;
+        let merged = usize::try_from(merged.paths).unwrap_or(usize::MAX);
+        paths.folded = paths.folded.saturating_add(merged);
         paths
     }
 }
@@ -257,12 +259,12 @@ fn add_calls(
     growth: &mut Growth<'_>,
     owners: &mut Owners,
     cells: &mut Cells,
-) -> Walked {
+) -> (Walked, Merged) {
     let functions = growth.of_probes(analysis.trace);
     let function = |probe: ProbeId| functions.get(probe.index()).copied().unwrap_or_default();
     let filter = Filter::default();
     let trees = Trees::of(analysis, &filter);
-    let added_up = trees.walk(|tree| {
+    let (added_up, merged) = trees.walk_longer(Some(calls::MOST_PATHS), |tree| {
         let owner = owners.id((Kind::Call, tree.process.id, Place::default()));
         add_tree(analysis, tree, owner, function, growth, cells);
     });
@@ -278,7 +280,7 @@ fn add_calls(
         let owner = owners.id((Kind::Call, call.process, Place::default()));
         cells.add((owner, path), once((call.begin, call.end), time));
     });
-    added_up.and(walked)
+    (added_up.and(walked), merged)
 }
 
 /// Of calls that were added up it is known that they lay within the life of their program.
@@ -293,15 +295,19 @@ fn add_tree(
     let process = tree.process;
     let (from, to) = (process.start, process.end_or(analysis.end));
     let mut paths: Vec<u32> = Vec::with_capacity(tree.sums.len());
-    for sum in &tree.sums {
+    let mut add = |path: u32, weight| cells.add((owner, path), Spent { from, to, weight });
+    for (at, sum) in tree.sums.iter().enumerate() {
         let caller = sum.caller.and_then(|at| paths.get(at as usize));
         let caller = caller.copied().unwrap_or(ROOT);
         let path = growth.child(caller, function(sum.probe), 0, false);
         paths.push(path);
         if sum.calls > 0 {
             let (time, samples) = (sum.own, sum.calls);
-            let weight = Weight { time, samples };
-            cells.add((owner, path), Spent { from, to, weight });
+            add(path, Weight { time, samples });
+        }
+        if let Some(shorter) = tree.merged(at) {
+            let unnamed = growth.unnamed(calls::SHORTER.as_bytes());
+            add(growth.child(path, unnamed, 0, false), shorter);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Recording, object, recording};
 use crate::analyze::calls::{CallRow, GroupBy, Slow, Slowest, Statistics, Walked};
-use crate::analyze::{Analysis, summary};
+use crate::analyze::{Analysis, CallTree, summary};
 use crate::export::words;
 use crate::trace::{Argument, StackOwner};
 use serde::Serialize;
@@ -115,6 +115,51 @@ pub fn calls(
     let head = head(analysis, by.name(), statistics.walked);
     let rows = statistics.rows.iter().take(top);
     object(&head, rows.map(|row| Row::of(row, by)), out)
+}
+
+#[derive(Serialize)]
+struct TreeHead<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    merged_paths: u64,
+    merged_below_ns: u64,
+}
+
+#[derive(Serialize)]
+struct TreeRow<'a> {
+    level: usize,
+    function: &'a str,
+    count: u64,
+    total_ns: u64,
+    self_ns: u64,
+}
+
+/// Writes the object of `calls --tree --json`: at most `top` rows.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn tree_of_calls(
+    analysis: &Analysis<'_>,
+    tree: &CallTree,
+    walked: Walked,
+    top: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let head = TreeHead {
+        head: head(analysis, "path", walked),
+        merged_paths: tree.merged.paths,
+        merged_below_ns: tree.merged.below.0,
+    };
+    let rows = tree.longest_first().take(top);
+    let rows = rows.map(|(level, node)| TreeRow {
+        level,
+        function: tree.name(node),
+        count: node.own.samples,
+        total_ns: node.total.time.0,
+        self_ns: node.own.time.0,
+    });
+    object(&head, rows, out)
 }
 
 #[derive(Serialize)]

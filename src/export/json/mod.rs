@@ -17,7 +17,7 @@ mod selftest;
 mod toolchain;
 
 pub use bindings::{BINDINGS_SCHEMA, bindings, bindings_difference};
-pub use calls::{CALLS_SCHEMA, calls, slowest_calls};
+pub use calls::{CALLS_SCHEMA, calls, slowest_calls, tree_of_calls};
 pub use compare::{COMPARE_SCHEMA, compare};
 pub use doctor::{DOCTOR_SCHEMA, doctor};
 pub use experiment::{EXPERIMENT_SCHEMA, Made, experiment};
@@ -100,8 +100,8 @@ struct Samples {
     unreadable_blocks: u64,
 }
 
-/// Writes the object of `show --json`: at most `top` rows, all of them for `None`. `filter` says
-/// which samples stand behind functions and images, and is of no effect on the others.
+/// Writes the object of `show --json`: at most `top` rows, all of them for `None`. `filter` says which programs they
+/// are about, and which samples stand behind functions and images; it is of no effect on actions and the critical path.
 ///
 /// # Errors
 ///
@@ -116,7 +116,7 @@ pub fn show(
     let top = top.unwrap_or(usize::MAX);
     match by {
         By::Package | By::Tool | By::Process | By::Action | By::CriticalPath => {
-            let costs = analysis.costs();
+            let costs = analysis.costs_of(filter);
             let limits = match by {
                 By::Package | By::Action | By::CriticalPath => analysis.limits(),
                 _ => None,
@@ -133,9 +133,14 @@ pub fn show(
                 _ => object(&head, rows::critical_path(analysis, top), out),
             }
         }
-        By::Phase => {
-            let phases = analysis.phases();
+        By::Gap => {
             let head = head(analysis, by, analysis.costs().total.cpu().0);
+            let gaps = analysis.gaps(0);
+            object(&head, rows::gaps(&gaps).take(top), out)
+        }
+        By::Phase => {
+            let phases = analysis.phases_of(filter);
+            let head = head(analysis, by, analysis.costs_of(filter).total.cpu().0);
             object(&head, rows::phases(&phases).take(top), out)
         }
         By::Function | By::Image => {

@@ -2,6 +2,7 @@
 
 use crate::analyze::build::{ActionIndex, Build, BuildAction, SegmentKind};
 use crate::analyze::cost::{Cost, CostRow};
+use crate::analyze::summary::Gap;
 use crate::analyze::{Analysis, Costs, ImageRow, Images, Phases, Profile, Role, summary};
 use crate::export::counts::Counts;
 use crate::export::graph;
@@ -355,5 +356,21 @@ pub(super) fn phases(phases: &Phases) -> impl Iterator<Item = impl Serialize + '
         } else {
             row.critical.seconds() / phases.critical.seconds()
         },
+    })
+}
+
+#[derive(Serialize)]
+struct GapKeys<'a> {
+    what: &'a str,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+}
+
+pub(super) fn gaps(gaps: &[Gap]) -> impl Iterator<Item = impl Serialize + '_> {
+    gaps.iter().map(|gap| GapKeys {
+        what: &gap.what,
+        why: &gap.why,
+        count: gap.count,
     })
 }

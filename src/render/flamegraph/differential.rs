@@ -60,7 +60,8 @@ impl Differential {
     /// Adds a run. Of functions that are named after an architecture, the names of the run that
     /// was added first are shown. Without a filter, nothing of the run is what is asked for.
     pub fn add(&mut self, side: Side, analysis: &Analysis<'_>, filter: Option<&Filter>) {
-        let calls = filter.map(|filter| stacks(analysis, &self.options, filter));
+        // All paths: where those of the sides were merged below different ones, they would seem to differ.
+        let calls = filter.map(|filter| stacks(analysis, &self.options, filter, None).0);
         if let Some(filter) = filter {
             self.options.filter = filter.clone();
         }

@@ -15,7 +15,7 @@ pub use differential::{Differential, View};
 pub use origin::{Origin, is_standard};
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
-use crate::analyze::{Analysis, CallTree, Filter, summary};
+use crate::analyze::{Analysis, CallTree, Filter, calls, summary};
 use crate::render::palette::Rgb;
 use crate::render::text::middle;
 use crate::render::{gaps, units};
@@ -80,6 +80,8 @@ impl Default for Options {
 pub struct Drawn {
     /// Blocks of samples that could not be read.
     pub unreadable_blocks: u64,
+    /// Programs whose calls are left out, see [`calls::Walked::cut`].
+    pub cut: u64,
 }
 
 /// Why no flamegraph was drawn.
@@ -143,7 +145,7 @@ pub fn draw(
     options: &Options,
     out: &mut dyn io::Write,
 ) -> Result<Drawn, Error> {
-    let calls = stacks(analysis, options, &options.filter);
+    let (calls, cut) = stacks(analysis, options, &options.filter, Some(calls::MOST_PATHS));
     if calls.total().time == Nanos::ZERO && options.of_calls {
         return Err(Error::NoCalls);
     }
@@ -163,19 +165,27 @@ pub fn draw(
     picture.write(options, out)?;
     Ok(Drawn {
         unreadable_blocks: calls.unreadable_blocks,
+        cut,
     })
 }
 
-/// The stacks of a trace that pass a filter.
-fn stacks(analysis: &Analysis<'_>, options: &Options, filter: &Filter) -> CallTree {
+/// The stacks of a trace that pass a filter; of calls about as many paths as `most`, where it is said. And of how many
+/// programs calls are left out.
+fn stacks(
+    analysis: &Analysis<'_>,
+    options: &Options,
+    filter: &Filter,
+    most: Option<u64>,
+) -> (CallTree, u64) {
     let choice = call_tree::Options {
         filter: filter.clone(),
         grouping: options.grouping,
     };
     if options.of_calls {
-        crate::analyze::calls::tree(analysis, &choice)
+        let (tree, walked) = calls::tree(analysis, &choice, most);
+        (tree, walked.cut)
     } else {
-        analysis.call_tree(&choice)
+        (analysis.call_tree(&choice), 0)
     }
 }
 

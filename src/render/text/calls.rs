@@ -5,7 +5,8 @@ use super::table::{Cell, Column, Table};
 use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
 use crate::analyze::calls::{
-    CallEnd, CallRow, Durations, GroupBy, Recorded, Slow, Slowest, Statistics, Walked,
+    CallEnd, CallRow, Durations, GroupBy, Merged, Recorded, SHORTER, Slow, Slowest, Statistics,
+    Walked,
 };
 use crate::render::units::{self, Scale};
 use crate::trace::{Nanos, StringId, Trace};
@@ -119,18 +120,6 @@ fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()>
 ///
 /// Those of the writer.
 pub fn tree(tree: &CallTree, top: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); tree.nodes.len()];
-    for (index, node) in tree.nodes.iter().enumerate().skip(1) {
-        if let Some(siblings) = children.get_mut(node.parent as usize) {
-            siblings.push(index);
-        }
-    }
-    let node = |index: &usize| tree.nodes.get(*index);
-    for siblings in &mut children {
-        siblings.sort_by_key(|index| {
-            std::cmp::Reverse(node(index).map(|node| (node.total.time, node.own.samples)))
-        });
-    }
     let mut table = Table::new(vec![
         Column::number("calls"),
         Column::number("total"),
@@ -138,19 +127,9 @@ pub fn tree(tree: &CallTree, top: usize, page: &Page, out: &mut dyn io::Write) -
         Column::name("function"),
     ]);
     let scale = Scale::of(tree.total().time);
-    let mut steps: Vec<(usize, usize)> = children
-        .first()
-        .map(|roots| roots.iter().rev().map(|&root| (root, 0)).collect())
-        .unwrap_or_default();
-    let mut lines = 0;
-    while let Some((index, depth)) = steps.pop() {
-        let Some(found) = node(&index) else { continue };
-        lines += 1;
-        if lines <= top {
-            table.push(line(tree, found, depth, scale));
-        }
-        let below = children.get(index).into_iter().flatten().rev();
-        steps.extend(below.map(|&child| (child, depth + 1)));
+    let lines = tree.nodes.len().saturating_sub(1);
+    for (depth, node) in tree.longest_first().take(top) {
+        table.push(line(tree, node, depth, scale));
     }
     table.write(page, out)?;
     left_out(lines.saturating_sub(top), page, out)
@@ -273,6 +252,18 @@ pub fn cut(programs: u64) -> Option<String> {
     })
 }
 
+/// What calls of a tree have no row of their own; nothing where all have.
+#[must_use]
+pub fn merged(merged: Merged) -> Option<String> {
+    (merged.paths > 0).then(|| {
+        let paths = units::counted(merged.paths, "path", "paths");
+        format!(
+            "{paths} that took less than {} in their program are merged to {SHORTER} of what called them",
+            units::duration(merged.below)
+        )
+    })
+}
+
 /// How calls were recorded, in clauses.
 #[must_use]
 pub fn recorded(recorded: &Recorded) -> Vec<String> {
@@ -290,7 +281,7 @@ pub fn recorded(recorded: &Recorded) -> Vec<String> {
     clauses
 }
 
-/// The time that all roots of a tree took.
+/// Whether a tree holds no calls.
 #[must_use]
 pub fn is_empty(tree: &CallTree) -> bool {
     tree.total().samples == 0 && tree.total().time == Nanos::ZERO

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod doctor;
 pub mod experiment;
 pub mod explain;
+mod gaps;
 pub mod inspect;
 mod limits;
 mod page;

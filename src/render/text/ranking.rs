@@ -1,5 +1,6 @@
 //! The tables of `show`: one for each thing that time can be told by.
 
+use super::gaps;
 use super::limits;
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
@@ -18,7 +19,7 @@ const BAR: usize = 12;
 const LIMITS: usize = 10;
 
 /// Writes a table of at most `top` rows, all of them for `None`, and how many were left out.
-/// `filter` says which samples stand behind functions and images. Returns how many blocks of
+/// `filter` says which programs they are about, and which samples stand behind functions and images. Returns how many blocks of
 /// samples could not be read for it.
 ///
 /// # Errors
@@ -36,13 +37,17 @@ pub fn write(
     let mut mismatches = Vec::new();
     let top = top.unwrap_or(usize::MAX);
     let (table, rows) = match by {
-        By::Package => packages(&analysis.costs(), page, top),
-        By::Tool => tools(&analysis.costs(), page, top),
-        By::Process => processes(analysis, top),
+        By::Package => packages(&analysis.costs_of(filter), page, top),
+        By::Tool => tools(&analysis.costs_of(filter), page, top),
+        By::Process => processes(analysis, &analysis.costs_of(filter), top),
         By::Action => actions(analysis, top),
         By::CriticalPath => critical_path(analysis, page, top),
+        By::Gap => {
+            gaps::whole(&analysis.gaps(0), top, page, out)?;
+            return Ok(0);
+        }
         By::Phase => {
-            let phases = analysis.phases();
+            let phases = analysis.phases_of(filter);
             unreadable_blocks = phases.unreadable_blocks;
             if phases.rows.is_empty() {
                 no_phases(page, out)?;
@@ -78,6 +83,14 @@ pub fn write(
             functions(&profile, page, top)
         }
     };
+    if rows == 0 && *filter != Filter::default() {
+        writeln!(
+            out,
+            "{}",
+            page.paint("no program passes the filter", Tone::Dim)
+        )?;
+        return Ok(unreadable_blocks);
+    }
     table.write(page, out)?;
     match rows.saturating_sub(table.len()) {
         0 => {}
@@ -217,6 +230,11 @@ fn phases(phases: &Phases, page: &Page, top: usize) -> Ranking {
     let cpu = Scale::of_all(shown.clone().map(|row| row.cpu.time));
     let critical = Scale::of_all(shown.clone().map(|row| row.critical));
     let wall = Scale::of_all(shown.clone().map(|row| row.wall));
+    // Without samples it is not known.
+    let of_cpu = |words: String| match phases.cpu.samples {
+        0 => Cell::toned("-", Tone::Dim),
+        _ => words.into(),
+    };
     for row in shown {
         let share = row.cpu.share(phases.cpu);
         let last = if row.beside {
@@ -227,8 +245,8 @@ fn phases(phases: &Phases, page: &Page, top: usize) -> Ranking {
         table.push(vec![
             row.track.to_string().into(),
             row.phase.to_string().into(),
-            cpu.write(row.cpu.time).into(),
-            units::percent(share).into(),
+            of_cpu(cpu.write(row.cpu.time)),
+            of_cpu(units::percent(share)),
             critical.write(row.critical).into(),
             units::share(row.critical, phases.critical).into(),
             wall.write(row.wall).into(),
@@ -239,8 +257,7 @@ fn phases(phases: &Phases, page: &Page, top: usize) -> Ranking {
     (table, phases.rows.len())
 }
 
-fn processes(analysis: &Analysis<'_>, top: usize) -> Ranking {
-    let costs = analysis.costs();
+fn processes(analysis: &Analysis<'_>, costs: &Costs, top: usize) -> Ranking {
     let mut columns = vec![
         Column::number("pid"),
         Column::word("tool"),

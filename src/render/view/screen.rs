@@ -333,7 +333,7 @@ fn tree_of_calls(analysis: &Analysis<'_>, whose: &Whose) -> (Rc<Stacks>, u64) {
         filter: whose.filter.clone(),
         ..call_tree::Options::default()
     };
-    let tree = all_calls::tree(analysis, &options);
+    let (tree, _) = all_calls::tree(analysis, &options, Some(all_calls::MOST_PATHS));
     let unread = tree.unreadable_blocks;
     let nothing = words::why_none(analysis.trace).to_owned();
     let stacks = Stacks::of(tree, titled("calls", whose), "calls", nothing);

@@ -67,6 +67,11 @@ impl Cache {
         Ok(Self { folder, mode })
     }
 
+    /// Where copies lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What is kept under this key, if it is there, and is what was put there.
     pub(super) fn find(&self, key: &str, name: &OsStr) -> Option<Kept> {
         let folder = self.folder.join(key);

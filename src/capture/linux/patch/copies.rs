@@ -53,8 +53,8 @@ enum NotCopied {
     Rights(&'static str),
     #[error("expected less than 1 GiB, found {0} bytes")]
     Large(u64),
-    #[error("its copy cannot be kept")]
-    Keep(#[source] io::Error),
+    #[error("its copy cannot be kept in {} (set XDG_CACHE_HOME to a folder of yours)", .0.display())]
+    Keep(PathBuf, #[source] io::Error),
     #[error("more functions than a run can watch")]
     TooMany,
     #[error("it is for another processor, whose time stamp counter is not known here")]
@@ -234,15 +234,22 @@ impl Copies {
     /// How many functions are watched, in how many programs, what that costs, and how many are not, with why.
     pub(super) fn announcement(&self) -> String {
         let known = self.known();
-        let (functions, programs) = (known.probes, known.images.len());
-        let programs = match programs {
+        let programs = match known.images.len() {
             1 => "a program".to_owned(),
             many => format!("{many} programs"),
         };
-        let words = format!(
-            "{functions} functions of {programs} tell of their calls: about {} ns an entry, and as much an exit",
-            known.entry_cost.0
-        );
+        let words = match known.probes {
+            0 => "no function tells of its calls yet: others are found as their programs start"
+                .to_owned(),
+            functions => format!(
+                "{} of {programs} tell of their calls: about {} ns an entry, and as much an exit",
+                match functions {
+                    1 => "a function".to_owned(),
+                    many => format!("{many} functions"),
+                },
+                known.entry_cost.0
+            ),
+        };
         let mut reasons: Vec<_> = known.left_alone.iter().collect();
         if !reasons.is_empty() {
             reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -414,7 +421,7 @@ impl Copies {
         let kept = self
             .cache
             .keep(&key.text(), base_name, account, copied.as_ref());
-        kept.map_err(NotCopied::Keep)
+        kept.map_err(|error| NotCopied::Keep(self.cache.folder().to_owned(), error))
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is shown after a run: at most [`LINES`] lines that a person reads at one glance.
 
 use super::bindings;
+use super::gaps;
 use super::page::{Page, Tone};
 use super::ranking;
 use super::table::{Cell, Column, Table};
 use super::width::{columns, middle};
 use crate::analyze::build::{Load, SegmentKind};
-use crate::analyze::summary::{Gap, Summary, Tax, ToolchainFacts, Wrong};
+use crate::analyze::summary::{Summary, Tax, ToolchainFacts, Wrong};
 use crate::analyze::{Limits, PhaseRow};
 use crate::render::units::{self, Scale};
 use crate::trace::{ExitStatus, Nanos};
@@ -17,9 +18,8 @@ pub const LINES: usize = 25;
 /// Rows that a ranking of a [`Summary`] should hold for it. Where much else is to be told, there
 /// are fewer rows of functions.
 pub const ROWS: usize = 5;
-/// The most lines about what was lost or not seen, and about one such thing.
+/// The most lines about what was lost or not seen.
 const GAP_LINES: usize = 3;
-const LINES_A_GAP: usize = 2;
 /// Phases that are named,
 const PHASES: usize = 6;
 /// of those that have this share at least.
@@ -49,7 +49,7 @@ pub fn write(summary: &Summary, page: &Page, out: &mut dyn io::Write) -> io::Res
         network(&limits.load, page, &mut after)?;
     }
     wrong(&summary.wrong, page, &mut after)?;
-    gaps(&summary.gaps, page, &mut after)?;
+    gaps::brief(&summary.gaps, GAP_LINES, page, &mut after)?;
     if let Some(tax) = &summary.tax {
         clauses(
             page,
@@ -409,52 +409,6 @@ fn wrong(wrong: &[Wrong], page: &Page, out: &mut dyn io::Write) -> io::Result<()
     };
     let text = format!("{}: {}{more}", worst.severity.name(), worst.text);
     line(page, out, &text, Tone::Warning)
-}
-
-fn gaps(gaps: &[Gap], page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut room = GAP_LINES;
-    for (at, gap) in gaps.iter().enumerate() {
-        let left = gaps.len() - at;
-        let what = match gap.count {
-            Some(count) => format!("lost: {} {}: {}", units::count(count), gap.what, gap.why),
-            None => format!("not seen: {}: {}", gap.what, gap.why),
-        };
-        let lines = wrapped(page, &what);
-        // The last line is kept for those that do not fit.
-        if lines.len() + usize::from(left > 1) > room {
-            let more = format!("{left} lost or not seen: gotrace dump lists them");
-            let more = if at > 0 {
-                format!("{left} more of this kind: gotrace dump")
-            } else {
-                more
-            };
-            return line(page, out, &more, Tone::Warning);
-        }
-        room -= lines.len();
-        for text in lines {
-            line(page, out, &text, Tone::Warning)?;
-        }
-    }
-    Ok(())
-}
-
-/// The text in lines that fit the page, those after the first indented; what does not fit into
-/// [`LINES_A_GAP`] is left to be cut.
-fn wrapped(page: &Page, text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in page.safe(text).split(' ') {
-        let full = lines.len() == LINES_A_GAP;
-        let Some(last) = lines.last_mut() else { break };
-        if !full && columns(last) + 1 + columns(word) > page.columns {
-            lines.push(format!("  {word}"));
-            continue;
-        }
-        if !last.is_empty() {
-            last.push(' ');
-        }
-        last.push_str(word);
-    }
-    lines
 }
 
 /// The most important first.

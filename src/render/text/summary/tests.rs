@@ -52,11 +52,11 @@ fn full() -> Summary {
         cost,
         share: 0.0,
     };
-    let gap = Gap {
+    let gaps = (0..9).map(|number| Gap {
         what: name(),
-        why: name(),
+        why: format!("{} {number}", name()).into(),
         count: None,
-    };
+    });
     let wrong = Wrong {
         severity: Severity::Warning,
         text: name(),
@@ -76,7 +76,7 @@ fn full() -> Summary {
         }),
         wrong: vec![wrong; 3],
         calls: Some(Recorded::default()),
-        gaps: vec![gap; 9],
+        gaps: gaps.collect(),
         tax: Some(Tax {
             own: time,
             kernel: None,
@@ -114,10 +114,7 @@ fn all_there_is_to_say_takes_no_more_lines_than_allowed() {
     let text = text(&long, &narrow);
     assert_eq!(text.lines().count(), LINES - 1);
     assert!(text.lines().all(|line| columns(line) <= 40), "{text}");
-    assert!(
-        text.contains("\n8 more of this kind: gotrace dump\n"),
-        "{text}"
-    );
+    assert!(text.contains("\n8 more: gotrace show --by gap\n"), "{text}");
     // Without three lines about gaps, and with no row below the line about functions.
     assert_eq!(lines(&short), LINES - 1 - GAP_LINES - 1);
 }
