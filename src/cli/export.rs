@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     of: Option<Of>,
     /// Write every path, with `--format folded` and `speedscope`: of calls that were added up as they were recorded the
-    /// shortest are merged where there are more than a million
+    /// shortest are merged where there are more than 200,000
     #[arg(long)]
     all_paths: bool,
     /// File to write; `-`, the default, is standard output; for all tables (csv, parquet), a folder
@@ -73,6 +73,9 @@ enum Format {
     /// Every table of the trace as a file of a folder (`-o`), for DuckDB, Spark and data frames
     Parquet,
 }
+
+/// Of paths of calls that name each of their functions anew. Those of a compiler, which walks trees, have 4 KiB each.
+const MOST_PATHS: u64 = 200_000;
 
 const NO_TABLE: &str =
     "csv is a file for each table: name a folder with -o, or one table: --table processes, ...";
@@ -158,7 +161,7 @@ impl Args {
         if of == Of::Samples {
             return Ok(analysis.call_tree(&options));
         }
-        let most = (!self.all_paths).then_some(calls::MOST_PATHS);
+        let most = (!self.all_paths).then_some(MOST_PATHS);
         let (tree, walked) = calls::tree(analysis, &options, most);
         let merged =
             text::merged(tree.merged).map(|words| format!("{words}: --all-paths writes each"));
