@@ -78,6 +78,8 @@ pub(super) struct Taken {
     pub(super) chunk: usize,
     since: Monotonic,
     pub(super) of: Option<(Writer, Arc<Image>)>,
+    /// It is of this process, by a copy that nobody knows: what its records mean is not known.
+    unknown: Option<Pid>,
     /// Records that were read,
     pub(super) read: usize,
     /// and of these, how many a sieve has not passed yet.
@@ -98,6 +100,7 @@ impl Taken {
             chunk,
             since: time,
             of: None,
+            unknown: None,
             read: 0,
             left: 0,
             is_open: false,
@@ -109,7 +112,13 @@ impl Taken {
 
     /// Its thread has filled it, and all of it was read.
     pub(super) const fn is_read(&self) -> bool {
-        self.of.is_some() && self.read + 1 == RECORDS
+        (self.of.is_some() || self.unknown.is_some()) && self.read + 1 == RECORDS
+    }
+
+    /// Whose it is, where that is known.
+    fn pid(&self) -> Option<Pid> {
+        let known = self.of.as_ref().map(|(of, _)| of.pid);
+        known.or(self.unknown)
     }
 
     /// The return of the last record that was read, if it was written after that, and not later than `until`.
@@ -276,6 +285,7 @@ impl<P: Programs> Drain<P> {
         let mut taken = std::mem::take(&mut self.state.taken);
         for chunk in &mut taken {
             self.meet(chunk, now.time, all);
+            self.count_unknown(chunk);
             self.time(chunk, scale);
         }
         let until = if all { u64::MAX } else { now.ticks };
@@ -288,9 +298,12 @@ impl<P: Programs> Drain<P> {
                 count
             }
         };
+        let processes = &self.state.processes;
         taken.retain_mut(|taken| {
-            let of = taken.of.as_ref();
-            let over = of.is_some_and(|(of, _)| ended.contains(&of.pid));
+            let over = taken.pid().is_some_and(|pid| ended.contains(&pid));
+            // Of one that cannot be read nothing is missed, whenever its process has ended.
+            let watch = taken.unknown.and_then(|pid| processes.get(&pid));
+            let over = over || watch.is_some_and(Option::is_none);
             if taken.is_read() || over {
                 taken.free(&mut self.ring);
             }
@@ -347,7 +360,7 @@ impl<P: Programs> Drain<P> {
 
     /// Finds out whose a chunk is, if that is not known yet.
     fn meet(&mut self, taken: &mut Taken, now: Monotonic, all: bool) {
-        if taken.of.is_some() {
+        if taken.pid().is_some() {
             return;
         }
         let Some(header) = self.ring.header(taken.chunk) else {
@@ -375,7 +388,17 @@ impl<P: Programs> Drain<P> {
                 }
                 taken.of = Some((writer, image));
             }
-            None => self.state.unknown += 1,
+            None if waited || all => taken.unknown = Some(writer.pid),
+            None => {}
+        }
+    }
+
+    /// Counts what is new in a chunk whose records cannot be read.
+    fn count_unknown(&mut self, taken: &mut Taken) {
+        let words = self.ring.words(taken.chunk);
+        while taken.unknown.is_some() && take_record(words, taken.read).is_some() {
+            taken.read += 1;
+            self.state.unknown += 1;
         }
     }
 

@@ -205,7 +205,8 @@ fn calls_are_told_in_the_order_of_their_time_and_chunks_of_the_ended_come_free()
         take(file, 1, (pid, 12, COPY), &second);
         // A function that the copy does not have, and a copy that nobody knows.
         take(file, 2, (pid, 13, COPY), &[[now + 40, 7, 64, 3]]);
-        take(file, 3, (pid, 14, 1), &[[now + 50, 7, 64, 0]]);
+        let unknown = [[now + 50, 7, 64, 0], [now + 60, 7, 64, EXIT]];
+        take(file, 3, (pid, 14, 1), &unknown);
         write(file, DROPPED, &[96]);
     });
     let after = sys::now();
@@ -249,14 +250,14 @@ fn calls_are_told_in_the_order_of_their_time_and_chunks_of_the_ended_come_free()
     });
     let expected = [
         (96, "the memory for them was full (that many at most)"),
-        (2, "they could not be read"),
+        (3, "they could not be read"),
     ];
     assert_eq!(lost.collect::<Vec<_>>(), expected);
-    // Those that were read are at the end of the queue, and empty; nobody takes any more.
-    assert_eq!(read(&file, TAIL), CHUNKS as u64 + 3);
+    // All are at the end of the queue, and empty; nobody takes any more.
+    assert_eq!(read(&file, TAIL), CHUNKS as u64 + 4);
     let queue: Vec<u64> = (0..2).map(|pair| read(&file, 4096 + 8 * pair)).collect();
     assert_eq!(queue, [1 << 32, 2 | 3 << 32]);
-    for chunk in 1..4 {
+    for chunk in 1..5 {
         assert_eq!(read(&file, CHUNK_BYTES * chunk + 16), 0);
         assert!((1..5).all(|record| read(&file, CHUNK_BYTES * chunk + 32 * record) == 0));
     }

@@ -291,8 +291,16 @@ fn is_beside(own: &Path, small: &Path) -> bool {
     let (Ok(own), Ok(file)) = (fs::metadata(own), fs::symlink_metadata(small)) else {
         return false;
     };
-    // In a folder like `/tmp` everybody can put files beside those of others.
-    let is_owned = file.is_file() && file.uid() == own.uid() && file.mode() & 0o022 == 0;
+    // In a folder like `/tmp` everybody can put files beside those of others. Whoever can write gotrace's own executable
+    // is trusted: under a umask of 002 that is its group.
+    let trusted = own.mode()
+        & if file.gid() == own.gid() {
+            0o022
+        } else {
+            0o002
+        };
+    let is_trusted = file.mode() & 0o022 & !trusted == 0;
+    let is_owned = file.is_file() && file.uid() == own.uid() && is_trusted;
     let says = || {
         let mut command = Command::new(small);
         command.arg(WHICH).stdin(Stdio::null());
@@ -432,12 +440,19 @@ mod tests {
         assert!(is_beside(&own, &write("right", &right, 0o755)));
         assert!(!is_beside(&own, &write("other", "0123456789abcdef", 0o755)));
         assert!(!is_beside(&own, &write("anybodys", &right, 0o777)));
+        let groups = write("groups", &right, 0o775);
+        assert!(!is_beside(&own, &groups));
+        let own_groups = write("gotrace-of-group", "", 0o775);
+        assert!(is_beside(&own_groups, &groups));
+        assert!(!is_beside(&own_groups, &write("anybodys", &right, 0o777)));
         assert!(!is_beside(&own, &write("none", &right, 0o644)));
         assert!(!is_beside(&own, &folder.path().join("missing")));
         if nix::unistd::geteuid().is_root() {
             let foreign = write("foreign", &right, 0o755);
             std::os::unix::fs::chown(&foreign, Some(12_345), None).expect("given away");
             assert!(!is_beside(&own, &foreign));
+            std::os::unix::fs::chown(&groups, None, Some(12_345)).expect("given away");
+            assert!(!is_beside(&own_groups, &groups));
         }
     }
 

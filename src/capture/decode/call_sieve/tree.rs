@@ -301,6 +301,7 @@ mod tests {
         assert_eq!(tree.len(), 0);
         assert_eq!(tree.rows(Nanos), []);
     }
+
     #[test]
     fn calls_are_counted_beyond_what_32_bits_can_count() {
         let mut tree = Tree::default();
