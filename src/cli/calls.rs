@@ -78,7 +78,7 @@ impl Args {
         };
         output.finish()?;
         if let Some(words) = text::merged(merged) {
-            output::note(&words);
+            output::note(&format!("{words}: --top 0 shows each"));
         }
         self.say(&trace, only_named, walked);
         gaps::note(&analysis, walked.unreadable_blocks);

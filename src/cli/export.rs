@@ -150,10 +150,18 @@ impl Args {
         let trace = analysis.trace;
         let is_sampled = trace.sample_count() > 0 || !trace.profiles.is_empty();
         let has_calls = trace.call_count() > 0 || trace.call_tree_count() > 0;
-        let of = self.of.unwrap_or(match has_calls && !is_sampled {
-            true => Of::Calls,
-            false => Of::Samples,
-        });
+        let of_samples = self.samples.first_given_alone();
+        let of = self
+            .of
+            .unwrap_or(match has_calls && !is_sampled && of_samples.is_none() {
+                true => Of::Calls,
+                false => Of::Samples,
+            });
+        if let (Of::Calls, Some(option)) = (of, of_samples) {
+            return Err(Usage(format!(
+                "{option} chooses samples, and --of calls has none"
+            )));
+        }
         let options = call_tree::Options {
             grouping: Grouping::Tool,
             filter: self.samples.filter(analysis)?,

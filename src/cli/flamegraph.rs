@@ -144,9 +144,8 @@ impl Args {
         let drawn = flamegraph::draw(&analysis, &options, &mut output).map_err(cause)?;
         output.finish()?;
         drop(work);
-        if let Some(words) = text::cut(drawn.cut) {
-            output::note(&words);
-        }
+        let notes = [text::cut(drawn.cut), text::merged(drawn.merged)];
+        notes.iter().flatten().for_each(|words| output::note(words));
         gaps::note(&analysis, drawn.unreadable_blocks);
         Ok(ExitCode::SUCCESS)
     }

@@ -120,24 +120,24 @@ impl Samples {
     ///
     /// When one was given that chooses programs or samples, and `by`, `None` for the summary, is not about such.
     pub(super) fn only_where_they_choose(&self, by: Option<By>) -> Result<(), Usage> {
-        let (given, what) = match by {
-            Some(By::Function | By::Image) => return Ok(()),
-            Some(By::Package | By::Tool | By::Process | By::Phase) => {
-                (self.first_given_of_samples(), "samples")
-            }
-            Some(By::Action | By::CriticalPath | By::Gap) | None => {
-                (self.first_given(), "programs or samples")
-            }
-        };
-        let Some(option) = given else {
-            return Ok(());
+        let of_samples = self.first_given_of_samples();
+        let (option, what, instead) = match (by, of_samples, self.first_given()) {
+            (Some(By::Function | By::Image), ..) => return Ok(()),
+            (_, Some(option), _) => (option, "samples", "function or --by image"),
+            (Some(By::Package | By::Tool | By::Process | By::Phase), ..) => return Ok(()),
+            (_, _, Some(option)) => (
+                option,
+                "programs",
+                "package, tool, process, phase, function or image",
+            ),
+            _ => return Ok(()),
         };
         let view = by.map_or_else(
             || "a view without --by".to_owned(),
             |by| format!("--by {}", by.name()),
         );
         Err(Usage(format!(
-            "{option} chooses {what}, and {view} is not about {what}: use --by function or --by image"
+            "{option} chooses {what}, and {view} is not about {what}: use --by {instead}"
         )))
     }
 
@@ -157,9 +157,13 @@ impl Samples {
         first([
             (self.programs.from.is_some(), "--from"),
             (self.programs.to.is_some(), "--to"),
-            (self.off_cpu, "--off-cpu"),
-            (self.profiles, "--profiles"),
         ])
+        .or(self.first_given_alone())
+    }
+
+    /// The same of those that choose nothing but samples.
+    pub(super) fn first_given_alone(&self) -> Option<&'static str> {
+        first([(self.off_cpu, "--off-cpu"), (self.profiles, "--profiles")])
     }
 }
 

@@ -62,7 +62,7 @@ impl Args {
             (false, Some(by)) => {
                 let top = all_for_zero(self.top.unwrap_or(TOP));
                 let unread = ranking::write(&analysis, by, &filter, top, &page, &mut output);
-                unread.map(|blocks| unreadable_blocks = Some(blocks))
+                unread.map(|blocks| unreadable_blocks = (by != By::Gap).then_some(blocks))
             }
             (_, None) => {
                 let summary = analysis.summary(summary::ROWS);

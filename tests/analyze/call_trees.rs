@@ -216,7 +216,37 @@ fn where_there_are_too_many_paths_the_shortest_are_merged_below_what_called_them
         ..Filter::default()
     };
     let one = [("main.f", 5, 3), ("main.f;[shorter calls]", 50, 13)];
-    assert_eq!(found(&named, 1), expected(&one, 4, 100));
+    assert_eq!(found(&named, 1), expected(&one, 3, 100));
+}
+
+/// The second program's f has not ended, and is as short as anything by what is known of it; of the third one the same
+/// path is short.
+#[test]
+fn a_path_is_as_long_as_what_it_leads_to_and_is_merged_in_each_program_for_itself() {
+    let mut b = program();
+    b.trace.push_call_trees(&[
+        row(FIRST, 0, G, (1, 0), 70),
+        row(FIRST, 1, F, (2, 0), 60),
+        row(FIRST, 2, SET, (1, 0), 30),
+    ]);
+    b.trace.push_call_trees(&[
+        row(SECOND, 0, G, (0, 0), 0),
+        row(SECOND, 1, F, (0, 0), 0),
+        row(SECOND, 2, SET, (4, 0), 40),
+    ]);
+    b.trace
+        .push_call_trees(&[row(THIRD, 0, G, (1, 0), 9), row(THIRD, 1, F, (1, 0), 2)]);
+    // Of 70, 60, 40, 30, 9 and 2 ms five would be too many.
+    let (paths, merged) = shortened(&b.trace, &Filter::default(), Some(4));
+    let expected = [
+        ("main.g", (ms(10 + 7), 2)),
+        ("main.g;[shorter calls]", (ms(2), 1)),
+        ("main.g;main.f", (ms(30), 2)),
+        ("main.g;main.f;main.set", (ms(30 + 40), 5)),
+    ];
+    let expected = expected.map(|(path, sums)| (path.to_owned(), sums));
+    assert_eq!(paths, BTreeMap::from(expected));
+    assert_eq!((merged.paths, merged.below), (1, ms(10)));
 }
 
 #[test]

@@ -152,6 +152,10 @@ fn options_choose_programs() {
     let none = ["show", "--by", "tool", "--package", "m/a", "--tool", "link"];
     let (_, printed, _) = run(&none, &trace, 80);
     assert_eq!(printed, "no program passes the filter\n");
+    // The fixture has phases of no program.
+    let none = ["show", "--by", "phase", "--package", "m/a"];
+    let (_, printed, _) = run(&none, &trace, 80);
+    assert_eq!(printed, "no phase of these programs was marked\n");
 }
 
 /// As [`options_choose_samples`] has them: m/a ends in Compile alone.
@@ -171,6 +175,9 @@ fn options_choose_what_is_exported() {
     assert_eq!(sums(&[]), 400);
     assert_eq!(sums(&["--package", "m/a"]), 100);
     assert_eq!(sums(&["--from", "0.35", "--all-paths"]), 200);
+    let calls = ["export", "--format", "folded", "--of", "calls", "--off-cpu"];
+    let wrong = refused(&calls);
+    assert!(wrong.contains("--off-cpu chooses samples"), "{wrong}");
     let wrong = refused(&["export", "--format", "folded", "--package", "m/z"]);
     assert!(wrong.contains("--package m/z: no program"), "{wrong}");
 }

@@ -69,13 +69,15 @@ impl Lengths {
     }
 }
 
-/// Leaves out sums that took less than `below`, and what they called, but for those that nobody called; returns for each
-/// that stays what of it does not: its calls that pass, and their own time.
+/// Leaves out sums that took less than `below`, as all did that they called, but for those that nobody called. Returns how
+/// many of these pass, and for each sum that stays what was left out below it: calls that pass, and their own time.
 pub(super) fn merge(
     sums: &mut Vec<CallSum>,
     below: Nanos,
     passes: impl Fn(&CallSum) -> bool,
-) -> Vec<Weight> {
+) -> (u64, Vec<Weight>) {
+    let longest = longest(sums);
+    let mut paths = 0;
     let mut merged: Vec<Weight> = Vec::new();
     // Where each sum stands now, or the nearest of its callers that stays; and whether it does itself.
     let mut places: Vec<(u32, bool)> = Vec::with_capacity(sums.len());
@@ -83,9 +85,10 @@ pub(super) fn merge(
         let sum = sums[at];
         let caller = sum.caller.and_then(|at| places.get(at as usize)).copied();
         if let Some((place, stays)) = caller
-            && (sum.total < below || !stays)
+            && (longest[at] < below || !stays)
         {
             if passes(&sum) {
+                paths += 1;
                 let (time, samples) = (sum.own, sum.calls);
                 merged[place as usize] += Weight { time, samples };
             }
@@ -102,7 +105,20 @@ pub(super) fn merge(
     }
     sums.truncate(merged.len());
     sums.shrink_to_fit();
-    merged
+    (paths, merged)
+}
+
+/// Of each sum the longest time among its own and those of what it called: of a caller that has not ended, or whose end
+/// was lost, only that is known.
+fn longest(sums: &[CallSum]) -> Vec<Nanos> {
+    let mut longest: Vec<Nanos> = sums.iter().map(|sum| sum.total).collect();
+    for (at, sum) in sums.iter().enumerate().rev() {
+        if let Some(caller) = sum.caller {
+            let caller = caller as usize;
+            longest[caller] = longest[caller].max(longest[at]);
+        }
+    }
+    longest
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ pub struct Trees<'a> {
     of: Vec<Tree>,
     /// By probe: whether its calls pass.
     passes: Vec<bool>,
-    /// Of the rows of trees that pass.
+    /// Of the rows that pass: one or more for each path.
     lengths: Lengths,
     cut: u64,
 }
@@ -173,7 +173,9 @@ impl<'a> Trees<'a> {
         for (block, rows) in trace.call_trees().enumerate() {
             for row in rows.iter().flat_map(CallTreeBlock::iter) {
                 let is_taken = choices.get(row.process.index()) == Some(&Choice::Taken);
-                if is_taken {
+                // Of what only leads to others there are many rows.
+                let passes = trees.passes.get(row.probe.index()) == Some(&true);
+                if is_taken && passes && row.calls > 0 {
                     trees.lengths.add(row.total);
                 }
                 if let (0, Some(tree)) = (row.level, trees.of.get_mut(row.process.index())) {
@@ -234,7 +236,10 @@ impl<'a> Trees<'a> {
             merged.paths = merged.paths.saturating_add(tree.merged_paths);
             each(tree);
         });
-        (walked, merged)
+        match merged.paths {
+            0 => (walked, Merged::default()),
+            _ => (walked, merged),
+        }
     }
 
     fn walk_from(&self, least: Nanos, mut each: impl FnMut(&ProgramTree<'_>)) -> Walked {
@@ -278,14 +283,13 @@ impl<'a> Trees<'a> {
         mut sums: Vec<CallSum>,
         least: Nanos,
     ) -> ProgramTree<'p> {
-        let all = sums.len();
-        let merged = match least {
-            Nanos::ZERO => Vec::new(),
+        let (merged_paths, merged) = match least {
+            Nanos::ZERO => (0, Vec::new()),
             _ => short::merge(&mut sums, least, |sum| passes(&self.passes, sum)),
         };
         ProgramTree {
             process,
-            merged_paths: (all - sums.len()) as u64,
+            merged_paths,
             sums,
             merged,
             passes: &self.passes,

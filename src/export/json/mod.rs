@@ -135,7 +135,8 @@ pub fn show(
         }
         By::Gap => {
             let head = head(analysis, by, analysis.costs().total.cpu().0);
-            let gaps = analysis.gaps(0);
+            let unread = analysis.profile(&Filter::default()).unreadable_blocks;
+            let gaps = analysis.gaps(unread);
             object(&head, rows::gaps(&gaps).take(top), out)
         }
         By::Phase => {
@@ -160,7 +161,7 @@ pub fn show(
                 compile_rooted_count: profile.roots.reached,
                 unreadable_blocks: profile.unreadable_blocks,
             });
-            let cpu_ns = analysis.costs().total.cpu().0;
+            let cpu_ns = analysis.costs_of(filter).total.cpu().0;
             let head = Head {
                 samples,
                 ..head(analysis, by, cpu_ns)

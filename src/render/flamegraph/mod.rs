@@ -82,6 +82,8 @@ pub struct Drawn {
     pub unreadable_blocks: u64,
     /// Programs whose calls are left out, see [`calls::Walked::cut`].
     pub cut: u64,
+    /// Calls that have no frames of their own.
+    pub merged: calls::Merged,
 }
 
 /// Why no flamegraph was drawn.
@@ -166,6 +168,7 @@ pub fn draw(
     Ok(Drawn {
         unreadable_blocks: calls.unreadable_blocks,
         cut,
+        merged: calls.merged,
     })
 }
 

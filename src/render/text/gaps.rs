@@ -5,45 +5,57 @@ use super::summary::line;
 use super::width::columns;
 use crate::analyze::Gap;
 use crate::render::units;
+use rustc_hash::FxHashMap;
 use std::io;
 
 /// The most lines about one thing, where there is room for a few alone.
 const LINES_A_GAP: usize = 2;
+/// The most things that are named then of those that have one reason.
+const NAMED: usize = 3;
 
-/// Things that are told of in one sentence.
-struct Told {
-    words: String,
-    /// How many they are.
-    gaps: usize,
+/// Things that are told of in one sentence: one that was lost, or all that were not seen for one reason.
+struct Told<'a> {
+    what: Vec<&'a str>,
+    why: &'a str,
+    lost: Option<u64>,
 }
 
-/// What was lost is told of one by one, and what was not seen for the same reason together.
-fn sentences(gaps: &[Gap]) -> Vec<Told> {
-    let mut told: Vec<(Told, Option<&str>)> = Vec::new();
-    for gap in gaps {
-        if let Some(count) = gap.count {
-            let words = format!("lost: {} {}: {}", units::count(count), gap.what, gap.why);
-            told.push((Told { words, gaps: 1 }, None));
-            continue;
+impl<'a> Told<'a> {
+    fn all(gaps: &'a [Gap]) -> Vec<Self> {
+        let mut told: Vec<Self> = Vec::new();
+        let mut of_reason: FxHashMap<&str, usize> = FxHashMap::default();
+        for gap in gaps {
+            let next = told.len();
+            let place = match gap.count {
+                Some(_) => next,
+                None => *of_reason.entry(&gap.why).or_insert(next),
+            };
+            match told.get_mut(place) {
+                Some(told) => told.what.push(&gap.what),
+                None => told.push(Self {
+                    what: vec![&gap.what],
+                    why: &gap.why,
+                    lost: gap.count,
+                }),
+            }
         }
-        let same = |(_, why): &&mut (Told, Option<&str>)| *why == Some(&*gap.why);
-        if let Some((told, _)) = told.iter_mut().find(same) {
-            told.words.push_str(&format!(", {}", gap.what));
-            told.gaps += 1;
-        } else {
-            let words = format!("not seen: {}", gap.what);
-            told.push((Told { words, gaps: 1 }, Some(&gap.why)));
+        told
+    }
+
+    /// The sentence, in which at most so many things are named.
+    fn words(&self, most: usize) -> String {
+        let mut named: Vec<_> = self.what.iter().take(most).copied().collect();
+        let more = self.what.len().saturating_sub(most);
+        let more = format!("{} more", units::count(more as u64));
+        if self.what.len() > most {
+            named.push(&more);
+        }
+        let (what, why) = (named.join(", "), self.why);
+        match self.lost {
+            Some(count) => format!("lost: {} {what}: {why}", units::count(count)),
+            None => format!("not seen: {what}: {why}"),
         }
     }
-    told.into_iter()
-        .map(|(told, why)| Told {
-            words: match why {
-                Some(why) => format!("{}: {why}", told.words),
-                None => told.words,
-            },
-            ..told
-        })
-        .collect()
 }
 
 /// Writes those for which there is room in `most` lines, and how many there are besides.
@@ -58,10 +70,10 @@ pub(super) fn brief(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let (mut room, mut left) = (most, gaps.len());
-    for told in sentences(gaps) {
-        let lines = wrapped(page, &told.words, LINES_A_GAP);
+    for told in Told::all(gaps) {
+        let lines = wrapped(page, &told.words(NAMED), LINES_A_GAP);
         // The last line is kept for those that do not fit.
-        if lines.len() + usize::from(left > told.gaps) > room {
+        if lines.len() + usize::from(left > told.what.len()) > room {
             let words = match left < gaps.len() {
                 true => format!("{left} more: gotrace show --by gap"),
                 false => format!("{left} lost or not seen: gotrace show --by gap"),
@@ -69,7 +81,7 @@ pub(super) fn brief(
             return line(page, out, &words, Tone::Warning);
         }
         room -= lines.len();
-        left -= told.gaps;
+        left -= told.what.len();
         for text in lines {
             line(page, out, &text, Tone::Warning)?;
         }
@@ -88,13 +100,13 @@ pub(super) fn whole(
     page: &Page,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let told = sentences(gaps);
+    let told = Told::all(gaps);
     if told.is_empty() {
         let words = "nothing is known to be lost or not seen";
         return writeln!(out, "{}", page.paint(words, Tone::Dim));
     }
     for told in told.iter().take(top) {
-        for text in wrapped(page, &told.words, usize::MAX) {
+        for text in wrapped(page, &told.words(usize::MAX), usize::MAX) {
             writeln!(out, "{}", page.paint(&text, Tone::Plain))?;
         }
     }
@@ -181,5 +193,13 @@ mod tests {
         );
         assert!(brief(4).starts_with(first), "{}", brief(4));
         assert_eq!(brief(4).lines().count(), 3);
+        // Of many with one reason some are named, and all are told of.
+        let many: Vec<Gap> = ["a", "b", "c", "d", "e"]
+            .map(|what| gap(what, "no rights", None))
+            .to_vec();
+        let few = text(|out| super::brief(&many, 3, &wide, out));
+        assert_eq!(few, "not seen: a, b, c, 2 more: no rights\n");
+        let all = text(|out| super::whole(&many, 1, &wide, out));
+        assert_eq!(all, "not seen: a, b, c, d, e: no rights\n");
     }
 }

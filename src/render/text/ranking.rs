@@ -43,14 +43,19 @@ pub fn write(
         By::Action => actions(analysis, top),
         By::CriticalPath => critical_path(analysis, page, top),
         By::Gap => {
-            gaps::whole(&analysis.gaps(0), top, page, out)?;
+            let unread = analysis.profile(&Filter::default()).unreadable_blocks;
+            gaps::whole(&analysis.gaps(unread), top, page, out)?;
             return Ok(0);
         }
         By::Phase => {
             let phases = analysis.phases_of(filter);
             unreadable_blocks = phases.unreadable_blocks;
             if phases.rows.is_empty() {
-                no_phases(page, out)?;
+                let words = match *filter == Filter::default() {
+                    true => NO_PHASES,
+                    false => "no phase of these programs was marked",
+                };
+                writeln!(out, "{}", page.paint(words, Tone::Dim))?;
                 return Ok(unreadable_blocks);
             }
             self::phases(&phases, page, top)
@@ -92,24 +97,24 @@ pub fn write(
         return Ok(unreadable_blocks);
     }
     table.write(page, out)?;
-    match rows.saturating_sub(table.len()) {
-        0 => {}
-        left_out => {
-            let (one, many) = match by {
-                By::CriticalPath => ("shorter piece is", "shorter pieces are"),
-                _ => ("more row is", "more rows are"),
-            };
-            let rows = units::counted(left_out as u64, one, many);
-            let words = format!("{rows} left out: --top 0 shows all");
-            writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
-        }
-    }
+    left_out(by, rows.saturating_sub(table.len()), page, out)?;
     misplaced(analysis, &mismatches, page, out)?;
     if let (By::CriticalPath, Some(limits)) = (by, analysis.limits()) {
         writeln!(out)?;
         limits::write(&limits, top.min(LIMITS), page, out)?;
     }
     Ok(unreadable_blocks)
+}
+
+fn left_out(by: By, rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let (one, many) = match by {
+        _ if rows == 0 => return Ok(()),
+        By::CriticalPath => ("shorter piece is", "shorter pieces are"),
+        _ => ("more row is", "more rows are"),
+    };
+    let rows = units::counted(rows as u64, one, many);
+    let words = format!("{rows} left out: --top 0 shows all");
+    writeln!(out, "{}", page.paint(&words, Tone::Dim))
 }
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
@@ -135,11 +140,6 @@ pub(in crate::render) fn no_names(samples: u64) -> String {
 
 /// Why there are none.
 pub(in crate::render) const NO_PHASES: &str = "no phase was marked: the backends patch and bpf record those of Go's tools, unless told --no-probes";
-
-fn no_phases(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let words = NO_PHASES;
-    writeln!(out, "{}", page.paint(words, Tone::Dim))
-}
 
 /// A table and how many rows there are in all.
 type Ranking = (Table, usize);

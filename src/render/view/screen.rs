@@ -336,7 +336,12 @@ fn tree_of_calls(analysis: &Analysis<'_>, whose: &Whose) -> (Rc<Stacks>, u64) {
     let (tree, _) = all_calls::tree(analysis, &options, Some(all_calls::MOST_PATHS));
     let unread = tree.unreadable_blocks;
     let nothing = words::why_none(analysis.trace).to_owned();
-    let stacks = Stacks::of(tree, titled("calls", whose), "calls", nothing);
+    let merged = match tree.merged.paths {
+        0 => "",
+        _ => ", the shortest merged",
+    };
+    let title = format!("{}{merged}", titled("calls", whose));
+    let stacks = Stacks::of(tree, title, "calls", nothing);
     (Rc::new(stacks), unread)
 }
 

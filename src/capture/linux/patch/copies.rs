@@ -239,7 +239,7 @@ impl Copies {
             many => format!("{many} programs"),
         };
         let words = match known.probes {
-            0 => "no function tells of its calls yet: others are found as their programs start"
+            0 => "no function tells of its calls yet: those of other programs are found as they start"
                 .to_owned(),
             functions => format!(
                 "{} of {programs} tell of their calls: about {} ns an entry, and as much an exit",
