@@ -97,7 +97,7 @@ impl Head {
 
 /// The first bytes of a file; none of one that cannot be read.
 pub(super) fn bytes(path: &Path) -> Vec<u8> {
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(usize::try_from(LENGTH).unwrap_or_default());
     if let Ok(file) = File::open(path) {
         drop(file.take(LENGTH).read_to_end(&mut head));
     }

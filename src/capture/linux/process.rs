@@ -1,6 +1,7 @@
 //! Processes as `/proc` shows them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
@@ -29,7 +30,11 @@ pub(in crate::capture) fn alive(pid: Pid) -> Option<Alive> {
 }
 
 fn stat(pid: Pid) -> Option<ProcStat> {
-    ProcStat::read(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    // The system says that it is empty: without room beforehand it would be read 32 bytes at first, and so on.
+    let mut text = Vec::with_capacity(1 << 10);
+    let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+    file.read_to_end(&mut text).ok()?;
+    ProcStat::read(&text)
 }
 
 /// The children of a process, those of all its threads.

@@ -13,8 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::fs;
 use std::path::Path;
 
-/// How often it is looked. What lives no longer than two looks is not met.
-const INTERVAL_NS: u64 = 100_000_000;
+/// How often it is looked where functions are asked for, and where no more than the sets are watched that are by default:
+/// a look takes some 100 us for each program. What lives no longer than two looks is not met.
+const INTERVALS_NS: [u64; 2] = [100_000_000, 500_000_000];
 
 /// What was met so far.
 #[derive(Debug, Default)]
@@ -37,10 +38,12 @@ impl Again {
     pub(super) fn look(
         &mut self,
         now: Monotonic,
+        is_asked_for: bool,
         processes: impl Iterator<Item = Pid>,
         original_of: impl Fn(&Path) -> Option<Vec<u8>>,
     ) -> Vec<Observation> {
-        if now.0.saturating_sub(self.looked.0) < INTERVAL_NS {
+        let interval = INTERVALS_NS[usize::from(!is_asked_for)];
+        if now.0.saturating_sub(self.looked.0) < interval {
             return Vec::new();
         }
         self.looked = now;
@@ -97,7 +100,7 @@ mod tests {
     fn told(again: &mut Again, ms: u64, pid: u32) -> Vec<String> {
         let original = |_: &Path| Some(b"/bin/original".to_vec());
         let now = Monotonic(ms * 1_000_000);
-        let told = again.look(now, [Pid(pid)].into_iter(), original);
+        let told = again.look(now, true, [Pid(pid)].into_iter(), original);
         let words = told.into_iter().map(|observation| match observation {
             Observation::Unseen { what, .. } => what,
             other => panic!("{other:?}"),
@@ -115,6 +118,14 @@ mod tests {
         assert_eq!(words.len(), 1);
         assert!(words[0].ends_with("which runs /bin/original"), "{words:?}");
         assert!(told(&mut again, 2_000, child.id()).is_empty());
+        // Where nothing is asked for, less often.
+        let mut again = Again::default();
+        let mut look = |ms: u64| {
+            let original = |_: &Path| Some(Vec::new());
+            let now = Monotonic(ms * 1_000_000);
+            again.look(now, false, [Pid(child.id())].into_iter(), original)
+        };
+        assert_eq!([1_000, 1_400, 1_600].map(|ms| look(ms).len()), [0, 0, 1]);
         drop(child.stdin.take());
         child.wait().unwrap();
     }

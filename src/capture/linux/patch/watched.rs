@@ -50,7 +50,8 @@ impl Programs for Watched {
         processes: &mut dyn Iterator<Item = Pid>,
     ) -> Vec<Observation> {
         let original = |copy: &Path| self.copies.original(copy);
-        self.again.look(now, processes, original)
+        let is_asked_for = self.copies.are_asked_for();
+        self.again.look(now, is_asked_for, processes, original)
     }
 
     fn without_ring(&self, time: Monotonic, given: u64, mapped: u64) -> Option<Observation> {
