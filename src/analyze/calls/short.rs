@@ -79,29 +79,24 @@ pub(super) fn merge(
     let longest = longest(sums);
     let mut paths = 0;
     let mut merged: Vec<Weight> = Vec::new();
-    // Where each sum stands now, or the nearest of its callers that stays; and whether it does itself.
-    let mut places: Vec<(u32, bool)> = Vec::with_capacity(sums.len());
+    // Where each sum stands now, or the nearest of its callers that stays.
+    let mut places: Vec<u32> = Vec::with_capacity(sums.len());
     for at in 0..sums.len() {
         let sum = sums[at];
         let caller = sum.caller.and_then(|at| places.get(at as usize)).copied();
-        if let Some((place, stays)) = caller
-            && (longest[at] < below || !stays)
-        {
+        if let Some(place) = caller.filter(|_| longest[at] < below) {
             if passes(&sum) {
                 paths += 1;
                 let (time, samples) = (sum.own, sum.calls);
                 merged[place as usize] += Weight { time, samples };
             }
-            places.push((place, false));
+            places.push(place);
             continue;
         }
         let place = merged.len();
-        sums[place] = CallSum {
-            caller: caller.map(|(place, _)| place),
-            ..sum
-        };
+        sums[place] = CallSum { caller, ..sum };
         merged.push(Weight::default());
-        places.push((u32::try_from(place).unwrap_or(u32::MAX), true));
+        places.push(u32::try_from(place).unwrap_or(u32::MAX));
     }
     sums.truncate(merged.len());
     sums.shrink_to_fit();
