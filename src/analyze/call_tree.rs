@@ -3,9 +3,10 @@
 use super::by_stack::ByStack;
 use super::children::{Children, Edge};
 use super::{Analysis, Filter, Name, PhaseIndex, PhaseRow, calls, frame, profile::Weight};
-use crate::trace::{FrameId, FunctionId, ProcessId, StackId, Trace, Unnamed};
+use crate::trace::{FrameId, FunctionId, Nanos, ProcessId, StackId, Trace, Unnamed};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// What stands below all stacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,33 +128,57 @@ impl CallTree {
         self.names.get(node.name as usize).map_or("", |name| name)
     }
 
-    /// All nodes below the root, each behind what it grows from and with its depth, 0 for the outermost; of siblings
-    /// that of the longest time first, of equal ones that of more samples.
-    pub fn longest_first(&self) -> impl Iterator<Item = (usize, &Node)> {
-        let weight = |node: &u32| {
-            let node = self.nodes.get(*node as usize);
-            node.map(|node| (node.total.time, node.own.samples))
-        };
-        let edges = self.nodes.iter().map(|node| (node.parent, node.name));
-        // Those that come first are pushed last; of what is equal the order of the names stays.
-        let children = ByParent::sorted(&edges.collect::<Vec<Edge>>(), |node| {
-            (weight(node), Reverse(*node))
-        });
-        let below = move |node: u32, depth: usize| {
-            let children = children.of(node).iter();
-            children
-                .map(move |child| (*child, depth))
-                .collect::<Vec<_>>()
-        };
-        let mut steps = match self.nodes.is_empty() {
-            true => Vec::new(),
-            false => below(ROOT, 0),
-        };
+    /// The `most` nodes below the root that took longest, each behind what it grows from and with its depth, 0 for the
+    /// outermost; of siblings that of the longest time first, of equal ones that of more samples.
+    pub fn longest(&self, most: usize) -> impl Iterator<Item = (usize, &Node)> {
+        let children = self.longest_last();
+        let is_taken = self.take_longest(&children, most);
+        let mut steps = vec![(ROOT, 0)];
         std::iter::from_fn(move || {
-            let (node, depth) = steps.pop()?;
-            steps.extend(below(node, depth + 1));
-            Some((depth, self.nodes.get(node as usize)?))
+            loop {
+                let (at, depth) = steps.pop()?;
+                let below = children.of(at).iter();
+                let below = below.filter(|&&child| is_taken.get(child as usize) == Some(&true));
+                steps.extend(below.map(|&child| (child, depth + 1)));
+                if at != ROOT {
+                    return Some((depth - 1, self.nodes.get(at as usize)?));
+                }
+            }
         })
+    }
+
+    /// The children of each node, that of the longest time last; of what is equal the first name last.
+    fn longest_last(&self) -> ByParent {
+        let edges = self.nodes.iter().map(|node| (node.parent, node.name));
+        ByParent::sorted(&edges.collect::<Vec<Edge>>(), |node| {
+            (self.rank(*node), Reverse(*node))
+        })
+    }
+
+    fn rank(&self, node: u32) -> (Nanos, u64) {
+        let node = self.nodes.get(node as usize);
+        node.map_or_else(Default::default, |node| (node.total.time, node.own.samples))
+    }
+
+    /// Which nodes took longest: no child takes longer than its parent, so that all that they grow from are among them.
+    fn take_longest(&self, children: &ByParent, most: usize) -> Vec<bool> {
+        if most >= self.nodes.len() {
+            return vec![true; self.nodes.len()];
+        }
+        let mut is_taken = vec![false; self.nodes.len()];
+        let mut waiting = BinaryHeap::from([(self.rank(ROOT), Reverse(ROOT))]);
+        // The root is taken first, and is none of them.
+        for _ in 0..=most {
+            let Some((_, Reverse(node))) = waiting.pop() else {
+                break;
+            };
+            if let Some(taken) = is_taken.get_mut(node as usize) {
+                *taken = true;
+                let children = children.of(node).iter();
+                waiting.extend(children.map(|&child| (self.rank(child), Reverse(child))));
+            }
+        }
+        is_taken
     }
 
     /// Paths with their own weight, outermost name first, siblings in the order of their names.
@@ -460,6 +485,9 @@ impl ByParent {
     }
 
     fn of(&self, parent: u32) -> &[u32] {
-        &self.nodes[self.begins[parent as usize]..self.begins[parent as usize + 1]]
+        let place = parent as usize;
+        let range = self.begins.get(place).zip(self.begins.get(place + 1));
+        let found = range.and_then(|(from, to)| self.nodes.get(*from..*to));
+        found.unwrap_or_default()
     }
 }

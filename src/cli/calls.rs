@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Rows to show, the largest; 0 for all [default: 20]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Write JSON (docs/json-schema.md); without `--top`, all rows, but of `--tree` at most about a million paths
+    /// Write JSON (docs/json-schema.md); without `--top`, all rows
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -78,7 +78,9 @@ impl Args {
         };
         output.finish()?;
         if let Some(words) = text::merged(merged) {
-            output::note(&format!("{words}: --top 0 shows each"));
+            output::note(&format!(
+                "{words}: gotrace export --format csv --table call_trees has each"
+            ));
         }
         self.say(&trace, only_named, walked);
         gaps::note(&analysis, walked.unreadable_blocks);
@@ -104,8 +106,7 @@ impl Args {
             filter,
             ..call_tree::Options::default()
         };
-        let most = (self.top != Some(0)).then_some(calls::MOST_PATHS);
-        let (tree, walked) = calls::tree(analysis, &options, most);
+        let (tree, walked) = calls::tree(analysis, &options, Some(calls::MOST_PATHS));
         let page = output.page();
         if self.json {
             json::tree_of_calls(analysis, &tree, walked, self.rows(), output)?;

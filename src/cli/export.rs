@@ -10,7 +10,7 @@ use crate::analyze::call_tree::{self, Grouping};
 use crate::analyze::{Analysis, CallTree, calls, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
-use crate::render::text::calls as text;
+use crate::render::text::{calls as text, ranking};
 use clap::builder::PossibleValuesParser;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,9 +74,6 @@ enum Format {
     Parquet,
 }
 
-/// Of paths of calls that name each of their functions anew. Those of a compiler, which walks trees, have 4 KiB each.
-const MOST_PATHS: u64 = 200_000;
-
 const NO_TABLE: &str =
     "csv is a file for each table: name a folder with -o, or one table: --table processes, ...";
 
@@ -126,7 +123,11 @@ impl Args {
         let all = self.all_paths.then_some("--all-paths");
         match of.or(all).or(self.samples.first_given()) {
             Some(option) => Err(Usage(format!(
-                "{option} is for --format folded and speedscope: other formats hold the whole trace"
+                "{option} is for --format folded and speedscope: other formats hold the whole trace{}",
+                match self.format {
+                    Format::Pprof => ", of which go tool pprof -tagfocus shows a part",
+                    _ => "",
+                }
             ))),
             None => Ok(()),
         }
@@ -167,9 +168,13 @@ impl Args {
             filter: self.samples.filter(analysis)?,
         };
         if of == Of::Samples {
-            return Ok(analysis.call_tree(&options));
+            let tree = analysis.call_tree(&options);
+            if tree.total().samples == 0 {
+                output::note(ranking::why_no_samples(trace));
+            }
+            return Ok(tree);
         }
-        let most = (!self.all_paths).then_some(MOST_PATHS);
+        let most = (!self.all_paths).then_some(calls::MOST_WHOLE_PATHS);
         let (tree, walked) = calls::tree(analysis, &options, most);
         let merged =
             text::merged(tree.merged).map(|words| format!("{words}: --all-paths writes each"));

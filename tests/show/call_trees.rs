@@ -101,6 +101,9 @@ fn calls_below_their_callers_are_rows_of_json() {
     ];
     assert_eq!(rows(&[]), expected);
     assert_eq!(rows(&["--top", "2"]), expected[..2]);
+    // What took longest, not what stands first.
+    let three = [0, 1, 3].map(|at| expected[at].clone());
+    assert_eq!(rows(&["--top", "3"]), three);
 }
 
 #[test]

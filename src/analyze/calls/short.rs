@@ -8,8 +8,10 @@ use super::CallSum;
 use crate::analyze::profile::Weight;
 use crate::trace::Nanos;
 
-/// More paths than a picture, a page or a program that reads stacks has use for.
+/// More paths than a table, a picture or a page has use for.
 pub const MOST_PATHS: u64 = 1_000_000;
+/// Where each path is kept with all its functions. Those of a compiler, which walks trees, have 4 KiB each as text.
+pub const MOST_WHOLE_PATHS: u64 = 200_000;
 
 /// What stands below a caller for its calls that were merged.
 pub const SHORTER: &str = "[shorter calls]";

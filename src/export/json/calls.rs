@@ -151,7 +151,7 @@ pub fn tree_of_calls(
         merged_paths: tree.merged.paths,
         merged_below_ns: tree.merged.below.0,
     };
-    let rows = tree.longest_first().take(top);
+    let rows = tree.longest(top);
     let rows = rows.map(|(level, node)| TreeRow {
         level,
         function: tree.name(node),

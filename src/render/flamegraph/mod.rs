@@ -147,7 +147,11 @@ pub fn draw(
     options: &Options,
     out: &mut dyn io::Write,
 ) -> Result<Drawn, Error> {
-    let (calls, cut) = stacks(analysis, options, &options.filter, Some(calls::MOST_PATHS));
+    let most = match options.reversed {
+        true => calls::MOST_WHOLE_PATHS,
+        false => calls::MOST_PATHS,
+    };
+    let (calls, cut) = stacks(analysis, options, &options.filter, Some(most));
     if calls.total().time == Nanos::ZERO && options.of_calls {
         return Err(Error::NoCalls);
     }

@@ -2,6 +2,7 @@
 
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, Table};
+use super::width::columns;
 use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
 use crate::analyze::calls::{
@@ -114,25 +115,43 @@ fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()>
     writeln!(out, "{}", page.paint(&words, Tone::Dim))
 }
 
-/// Writes calls below their callers, at most `top` lines; of siblings the longest first.
+/// Lines that are in memory at a time: those of deep calls are long.
+const LINES: usize = 4096;
+
+/// Writes calls below their callers, the `top` paths that took longest; of siblings the longest first.
 ///
 /// # Errors
 ///
 /// Those of the writer.
 pub fn tree(tree: &CallTree, top: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table::new(vec![
-        Column::number("calls"),
-        Column::number("total"),
-        Column::number("self"),
-        Column::name("function"),
-    ]);
     let scale = Scale::of(tree.total().time);
-    let lines = tree.nodes.len().saturating_sub(1);
-    for (depth, node) in tree.longest_first().take(top) {
-        table.push(line(tree, node, depth, scale));
+    let most = tree.nodes.iter().map(|node| node.own.samples).max();
+    let widest = [
+        units::count(most.unwrap_or_default()),
+        scale.write(tree.total().time),
+    ];
+    let [calls, time] = widest.map(|widest| columns(&widest));
+    let table = || {
+        Table::new(vec![
+            Column::number("calls").at_least(calls),
+            Column::number("total").at_least(time),
+            Column::number("self").at_least(time),
+            Column::name("function"),
+        ])
+    };
+    let mut lines = tree.longest(top).peekable();
+    let mut piece = table();
+    loop {
+        for (depth, node) in lines.by_ref().take(LINES) {
+            piece.push(line(tree, node, depth, scale));
+        }
+        piece.write(page, out)?;
+        if lines.peek().is_none() {
+            let all = tree.nodes.len().saturating_sub(1);
+            return left_out(all.saturating_sub(top), page, out);
+        }
+        piece = table().without_headings();
     }
-    table.write(page, out)?;
-    left_out(lines.saturating_sub(top), page, out)
 }
 
 fn line(tree: &CallTree, node: &Node, depth: usize, scale: Scale) -> Vec<Cell> {
@@ -207,11 +226,19 @@ pub(in crate::render) fn why_none(trace: &Trace) -> &'static str {
         "only entries were recorded: without exits no call has a duration"
     } else if recorded {
         "no call passes the filter"
+    } else if trace.probes.is_empty() && is_asked_for_in_vain(trace) {
+        "no function could be watched: gotrace show --by gap says why"
     } else if trace.probes.is_empty() {
         "the trace holds no calls: gotrace run --probe IMAGE:FUNCTION -- COMMAND records some"
     } else {
         "none of the watched functions was called"
     }
+}
+
+/// Whether calls are not there that somebody wanted.
+fn is_asked_for_in_vain(trace: &Trace) -> bool {
+    let mut unseen = trace.blind_spots.iter().map(|spot| trace.text(spot.what));
+    unseen.any(|what| what.starts_with("calls "))
 }
 
 /// Says of how many functions of sets the calls are not shown; nothing where there are none.
@@ -258,7 +285,7 @@ pub fn merged(merged: Merged) -> Option<String> {
     (merged.paths > 0).then(|| {
         let paths = units::counted(merged.paths, "path", "paths");
         format!(
-            "{paths} that took less than {} in their program are merged to {SHORTER} of what called them",
+            "{paths} that took less than {} each are merged to {SHORTER} of what called them",
             units::duration(merged.below)
         )
     })
@@ -285,4 +312,53 @@ pub fn recorded(recorded: &Recorded) -> Vec<String> {
 #[must_use]
 pub fn is_empty(tree: &CallTree) -> bool {
     tree.total().samples == 0 && tree.total().time == Nanos::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyze::Name;
+    use crate::analyze::profile::Weight;
+
+    /// More lines than are in memory at a time: the first ones have the longest times, the last one most calls.
+    #[test]
+    fn a_long_tree_is_one_table() {
+        let count = LINES + 10;
+        let node = |at: usize| Node {
+            kind: NodeKind::Function,
+            parent: 0,
+            name: 1,
+            own: Weight {
+                time: Nanos(1_000 * (count - at) as u64),
+                samples: if at + 1 == count { 123_456_789 } else { 1 },
+            },
+            total: Weight {
+                time: Nanos(1_000 * (count - at) as u64),
+                samples: 1,
+            },
+        };
+        let root = Node {
+            kind: NodeKind::Root,
+            own: Weight::default(),
+            total: Weight {
+                time: Nanos(1_000_000_000),
+                samples: 1,
+            },
+            ..node(0)
+        };
+        let long = CallTree {
+            nodes: [root].into_iter().chain((0..count).map(node)).collect(),
+            names: ["", "main.f"].map(Name::from).to_vec(),
+            ..CallTree::default()
+        };
+        let mut out = Vec::new();
+        tree(&long, usize::MAX, &Page::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 1 + count);
+        assert_eq!(text.matches("function").count(), 1);
+        let place = text.find("function").unwrap();
+        let is_below = |line: &str| line.find("main.f") == Some(place);
+        assert!(text.lines().skip(1).all(is_below), "{text}");
+        assert!(text.ends_with("main.f\n") && text.contains("\n123,456,789 "));
+    }
 }

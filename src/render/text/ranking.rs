@@ -97,6 +97,10 @@ pub fn write(
         return Ok(unreadable_blocks);
     }
     table.write(page, out)?;
+    if by == By::Phase && analysis.trace.sample_count() == 0 {
+        let words = "without samples it is not known how much CPU time a phase took";
+        writeln!(out, "{}", page.paint(words, Tone::Dim))?;
+    }
     left_out(by, rows.saturating_sub(table.len()), page, out)?;
     misplaced(analysis, &mismatches, page, out)?;
     if let (By::CriticalPath, Some(limits)) = (by, analysis.limits()) {
@@ -123,7 +127,8 @@ fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> 
 }
 
 /// Why there is none, or none that is wanted.
-pub(in crate::render) fn why_no_samples(trace: &Trace) -> &'static str {
+#[must_use]
+pub fn why_no_samples(trace: &Trace) -> &'static str {
     match trace.sample_count() {
         0 => {
             "the trace holds no samples: the bpf backend takes them unless told --rate 0, and --profile asks the tools"

@@ -239,8 +239,10 @@ impl Copies {
             many => format!("{many} programs"),
         };
         let words = match known.probes {
-            0 => "no function tells of its calls yet: those of other programs are found as they start"
-                .to_owned(),
+            0 => match &known.without {
+                Some(why) => format!("no function tells of its calls: {why}"),
+                None => "no function tells of its calls yet: those of other programs are found as they start".to_owned(),
+            },
             functions => format!(
                 "{} of {programs} tell of their calls: about {} ns an entry, and as much an exit",
                 match functions {
@@ -550,10 +552,10 @@ impl Known {
     /// Beside the kernel's probes nothing is missing for that.
     fn judge(&mut self, (watch, leaves_rest): (&Watch, bool), path: &[u8], why: &NotCopied) {
         let words = chain(why);
+        let own = Path::new(OsStr::from_bytes(path));
+        let first = || format!("{}: {words}", own.display());
         if leaves_rest {
-            let path = Path::new(OsStr::from_bytes(path));
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let first = || format!("{}: {words}", path.display());
+            let name = own.file_name().unwrap_or_default().to_string_lossy();
             self.without.get_or_insert_with(first);
             self.tell(Observation::Configured {
                 key: format!("patch_without:{name}"),
@@ -564,6 +566,7 @@ impl Known {
         if matches!(why, NotCopied::Plan(_) | NotCopied::Elf(_)) && !watch.names(path) {
             return;
         }
+        self.without.get_or_insert_with(first);
         if !self.missing.unwatched(path, &words) {
             let path = String::from_utf8_lossy(path);
             self.tell(unseen(format!("calls in {path}"), words));
