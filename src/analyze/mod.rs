@@ -237,6 +237,12 @@ impl<'t> Analysis<'t> {
         summary::gaps(self, unreadable_blocks)
     }
 
+    /// The same with the blocks of samples that cannot be read. Reads all samples once.
+    #[must_use]
+    pub fn all_gaps(&self) -> Vec<Gap> {
+        self.gaps(filter::walk(self.trace, |_| {}))
+    }
+
     /// What is shown after a run, with at most `top` rows in each ranking.
     #[must_use]
     pub fn summary(&self, top: usize) -> Summary {

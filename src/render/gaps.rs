@@ -37,10 +37,10 @@ pub fn line(gaps: &[Gap]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::render) mod tests {
     use super::*;
 
-    fn gap(what: &str, why: &str, count: Option<u64>) -> Gap {
+    pub(in crate::render) fn gap(what: &str, why: &str, count: Option<u64>) -> Gap {
         Gap {
             what: what.into(),
             why: why.into(),

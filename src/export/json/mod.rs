@@ -114,16 +114,17 @@ pub fn show(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let top = top.unwrap_or(usize::MAX);
+    let costs = analysis.costs_of(filter);
+    let head = head(analysis, by, costs.total.cpu().0);
     match by {
         By::Package | By::Tool | By::Process | By::Action | By::CriticalPath => {
-            let costs = analysis.costs_of(filter);
             let limits = match by {
                 By::Package | By::Action | By::CriticalPath => analysis.limits(),
                 _ => None,
             };
             let head = Head {
                 build: limits.as_ref().map(limits::Build::of),
-                ..head(analysis, by, costs.total.cpu().0)
+                ..head
             };
             match by {
                 By::Package => object(&head, rows::packages(&costs).take(top), out),
@@ -134,14 +135,11 @@ pub fn show(
             }
         }
         By::Gap => {
-            let head = head(analysis, by, analysis.costs().total.cpu().0);
-            let unread = analysis.profile(&Filter::default()).unreadable_blocks;
-            let gaps = analysis.gaps(unread);
+            let gaps = analysis.all_gaps();
             object(&head, rows::gaps(&gaps).take(top), out)
         }
         By::Phase => {
             let phases = analysis.phases_of(filter);
-            let head = head(analysis, by, analysis.costs_of(filter).total.cpu().0);
             object(&head, rows::phases(&phases).take(top), out)
         }
         By::Function | By::Image => {
@@ -161,11 +159,7 @@ pub fn show(
                 compile_rooted_count: profile.roots.reached,
                 unreadable_blocks: profile.unreadable_blocks,
             });
-            let cpu_ns = analysis.costs_of(filter).total.cpu().0;
-            let head = Head {
-                samples,
-                ..head(analysis, by, cpu_ns)
-            };
+            let head = Head { samples, ..head };
             if by == By::Function {
                 object(&head, rows::functions(&profile).take(top), out)
             } else {

@@ -1,7 +1,7 @@
 //! The tables of `gotrace bindings`.
 
 use super::page::{Page, Tone};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, ROWS, Table, left_out};
 use crate::analyze::Name;
 use crate::analyze::bindings::{
     Bindings, Cost, Counts, Difference, GroupBy, Link, Linked, ProgramRow,
@@ -49,11 +49,7 @@ pub fn write(
         return writeln!(out, "{}", page.paint(words, Tone::Dim));
     }
     table.write(page, out)?;
-    if let Some(left_out @ 1..) = rows.checked_sub(top) {
-        let rows = units::counted(left_out as u64, "more row is", "more rows are");
-        let words = format!("{rows} left out: --top 0 shows all");
-        writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
-    }
+    left_out(rows.saturating_sub(top), ROWS, page, out)?;
     for words in below(bindings, by) {
         writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
     }
@@ -411,13 +407,9 @@ pub fn difference(
         rows("-", &difference.gone);
         rows("+", &difference.came);
         table.write(page, out)?;
-        let left_out =
-            difference.gone.len().saturating_sub(top) + difference.came.len().saturating_sub(top);
-        if left_out > 0 {
-            let rows = units::counted(left_out as u64, "more row is", "more rows are");
-            let words = format!("{rows} left out: --top 0 shows all");
-            writeln!(out, "{}", page.paint(&words, Tone::Dim))?;
-        }
+        let [gone, came] =
+            [&difference.gone, &difference.came].map(|rows| rows.len().saturating_sub(top));
+        left_out(gone + came, ROWS, page, out)?;
     }
     if difference.of_c_library > 0 {
         let binds = units::counted(difference.of_c_library, "bind", "binds");

@@ -1,7 +1,7 @@
 //! The tables of `gotrace calls`.
 
 use super::page::{Page, Tone};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, ROWS, Table, left_out};
 use super::width::columns;
 use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
@@ -57,7 +57,8 @@ pub fn statistics(
         table.push(cells);
     }
     table.write(page, out)?;
-    left_out(statistics.rows.len().saturating_sub(top), page, out)
+    let rows = statistics.rows.len().saturating_sub(top);
+    left_out(rows, ROWS, page, out)
 }
 
 /// Total, self, the shortest call, the median, the 99th percentile, the longest: those that are known.
@@ -106,15 +107,6 @@ pub fn cost_of_recording(trace: &Trace) -> Option<String> {
     ))
 }
 
-fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let rows = units::counted(rows as u64, "more row is", "more rows are");
-    let words = format!("{rows} left out: --top 0 shows all");
-    writeln!(out, "{}", page.paint(&words, Tone::Dim))
-}
-
 /// Lines that are in memory at a time: those of deep calls are long.
 const LINES: usize = 4096;
 
@@ -148,7 +140,7 @@ pub fn tree(tree: &CallTree, top: usize, page: &Page, out: &mut dyn io::Write) -
         piece.write(page, out)?;
         if lines.peek().is_none() {
             let all = tree.nodes.len().saturating_sub(1);
-            return left_out(all.saturating_sub(top), page, out);
+            return left_out(all.saturating_sub(top), ROWS, page, out);
         }
         piece = table().without_headings();
     }

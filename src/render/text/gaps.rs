@@ -2,6 +2,7 @@
 
 use super::page::{Page, Tone};
 use super::summary::line;
+use super::table::left_out;
 use super::width::columns;
 use crate::analyze::Gap;
 use crate::render::units;
@@ -110,14 +111,8 @@ pub(super) fn whole(
             writeln!(out, "{}", page.paint(&text, Tone::Plain))?;
         }
     }
-    match told.len().saturating_sub(top) {
-        0 => Ok(()),
-        left => {
-            let rows = units::counted(left as u64, "more is", "more are");
-            let words = format!("{rows} left out: --top 0 shows all");
-            writeln!(out, "{}", page.paint(&words, Tone::Dim))
-        }
-    }
+    let more = told.len().saturating_sub(top);
+    left_out(more, ("more is", "more are"), page, out)
 }
 
 /// The text in at most so many lines that fit the page, those after the first indented; what is left stands behind the
@@ -142,14 +137,7 @@ fn wrapped(page: &Page, text: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn gap(what: &str, why: &str, count: Option<u64>) -> Gap {
-        Gap {
-            what: what.into(),
-            why: why.into(),
-            count,
-        }
-    }
+    use crate::render::gaps::tests::gap;
 
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! What can be watched, as tables.
 
 use super::page::{Page, Tone};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Table, left_out};
 use crate::binary::instruction::Stepping;
 use crate::render::units;
 use std::io;
@@ -66,7 +66,7 @@ pub fn list(
     }
     if !probed.is_empty() {
         table.write(page, out)?;
-        left_out(probed.len().saturating_sub(top), page, out)?;
+        left_out(probed.len().saturating_sub(top), FUNCTIONS, page, out)?;
     }
     if refused.is_empty() {
         return Ok(());
@@ -76,7 +76,7 @@ pub fn list(
         table.push(vec![function.as_str().into(), why.as_str().into()]);
     }
     table.write(page, out)?;
-    left_out(refused.len().saturating_sub(top), page, out)
+    left_out(refused.len().saturating_sub(top), FUNCTIONS, page, out)
 }
 
 fn row(function: &Probed) -> Vec<Cell> {
@@ -94,14 +94,8 @@ fn row(function: &Probed) -> Vec<Cell> {
     ]
 }
 
-fn left_out(rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let rows = units::counted(rows as u64, "more function is", "more functions are");
-    let words = format!("{rows} left out: --top 0 shows all");
-    writeln!(out, "{}", page.paint(&words, Tone::Dim))
-}
+/// How [`left_out`] calls rows.
+const FUNCTIONS: (&str, &str) = ("more function is", "more functions are");
 
 /// How many functions there are, and of which kinds.
 #[must_use]

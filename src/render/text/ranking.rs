@@ -3,7 +3,7 @@
 use super::gaps;
 use super::limits;
 use super::page::{Page, Tone};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, ROWS, Table, left_out};
 use crate::analyze::build::{BuildAction, Outcome, Segment};
 use crate::analyze::cost::Cost;
 use crate::analyze::slides::Mismatch;
@@ -43,8 +43,7 @@ pub fn write(
         By::Action => actions(analysis, top),
         By::CriticalPath => critical_path(analysis, page, top),
         By::Gap => {
-            let unread = analysis.profile(&Filter::default()).unreadable_blocks;
-            gaps::whole(&analysis.gaps(unread), top, page, out)?;
+            gaps::whole(&analysis.all_gaps(), top, page, out)?;
             return Ok(0);
         }
         By::Phase => {
@@ -101,24 +100,17 @@ pub fn write(
         let words = "without samples it is not known how much CPU time a phase took";
         writeln!(out, "{}", page.paint(words, Tone::Dim))?;
     }
-    left_out(by, rows.saturating_sub(table.len()), page, out)?;
+    let called = match by {
+        By::CriticalPath => ("shorter piece is", "shorter pieces are"),
+        _ => ROWS,
+    };
+    left_out(rows.saturating_sub(table.len()), called, page, out)?;
     misplaced(analysis, &mismatches, page, out)?;
     if let (By::CriticalPath, Some(limits)) = (by, analysis.limits()) {
         writeln!(out)?;
         limits::write(&limits, top.min(LIMITS), page, out)?;
     }
     Ok(unreadable_blocks)
-}
-
-fn left_out(by: By, rows: usize, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let (one, many) = match by {
-        _ if rows == 0 => return Ok(()),
-        By::CriticalPath => ("shorter piece is", "shorter pieces are"),
-        _ => ("more row is", "more rows are"),
-    };
-    let rows = units::counted(rows as u64, one, many);
-    let words = format!("{rows} left out: --top 0 shows all");
-    writeln!(out, "{}", page.paint(&words, Tone::Dim))
 }
 
 fn no_samples(analysis: &Analysis<'_>, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::page::{Page, Tone};
 use super::width;
+use crate::render::units;
 use std::io;
 
 /// Spaces between columns.
@@ -328,6 +329,28 @@ impl Cell {
         }
     }
 }
+
+/// Says how many rows a table leaves out, where it does: `more row is` for one, `more rows are` for others.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub(super) fn left_out(
+    rows: usize,
+    (one, many): (&str, &str),
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    let rows = units::counted(rows as u64, one, many);
+    let words = format!("{rows} left out: --top 0 shows all");
+    writeln!(out, "{}", page.paint(&words, Tone::Dim))
+}
+
+/// How [`left_out`] calls rows of no special kind.
+pub(super) const ROWS: (&str, &str) = ("more row is", "more rows are");
 
 #[cfg(test)]
 mod tests {
