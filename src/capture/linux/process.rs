@@ -1,7 +1,7 @@
 //! Processes as `/proc` shows them.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
@@ -30,11 +30,21 @@ pub(in crate::capture) fn alive(pid: Pid) -> Option<Alive> {
 }
 
 fn stat(pid: Pid) -> Option<ProcStat> {
-    // The system says that it is empty: without room beforehand it would be read 32 bytes at first, and so on.
+    ProcStat::read(&small(pid, "stat").ok()?)
+}
+
+/// What the kernel tells a program of itself as it begins.
+pub(in crate::capture) fn auxv(pid: Pid) -> io::Result<Vec<u8>> {
+    small(pid, "auxv")
+}
+
+/// A file of less than a kibibyte. The system says that it is empty: without room beforehand it would be read 32 bytes at
+/// first, and so on.
+fn small(pid: Pid, name: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::with_capacity(1 << 10);
-    let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
-    file.read_to_end(&mut text).ok()?;
-    ProcStat::read(&text)
+    let mut file = File::open(format!("/proc/{pid}/{name}"))?;
+    file.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// The children of a process, those of all its threads.

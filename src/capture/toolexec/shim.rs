@@ -293,13 +293,11 @@ fn is_beside(own: &Path, small: &Path) -> bool {
     };
     // In a folder like `/tmp` everybody can put files beside those of others. Whoever can write gotrace's own executable
     // is trusted: under a umask of 002 that is its group.
-    let trusted = own.mode()
-        & if file.gid() == own.gid() {
-            0o022
-        } else {
-            0o002
-        };
-    let is_trusted = file.mode() & 0o022 & !trusted == 0;
+    let shared = match file.gid() == own.gid() {
+        true => 0o022,
+        false => 0o002,
+    };
+    let is_trusted = file.mode() & 0o022 & !(own.mode() & shared) == 0;
     let is_owned = file.is_file() && file.uid() == own.uid() && is_trusted;
     let says = || {
         let mut command = Command::new(small);

@@ -13,9 +13,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::fs;
 use std::path::Path;
 
-/// How often it is looked where functions are asked for, and where no more than the sets are watched that are by default:
-/// a look takes some 100 us for each program. What lives no longer than two looks is not met.
-const INTERVALS_NS: [u64; 2] = [100_000_000, 500_000_000];
+/// How often it is looked. What lives no longer than two looks is not met.
+const INTERVAL_NS: u64 = 100_000_000;
+/// And where no more is watched than the sets that are by default: a look takes some 100 us for each program.
+const INTERVAL_OF_SETS_NS: u64 = 500_000_000;
 
 /// What was met so far.
 #[derive(Debug, Default)]
@@ -42,7 +43,10 @@ impl Again {
         processes: impl Iterator<Item = Pid>,
         original_of: impl Fn(&Path) -> Option<Vec<u8>>,
     ) -> Vec<Observation> {
-        let interval = INTERVALS_NS[usize::from(!is_asked_for)];
+        let interval = match is_asked_for {
+            true => INTERVAL_NS,
+            false => INTERVAL_OF_SETS_NS,
+        };
         if now.0.saturating_sub(self.looked.0) < interval {
             return Vec::new();
         }
@@ -60,7 +64,7 @@ impl Again {
             let Some(original) = original_of(&exe) else {
                 continue;
             };
-            let auxv = fs::read(format!("/proc/{pid}/auxv")).unwrap_or_default();
+            let auxv = process::auxv(pid).unwrap_or_default();
             let is_known = known.get(&pid).is_some_and(|known| *known == auxv);
             if is_known || has_ring(pid) {
                 self.with_ring.insert(pid, auxv);
@@ -138,7 +142,7 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid(child.id());
-        let auxv = || fs::read(format!("/proc/{pid}/auxv")).unwrap();
+        let auxv = || process::auxv(pid).unwrap();
         let mut again = Again::default();
         // Nothing that is left of this process's own image is in the shell's.
         while fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "sh\n" {

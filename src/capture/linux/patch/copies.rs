@@ -238,19 +238,15 @@ impl Copies {
             1 => "a program".to_owned(),
             many => format!("{many} programs"),
         };
-        let words = match known.probes {
-            0 => match &known.without {
-                Some(why) => format!("no function tells of its calls: {why}"),
-                None => "no function tells of its calls yet: those of other programs are found as they start".to_owned(),
-            },
-            functions => format!(
-                "{} of {programs} tell of their calls: about {} ns an entry, and as much an exit",
-                match functions {
-                    1 => "a function".to_owned(),
-                    many => format!("{many} functions"),
-                },
-                known.entry_cost.0
-            ),
+        let cost = format!(
+            "about {} ns an entry, and as much an exit",
+            known.entry_cost.0
+        );
+        let words = match (known.probes, &known.without) {
+            (0, Some(why)) => format!("no function tells of its calls: {why}"),
+            (0, None) => "no function tells of its calls yet: those of other programs are found as they start".to_owned(),
+            (1, _) => format!("a function of {programs} tells of its calls: {cost}"),
+            (many, _) => format!("{many} functions of {programs} tell of their calls: {cost}"),
         };
         let mut reasons: Vec<_> = known.left_alone.iter().collect();
         if !reasons.is_empty() {

@@ -5,12 +5,13 @@
 //! the kernel gives every program (`vdso(7)`); nothing behind it is run, for the process stops where the call ends.
 //! Signals wait meanwhile.
 
+use crate::capture::linux::process;
 use crate::capture::linux::sys::stopped::{self, Mask, Stop};
 use crate::capture::sys;
 use crate::trace::Pid;
 use nix::sys::ptrace;
 use registers::Registers;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
@@ -195,7 +196,7 @@ impl Remote {
 
     /// What the kernel tells it under a number.
     fn told(&self, number: u64) -> io::Result<u64> {
-        let auxiliary = fs::read(format!("/proc/{}/auxv", self.pid))?;
+        let auxiliary = process::auxv(self.pid)?;
         let (words, _) = auxiliary.as_chunks::<8>();
         let words: Vec<u64> = words.iter().copied().map(u64::from_le_bytes).collect();
         let (pairs, _) = words.as_chunks::<2>();
