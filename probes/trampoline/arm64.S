@@ -156,6 +156,9 @@ claim:
 	add	x27, x22, x27, lsl #16
 	mov	x17, #CHUNKS
 	add	x27, x27, x17
+	/* What a process reads Linux maps with what there is of the 64 KiB around it (fault_around_bytes), which is the
+	 * chunk; what it writes, that page alone. */
+	ldr	w17, [x27]
 	adr	x20, .Lorigin + PAGE
 	ldr	w17, [x20, #PID - PAGE]
 	ldr	x16, [x28, #48]			/* g.m */

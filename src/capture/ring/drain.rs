@@ -35,7 +35,7 @@ const INTERVAL_OF_SETS_MS: u16 = 50;
 const MANY: usize = CHUNKS / 8;
 /// So many records are to be read in a round at least, where more than a few come in a second: with less, what a round
 /// takes beside them would count; with many more, the first ones would have left the caches.
-const WORTH: usize = 1 << 15;
+const WORTH: usize = 1 << 16;
 /// The two clocks are compared over so long at least: reading both takes some 100 ns.
 const BASELINE_NS: u64 = 100_000_000;
 /// A process whose records are there is told of within moments; after this it is taken as it is.

@@ -62,10 +62,10 @@ const BRIEF: Patience = Patience {
     insists: false,
 };
 /// And where calls are added up, or most are left out: until there is room, but for a second while nobody reads. In these
-/// chunks there is room for some milliseconds of what two processors write; with all of them records would go through
-/// main memory.
+/// chunks there is room for some ten milliseconds of what two processors write; with all of them records would go
+/// through main memory.
 const STEADY: Patience = Patience {
-    chunks: 64,
+    chunks: 128,
     sleeps: 10_000,
     insists: true,
 };
