@@ -20,6 +20,9 @@ pub(in crate::capture) struct SharedRing {
     reserve: Vec<usize>,
 }
 
+/// Bytes of a page, at least: what memory is given by.
+const PAGE: usize = 4096;
+
 /// How many chunks programs find, and how long they wait that find none.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::capture) struct Patience {
@@ -177,10 +180,17 @@ impl SharedRing {
     pub(in crate::capture) fn free(&mut self, chunk: usize, from: usize) {
         let Some(at) = self.chunk(chunk) else { return };
         self.word(at + CHUNK_COUNT).store(0, Ordering::Relaxed);
-        // Without its time a record is not there; whoever takes the chunk next writes the rest before that.
+        // Without its time a record is not there; whoever takes the chunk next writes the rest before that. A thread writes
+        // one after the other: behind as many as a page holds that are not there, there is none, and perhaps no memory.
+        let mut missing = 0;
         for record in self.words(chunk).chunks_exact(RECORD / 8).skip(from) {
-            if let Some(time) = record.first() {
-                time.store(0, Ordering::Relaxed);
+            match record.first() {
+                Some(time) if time.load(Ordering::Relaxed) != 0 => {
+                    time.store(0, Ordering::Relaxed);
+                    missing = 0;
+                }
+                _ if missing == PAGE / RECORD => break,
+                _ => missing += 1,
             }
         }
         self.reserve.push(chunk);
@@ -255,6 +265,8 @@ pub(in crate::capture) fn ticks() -> u64 {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    #[cfg(target_os = "linux")]
+    use std::fs::File;
     use std::os::fd::AsFd as _;
 
     /// As a program does it.
@@ -296,5 +308,36 @@ mod tests {
         }
         ring.supply();
         assert_eq!(take(&ring), None);
+    }
+
+    /// The kernel counts what memory a file has.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn of_a_chunk_that_is_freed_nothing_is_left_and_what_nobody_touched_takes_no_memory() {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        use std::os::unix::fs::MetadataExt as _;
+
+        let file = File::from(memfd_create(c"ring", MFdFlags::MFD_CLOEXEC).unwrap());
+        let patience = Patience {
+            chunks: 2,
+            sleeps: 0,
+            insists: false,
+        };
+        let mut ring = SharedRing::new(file.as_fd(), 8, patience).unwrap();
+        let chunk = take(&ring).unwrap();
+        // One that was begun is not there, and the next ones are.
+        for number in [0, 1, 2, 40, 41, 170] {
+            ring.set_time(chunk, number, 7);
+        }
+        let blocks = || file.metadata().unwrap().blocks();
+        let before = blocks();
+        ring.free(chunk, 1);
+        let after = blocks();
+        let left: Vec<usize> = (0..CHUNK / RECORD - 1)
+            .filter(|number| ring.record(chunk, *number).is_some())
+            .collect();
+        assert_eq!(left, [0]);
+        // In blocks of 512 bytes: two pages were written to, and the third one was looked at.
+        assert_eq!(after - before, PAGE as u64 / 512);
     }
 }
