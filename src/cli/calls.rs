@@ -4,7 +4,9 @@ use super::gaps;
 use super::output::{self, Output};
 use super::selection::Programs;
 use super::trace_operand::TraceOperand;
-use crate::analyze::calls::{self, GroupBy, Merged, Recorded, Slowest, Statistics, Walked};
+use crate::analyze::calls::{
+    self, GroupBy, Merged, PathChoice, Recorded, Slowest, Statistics, Walked,
+};
 use crate::analyze::{Analysis, Filter, call_tree};
 use crate::export::json;
 use crate::render::text::calls as text;
@@ -106,12 +108,14 @@ impl Args {
             filter,
             ..call_tree::Options::default()
         };
-        let (tree, walked) = calls::tree(analysis, &options, Some(calls::MOST_PATHS));
+        let stay = PathChoice::Longest(calls::MOST_PATHS);
+        let (tree, walked) = calls::tree(analysis, &options, stay);
         let page = output.page();
+        let filter = &options.filter;
         if self.json {
             json::tree_of_calls(analysis, &tree, walked, self.rows(), output)?;
         } else if text::is_empty(&tree) {
-            text::nothing(analysis.trace, &page, output)?;
+            text::nothing(analysis.trace, filter, &page, output)?;
         } else {
             text::tree(&tree, self.rows(), &page, output)?;
         }
@@ -129,8 +133,10 @@ impl Args {
         let page = output.page();
         if self.json {
             json::slowest_calls(analysis, &slowest, output)?;
+        } else if slowest.calls.is_empty() && slowest.walked.added_up > 0 {
+            text::nothing_single(&page, output)?;
         } else if slowest.calls.is_empty() {
-            text::nothing(analysis.trace, &page, output)?;
+            text::nothing(analysis.trace, filter, &page, output)?;
         } else {
             text::slowest(&slowest, &page, output)?;
         }
@@ -148,7 +154,7 @@ impl Args {
         if self.json {
             json::calls(analysis, &statistics, self.by, self.rows(), output)?;
         } else if statistics.rows.is_empty() {
-            text::nothing(analysis.trace, &page, output)?;
+            text::nothing(analysis.trace, filter, &page, output)?;
         } else {
             text::statistics(&statistics, self.by, self.rows(), &page, output)?;
         }

@@ -7,7 +7,8 @@ use super::selection::Samples;
 use super::status::Work;
 use super::trace_operand::TraceOperand;
 use crate::analyze::call_tree::{self, Grouping};
-use crate::analyze::{Analysis, CallTree, calls, summary};
+use crate::analyze::calls::{self, PathChoice};
+use crate::analyze::{Analysis, CallTree, summary};
 use crate::export;
 use crate::export::tables::{self, Source, Table};
 use crate::render::text::{calls as text, ranking};
@@ -174,8 +175,11 @@ impl Args {
             }
             return Ok(tree);
         }
-        let most = (!self.all_paths).then_some(calls::MOST_WHOLE_PATHS);
-        let (tree, walked) = calls::tree(analysis, &options, most);
+        let stay = match self.all_paths {
+            true => PathChoice::All,
+            false => PathChoice::Longest(calls::MOST_WHOLE_PATHS),
+        };
+        let (tree, walked) = calls::tree(analysis, &options, stay);
         let merged =
             text::merged(tree.merged).map(|words| format!("{words}: --all-paths writes each"));
         let notes = [merged, text::cut(walked.cut)];

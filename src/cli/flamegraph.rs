@@ -171,6 +171,9 @@ impl Args {
             ..Filter::default()
         }));
         self.read(&mut picture, base, view.drawn)?;
+        if let Some(words) = text::merged(picture.merged()) {
+            output::note(&words);
+        }
         for side in [Side::Base, Side::New] {
             if let Some(words) = picture.gaps(side) {
                 output::note(&format!(
@@ -191,7 +194,12 @@ impl Args {
     /// which circumstances, beside the command, they differ.
     fn read(&self, picture: &mut Differential, base: &Path, first: Side) -> anyhow::Result<()> {
         let new = self.trace.path()?;
+        let groups = Sides {
+            base: TraceGroup::at(base)?,
+            new: TraceGroup::at(&new)?,
+        };
         let work = Work::begin(self.trace.quiet, "");
+        self.measure(picture, &groups);
         // A tool that only one side has is no mistake.
         let (mut refused, mut found) = (None, false);
         let mut named = None;
@@ -201,7 +209,7 @@ impl Args {
                 Side::Base => base,
                 Side::New => &new,
             };
-            for trace in TraceGroup::at(path)?.open(&work) {
+            for trace in groups.of(side).open(&work) {
                 let trace = trace?;
                 let analysis = Analysis::of(&trace);
                 let filter = self.filter(&analysis);
@@ -231,6 +239,19 @@ impl Args {
         match refused {
             Some(usage) if !found => Err(usage.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Tells a picture of all runs that it will be of, where it is one of calls.
+    fn measure(&self, picture: &mut Differential, groups: &Sides<TraceGroup>) {
+        if self.of != Of::Calls {
+            return;
+        }
+        for trace in groups.base.glance().chain(groups.new.glance()) {
+            let analysis = Analysis::of(&trace);
+            if let Ok(filter) = self.filter(&analysis) {
+                picture.measure(&analysis, &filter);
+            }
         }
     }
 

@@ -87,6 +87,11 @@ impl TraceGroup {
         })
     }
 
+    /// Opens those of them that can be opened, as [`Self::open`] does, without a word.
+    pub(super) fn glance(&self) -> impl Iterator<Item = Trace> {
+        self.paths.iter().filter_map(|path| Trace::open(path).ok())
+    }
+
     /// Reduces one trace after the other to what is compared. Why packages were built is kept of
     /// the first run that ended well.
     ///

@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, COMPILE, ms};
 use gotrace::analyze::calls::{
-    self, CallRow, Durations, GroupBy, Merged, Recorded, Slowest, Statistics, Trees,
+    self, CallRow, Durations, GroupBy, Merged, PathChoice, Recorded, Slowest, Statistics, Trees,
 };
 use gotrace::analyze::paths::{Kind, Limits, Paths};
 use gotrace::analyze::{Analysis, Filter, PhaseIndex, call_tree};
@@ -119,20 +119,20 @@ fn told(rows: &[CallRow]) -> Vec<(&str, &str, u64, u64, Nanos, Nanos)> {
 }
 
 fn folded(trace: &Trace, filter: &Filter) -> BTreeMap<String, (Nanos, u64)> {
-    shortened(trace, filter, None).0
+    shortened(trace, filter, PathChoice::All).0
 }
 
-/// Paths by their names, with their own time and their calls, about as many as `most`; and which were merged.
+/// Paths by their names, with their own time and their calls, those that stay; and which were merged.
 fn shortened(
     trace: &Trace,
     filter: &Filter,
-    most: Option<u64>,
+    stay: PathChoice,
 ) -> (BTreeMap<String, (Nanos, u64)>, Merged) {
     let options = call_tree::Options {
         filter: filter.clone(),
         ..call_tree::Options::default()
     };
-    let (tree, _) = calls::tree(&Analysis::of(trace), &options, most);
+    let (tree, _) = calls::tree(&Analysis::of(trace), &options, stay);
     let paths = tree.folded().map(|(path, weight)| {
         let path: Vec<&str> = path.iter().map(|name| &***name).collect();
         (path.join(";"), (weight.time, weight.samples))
@@ -187,7 +187,7 @@ fn where_there_are_too_many_paths_the_shortest_are_merged_below_what_called_them
     let mut b = program();
     b.trace.push_call_trees(&tree(FIRST));
     let found = |filter, most| {
-        let (paths, merged) = shortened(&b.trace, filter, Some(most));
+        let (paths, merged) = shortened(&b.trace, filter, PathChoice::Longest(most));
         let paths: Vec<_> = paths.into_iter().collect();
         (paths, merged.paths, merged.below)
     };
@@ -237,7 +237,7 @@ fn a_path_is_as_long_as_what_it_leads_to_and_is_merged_in_each_program_for_itsel
     b.trace
         .push_call_trees(&[row(THIRD, 0, G, (1, 0), 9), row(THIRD, 1, F, (1, 0), 2)]);
     // Of 70, 60, 40, 30, 9 and 2 ms five would be too many.
-    let (paths, merged) = shortened(&b.trace, &Filter::default(), Some(4));
+    let (paths, merged) = shortened(&b.trace, &Filter::default(), PathChoice::Longest(4));
     let expected = [
         ("main.g", (ms(10 + 7), 2)),
         ("main.g;[shorter calls]", (ms(2), 1)),

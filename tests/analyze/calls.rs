@@ -1,7 +1,7 @@
 //! Calls out of entries and exits, against values worked out by hand, and laws.
 
 use super::builder::{Builder, COMPILE, ms};
-use gotrace::analyze::calls::{self, Call, CallEnd, GroupBy, Slowest, Statistics};
+use gotrace::analyze::calls::{self, Call, CallEnd, GroupBy, PathChoice, Slowest, Statistics};
 use gotrace::analyze::{Analysis, Filter, call_tree};
 use gotrace::trace::{
     Argument, CallEdge, CallEvent, Goid, Nanos, PhaseLasts, PhaseMark, Probe, ProbeDropped,
@@ -302,7 +302,7 @@ fn recursion_counts_once_in_totals() {
         rows,
         [("main.f", 2, ms(60), ms(40)), ("main.g", 1, ms(30), ms(20))]
     );
-    let (tree, _) = calls::tree(&analysis, &call_tree::Options::default(), None);
+    let (tree, _) = calls::tree(&analysis, &call_tree::Options::default(), PathChoice::All);
     let paths: Vec<_> = tree
         .folded()
         .map(|(path, weight)| {

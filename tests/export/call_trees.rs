@@ -4,7 +4,7 @@
 use super::fixture::{self, GENERIC, LONG, ms};
 use super::{pprof, tables};
 use gotrace::analyze::call_tree::{self, Grouping};
-use gotrace::analyze::calls::{self, GroupBy, Statistics};
+use gotrace::analyze::calls::{self, GroupBy, PathChoice, Statistics};
 use gotrace::analyze::{Analysis, Filter};
 use gotrace::export::{folded, json};
 use gotrace::trace::{CallTreeRow, Nanos, Probe, ProbeId, ProcessId, Trace};
@@ -123,7 +123,7 @@ fn folded_stacks_have_their_own_time_below_their_tool() {
         },
         grouping: Grouping::Tool,
     };
-    let (tree, _) = calls::tree(&Analysis::of(&trace), &options, None);
+    let (tree, _) = calls::tree(&Analysis::of(&trace), &options, PathChoice::All);
     let mut out = Vec::new();
     folded::write(&tree, Nanos(1), &mut out).unwrap();
     let written = String::from_utf8(out).unwrap();

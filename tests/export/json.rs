@@ -2,7 +2,7 @@
 
 use super::fixture::{self, HOSTILE, LONG};
 use super::python;
-use gotrace::analyze::calls::{self, GroupBy, Slowest, Statistics};
+use gotrace::analyze::calls::{self, GroupBy, PathChoice, Slowest, Statistics};
 use gotrace::analyze::{Analysis, By, Filter, call_tree};
 use gotrace::export::{json, jsonl};
 use gotrace::trace::{ExitStatus, SampleKind, Trace};
@@ -141,7 +141,7 @@ fn every_key_of_calls_is_documented_and_every_documented_key_is_printed() {
         }
     }
     let analysis = Analysis::of(&trace);
-    let (tree, walked) = calls::tree(&analysis, &call_tree::Options::default(), None);
+    let (tree, walked) = calls::tree(&analysis, &call_tree::Options::default(), PathChoice::All);
     let mut out = Vec::new();
     json::tree_of_calls(&analysis, &tree, walked, usize::MAX, &mut out).unwrap();
     let mut read = Read::default();

@@ -1,7 +1,10 @@
 //! Differential flamegraphs against inferno's own comparison of folded stacks.
 
-use crate::build::{SAMPLED, gotrace, record, record_samples, record_under, run};
+use crate::build::{
+    SAMPLED, Watched, gotrace, record, record_samples, record_trees, record_under, run,
+};
 use crate::flamegraph::frames;
+use gotrace::trace::{CallTreeRow, Nanos, ProbeId, ProcessId};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -205,4 +208,57 @@ fn what_the_sides_differ_by_is_said() {
     let (code, _, complaint) = run(&words, &new, 80);
     assert_eq!(code, Some(0));
     assert_eq!(complaint, "gotrace: GOMAXPROCS differs: base 4, new 2\n");
+}
+
+/// In new are more paths than are drawn, of 30 us each; of base, which has one of these, all could be.
+#[test]
+fn calls_that_are_merged_on_one_side_are_merged_on_both() {
+    const FUNCTIONS: u32 = 450;
+    let folder = tempfile::tempdir().unwrap();
+    let (base, new) = (
+        folder.path().join("base.gotrace"),
+        folder.path().join("new.gotrace"),
+    );
+    let names: Vec<&str> = (0..FUNCTIONS)
+        .map(|number| &*format!("main.f{number}").leak())
+        .collect();
+    let watched: Vec<Watched> = names.iter().map(|name| (*name, 1)).collect();
+    let row = |level, probe, micros| CallTreeRow {
+        process: ProcessId(1),
+        level,
+        probe: ProbeId(probe),
+        calls: 1,
+        open: 0,
+        total: Nanos(micros * 1_000),
+    };
+    let tree = |callers: u32, callees: u32| {
+        let mut rows = Vec::new();
+        for caller in 0..callers {
+            rows.push(row(0, caller, 30 * u64::from(callees)));
+            rows.extend((0..callees).map(|callee| row(1, callee, 30)));
+        }
+        rows
+    };
+    record_trees(&base, &watched, &tree(1, 1));
+    record_trees(&new, &watched, &tree(FUNCTIONS, FUNCTIONS));
+    let words = ["flamegraph", "--of", "calls", "--reversed", "--base"];
+    let words = [&words[..], &[base.to_str().unwrap()]].concat();
+    let (code, svg, complaint) = run(&words, &new, 80);
+    assert_eq!(code, Some(0), "{complaint}");
+    let merged = "gotrace: 202,501 paths that took less than 50.0 µs each are merged to [shorter calls] of what called them\n";
+    assert!(complaint.contains(merged), "{complaint}");
+    let titles: Vec<String> = frames(&svg).into_iter().map(|(title, _)| title).collect();
+    let values = |name: &str| {
+        let title = titles.iter().find(|title| title.starts_with(name)).unwrap();
+        title.split_once(" (").unwrap().1
+    };
+    // 202,500 times 30 us; of the one caller of base, 450 of these.
+    let all = values("[shorter calls] ");
+    assert!(
+        all.starts_with("new 6.08 s, 100 %; base 30.0 µs, 100 %;"),
+        "{all}"
+    );
+    let first = values("main.f0 ");
+    assert!(first.starts_with("new 13.5 ms, "), "{first}");
+    assert!(first.contains("; base 30.0 µs, 100 %;"), "{first}");
 }

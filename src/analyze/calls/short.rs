@@ -16,6 +16,17 @@ pub const MOST_WHOLE_PATHS: u64 = 200_000;
 /// What stands below a caller for its calls that were merged.
 pub const SHORTER: &str = "[shorter calls]";
 
+/// Which paths stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathChoice {
+    /// Each.
+    All,
+    /// The longest, at most about so many.
+    Longest(u64),
+    /// Those that took so long in their program.
+    From(Nanos),
+}
+
 /// Which calls of a tree were merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {

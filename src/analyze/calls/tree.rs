@@ -1,7 +1,7 @@
 //! Calls merged by their callers.
 
 use super::statistics::Names;
-use super::{CallEnd, ProgramTree, SHORTER, Trees, Walked, walk_beside};
+use super::{CallEnd, PathChoice, ProgramTree, SHORTER, Trees, Walked, walk_beside};
 use crate::analyze::call_tree::{Groups, Growth, NodeKind, Options};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, CallTree, Name};
@@ -10,16 +10,16 @@ use rustc_hash::FxHashMap;
 
 /// All calls that pass the options' filter, merged by path of functions: as weight the time
 /// without recorded calls that were made, as samples the number of calls. Memory is bounded by
-/// the number of distinct paths: of calls that were added up as they were recorded about as many as `most`, where it is
-/// said, and below them [`SHORTER`] calls.
+/// the number of distinct paths: of calls that were added up as they were recorded those that `stay`, and below them
+/// [`SHORTER`] calls.
 #[must_use]
-pub fn tree(analysis: &Analysis<'_>, options: &Options, most: Option<u64>) -> (CallTree, Walked) {
+pub fn tree(analysis: &Analysis<'_>, options: &Options, stay: PathChoice) -> (CallTree, Walked) {
     let names = Names::of(analysis);
     let groups = Groups::of(analysis, options.grouping);
     let mut growth = Growth::of(analysis.trace);
     let mut positions = vec![None; analysis.trace.probes.len()];
     let trees = Trees::of(analysis, &options.filter);
-    let (added_up, merged) = trees.walk_longer(most, |tree| {
+    let (added_up, merged) = trees.walk_longer(stay, |tree| {
         let leads = leads_to_shown(tree);
         if !leads.contains(&true) {
             return;

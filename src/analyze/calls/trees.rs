@@ -5,7 +5,7 @@
 //! is recorded as an event as well.
 
 use super::Walked;
-use super::short::{self, Lengths, Merged};
+use super::short::{self, Lengths, Merged, PathChoice};
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, Filter};
 use crate::trace::{
@@ -221,15 +221,25 @@ impl<'a> Trees<'a> {
         self.walk_from(Nanos::ZERO, each)
     }
 
-    /// The same, with at most about so many sums in all, where it is said how many: those that took least in their
-    /// program are merged below what called them. Tells which they are.
+    /// How long paths are in their program, where the longest stay, about so many: zero where all may.
+    #[must_use]
+    pub fn least(&self, most: u64) -> Nanos {
+        self.lengths.least(most)
+    }
+
+    /// The same with the sums that stay, and those that lead to them: others are merged below what called them. Tells
+    /// which they are.
     pub fn walk_longer(
         &self,
-        most: Option<u64>,
+        stay: PathChoice,
         mut each: impl FnMut(&ProgramTree<'_>),
     ) -> (Walked, Merged) {
         let mut merged = Merged {
-            below: most.map_or(Nanos::ZERO, |most| self.lengths.least(most)),
+            below: match stay {
+                PathChoice::All => Nanos::ZERO,
+                PathChoice::Longest(most) => self.least(most),
+                PathChoice::From(least) => least,
+            },
             paths: 0,
         };
         let walked = self.walk_from(merged.below, |tree| {

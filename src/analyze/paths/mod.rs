@@ -264,10 +264,11 @@ fn add_calls(
     let function = |probe: ProbeId| functions.get(probe.index()).copied().unwrap_or_default();
     let filter = Filter::default();
     let trees = Trees::of(analysis, &filter);
-    let (added_up, merged) = trees.walk_longer(Some(calls::MOST_PATHS), |tree| {
-        let owner = owners.id((Kind::Call, tree.process.id, Place::default()));
-        add_tree(analysis, tree, owner, function, growth, cells);
-    });
+    let (added_up, merged) =
+        trees.walk_longer(calls::PathChoice::Longest(calls::MOST_PATHS), |tree| {
+            let owner = owners.id((Kind::Call, tree.process.id, Place::default()));
+            add_tree(analysis, tree, owner, function, growth, cells);
+        });
     let walked = calls::walk_beside(&trees, analysis, &filter, |call, callers| {
         let around = callers.iter().map(|open| open.probe);
         let path = around.chain([call.probe]).fold(ROOT, |path, probe| {

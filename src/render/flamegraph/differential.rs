@@ -7,7 +7,8 @@
 
 use super::drawing::{self, Drawing, FONT_SIZE, Legend};
 use super::tree::Tree;
-use super::{Error, LEFT_OUT, Options, fit, label, path, shortened, stacks};
+use super::{Error, LEFT_OUT, Options, fit, label, most_paths, path, shortened, stacks};
+use crate::analyze::calls::{Merged, PathChoice, Trees};
 use crate::analyze::stack_difference::{Means, Node, Side, Sides, StackDifference};
 use crate::analyze::{Analysis, CallTree, Filter, Gap, Name, summary};
 use crate::render::palette::{Change, Rgb};
@@ -32,6 +33,8 @@ pub struct Differential {
     options: Options,
     difference: StackDifference,
     sides: Sides<Runs>,
+    /// Paths of calls that are merged, in all runs.
+    merged: Merged,
 }
 
 /// What is told of a side's runs beside their stacks.
@@ -54,14 +57,25 @@ impl Differential {
             options,
             difference: StackDifference::new(sampled),
             sides: Sides::default(),
+            merged: Merged::default(),
+        }
+    }
+
+    /// Measures a run that will be added: of calls that were added up the shortest paths are merged where there are very
+    /// many. To be told of each run before the first one is added, for where those of one run were merged below other
+    /// lengths than another one's, they would seem to differ.
+    pub fn measure(&mut self, analysis: &Analysis<'_>, filter: &Filter) {
+        if self.options.of_calls {
+            let least = Trees::of(analysis, filter).least(most_paths(&self.options));
+            self.merged.below = self.merged.below.max(least);
         }
     }
 
     /// Adds a run. Of functions that are named after an architecture, the names of the run that
     /// was added first are shown. Without a filter, nothing of the run is what is asked for.
     pub fn add(&mut self, side: Side, analysis: &Analysis<'_>, filter: Option<&Filter>) {
-        // All paths: where those of the sides were merged below different ones, they would seem to differ.
-        let calls = filter.map(|filter| stacks(analysis, &self.options, filter, None).0);
+        let stay = PathChoice::From(self.merged.below);
+        let calls = filter.map(|filter| stacks(analysis, &self.options, filter, stay).0);
         if let Some(filter) = filter {
             self.options.filter = filter.clone();
         }
@@ -69,6 +83,7 @@ impl Differential {
     }
 
     fn add_stacks(&mut self, side: Side, analysis: &Analysis<'_>, calls: &CallTree) {
+        self.merged.paths += calls.merged.paths;
         let runs = self.sides.of_mut(side);
         let trace = analysis.trace;
         runs.samples += trace.sample_count() + trace.profiles.len() as u64;
@@ -96,6 +111,12 @@ impl Differential {
             (path.into_iter().map(name).collect(), node.own)
         });
         self.difference.add_run(side, stacks);
+    }
+
+    /// Which calls have no frames of their own.
+    #[must_use]
+    pub const fn merged(&self) -> Merged {
+        self.merged
     }
 
     /// What was lost or not seen of a side, in one line.

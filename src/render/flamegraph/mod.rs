@@ -15,7 +15,8 @@ pub use differential::{Differential, View};
 pub use origin::{Origin, is_standard};
 
 use crate::analyze::call_tree::{self, Grouping, NodeKind};
-use crate::analyze::{Analysis, CallTree, Filter, calls, summary};
+use crate::analyze::calls::{self, PathChoice};
+use crate::analyze::{Analysis, CallTree, Filter, summary};
 use crate::render::palette::Rgb;
 use crate::render::text::middle;
 use crate::render::{gaps, units};
@@ -147,11 +148,8 @@ pub fn draw(
     options: &Options,
     out: &mut dyn io::Write,
 ) -> Result<Drawn, Error> {
-    let most = match options.reversed {
-        true => calls::MOST_WHOLE_PATHS,
-        false => calls::MOST_PATHS,
-    };
-    let (calls, cut) = stacks(analysis, options, &options.filter, Some(most));
+    let stay = PathChoice::Longest(most_paths(options));
+    let (calls, cut) = stacks(analysis, options, &options.filter, stay);
     if calls.total().time == Nanos::ZERO && options.of_calls {
         return Err(Error::NoCalls);
     }
@@ -176,20 +174,27 @@ pub fn draw(
     })
 }
 
-/// The stacks of a trace that pass a filter; of calls about as many paths as `most`, where it is said. And of how many
-/// programs calls are left out.
+/// How many paths of calls are drawn at most.
+const fn most_paths(options: &Options) -> u64 {
+    match options.reversed {
+        true => calls::MOST_WHOLE_PATHS,
+        false => calls::MOST_PATHS,
+    }
+}
+
+/// The stacks of a trace that pass a filter; of calls the paths that `stay`. And of how many programs calls are left out.
 fn stacks(
     analysis: &Analysis<'_>,
     options: &Options,
     filter: &Filter,
-    most: Option<u64>,
+    stay: PathChoice,
 ) -> (CallTree, u64) {
     let choice = call_tree::Options {
         filter: filter.clone(),
         grouping: options.grouping,
     };
     if options.of_calls {
-        let (tree, walked) = calls::tree(analysis, &choice, most);
+        let (tree, walked) = calls::tree(analysis, &choice, stay);
         (tree, walked.cut)
     } else {
         (analysis.call_tree(&choice), 0)

@@ -3,12 +3,12 @@
 use super::page::{Page, Tone};
 use super::table::{Cell, Column, ROWS, Table, left_out};
 use super::width::columns;
-use crate::analyze::CallTree;
 use crate::analyze::call_tree::{Node, NodeKind};
 use crate::analyze::calls::{
     CallEnd, CallRow, Durations, GroupBy, Merged, Recorded, SHORTER, Slow, Slowest, Statistics,
     Walked,
 };
+use crate::analyze::{CallTree, Filter};
 use crate::render::units::{self, Scale};
 use crate::trace::{Nanos, StringId, Trace};
 use std::io;
@@ -206,16 +206,37 @@ fn function(slow: &Slow) -> String {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn nothing(trace: &Trace, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "{}", page.paint(why_none(trace), Tone::Dim))
+pub fn nothing(
+    trace: &Trace,
+    filter: &Filter,
+    page: &Page,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", page.paint(why_none(trace, filter), Tone::Dim))
+}
+
+/// Says that no call is known by itself of those that were recorded.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn nothing_single(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let words = "no call that was recorded by itself passes the filter";
+    writeln!(out, "{}", page.paint(words, Tone::Dim))
 }
 
 /// Why there is nothing to show, and how there would be.
-pub(in crate::render) fn why_none(trace: &Trace) -> &'static str {
+pub(in crate::render) fn why_none(trace: &Trace, filter: &Filter) -> &'static str {
+    let only_named = Filter {
+        named: true,
+        ..Filter::default()
+    };
     let timed = trace.probes.iter().any(|probe| probe.exits > 0);
     let recorded = trace.call_count() > 0 || trace.call_tree_count() > 0;
     if recorded && !timed {
         "only entries were recorded: without exits no call has a duration"
+    } else if recorded && *filter == only_named {
+        "no call of the functions that were named was recorded: those of probe sets were"
     } else if recorded {
         "no call passes the filter"
     } else if trace.probes.is_empty() && is_asked_for_in_vain(trace) {
@@ -311,6 +332,43 @@ mod tests {
     use super::*;
     use crate::analyze::Name;
     use crate::analyze::profile::Weight;
+    use crate::trace::{CallTreeRow, Probe};
+
+    #[test]
+    fn functions_that_were_named_and_not_called_are_told_from_calls_that_do_not_pass() {
+        let mut trace = Trace::default();
+        let named = Filter {
+            named: true,
+            ..Filter::default()
+        };
+        let compilers = Filter {
+            tool: Some("compile".to_owned()),
+            ..named.clone()
+        };
+        let set = trace.strings.push(b"go-build");
+        for set in [set, StringId::EMPTY] {
+            trace.probes.push(Probe {
+                set,
+                exits: 1,
+                ..Probe::default()
+            });
+        }
+        let found = |trace: &Trace| [&named, &compilers].map(|filter| why_none(trace, filter));
+        assert_eq!(
+            found(&trace),
+            ["none of the watched functions was called"; 2]
+        );
+        trace.push_call_trees(&[CallTreeRow {
+            calls: 1,
+            ..CallTreeRow::default()
+        }]);
+        let expected = [
+            "no call of the functions that were named was recorded: those of probe sets were",
+            "no call passes the filter",
+        ];
+        assert_eq!(found(&trace), expected);
+        assert_eq!(why_none(&trace, &Filter::default()), expected[1]);
+    }
 
     /// More lines than are in memory at a time: the first ones have the longest times, the last one most calls.
     #[test]

@@ -333,9 +333,10 @@ fn tree_of_calls(analysis: &Analysis<'_>, whose: &Whose) -> (Rc<Stacks>, u64) {
         filter: whose.filter.clone(),
         ..call_tree::Options::default()
     };
-    let (tree, _) = all_calls::tree(analysis, &options, Some(all_calls::MOST_PATHS));
+    let stay = all_calls::PathChoice::Longest(all_calls::MOST_PATHS);
+    let (tree, _) = all_calls::tree(analysis, &options, stay);
     let unread = tree.unreadable_blocks;
-    let nothing = words::why_none(analysis.trace).to_owned();
+    let nothing = words::why_none(analysis.trace, &whose.filter).to_owned();
     let merged = match tree.merged.paths {
         0 => "",
         _ => ", the shortest merged",
@@ -361,7 +362,7 @@ fn calls<'a>(analysis: &Analysis<'_>, mut whose: Whose) -> (Screen<'a>, u64) {
     let subject = Calls {
         statistics,
         title: format!("{}{left_out}{how}", titled("calls", &whose)),
-        nothing: words::why_none(analysis.trace).to_owned(),
+        nothing: words::why_none(analysis.trace, &whose.filter).to_owned(),
     };
     let by_total = 2;
     let pane = Pane::new(Box::new(subject), by_total, true);
