@@ -5,7 +5,9 @@ part of the page is made of all of it. As root, what has copies runs as the user
 bpftrace, on the same functions, as root.
 """
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -309,31 +311,28 @@ class Place:
         action = f'uprobe:{program}:"main.recorded" {{ @ = count(); }}'
         return self.run(["bpftrace", "-c", f"{program} cost {batches}", "-e", action], as_root=True)[0]
 
-    def dump(self):
-        """What the last trace says of its making: there may be millions of calls, and rows of trees."""
-        kinds = "loss|setting|probe|blind_spot"
-        command = f"'{self.folder}/gotrace' dump '{self.folder}/{recorders.TRACE}' | grep -E '^{{\"record\": ?\"({kinds})\"'"
-        text = subprocess.check_output(["bash", "-c", command], text=True, stderr=subprocess.DEVNULL)
-        return [json.loads(line) for line in text.splitlines()]
+    def table(self, name):
+        """A table of the last trace: of what was recorded there may be millions of rows in others, which take long to read."""
+        command = [self.folder / "gotrace", "export", "--quiet", "--format", "csv", "--table", name, self.folder / recorders.TRACE]
+        text = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
+        return list(csv.DictReader(io.StringIO(text)))
 
     def lost(self):
         """Calls that the last trace has not."""
-        return sum(record["count"] for record in self.dump() if record["record"] == "loss" and record["what"] == "calls")
+        return sum(int(row["count"]) for row in self.table("losses") if row["what"] == "calls")
 
     def settings(self):
         """What the last trace says of its making."""
-        return {record["key"]: record["value"] for record in self.dump() if record["record"] == "setting"}
+        return {row["key"]: row["value"] for row in self.table("settings")}
 
     def told(self):
         """How many functions tell, and how many of those that count do not."""
-        records = self.dump()
-        told = sum(record["record"] == "probe" for record in records)
         left = 0
-        for record in records:
-            if record["record"] == "blind_spot" and not any(why in record["why"] for why in NOT_COUNTED):
-                words = record["what"].split()
+        for row in self.table("blind_spots"):
+            if not any(why in row["why"] for why in NOT_COUNTED):
+                words = row["what"].split()
                 left += int(words[2]) if words[:2] == ["calls", "of"] and words[2].isdigit() else 1
-        return told, left
+        return len(self.table("probes")), left
 
 
 def at_once(plain, traced, flags, processors):
