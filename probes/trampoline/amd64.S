@@ -163,9 +163,11 @@ claim:
 	jae	.Ldrop
 	shl	rdi, 16
 	lea	rdi, [rsi + rdi + CHUNKS]
+	.ifndef MACOS
 	/* What a process reads Linux maps with what there is of the 64 KiB around it (fault_around_bytes), which is the
 	 * chunk; what it writes, that page alone. */
 	mov	eax, [rdi]
+	.endif
 	mov	eax, [rip + .Lorigin + PID]
 	mov	[rdi], eax
 	.byte	0x41, 0x8b, 0x84, 0x24		/* mov eax, [r12 + m.procid] */

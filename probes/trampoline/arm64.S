@@ -156,9 +156,11 @@ claim:
 	add	x27, x22, x27, lsl #16
 	mov	x17, #CHUNKS
 	add	x27, x27, x17
+	.ifndef MACOS
 	/* What a process reads Linux maps with what there is of the 64 KiB around it (fault_around_bytes), which is the
 	 * chunk; what it writes, that page alone. */
 	ldr	w17, [x27]
+	.endif
 	adr	x20, .Lorigin + PAGE
 	ldr	w17, [x20, #PID - PAGE]
 	ldr	x16, [x28, #48]			/* g.m */

@@ -134,7 +134,7 @@ impl Args {
         if self.json {
             json::slowest_calls(analysis, &slowest, output)?;
         } else if slowest.calls.is_empty() && slowest.walked.added_up > 0 {
-            text::nothing_single(&page, output)?;
+            text::nothing_single(filter, &page, output)?;
         } else if slowest.calls.is_empty() {
             text::nothing(analysis.trace, filter, &page, output)?;
         } else {

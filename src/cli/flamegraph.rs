@@ -172,7 +172,7 @@ impl Args {
         }));
         self.read(&mut picture, base, view.drawn)?;
         if let Some(words) = text::merged(picture.merged()) {
-            output::note(&words);
+            output::note(&format!("{words}, in all runs together"));
         }
         for side in [Side::Base, Side::New] {
             if let Some(words) = picture.gaps(side) {
@@ -199,7 +199,7 @@ impl Args {
             new: TraceGroup::at(&new)?,
         };
         let work = Work::begin(self.trace.quiet, "");
-        self.measure(picture, &groups);
+        self.measure(picture, &groups, &work);
         // A tool that only one side has is no mistake.
         let (mut refused, mut found) = (None, false);
         let mut named = None;
@@ -242,15 +242,20 @@ impl Args {
         }
     }
 
-    /// Tells a picture of all runs that it will be of, where it is one of calls.
-    fn measure(&self, picture: &mut Differential, groups: &Sides<TraceGroup>) {
+    /// Tells a picture of all runs that it will be of, where they may have very many paths of calls.
+    fn measure(&self, picture: &mut Differential, groups: &Sides<TraceGroup>, work: &Work) {
         if self.of != Of::Calls {
             return;
         }
+        work.goes_on("measuring calls");
+        let runs = groups.base.len() + groups.new.len();
         for trace in groups.base.glance().chain(groups.new.glance()) {
+            if trace.call_tree_count() == 0 {
+                continue;
+            }
             let analysis = Analysis::of(&trace);
             if let Ok(filter) = self.filter(&analysis) {
-                picture.measure(&analysis, &filter);
+                picture.measure(&analysis, &filter, runs as u64);
             }
         }
     }

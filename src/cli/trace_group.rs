@@ -87,7 +87,12 @@ impl TraceGroup {
         })
     }
 
-    /// Opens those of them that can be opened, as [`Self::open`] does, without a word.
+    /// How many traces these are.
+    pub(super) const fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Opens those of them that can be opened, one after the other, without a word.
     pub(super) fn glance(&self) -> impl Iterator<Item = Trace> {
         self.paths.iter().filter_map(|path| Trace::open(path).ok())
     }

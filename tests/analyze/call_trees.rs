@@ -126,7 +126,7 @@ fn folded(trace: &Trace, filter: &Filter) -> BTreeMap<String, (Nanos, u64)> {
 fn shortened(
     trace: &Trace,
     filter: &Filter,
-    stay: PathChoice,
+    stay: PathChoice<'_>,
 ) -> (BTreeMap<String, (Nanos, u64)>, Merged) {
     let options = call_tree::Options {
         filter: filter.clone(),

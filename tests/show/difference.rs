@@ -210,14 +210,15 @@ fn what_the_sides_differ_by_is_said() {
     assert_eq!(complaint, "gotrace: GOMAXPROCS differs: base 4, new 2\n");
 }
 
-/// In new are more paths than are drawn, of 30 us each; of base, which has one of these, all could be.
+/// One side has more paths than are drawn, of 30 us each; the other one two of 10 us, which are all long there: the same
+/// ones stay on the first side.
 #[test]
-fn calls_that_are_merged_on_one_side_are_merged_on_both() {
+fn calls_that_are_long_on_one_side_stay_on_both() {
     const FUNCTIONS: u32 = 450;
     let folder = tempfile::tempdir().unwrap();
-    let (base, new) = (
-        folder.path().join("base.gotrace"),
-        folder.path().join("new.gotrace"),
+    let (few, many) = (
+        folder.path().join("few.gotrace"),
+        folder.path().join("many.gotrace"),
     );
     let names: Vec<&str> = (0..FUNCTIONS)
         .map(|number| &*format!("main.f{number}").leak())
@@ -231,34 +232,50 @@ fn calls_that_are_merged_on_one_side_are_merged_on_both() {
         open: 0,
         total: Nanos(micros * 1_000),
     };
-    let tree = |callers: u32, callees: u32| {
-        let mut rows = Vec::new();
-        for caller in 0..callers {
-            rows.push(row(0, caller, 30 * u64::from(callees)));
-            rows.extend((0..callees).map(|callee| row(1, callee, 30)));
+    // One function calls others.
+    let calls = |caller: u32, callees: std::ops::Range<u32>, micros: u64| {
+        let total = micros * u64::from(callees.end - callees.start);
+        let callees = callees.map(move |callee| row(1, callee, micros));
+        [row(0, caller, total)].into_iter().chain(callees)
+    };
+    let all = (0..FUNCTIONS).flat_map(|caller| calls(caller, 0..FUNCTIONS, 30));
+    record_trees(&many, &watched, &all.collect::<Vec<_>>());
+    record_trees(&few, &watched, &calls(7, 1..3, 10).collect::<Vec<_>>());
+    for (base, new) in [(&few, &many), (&many, &few)] {
+        let words = [
+            "flamegraph",
+            "--of",
+            "calls",
+            "--reversed",
+            "--min-width=0",
+            "--base",
+        ];
+        let mut words = [&words[..], &[base.to_str().unwrap()]].concat();
+        if new == &few {
+            words.push("--reverse");
         }
-        rows
-    };
-    record_trees(&base, &watched, &tree(1, 1));
-    record_trees(&new, &watched, &tree(FUNCTIONS, FUNCTIONS));
-    let words = ["flamegraph", "--of", "calls", "--reversed", "--base"];
-    let words = [&words[..], &[base.to_str().unwrap()]].concat();
-    let (code, svg, complaint) = run(&words, &new, 80);
-    assert_eq!(code, Some(0), "{complaint}");
-    let merged = "gotrace: 202,501 paths that took less than 50.0 µs each are merged to [shorter calls] of what called them\n";
-    assert!(complaint.contains(merged), "{complaint}");
-    let titles: Vec<String> = frames(&svg).into_iter().map(|(title, _)| title).collect();
-    let values = |name: &str| {
-        let title = titles.iter().find(|title| title.starts_with(name)).unwrap();
-        title.split_once(" (").unwrap().1
-    };
-    // 202,500 times 30 us; of the one caller of base, 450 of these.
-    let all = values("[shorter calls] ");
-    assert!(
-        all.starts_with("new 6.08 s, 100 %; base 30.0 µs, 100 %;"),
-        "{all}"
-    );
-    let first = values("main.f0 ");
-    assert!(first.starts_with("new 13.5 ms, "), "{first}");
-    assert!(first.contains("; base 30.0 µs, 100 %;"), "{first}");
+        let (code, svg, complaint) = run(&words, new, 80);
+        assert_eq!(code, Some(0), "{complaint}");
+        // 450 times 450, but for two.
+        let merged = "gotrace: 202,498 paths that took less than 50.0 µs each are merged to [shorter calls] of what \
+                      called them, in all runs together\n";
+        assert!(complaint.contains(merged), "{complaint}");
+        let titles = frames(&svg).into_iter().map(|(title, _)| title);
+        let titles: Vec<String> = titles.collect();
+        let (of_few, of_many) = match base == &few {
+            true => ("base ", "new "),
+            false => ("new ", "base "),
+        };
+        let is_drawn = |name: &str, [few, many]: [&str; 2]| {
+            titles.iter().any(|title| {
+                title.starts_with(&format!("{name} "))
+                    && title.contains(&format!("{of_few}{few}, "))
+                    && title.contains(&format!("{of_many}{many}, "))
+            })
+        };
+        assert!(is_drawn("main.f1", ["10.0 µs", "30.0 µs"]), "{titles:?}");
+        assert!(is_drawn("main.f2", ["10.0 µs", "30.0 µs"]), "{titles:?}");
+        // 202,498 times 30 us.
+        assert!(is_drawn("[shorter calls]", ["0 s", "6.07 s"]), "{titles:?}");
+    }
 }

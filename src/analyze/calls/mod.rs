@@ -18,7 +18,7 @@ mod trees;
 pub use durations::Durations;
 pub use pairing::{Call, CallEnd, OpenCall, Pairing};
 pub use recorded::Recorded;
-pub use short::{MOST_PATHS, MOST_WHOLE_PATHS, Merged, PathChoice, SHORTER};
+pub use short::{LongPaths, MOST_PATHS, MOST_WHOLE_PATHS, Merged, PathChoice, SHORTER};
 pub use slowest::{Slow, Slowest};
 pub use statistics::{CallRow, GroupBy, Statistics, stack_name};
 pub use tree::tree;

@@ -2,11 +2,14 @@
 //! which every function is watched has seventeen million.
 //!
 //! They are merged below what called them, one sum for each caller, so that no time and no call is lost or another
-//! function's. What counts as short is settled for all programs at once, by how many paths would be left.
+//! function's. What counts as short is settled for all programs at once, by how many paths would be left; where runs are
+//! compared, a path is kept in all of them that is kept in one.
 
 use super::CallSum;
 use crate::analyze::profile::Weight;
 use crate::trace::Nanos;
+use rustc_hash::{FxBuildHasher, FxHashSet};
+use std::hash::BuildHasher as _;
 
 /// More paths than a table, a picture or a page has use for.
 pub const MOST_PATHS: u64 = 1_000_000;
@@ -17,14 +20,51 @@ pub const MOST_WHOLE_PATHS: u64 = 200_000;
 pub const SHORTER: &str = "[shorter calls]";
 
 /// Which paths stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathChoice {
+#[derive(Clone, Copy, Debug)]
+pub enum PathChoice<'a> {
     /// Each.
     All,
     /// The longest, at most about so many.
     Longest(u64),
-    /// Those that took so long in their program.
-    From(Nanos),
+    /// Those that are long in some run.
+    Among(&'a LongPaths),
+}
+
+/// Paths that are among the longest of some run, by the names of their functions.
+#[derive(Clone, Debug, Default)]
+pub struct LongPaths {
+    /// Where two paths have one hash, which hardly happens, both are.
+    hashes: FxHashSet<u64>,
+    /// All others took less than this, in each program.
+    pub(super) below: Nanos,
+}
+
+impl LongPaths {
+    /// Adds those of a program's sums that took so long, or lead to one that did. `names` are the hashes of functions' names,
+    /// by probe.
+    pub(super) fn add(&mut self, sums: &[CallSum], names: &[u64], least: Nanos) {
+        let longest = longest(sums);
+        let long = hashes(sums, names).into_iter().zip(longest);
+        let long = long.filter(|(_, longest)| *longest >= least);
+        self.hashes.extend(long.map(|(hash, _)| hash));
+    }
+
+    /// Of each sum, whether its path is one of these.
+    pub(super) fn hold(&self, sums: &[CallSum], names: &[u64]) -> Vec<bool> {
+        let hashes = hashes(sums, names).into_iter();
+        hashes.map(|hash| self.hashes.contains(&hash)).collect()
+    }
+}
+
+/// A hash of each sum's path.
+fn hashes(sums: &[CallSum], names: &[u64]) -> Vec<u64> {
+    let mut hashes: Vec<u64> = Vec::with_capacity(sums.len());
+    for sum in sums {
+        let caller = sum.caller.and_then(|at| hashes.get(at as usize)).copied();
+        let name = names.get(sum.probe.index()).copied().unwrap_or_default();
+        hashes.push(FxBuildHasher.hash_one((caller, name)));
+    }
+    hashes
 }
 
 /// Which calls of a tree were merged.
@@ -82,14 +122,13 @@ impl Lengths {
     }
 }
 
-/// Leaves out sums that took less than `below`, as all did that they called, but for those that nobody called. Returns how
-/// many of these pass, and for each sum that stays what was left out below it: calls that pass, and their own time.
+/// Leaves out sums that are not to stay, nor any that they called, but for those that nobody called. Returns how many of
+/// these pass, and for each sum that stays what was left out below it: calls that pass, and their own time.
 pub(super) fn merge(
     sums: &mut Vec<CallSum>,
-    below: Nanos,
+    stay: &[bool],
     passes: impl Fn(&CallSum) -> bool,
 ) -> (u64, Vec<Weight>) {
-    let longest = longest(sums);
     let mut paths = 0;
     let mut merged: Vec<Weight> = Vec::new();
     // Where each sum stands now, or the nearest of its callers that stays.
@@ -97,7 +136,7 @@ pub(super) fn merge(
     for at in 0..sums.len() {
         let sum = sums[at];
         let caller = sum.caller.and_then(|at| places.get(at as usize)).copied();
-        if let Some(place) = caller.filter(|_| longest[at] < below) {
+        if let Some(place) = caller.filter(|_| !stay[at]) {
             if passes(&sum) {
                 paths += 1;
                 let (time, samples) = (sum.own, sum.calls);
@@ -118,7 +157,7 @@ pub(super) fn merge(
 
 /// Of each sum the longest time among its own and those of what it called: of a caller that has not ended, or whose end
 /// was lost, only that is known.
-fn longest(sums: &[CallSum]) -> Vec<Nanos> {
+pub(super) fn longest(sums: &[CallSum]) -> Vec<Nanos> {
     let mut longest: Vec<Nanos> = sums.iter().map(|sum| sum.total).collect();
     for (at, sum) in sums.iter().enumerate().rev() {
         if let Some(caller) = sum.caller {

@@ -13,7 +13,11 @@ use rustc_hash::FxHashMap;
 /// the number of distinct paths: of calls that were added up as they were recorded those that `stay`, and below them
 /// [`SHORTER`] calls.
 #[must_use]
-pub fn tree(analysis: &Analysis<'_>, options: &Options, stay: PathChoice) -> (CallTree, Walked) {
+pub fn tree(
+    analysis: &Analysis<'_>,
+    options: &Options,
+    stay: PathChoice<'_>,
+) -> (CallTree, Walked) {
     let names = Names::of(analysis);
     let groups = Groups::of(analysis, options.grouping);
     let mut growth = Growth::of(analysis.trace);

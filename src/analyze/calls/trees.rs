@@ -5,13 +5,15 @@
 //! is recorded as an event as well.
 
 use super::Walked;
-use super::short::{self, Lengths, Merged, PathChoice};
+use super::short::{self, Lengths, LongPaths, Merged, PathChoice};
+use crate::analyze::portable::portable;
 use crate::analyze::profile::Weight;
 use crate::analyze::{Analysis, Filter};
 use crate::trace::{
     CallTreeRow, Nanos, ProbeId, Process, ProcessId, StringId, file::CallTreeBlock,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::BuildHasher as _;
 
 /// All calls of a function of one program that had the same callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +112,28 @@ pub struct Trees<'a> {
     /// Of the rows that pass: one or more for each path.
     lengths: Lengths,
     cut: u64,
+}
+
+/// Which sums of programs stay.
+enum Stay<'a> {
+    All,
+    From(Nanos),
+    /// Those of these paths, by the hashes of functions' names.
+    Among(&'a LongPaths, Vec<u64>),
+}
+
+impl Stay<'_> {
+    /// Of each sum of a program whether it stays; `None` where all do.
+    fn of(&self, sums: &[CallSum]) -> Option<Vec<bool>> {
+        match self {
+            Self::All | Self::From(Nanos::ZERO) => None,
+            Self::From(least) => {
+                let longest = short::longest(sums).into_iter();
+                Some(longest.map(|longest| longest >= *least).collect())
+            }
+            Self::Among(long, names) => Some(long.hold(sums, names)),
+        }
+    }
 }
 
 /// What a filter has to do with a program.
@@ -218,31 +242,26 @@ impl<'a> Trees<'a> {
     /// Reads all call trees once more, and hands each over when the last of its blocks is read: no more is held than
     /// the trees that have begun by then.
     pub fn walk(&self, each: impl FnMut(&ProgramTree<'_>)) -> Walked {
-        self.walk_from(Nanos::ZERO, each)
-    }
-
-    /// How long paths are in their program, where the longest stay, about so many: zero where all may.
-    #[must_use]
-    pub fn least(&self, most: u64) -> Nanos {
-        self.lengths.least(most)
+        self.walk_those(&Stay::All, each)
     }
 
     /// The same with the sums that stay, and those that lead to them: others are merged below what called them. Tells
     /// which they are.
     pub fn walk_longer(
         &self,
-        stay: PathChoice,
+        stay: PathChoice<'_>,
         mut each: impl FnMut(&ProgramTree<'_>),
     ) -> (Walked, Merged) {
-        let mut merged = Merged {
-            below: match stay {
-                PathChoice::All => Nanos::ZERO,
-                PathChoice::Longest(most) => self.least(most),
-                PathChoice::From(least) => least,
-            },
-            paths: 0,
+        let (stay, below) = match stay {
+            PathChoice::All => (Stay::All, Nanos::ZERO),
+            PathChoice::Longest(most) => {
+                let least = self.lengths.least(most);
+                (Stay::From(least), least)
+            }
+            PathChoice::Among(long) => (Stay::Among(long, self.names()), long.below),
         };
-        let walked = self.walk_from(merged.below, |tree| {
+        let mut merged = Merged { below, paths: 0 };
+        let walked = self.walk_those(&stay, |tree| {
             merged.paths = merged.paths.saturating_add(tree.merged_paths);
             each(tree);
         });
@@ -252,7 +271,23 @@ impl<'a> Trees<'a> {
         }
     }
 
-    fn walk_from(&self, least: Nanos, mut each: impl FnMut(&ProgramTree<'_>)) -> Walked {
+    /// Adds the longest paths to those of other runs, about so many.
+    pub fn find_long(&self, most: u64, long: &mut LongPaths) {
+        let (least, names) = (self.lengths.least(most), self.names());
+        long.below = long.below.max(least);
+        self.walk(|tree| long.add(&tree.sums, &names, least));
+    }
+
+    /// By probe: a hash of its function's name, which is the same for all architectures.
+    fn names(&self) -> Vec<u64> {
+        let trace = self.analysis.trace;
+        let names = trace.probes.iter().map(|probe| trace.text(probe.function));
+        names
+            .map(|name| FxBuildHasher.hash_one(portable(&name)))
+            .collect()
+    }
+
+    fn walk_those(&self, stay: &Stay<'_>, mut each: impl FnMut(&ProgramTree<'_>)) -> Walked {
         let mut walked = Walked {
             cut: self.cut,
             ..Walked::default()
@@ -279,23 +314,23 @@ impl<'a> Trees<'a> {
                     let calls = sums.iter().map(|sum| sum.calls);
                     walked.entries = calls.fold(walked.entries, u64::saturating_add);
                     walked.added_up += 1;
-                    each(&self.longer(process, sums, least));
+                    each(&self.longer(process, sums, stay));
                 }
             }
         }
         walked
     }
 
-    /// The tree of a program without what took less than `least`.
+    /// The tree of a program without what does not stay.
     fn longer<'p>(
         &'p self,
         process: &'p Process,
         mut sums: Vec<CallSum>,
-        least: Nanos,
+        stay: &Stay<'_>,
     ) -> ProgramTree<'p> {
-        let (merged_paths, merged) = match least {
-            Nanos::ZERO => (0, Vec::new()),
-            _ => short::merge(&mut sums, least, |sum| passes(&self.passes, sum)),
+        let (merged_paths, merged) = match stay.of(&sums) {
+            None => (0, Vec::new()),
+            Some(stay) => short::merge(&mut sums, &stay, |sum| passes(&self.passes, sum)),
         };
         ProgramTree {
             process,

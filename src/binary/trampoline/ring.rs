@@ -26,7 +26,8 @@
 //!
 //! The thread is the system's number of it; on macOS the lower half of `pthread_self`, for the runtime knows no other.
 //!
-//! A chunk lies at a multiple of its size, in the file and in memory: Linux maps it at once where a program reads from it.
+//! A chunk lies at a multiple of its size, in the file and in memory: of it Linux maps what is there already at once, where a
+//! program reads from it first.
 //!
 //! A chunk belongs to one thread of one program from when it is taken until the recorder puts it back, its count and the
 //! times of all records zero: when it has read the last record, or when the program has ended. So records need no lock,

@@ -8,7 +8,7 @@
 use super::drawing::{self, Drawing, FONT_SIZE, Legend};
 use super::tree::Tree;
 use super::{Error, LEFT_OUT, Options, fit, label, most_paths, path, shortened, stacks};
-use crate::analyze::calls::{Merged, PathChoice, Trees};
+use crate::analyze::calls::{LongPaths, Merged, PathChoice, Trees};
 use crate::analyze::stack_difference::{Means, Node, Side, Sides, StackDifference};
 use crate::analyze::{Analysis, CallTree, Filter, Gap, Name, summary};
 use crate::render::palette::{Change, Rgb};
@@ -33,7 +33,9 @@ pub struct Differential {
     options: Options,
     difference: StackDifference,
     sides: Sides<Runs>,
-    /// Paths of calls that are merged, in all runs.
+    /// Paths of calls that are long in some run; all are where none was measured.
+    long: Option<LongPaths>,
+    /// Those that are merged, in all runs.
     merged: Merged,
 }
 
@@ -57,24 +59,25 @@ impl Differential {
             options,
             difference: StackDifference::new(sampled),
             sides: Sides::default(),
+            long: None,
             merged: Merged::default(),
         }
     }
 
-    /// Measures a run that will be added: of calls that were added up the shortest paths are merged where there are very
-    /// many. To be told of each run before the first one is added, for where those of one run were merged below other
-    /// lengths than another one's, they would seem to differ.
-    pub fn measure(&mut self, analysis: &Analysis<'_>, filter: &Filter) {
-        if self.options.of_calls {
-            let least = Trees::of(analysis, filter).least(most_paths(&self.options));
-            self.merged.below = self.merged.below.max(least);
-        }
+    /// Measures a run, one of so many that will be added: of calls that were added up the shortest paths are merged where
+    /// there are very many. To be told of each run before the first one is added: a path that is merged on one side and not
+    /// on the other would seem to be new.
+    pub fn measure(&mut self, analysis: &Analysis<'_>, filter: &Filter, runs: u64) {
+        let most = most_paths(&self.options) / runs.max(1);
+        let long = self.long.get_or_insert_default();
+        Trees::of(analysis, filter).find_long(most, long);
     }
 
     /// Adds a run. Of functions that are named after an architecture, the names of the run that
     /// was added first are shown. Without a filter, nothing of the run is what is asked for.
     pub fn add(&mut self, side: Side, analysis: &Analysis<'_>, filter: Option<&Filter>) {
-        let stay = PathChoice::From(self.merged.below);
+        let stay = self.long.as_ref();
+        let stay = stay.map_or(PathChoice::All, PathChoice::Among);
         let calls = filter.map(|filter| stacks(analysis, &self.options, filter, stay).0);
         if let Some(filter) = filter {
             self.options.filter = filter.clone();
@@ -83,7 +86,10 @@ impl Differential {
     }
 
     fn add_stacks(&mut self, side: Side, analysis: &Analysis<'_>, calls: &CallTree) {
-        self.merged.paths += calls.merged.paths;
+        if calls.merged.paths > 0 {
+            self.merged.below = calls.merged.below;
+            self.merged.paths = self.merged.paths.saturating_add(calls.merged.paths);
+        }
         let runs = self.sides.of_mut(side);
         let trace = analysis.trace;
         runs.samples += trace.sample_count() + trace.profiles.len() as u64;
@@ -113,7 +119,7 @@ impl Differential {
         self.difference.add_run(side, stacks);
     }
 
-    /// Which calls have no frames of their own.
+    /// Which calls have no frames of their own, in all runs together.
     #[must_use]
     pub const fn merged(&self) -> Merged {
         self.merged

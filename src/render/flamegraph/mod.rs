@@ -187,7 +187,7 @@ fn stacks(
     analysis: &Analysis<'_>,
     options: &Options,
     filter: &Filter,
-    stay: PathChoice,
+    stay: PathChoice<'_>,
 ) -> (CallTree, u64) {
     let choice = call_tree::Options {
         filter: filter.clone(),

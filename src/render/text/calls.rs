@@ -10,7 +10,7 @@ use crate::analyze::calls::{
 };
 use crate::analyze::{CallTree, Filter};
 use crate::render::units::{self, Scale};
-use crate::trace::{Nanos, StringId, Trace};
+use crate::trace::{Nanos, Probe, StringId, Trace};
 use std::io;
 
 /// Writes calls by function and by whom they belong to, at most `top` rows.
@@ -215,28 +215,40 @@ pub fn nothing(
     writeln!(out, "{}", page.paint(why_none(trace, filter), Tone::Dim))
 }
 
-/// Says that no call is known by itself of those that were recorded.
+/// Says that of calls which were recorded none is known by itself.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn nothing_single(page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
-    let words = "no call that was recorded by itself passes the filter";
+pub fn nothing_single(filter: &Filter, page: &Page, out: &mut dyn io::Write) -> io::Result<()> {
+    let words = match is_of_all_named(filter) {
+        true => "no single call is known of the functions that were named",
+        false => "no call that is known by itself passes the filter",
+    };
     writeln!(out, "{}", page.paint(words, Tone::Dim))
+}
+
+/// Whether no more is asked for than that functions were named. Which samples are, is nothing to calls.
+fn is_of_all_named(filter: &Filter) -> bool {
+    let all_named = Filter {
+        named: true,
+        source: filter.source,
+        kind: filter.kind,
+        ..Filter::default()
+    };
+    *filter == all_named
 }
 
 /// Why there is nothing to show, and how there would be.
 pub(in crate::render) fn why_none(trace: &Trace, filter: &Filter) -> &'static str {
-    let only_named = Filter {
-        named: true,
-        ..Filter::default()
-    };
-    let timed = trace.probes.iter().any(|probe| probe.exits > 0);
+    let mut watched = trace.probes.iter();
+    let is_meant = |probe: &Probe| !filter.named || probe.set == StringId::EMPTY;
+    let timed = watched.any(|probe| is_meant(probe) && probe.exits > 0);
     let recorded = trace.call_count() > 0 || trace.call_tree_count() > 0;
     if recorded && !timed {
         "only entries were recorded: without exits no call has a duration"
-    } else if recorded && *filter == only_named {
-        "no call of the functions that were named was recorded: those of probe sets were"
+    } else if recorded && is_of_all_named(filter) {
+        "no call is known of the functions that were named"
     } else if recorded {
         "no call passes the filter"
     } else if trace.probes.is_empty() && is_asked_for_in_vain(trace) {
@@ -332,7 +344,7 @@ mod tests {
     use super::*;
     use crate::analyze::Name;
     use crate::analyze::profile::Weight;
-    use crate::trace::{CallTreeRow, Probe};
+    use crate::trace::CallTreeRow;
 
     #[test]
     fn functions_that_were_named_and_not_called_are_told_from_calls_that_do_not_pass() {
@@ -363,10 +375,15 @@ mod tests {
             ..CallTreeRow::default()
         }]);
         let expected = [
-            "no call of the functions that were named was recorded: those of probe sets were",
+            "no call is known of the functions that were named",
             "no call passes the filter",
         ];
         assert_eq!(found(&trace), expected);
+        assert_eq!(why_none(&trace, &Filter::default()), expected[1]);
+        // Of those that were named entries alone.
+        trace.probes[1].exits = 0;
+        let entries = "only entries were recorded: without exits no call has a duration";
+        assert_eq!(found(&trace), [entries; 2]);
         assert_eq!(why_none(&trace, &Filter::default()), expected[1]);
     }
 
