@@ -125,7 +125,7 @@ mod tests {
     fn the_folder_is_private_and_goes_with_its_value() {
         let below = tempfile::tempdir().expect("folder");
         let spool = Spool::create(below.path(), None).expect("made");
-        shim::install(&spool.executable()).expect("made");
+        shim::install(&spool.executable(), false).expect("made");
         let path = spool.path().to_owned();
         assert!(path.starts_with(below.path()) && spool.executable().exists());
         let mode = fs::metadata(&path).expect("there").permissions().mode();

@@ -11,6 +11,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+/// What stands before tools that have stand-ins, where there is one for this processor: `probes/shim`.
+pub(in crate::capture) const SHIM: Option<&[u8]> = if cfg!(target_arch = "x86_64") {
+    Some(include_bytes!(
+        "../../../probes/prebuilt/linux-amd64/gotrace-shim"
+    ))
+} else if cfg!(target_arch = "aarch64") {
+    Some(include_bytes!(
+        "../../../probes/prebuilt/linux-arm64/gotrace-shim"
+    ))
+} else {
+    None
+};
+
 /// As long as a path can be (`PATH_MAX`); the answer that there is none is one zero byte.
 const LONGEST: usize = 4_096;
 const NONE: &[u8] = b"\0";

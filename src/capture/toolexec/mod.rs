@@ -75,6 +75,8 @@ pub(super) struct Toolexec {
     spool: PathBuf,
     /// What the go command calls.
     executable: PathBuf,
+    /// Nothing is asked of it but to have others run in the place of tools.
+    is_ordinary: bool,
     users: Vec<u32>,
     flag: OsString,
     progress: Arc<Progress>,
@@ -104,6 +106,7 @@ impl Toolexec {
             tells: wanted.held.is_some() && !wanted.holds && wanted.stand_ins.is_none(),
         };
         let ours = shim::words(&spool.executable(), spool.path(), count, options);
+        let is_ordinary = count == 0 && options.is_ordinary();
         // No word of ours needs quotes, so the user's words keep theirs as they are.
         let mut value = b"-toolexec=".to_vec();
         for word in ours {
@@ -114,6 +117,7 @@ impl Toolexec {
         Ok(Self {
             spool: spool.path().to_owned(),
             executable: spool.executable(),
+            is_ordinary,
             users: spool.users(),
             flag: OsString::from_vec(value.trim_ascii_end().to_vec()),
             progress,
@@ -143,7 +147,7 @@ impl Backend for Toolexec {
                 source,
             }
         };
-        shim::install(&self.executable).map_err(|source| Error::Os {
+        shim::install(&self.executable, self.is_ordinary).map_err(|source| Error::Os {
             call: "symlink",
             target: self.executable.display().to_string(),
             source,
