@@ -144,12 +144,14 @@ static __attribute__((noreturn)) void leave(int code)
 		CALL(EXIT, code);
 }
 
-/* Leaves all to the other shim. */
+/* Leaves all to the other shim; where that cannot be run, and there is nothing to do but to run a tool, to the tool. */
 static __attribute__((noreturn)) void leave_to_other(char **argv, char **environment)
 {
 	char path[256];
 	if (join(path, sizeof path, argv[2], "full"))
 		CALL(EXECVE, path, argv, environment);
+	if (argv[3] && argv[3][0] == '0' && argv[4])
+		CALL(EXECVE, argv[4], argv + 4, environment);
 	leave(127);
 }
 
@@ -269,19 +271,29 @@ static void tell_words(u8 kind, const u64 *words, u64 count)
 	tell(&part, 1);
 }
 
+/* How many bytes words have that lie one behind the other, each with its zero byte, as the kernel lays them out; 0 where
+ * they do not: who translates programs may do otherwise. */
+static u64 bytes_of(char **words)
+{
+	u64 bytes = 0;
+	for (; *words; words++) {
+		u64 more = length(*words) + 1;
+		if (words[1] && words[1] != *words + more)
+			return 0;
+		bytes += more;
+	}
+	return bytes;
+}
+
 static void tell_begin(char **tool, char **environment)
 {
 	static char folder[4096];
 	word folder_bytes = CALL(GETCWD, folder, sizeof folder);
 	const char *package = value_of(environment, "TOOLEXEC_IMPORTPATH");
-	char **last = tool;
-	while (last[1])
-		last++;
-	/* The kernel lays arguments out one behind the other, each with its zero byte. */
 	struct part fields[4] = {
 		{ package, length(package) },
 		{ folder, folder_bytes > 0 ? (u64)folder_bytes - 1 : 0 },
-		{ tool[0], (u64)(*last - tool[0]) + length(*last) + 1 },
+		{ tool[0], bytes_of(tool) },
 		contents_of(import_cfg(tool)),
 	};
 	struct { u32 bytes; u8 kind; u64 shim, go; } __attribute__((packed)) head = {
@@ -347,6 +359,25 @@ static void set_action(int signal, void (*handler)(int))
 	CALL(SIGACTION, signal, &action, 0, 8);
 }
 
+/* Signals whose action is changed, and whether they were ignored before: what is, stays so in whatever is executed. */
+static const int CHANGED[] = { SIGCHLD, SIGINT, SIGQUIT };
+static int were_ignored[3];
+
+static void note_ignored(void)
+{
+	for (int at = 0; at < 3; at++) {
+		struct action action = { 0, 0, 0, 0 };
+		CALL(SIGACTION, CHANGED[at], 0, &action, 8);
+		were_ignored[at] = action.handler == IGNORED;
+	}
+}
+
+static void restore_ignored(void)
+{
+	for (int at = 0; at < 3; at++)
+		set_action(CHANGED[at], were_ignored[at] ? IGNORED : DEFAULT);
+}
+
 static volatile word tool_pid;
 
 static void forward(int signal)
@@ -368,8 +399,7 @@ static void leave_signals_to_tool(void)
  * to the parent. */
 static __attribute__((noreturn)) void become(char **tool, char **environment, const char *copy, word descriptor, word report)
 {
-	/* What kills the shim would have killed the tool. */
-	CALL(PRCTL, PR_SET_PDEATHSIG, SIGKILL);
+	restore_ignored();
 	word number = -1;
 	for (int at = 0; at < 3 && descriptor >= 0 && number < 0; at++)
 		if (CALL(FCNTL, NUMBERS[at], F_GETFD) == -EBADF && CALL(DUP3, descriptor, NUMBERS[at], 0) == NUMBERS[at])
@@ -423,29 +453,24 @@ static __attribute__((noreturn)) void run(char **argv, char **environment)
 		descriptor = -1;
 	}
 	/* A child whose end nobody is told of cannot be waited for. */
-	struct action before = { 0, 0, 0, 0 };
-	CALL(SIGACTION, SIGCHLD, 0, &before, 8);
+	note_ignored();
 	set_action(SIGCHLD, DEFAULT);
 	int report[2] = { -1, -1 };
+	word own = CALL(GETPID, 0);
 	u64 words[22] = { 0 };
 	u64 start = now();
 	word pid = CALL(PIPE2, report, O_CLOEXEC);
 	if (pid >= 0)
 		pid = CALL(CLONE, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		if (before.handler == IGNORED)
-			set_action(SIGCHLD, IGNORED);
+		/* What kills the shim would have killed the tool. */
+		CALL(PRCTL, PR_SET_PDEATHSIG, SIGKILL);
+		if (CALL(GETPPID, 0) != own)
+			leave(125);
 		become(tool, environment, copy, descriptor, report[1]);
 	}
-	if (pid < 0)
-		leave_to_other(argv, environment);
-	CALL(CLOSE, report[1]);
-	word error = 0, heard;
-	do
-		heard = CALL(READ, report[0], &error, sizeof error);
-	while (heard == -EINTR);
-	if (heard == sizeof error) {
-		CALL(WAIT4, pid, 0, 0, 0);
+	if (pid < 0) {
+		restore_ignored();
 		leave_to_other(argv, environment);
 	}
 	tool_pid = pid;
@@ -454,12 +479,24 @@ static __attribute__((noreturn)) void run(char **argv, char **environment)
 	words[1] = start;
 	if (descriptor >= 0)
 		tell_words(4, words, 2);
+	CALL(CLOSE, report[1]);
+	word error = 0, heard;
+	do
+		heard = CALL(READ, report[0], &error, sizeof error);
+	while (heard == -EINTR);
+	if (heard == sizeof error) {
+		CALL(WAIT4, pid, 0, 0, 0);
+		restore_ignored();
+		leave_to_other(argv, environment);
+	}
 	struct usage usage = { { 0, 0 }, { 0, 0 }, 0, { 0 }, 0, 0, 0, 0, 0, { 0 }, 0, 0 };
 	int status = 0;
 	word ended;
 	do
 		ended = CALL(WAIT4, pid, &status, 0, &usage);
 	while (ended == -EINTR);
+	if (ended < 0)
+		leave(126);
 	words[2] = now();
 	words[3] = (u32)status;
 	put_usage(words + 4, &usage);
@@ -479,7 +516,7 @@ __attribute__((noreturn, used)) static void begin(word *stack)
 		leave_to_other(argv, environment);
 	if (count == 6 && is_same(argv[5], "-V=full"))
 		leave_to_other(argv, environment);
-	if (CALL(FACCESSAT, AT_FDCWD, argv[4], X_OK, 0) < 0 || !reach(argv[2]))
+	if (!bytes_of(argv + 4) || CALL(FACCESSAT, AT_FDCWD, argv[4], X_OK, 0) < 0 || !reach(argv[2]))
 		leave_to_other(argv, environment);
 	run(argv, environment);
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod listener;
+mod ordinary;
 pub mod shim;
 mod wire;
 

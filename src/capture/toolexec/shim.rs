@@ -13,11 +13,11 @@
 //! without a recorder that is gone.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +26,7 @@ use std::time::Duration;
 use nix::sys::socket::{UnixAddr, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::ordinary;
 use super::wire::Message;
 use crate::capture::StandIn;
 use crate::capture::decode::arguments;
@@ -283,7 +284,7 @@ impl Order {
 }
 
 /// Has a name lead to the executable that is to run tools. Where all that is asked of it is to have others run in their
-/// place, that is one which does no more, and leads to the other one by [`FULL`].
+/// place, that is one which does no more, and leaves the rest to the other one.
 ///
 /// # Errors
 ///
@@ -292,34 +293,10 @@ pub(in crate::capture) fn install(name: &Path, is_ordinary: bool) -> io::Result<
     let own = std::env::current_exe()?;
     let small = own.with_file_name("gotrace-shim");
     let full = if is_beside(&own, &small) { small } else { own };
-    match handed::SHIM {
-        Some(ordinary) if is_ordinary && put(ordinary, name).is_ok() => {
-            symlink(full, name.with_file_name(FULL))
-        }
-        _ => symlink(full, name),
+    if is_ordinary && ordinary::install(name, &full).is_ok() {
+        return Ok(());
     }
-}
-
-/// What the ordinary shim leaves the rest to, beside it: `probes/shim` has this name, too.
-const FULL: &str = "full";
-
-/// Writes an executable that everybody may run, if it can be run there.
-fn put(executable: &[u8], name: &Path) -> io::Result<()> {
-    let runs = || {
-        fs::write(name, executable)?;
-        fs::set_permissions(name, Permissions::from_mode(0o755))?;
-        // Without arguments there is nothing to do for it.
-        let ended = Command::new(name).stdin(Stdio::null()).status()?;
-        match ended.code() {
-            Some(2) => Ok(()),
-            _ => Err(io::Error::other("it does not run")),
-        }
-    };
-    let outcome = runs();
-    if outcome.is_err() {
-        drop(fs::remove_file(name));
-    }
-    outcome
+    symlink(full, name)
 }
 
 /// Whether an executable is one that whoever owns gotrace's has put beside it, and of the same build.
@@ -427,6 +404,7 @@ pub(super) fn words(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn order(words: &[&str]) -> Option<Order> {
         Order::read(words.iter().map(OsString::from).collect())
@@ -495,193 +473,5 @@ mod tests {
         assert!(order(&["/s", "x", "tool"]).is_none());
         assert!(order(&["/s", "", "tool"]).is_none());
         assert!(order(&[]).is_none());
-    }
-
-    /// Runs the ordinary shim, by an emulator where it is for another processor, and hears what it tells of a tool, which
-    /// is answered with a stand-in. How it ended, and what it said.
-    #[cfg(target_os = "linux")]
-    fn ordinary(
-        shim: &[&Path],
-        tool: &[&str],
-        stand_in: Option<&StandIn>,
-    ) -> (std::process::Output, Vec<Message>) {
-        let spool = tempfile::tempdir().expect("folder");
-        let socket = std::os::unix::net::UnixListener::bind(spool.path().join("shims"));
-        let socket = socket.expect("bound");
-        let mut command = Command::new(shim[0]);
-        command
-            .args(&shim[1..])
-            .arg(MARK)
-            .arg(spool.path())
-            .arg("0s");
-        command.args(tool).env("TOOLEXEC_IMPORTPATH", "a/b");
-        command.current_dir("/usr").stdout(Stdio::piped());
-        let running = command.spawn().expect("runs");
-        let (mut stream, _) = socket.accept().expect("reached");
-        let (mut inbox, mut told) = (super::super::wire::Inbox::default(), Vec::new());
-        let mut bytes = [0; 4096];
-        loop {
-            let count = stream.read(&mut bytes).expect("tells");
-            inbox.add(&bytes[..count]);
-            while let Some(message) = inbox.next() {
-                told.push(message.expect("as it should be"));
-                if told.len() == 1 {
-                    handed::send(&stream, stand_in).expect("heard");
-                }
-            }
-            if count == 0 {
-                return (running.wait_with_output().expect("ends"), told);
-            }
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_ordinary_shim_tells_of_tools_and_ends_as_they_end() {
-        use std::os::unix::process::ExitStatusExt as _;
-
-        let folder = tempfile::tempdir().expect("folder");
-        let file = |name: &str, contents: &[u8]| {
-            let path = folder.path().join(name);
-            fs::write(&path, contents).expect("written");
-            fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("set");
-            path
-        };
-        let at = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
-        symlink("/bin/sh", at("compile")).expect("made");
-        let config = "packagefile fmt=/x\n".repeat(2_000);
-        file("importcfg", config.as_bytes());
-        let emulator = Path::new("/usr/bin/qemu-aarch64-static");
-        let arm64 = file(
-            "arm64",
-            include_bytes!("../../../probes/prebuilt/linux-arm64/gotrace-shim"),
-        );
-        let own = file(
-            "own",
-            handed::SHIM.expect("there is one for this processor"),
-        );
-        for shim in [vec![own.as_path()], vec![emulator, &arm64]] {
-            if !shim[0].exists() {
-                println!("skipped: {} is missing", shim[0].display());
-                continue;
-            }
-            // The tool itself: its words, where it runs, for what, with which importcfg, and its exit code.
-            let tool = [
-                &*at("compile"),
-                "-c",
-                "pwd; exit 3",
-                "-importcfg",
-                &at("importcfg"),
-            ];
-            let (output, told) = ordinary(&shim, &tool, None);
-            assert_eq!(output.status.code(), Some(3));
-            assert_eq!(output.stdout, b"/usr\n");
-            let [
-                Message::Begin {
-                    shim: pid,
-                    go,
-                    package,
-                    cwd,
-                    argv,
-                    importcfg,
-                },
-                Message::End {
-                    start,
-                    end,
-                    status,
-                    usage,
-                    ..
-                },
-            ] = &told[..]
-            else {
-                panic!("{told:?}");
-            };
-            assert_eq!(
-                (*go, &package[..], &cwd[..]),
-                (Pid(std::process::id()), &b"a/b"[..], &b"/usr"[..])
-            );
-            assert!(
-                pid.0 > 1 && start < end && usage.max_rss_bytes > 100_000,
-                "{told:?}"
-            );
-            assert_eq!(arguments::split(argv), tool.map(str::as_bytes));
-            assert_eq!(importcfg, config.as_bytes());
-            assert_eq!(*status, 3 << 8);
-            // Another in its place, under its name, with the descriptor that it looks for.
-            let stand_in = StandIn {
-                program: "/bin/sh".into(),
-                descriptor: std::sync::Arc::new(fs::File::open("/dev/null").expect("open").into()),
-                in_place: None,
-            };
-            let look = [
-                "/bin/false",
-                "-c",
-                "readlink /proc/self/fd/1000; echo $0; kill -USR1 $$",
-                "tool",
-            ];
-            let (output, told) = ordinary(&shim, &look, Some(&stand_in));
-            assert_eq!(output.stdout, b"/dev/null\ntool\n");
-            assert_eq!(output.status.signal(), Some(libc::SIGUSR1));
-            let [
-                Message::Begin { .. },
-                Message::Started { pid, .. },
-                Message::End {
-                    pid: ended, status, ..
-                },
-            ] = &told[..]
-            else {
-                panic!("{told:?}");
-            };
-            assert_eq!((pid, *status), (ended, libc::SIGUSR1));
-            // What cannot run does without.
-            let missing = StandIn {
-                program: "/none".into(),
-                ..stand_in
-            };
-            let words = ["/bin/sh", "-c", "test -e /proc/self/fd/1000"];
-            assert_eq!(
-                ordinary(&shim, &words, Some(&missing)).0.status.code(),
-                Some(1)
-            );
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_ordinary_shim_leaves_the_rest_to_the_full_one() {
-        let folder = tempfile::tempdir().expect("folder");
-        let name = folder.path().join("gotrace");
-        put(handed::SHIM.expect("there is one"), &name).expect("runs");
-        let full = folder.path().join(FULL);
-        fs::write(&full, "#!/bin/sh\necho \"$@\"\n").expect("written");
-        fs::set_permissions(&full, Permissions::from_mode(0o755)).expect("set");
-        let socket = std::os::unix::net::UnixListener::bind(folder.path().join("shims"));
-        let spool = folder.path().to_str().expect("text");
-        let ask = |words: &[&str]| {
-            let words = [&[MARK, spool], words].concat();
-            let output = Command::new(&name).args(&words).output().expect("runs");
-            (output.stdout, format!("{}\n", words.join(" ")).into_bytes())
-        };
-        for words in [
-            &["0hs", "/bin/true"][..],
-            &["0ps", "/bin/true"],
-            &["0t", "/bin/true"],
-            &["1s", "/bin/wrap", "/bin/true"],
-            &["0s", "true"],
-            &["0s", "/bin/true", "-V=full"],
-            &["0s", "/none"],
-            &["0s"],
-            &["", "/bin/true"],
-        ] {
-            let (said, expected) = ask(words);
-            assert_eq!(said, expected, "{words:?}");
-        }
-        // A recorder that is gone.
-        drop(socket);
-        let (said, expected) = ask(&["0s", "/bin/true"]);
-        assert_eq!(said, expected);
-        // Where nothing may be executed there is none.
-        assert!(put(b"", &folder.path().join("none")).is_err());
-        assert!(!folder.path().join("none").exists());
     }
 }
