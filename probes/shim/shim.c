@@ -20,14 +20,14 @@ typedef long word;
 
 #ifdef __x86_64__
 enum {
-	CLOSE = 3, MMAP = 9, SIGACTION = 13, SIGPROCMASK = 14, SIGRETURN = 15, LSEEK = 8, GETPID = 39, SOCKET = 41,
+	CLOSE = 3, MMAP = 9, SIGACTION = 13, SIGPROCMASK = 14, LSEEK = 8, GETPID = 39, SOCKET = 41,
 	CONNECT = 42, SENDMSG = 46, RECVMSG = 47, SETSOCKOPT = 54, CLONE = 56, EXECVE = 59, EXIT = 231, WAIT4 = 61, KILL = 62,
 	FCNTL = 72, GETCWD = 79, GETRUSAGE = 98, GETPPID = 110, PRCTL = 157, CLOCK_GETTIME = 228, OPENAT = 257, FACCESSAT = 269,
 	DUP3 = 292, PIPE2 = 293, READ = 0, WRITE = 1, PRLIMIT = 302,
 };
 #else
 enum {
-	CLOSE = 57, MMAP = 222, SIGACTION = 134, SIGPROCMASK = 135, SIGRETURN = 139, LSEEK = 62, GETPID = 172, SOCKET = 198,
+	CLOSE = 57, MMAP = 222, SIGACTION = 134, SIGPROCMASK = 135, LSEEK = 62, GETPID = 172, SOCKET = 198,
 	CONNECT = 203, SENDMSG = 211, RECVMSG = 212, SETSOCKOPT = 208, CLONE = 220, EXECVE = 221, EXIT = 94, WAIT4 = 260,
 	KILL = 129, FCNTL = 25, GETCWD = 17, GETRUSAGE = 165, GETPPID = 173, PRCTL = 167, CLOCK_GETTIME = 113, OPENAT = 56,
 	FACCESSAT = 48, DUP3 = 24, PIPE2 = 59, READ = 63, WRITE = 64, PRLIMIT = 261,
@@ -38,7 +38,7 @@ enum {
 	EINTR = 4, EBADF = 9,
 	AT_FDCWD = -100, O_RDONLY = 0, O_CLOEXEC = 02000000, SEEK_END = 2, X_OK = 1, PROT_READ = 1, MAP_PRIVATE = 2,
 	AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 02000000, SOL_SOCKET = 1, SO_RCVTIMEO = 20, SO_SNDTIMEO = 21,
-	SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_CTRUNC = 8,
+	SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000,
 	SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15, SIGCHLD = 17, SIG_UNBLOCK = 1,
 	SA_RESTART = 0x10000000, SA_RESTORER = 0x04000000,
 	PR_SET_PDEATHSIG = 1, PR_SET_DUMPABLE = 4, SIGKILL = 9, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, CLOCK_MONOTONIC = 1,
@@ -162,12 +162,6 @@ static u64 now(void)
 	return (u64)time.seconds * 1000000000 + (u64)time.part;
 }
 
-/* The options that this knows: no words of the user's own, and that the recorder may have others to run in tools' place. */
-static int is_ordinary(const char *options)
-{
-	return is_same(options, "0s");
-}
-
 static const char *value_of(char **environment, const char *name)
 {
 	for (; *environment; environment++) {
@@ -261,7 +255,7 @@ static void tell(struct part *parts, u64 count)
 }
 
 /* Words of a message behind its length and its kind, as they lie on the way. */
-struct told { u32 bytes; u8 kind; u64 words[24]; } __attribute__((packed));
+struct told { u32 bytes; u8 kind; u64 words[22]; } __attribute__((packed));
 
 static void tell_words(u8 kind, const u64 *words, u64 count)
 {
@@ -341,6 +335,7 @@ static word receive(char *path, u64 room)
 }
 
 #ifdef __x86_64__
+/* Where a handler returns to: rt_sigreturn. */
 __attribute__((naked)) static void back(void)
 {
 	__asm__ volatile("mov $15, %eax; syscall");
@@ -512,7 +507,8 @@ __attribute__((noreturn, used)) static void begin(word *stack)
 	char **argv = (char **)(stack + 1), **environment = argv + count + 1;
 	if (count < 3 || !is_same(argv[1], "__shim"))
 		leave(2);
-	if (count < 5 || !is_ordinary(argv[3]) || argv[4][0] != '/')
+	/* No words of the user's own, and the recorder may have others to run in tools' place. */
+	if (count < 5 || !is_same(argv[3], "0s") || argv[4][0] != '/')
 		leave_to_other(argv, environment);
 	if (count == 6 && is_same(argv[5], "-V=full"))
 		leave_to_other(argv, environment);

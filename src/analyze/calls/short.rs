@@ -43,8 +43,8 @@ impl LongPaths {
     /// Adds those of a program's sums that took so long, or lead to one that did. `names` are the hashes of functions' names,
     /// by probe.
     pub(super) fn add(&mut self, sums: &[CallSum], names: &[u64], least: Nanos) {
-        let longest = longest(sums);
-        let long = hashes(sums, names).into_iter().zip(longest);
+        self.below = self.below.max(least);
+        let long = hashes(sums, names).into_iter().zip(longest(sums));
         let long = long.filter(|(_, longest)| *longest >= least);
         self.hashes.extend(long.map(|(hash, _)| hash));
     }

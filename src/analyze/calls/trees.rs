@@ -274,7 +274,6 @@ impl<'a> Trees<'a> {
     /// Adds the longest paths to those of other runs, about so many.
     pub fn find_long(&self, most: u64, long: &mut LongPaths) {
         let (least, names) = (self.lengths.least(most), self.names());
-        long.below = long.below.max(least);
         self.walk(|tree| long.add(&tree.sums, &names, least));
     }
 
